@@ -1,0 +1,26 @@
+//! The contract between the agent and its clients: the gRPC services, the reasons of failures, and the
+//! places where both sides meet. Nothing else lives here.
+
+pub mod place;
+pub mod reason;
+
+/// Messages and services of package `seqera.agent.v1`, generated from `proto/seqera/agent/v1`.
+#[expect(missing_docs, reason = "generated code; the .proto files carry the words")]
+pub mod v1 {
+    tonic::include_proto!("seqera.agent.v1");
+}
+
+/// The encoded `FileDescriptorSet` of the contract, for server reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// Grows with every addition to the contract; a change that breaks is a new package.
+pub const PROTOCOL: u32 = 1;
+
+/// Request metadata: the tag of the caller's configuration folder ([`place::Places::tag`]).
+pub const CONFIG_HEADER: &str = "seqera-config-dir";
+
+/// Request metadata: an id that the client draws for one command and the agent's log repeats.
+pub const REQUEST_ID_HEADER: &str = "seqera-request-id";
+
+/// Most bytes of one message, both ways.
+pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;

@@ -1,0 +1,1 @@
+//! Where agent and client meet.

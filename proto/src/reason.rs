@@ -1,0 +1,52 @@
+//! Why a call failed, as clients see it: names for machines, exit codes for scripts.
+
+pub use crate::v1::Reason;
+
+/// `ErrorInfo.domain` of every error of the agent.
+pub const DOMAIN: &str = "agent.seqera.io";
+
+/// Key of `ErrorInfo.metadata` for what the person can do.
+pub const HINT: &str = "hint";
+
+/// Exit code where there is no agent, or one that this client does not understand (`EX_UNAVAILABLE`).
+pub const EXIT_NO_AGENT: u8 = 69;
+
+impl Reason {
+    /// The name in `ErrorInfo.reason`, such as `SIGNED_OUT`.
+    pub fn name(self) -> &'static str {
+        self.as_str_name().trim_start_matches("REASON_")
+    }
+
+    /// The reason of a name; `None` for a name of a later version.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::from_str_name(&format!("REASON_{name}"))
+    }
+
+    /// The exit code of `seqera`, as the README's table has it.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Unspecified | Self::UnknownProfile | Self::Forbidden => 1,
+            Self::SignedOut | Self::LoginExpired | Self::LoginDenied | Self::OtherHost => 3,
+            Self::IssuerUnreachable | Self::LoginTimedOut => 4,
+            Self::StoreFailed | Self::KeychainLocked => 5,
+            Self::AuthorityMismatch | Self::Misconfigured | Self::BadRequest => 2,
+            Self::OtherAgent => EXIT_NO_AGENT,
+            Self::Internal => 70,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reason;
+
+    #[test]
+    fn every_reason_has_a_name_that_leads_back_to_it() {
+        for number in 0.. {
+            let Ok(reason) = Reason::try_from(number) else { break };
+            assert_eq!(Reason::from_name(reason.name()), Some(reason));
+            assert!(!reason.name().starts_with("REASON_"));
+        }
+        assert_eq!(Reason::from_name("FROM_THE_FUTURE"), None);
+    }
+}
