@@ -5,7 +5,13 @@ pub mod place;
 pub mod reason;
 
 /// Messages and services of package `seqera.agent.v1`, generated from `proto/seqera/agent/v1`.
-#[expect(missing_docs, reason = "generated code; the .proto files carry the words")]
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::too_many_lines,
+    clippy::excessive_nesting,
+    reason = "generated code"
+)]
 pub mod v1 {
     tonic::include_proto!("seqera.agent.v1");
 }

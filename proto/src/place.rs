@@ -1,1 +1,167 @@
-//! Where agent and client meet.
+//! Where agent and client meet: configuration folder, host id, run folder and socket. Both sides compute
+//! them from the same environment with this one piece of code (design, section 10).
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+#[cfg(unix)]
+#[path = "place/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "place/windows.rs"]
+mod system;
+
+/// Folder of the Seqera CLI below the user's configuration folder, on every system.
+const FOLDER: &str = "seqera-ai";
+
+/// Reads one environment variable. Each crate passes its own, so that the environment has one door.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// The places of one user, host and configuration folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The configuration folder, as the environment names it.
+    pub config_dir: PathBuf,
+    /// True where the real path of the folder is that of `~/.config/seqera-ai`.
+    pub config_is_default: bool,
+    /// 12 hex digits of the SHA-256 of the folder's real path.
+    pub tag: String,
+    /// 16 hex digits that name this host.
+    pub host_id: String,
+    /// The sockets to try and to bind, best first. One entry where `SEQERA_AGENT_SOCK` names it.
+    pub sockets: Vec<PathBuf>,
+    /// True where `SEQERA_AGENT_SOCK` chose the socket: such an agent is never started by a client.
+    pub socket_is_chosen: bool,
+}
+
+/// The environment does not say where the user's files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlaceError {
+    /// Neither `HOME` (Windows: `USERPROFILE`) nor a variable for the folder itself is set.
+    NoHome,
+    /// The variable holds a relative path.
+    Relative(&'static str),
+}
+
+impl fmt::Display for PlaceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoHome => write!(f, "the home folder is unknown: set {}", system::HOME),
+            Self::Relative(name) => write!(f, "{name} must be an absolute path"),
+        }
+    }
+}
+
+impl std::error::Error for PlaceError {}
+
+impl Places {
+    /// Computes the places from the environment. Creates nothing.
+    ///
+    /// # Errors
+    /// Where no home folder is known, or a variable holds a relative path.
+    pub fn find(env: Lookup<'_>) -> Result<Self, PlaceError> {
+        let (config_dir, default_dir) = config_dirs(env)?;
+        let real = real_path(&config_dir);
+        let config_is_default = default_dir.is_some_and(|dir| real_path(&dir) == real);
+        let tag = hex(&Sha256::digest(real.as_os_str().as_encoded_bytes()))[..12].to_owned();
+        let host_id = match text(env, "SEQERA_AGENT_HOST_ID") {
+            Some(given) => file_safe(&given),
+            None => hex(&Sha256::digest(system::host_identity()))[..16].to_owned(),
+        };
+        let mut places = Self {
+            config_dir,
+            config_is_default,
+            tag,
+            host_id,
+            sockets: Vec::new(),
+            socket_is_chosen: false,
+        };
+        match absolute(env, "SEQERA_AGENT_SOCK")? {
+            Some(chosen) => {
+                places.sockets = vec![chosen];
+                places.socket_is_chosen = true;
+            }
+            None => places.sockets = system::sockets(&places, env),
+        }
+        Ok(places)
+    }
+
+    /// `<config folder>/run/<host id>`: lock, `agent.json`, `sessions.json` of this host.
+    pub fn run_dir(&self) -> PathBuf {
+        self.config_dir.join("run").join(&self.host_id)
+    }
+
+    /// The file that names the running agent: one JSON object with `pid`, `version`, `socket`.
+    pub fn agent_json(&self) -> PathBuf {
+        self.run_dir().join("agent.json")
+    }
+
+    /// Name of the socket in its folder: the default configuration folder has the plain one.
+    fn socket_name(&self) -> String {
+        if self.config_is_default { "agent.sock".to_owned() } else { format!("agent-{}.sock", self.tag) }
+    }
+}
+
+/// The configuration folder, and the default one where a home is known.
+fn config_dirs(env: Lookup<'_>) -> Result<(PathBuf, Option<PathBuf>), PlaceError> {
+    let home = absolute(env, system::HOME)?;
+    let default_dir = home.map(|home| home.join(".config").join(FOLDER));
+    if let Some(dir) = absolute(env, "SEQERA_CLI_CONFIG_DIR")? {
+        return Ok((dir, default_dir));
+    }
+    // The XDG specification says that a relative path is to be ignored.
+    if let Some(dir) = absolute(env, "XDG_CONFIG_HOME").ok().flatten() {
+        return Ok((dir.join(FOLDER), default_dir));
+    }
+    default_dir.clone().map(|dir| (dir, default_dir)).ok_or(PlaceError::NoHome)
+}
+
+/// A variable that is set and not empty.
+fn text(env: Lookup<'_>, name: &str) -> Option<String> {
+    env(name).and_then(|value| value.into_string().ok()).filter(|value| !value.is_empty())
+}
+
+fn absolute(env: Lookup<'_>, name: &'static str) -> Result<Option<PathBuf>, PlaceError> {
+    let Some(value) = env(name).filter(|value| !value.is_empty()) else { return Ok(None) };
+    let path = PathBuf::from(value);
+    if path.is_absolute() { Ok(Some(path)) } else { Err(PlaceError::Relative(name)) }
+}
+
+/// The real path, also of a folder that does not exist yet: the part that exists is resolved.
+fn real_path(path: &Path) -> PathBuf {
+    for ancestor in path.ancestors() {
+        let Ok(real) = ancestor.canonicalize() else { continue };
+        return match path.strip_prefix(ancestor) {
+            Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
+            _ => real,
+        };
+    }
+    path.to_owned()
+}
+
+/// A chosen host id becomes part of file and keychain names.
+fn file_safe(given: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c.to_ascii_lowercase() } else { '_' };
+    given.chars().map(safe).take(64).collect()
+}
+
+/// Lower-case hexadecimal, as all hashes of the contract are written.
+pub fn hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+/// SHA-256 of a token, as `rejected_sha256` and `SEQERA_EXEC_TOKEN` carry it.
+pub fn token_sha256(token: &str) -> String {
+    hex(&Sha256::digest(token.as_bytes()))
+}
+
+#[cfg(test)]
+#[path = "place/tests.rs"]
+mod tests;

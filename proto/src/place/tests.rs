@@ -1,0 +1,68 @@
+//! Tests of the places.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+
+use super::{PlaceError, Places};
+
+fn find(vars: &[(&str, &str)]) -> Result<Places, PlaceError> {
+    let vars: HashMap<String, OsString> = vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).into())).collect();
+    Places::find(&|name| vars.get(name).cloned())
+}
+
+#[test]
+fn the_default_folder_has_the_plain_socket_name() {
+    let places = find(&[("HOME", "/nowhere"), ("XDG_RUNTIME_DIR", "/run/x")]).unwrap();
+    assert_eq!(places.config_dir, std::path::Path::new("/nowhere/.config/seqera-ai"));
+    assert_eq!(places.sockets[0], std::path::Path::new("/run/x/seqera/agent.sock"));
+}
+
+#[test]
+fn another_folder_has_a_socket_of_its_own_in_the_same_runtime_folder() {
+    let base = [("HOME", "/nowhere"), ("XDG_RUNTIME_DIR", "/run/x")];
+    let first = find(&[&base[..], &[("SEQERA_CLI_CONFIG_DIR", "/a")]].concat()).unwrap();
+    let second = find(&[&base[..], &[("SEQERA_CLI_CONFIG_DIR", "/b")]].concat()).unwrap();
+    assert_ne!(first.sockets[0], second.sockets[0]);
+    assert_eq!(first.sockets[0].parent(), second.sockets[0].parent());
+}
+
+#[test]
+#[cfg(unix)]
+fn two_names_of_one_folder_are_one_place() {
+    let dir = std::env::temp_dir().join(format!("seqera-place-{}", std::process::id()));
+    std::fs::create_dir_all(dir.join("real")).unwrap();
+    let link = dir.join("link");
+    let _ = std::fs::remove_file(&link);
+    std::os::unix::fs::symlink(dir.join("real"), &link).unwrap();
+    let tag = |name: &str| find(&[("SEQERA_CLI_CONFIG_DIR", dir.join(name).to_str().unwrap())]).unwrap().tag;
+    assert_eq!(tag("real/below"), tag("link/below"));
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn a_path_that_is_too_long_for_a_socket_is_left_out() {
+    let home = format!("/{}", "h".repeat(200));
+    let places = find(&[("HOME", &home), ("XDG_RUNTIME_DIR", &home)]).unwrap();
+    assert_eq!(places.sockets.len(), 1);
+    assert!(places.sockets[0].starts_with("/tmp"));
+}
+
+#[test]
+fn no_home_and_relative_folders_are_errors_that_name_the_variable() {
+    assert!(find(&[]).unwrap_err().to_string().contains("HOME"));
+    let relative = find(&[("HOME", "/h"), ("SEQERA_CLI_CONFIG_DIR", "here")]).unwrap_err();
+    assert!(relative.to_string().contains("SEQERA_CLI_CONFIG_DIR"));
+}
+
+#[test]
+fn a_chosen_host_id_cannot_leave_its_folder() {
+    let places = find(&[("HOME", "/h"), ("SEQERA_AGENT_HOST_ID", "../X")]).unwrap();
+    assert_eq!(places.host_id, "___x");
+}
+
+#[test]
+fn a_chosen_socket_is_the_only_one() {
+    let places = find(&[("HOME", "/h"), ("SEQERA_AGENT_SOCK", "/s")]).unwrap();
+    assert!(places.socket_is_chosen);
+    assert_eq!(places.sockets, [std::path::Path::new("/s")]);
+}

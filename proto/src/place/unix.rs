@@ -1,0 +1,70 @@
+//! Places on Linux, macOS and the BSDs.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::{Lookup, Places, absolute};
+
+pub(super) const HOME: &str = "HOME";
+
+/// The kernel's `sun_path`, less the closing zero (`unix(7)`: 108 on Linux, 104 on macOS and the BSDs).
+const LONGEST_SOCKET_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+
+/// What makes this host this host: images are cloned with their machine id, so the node name counts too.
+pub(super) fn host_identity() -> Vec<u8> {
+    let mut identity = machine_id();
+    identity.push(b'\n');
+    identity.extend_from_slice(rustix::system::uname().nodename().to_bytes());
+    identity
+}
+
+#[cfg(not(target_os = "macos"))]
+fn machine_id() -> Vec<u8> {
+    ["/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/hostid"]
+        .iter()
+        .find_map(|file| std::fs::read(file).ok().filter(|id| !id.is_empty()))
+        .unwrap_or_default()
+        .trim_ascii()
+        .to_vec()
+}
+
+/// The hardware UUID (`gethostuuid(2)`).
+#[cfg(target_os = "macos")]
+#[expect(unsafe_code, reason = "the system call has no safe wrapper")]
+fn machine_id() -> Vec<u8> {
+    #[repr(C)]
+    struct Timespec {
+        seconds: i64,
+        nanos: i64,
+    }
+    unsafe extern "C" {
+        fn gethostuuid(id: *mut u8, wait: *const Timespec) -> i32;
+    }
+    let mut id = [0_u8; 16];
+    let wait = Timespec { seconds: 1, nanos: 0 };
+    // SAFETY: `id` has the 16 bytes of a uuid_t, and both pointers live across the call.
+    match unsafe { gethostuuid(id.as_mut_ptr(), &wait) } {
+        0 => id.to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+pub(super) fn sockets(places: &Places, env: Lookup<'_>) -> Vec<PathBuf> {
+    let uid = rustix::process::getuid().as_raw();
+    let runtime = absolute(env, "XDG_RUNTIME_DIR").ok().flatten().or_else(|| {
+        let dir = PathBuf::from(format!("/run/user/{uid}"));
+        owned_by(&dir, uid).then_some(dir)
+    });
+    let folders = [
+        runtime.map(|dir| dir.join("seqera")),
+        Some(places.run_dir()),
+        // The last resort: short, on a local file system, and checked for its owner before use.
+        Some(PathBuf::from(format!("/tmp/seqera-{uid}"))),
+    ];
+    let fits = |path: &PathBuf| path.as_os_str().len() <= LONGEST_SOCKET_PATH;
+    folders.into_iter().flatten().map(|dir| dir.join(places.socket_name())).filter(fits).collect()
+}
+
+fn owned_by(dir: &Path, uid: u32) -> bool {
+    dir.symlink_metadata().is_ok_and(|meta| meta.is_dir() && meta.uid() == uid)
+}
