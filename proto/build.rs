@@ -13,6 +13,7 @@ const FILES: [&str; 4] = [
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(FILES, ["."])?;
+    #[expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts by the environment")]
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()

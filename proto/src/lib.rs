@@ -10,6 +10,7 @@ pub mod reason;
     clippy::all,
     clippy::too_many_lines,
     clippy::excessive_nesting,
+    clippy::allow_attributes_without_reason,
     reason = "generated code"
 )]
 pub mod v1 {

@@ -1,0 +1,150 @@
+//! The two clocks of this host as one value.
+//!
+//! The wall clock sees a suspend but can be set back; the monotonic clock cannot be set back but stops while
+//! a machine sleeps. Whoever asks how long a token still lives needs both (design, section 6).
+
+use std::time::{Duration, SystemTime};
+
+/// A moment by both clocks. Moments of one process can be compared; the wall part alone outlives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Wall clock.
+    pub wall: SystemTime,
+    /// Monotonic clock, counted from the start of this process.
+    pub mono: Duration,
+}
+
+impl Moment {
+    /// Time since `earlier`: the larger of both counts, because too long is the safe side for a token.
+    pub fn since(self, earlier: Self) -> Duration {
+        let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
+        wall.max(self.mono.saturating_sub(earlier.mono))
+    }
+
+    /// This moment and `by`, on both clocks.
+    pub fn plus(self, by: Duration) -> Self {
+        Self { wall: self.wall + by, mono: self.mono + by }
+    }
+
+    /// The moment at which `wall` was or will be, seen from here; only its wall part is exact.
+    pub fn at_wall(self, wall: SystemTime) -> Self {
+        let mono = match wall.duration_since(self.wall) {
+            Ok(ahead) => self.mono + ahead,
+            Err(behind) => self.mono.saturating_sub(behind.duration()),
+        };
+        Self { wall, mono }
+    }
+
+    /// True when either clock has reached `due`.
+    pub fn reached(self, due: Self) -> bool {
+        self.wall >= due.wall || self.mono >= due.mono
+    }
+
+    /// How long until `due` by the clock that reaches it first; zero when it has passed.
+    pub fn until(self, due: Self) -> Duration {
+        let wall = due.wall.duration_since(self.wall).unwrap_or_default();
+        wall.min(due.mono.saturating_sub(self.mono))
+    }
+}
+
+/// Gives the time. The only door to it: a lint bans the others.
+pub trait Clock: Send + Sync {
+    /// Both clocks, read together.
+    fn now(&self) -> Moment;
+}
+
+/// The clocks of the operating system.
+#[derive(Debug)]
+pub struct SystemClock {
+    start: tokio::time::Instant,
+    /// Added to the wall clock; debug builds read it from `SEQERA_AGENT_CLOCK_OFFSET` for the tests.
+    offset: WallOffset,
+}
+
+/// How far the wall clock is moved, in seconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WallOffset(pub i64);
+
+impl SystemClock {
+    /// Starts the monotonic count.
+    pub fn new(offset: WallOffset) -> Self {
+        Self { start: tokio::time::Instant::now(), offset }
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Moment {
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+        let wall = SystemTime::now();
+        Moment { wall: shift(wall, self.offset.0), mono: self.start.elapsed() }
+    }
+}
+
+fn shift(wall: SystemTime, seconds: i64) -> SystemTime {
+    let by = Duration::from_secs(seconds.unsigned_abs());
+    if seconds < 0 { wall - by } else { wall + by }
+}
+
+/// A clock for tests: the monotonic part follows tokio's (pausable) clock, the wall part is that plus an
+/// offset which the test moves. A suspend is "move the offset ahead".
+#[cfg(test)]
+#[derive(Debug)]
+pub struct FakeClock {
+    start: tokio::time::Instant,
+    offset: std::sync::atomic::AtomicI64,
+}
+
+#[cfg(test)]
+impl FakeClock {
+    /// Starts at 2026-01-01T00:00:00Z, so that a failing test prints times a person can read.
+    pub fn new() -> std::sync::Arc<Self> {
+        std::sync::Arc::new(Self {
+            start: tokio::time::Instant::now(),
+            offset: std::sync::atomic::AtomicI64::new(1_767_225_600),
+        })
+    }
+
+    /// Moves the wall clock by so many seconds; the monotonic clock does not see it.
+    pub fn jump(&self, seconds: i64) {
+        self.offset.fetch_add(seconds, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+impl Clock for FakeClock {
+    fn now(&self) -> Moment {
+        let mono = self.start.elapsed();
+        let offset = self.offset.load(std::sync::atomic::Ordering::SeqCst);
+        Moment { wall: shift(SystemTime::UNIX_EPOCH + mono, offset), mono }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_larger_of_both_counts_is_the_age() {
+        let clock = FakeClock::new();
+        let start = clock.now();
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(clock.now().since(start), Duration::from_secs(10));
+        clock.jump(3600);
+        assert_eq!(clock.now().since(start), Duration::from_secs(3610));
+        clock.jump(-7200);
+        assert_eq!(clock.now().since(start), Duration::from_secs(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_due_time_is_reached_by_whichever_clock_is_first() {
+        let clock = FakeClock::new();
+        let due = clock.now().plus(Duration::from_secs(60));
+        assert_eq!(clock.now().until(due), Duration::from_secs(60));
+        clock.jump(61);
+        assert!(clock.now().reached(due));
+        clock.jump(-3600);
+        assert!(!clock.now().reached(due));
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert!(clock.now().reached(due));
+    }
+}

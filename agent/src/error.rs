@@ -1,0 +1,236 @@
+//! What a caller can meet, and its one mapping to a gRPC status.
+//!
+//! An error carries what the person reads. The chain of causes is logged where the failure was met, so that
+//! it never travels to a client; neither text may contain a secret.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use seqera_agent_proto::reason::{DOMAIN, HINT, Reason};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::profile::{BadName, ProfileName};
+
+/// The kinds of failure; the contract's reasons, and what only ends a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Neither configuration nor state knows the name.
+    UnknownProfile,
+    /// Never signed in, or signed out on purpose.
+    SignedOut,
+    /// The provider refused the renewal, or the token that was given.
+    LoginExpired,
+    /// The person or the provider said no.
+    LoginDenied,
+    /// The session belongs to another host over the same home folder.
+    OtherHost,
+    /// Transient, and no valid token is left.
+    Unreachable,
+    /// Nobody finished the login.
+    LoginTimedOut,
+    /// The store refuses.
+    StoreFailed,
+    /// The keychain is locked, or shows a prompt that nobody answers.
+    KeychainLocked,
+    /// The profile belongs to another authority.
+    AuthorityMismatch,
+    /// Authority, client id, discovery or port wrong.
+    Misconfigured,
+    /// The caller's mistake.
+    BadRequest,
+    /// This socket or caller may not do that.
+    Forbidden,
+    /// The agent serves another configuration folder.
+    OtherAgent,
+    /// Somebody else ended it: a login that was replaced or cancelled.
+    Ended,
+    /// The agent stops; a client may try again.
+    Stopping,
+    /// A defect of ours.
+    Internal,
+}
+
+impl Kind {
+    /// The one mapping to a status. `None`: the code alone says it.
+    fn status(self) -> (Code, Option<Reason>) {
+        match self {
+            Self::UnknownProfile => (Code::NotFound, Some(Reason::UnknownProfile)),
+            Self::SignedOut => (Code::Unauthenticated, Some(Reason::SignedOut)),
+            Self::LoginExpired => (Code::Unauthenticated, Some(Reason::LoginExpired)),
+            Self::LoginDenied => (Code::PermissionDenied, Some(Reason::LoginDenied)),
+            Self::OtherHost => (Code::FailedPrecondition, Some(Reason::OtherHost)),
+            Self::Unreachable => (Code::Unavailable, Some(Reason::IssuerUnreachable)),
+            Self::LoginTimedOut => (Code::DeadlineExceeded, Some(Reason::LoginTimedOut)),
+            Self::StoreFailed => (Code::FailedPrecondition, Some(Reason::StoreFailed)),
+            Self::KeychainLocked => (Code::FailedPrecondition, Some(Reason::KeychainLocked)),
+            Self::AuthorityMismatch => (Code::FailedPrecondition, Some(Reason::AuthorityMismatch)),
+            Self::Misconfigured => (Code::FailedPrecondition, Some(Reason::Misconfigured)),
+            Self::BadRequest => (Code::InvalidArgument, Some(Reason::BadRequest)),
+            Self::Forbidden => (Code::PermissionDenied, Some(Reason::Forbidden)),
+            Self::OtherAgent => (Code::FailedPrecondition, Some(Reason::OtherAgent)),
+            Self::Ended => (Code::Cancelled, None),
+            Self::Stopping => (Code::Unavailable, None),
+            Self::Internal => (Code::Internal, Some(Reason::Internal)),
+        }
+    }
+}
+
+/// A failure as the person who asked sees it: what happened, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentError {
+    /// What decides the reason and the exit code.
+    pub kind: Kind,
+    message: String,
+    hint: String,
+    retry_after: Option<Duration>,
+}
+
+impl AgentError {
+    /// An error of this kind. The hint may be empty.
+    pub fn new(kind: Kind, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: hint.into(), retry_after: None }
+    }
+
+    /// Neither configuration nor state knows `name`.
+    pub fn unknown_profile(name: &ProfileName, near: &[&ProfileName]) -> Self {
+        let offered = near.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+        let hint = if offered.is_empty() { login_hint(name) } else { format!("did you mean {offered}?") };
+        Self::new(Kind::UnknownProfile, format!("there is no profile '{name}'"), hint)
+    }
+
+    /// Never signed in, or signed out on purpose.
+    pub fn signed_out(profile: &ProfileName) -> Self {
+        Self::new(Kind::SignedOut, format!("profile '{profile}' is not signed in"), login_hint(profile))
+    }
+
+    /// The session has ended at the provider; `why` completes the sentence.
+    pub fn login_expired(profile: &ProfileName, why: &str) -> Self {
+        let message = format!("the session of profile '{profile}' has ended: {why}");
+        Self::new(Kind::LoginExpired, message, login_hint(profile))
+    }
+
+    /// The session belongs to another host.
+    pub fn other_host(profile: &ProfileName, host: &str) -> Self {
+        let message = format!("the session of profile '{profile}' belongs to another host ({host})");
+        Self::new(Kind::OtherHost, message, format!("each host signs in by itself: {}", login_hint(profile)))
+    }
+
+    /// Transient, and no valid token is left.
+    pub fn unreachable(authority: &str, why: &str, retry_after: Duration) -> Self {
+        let message = format!("{authority} gave no token, and no valid one is left: {why}");
+        let hint =
+            format!("you are still signed in; the next attempt is in {} s", retry_after.as_secs().max(1));
+        Self { retry_after: Some(retry_after), ..Self::new(Kind::Unreachable, message, hint) }
+    }
+
+    /// Nobody finished the login.
+    pub fn login_timed_out(after: Duration) -> Self {
+        let message = format!("nobody finished the login within {} s", after.as_secs());
+        let hint = "run 'seqera login' again, and check that the browser can reach the address it prints";
+        Self::new(Kind::LoginTimedOut, message, hint)
+    }
+
+    /// The profile belongs to another authority; `fits` is the one that belongs to `asked`.
+    pub fn authority_mismatch(
+        profile: &ProfileName,
+        belongs_to: &str,
+        asked: &str,
+        fits: Option<&ProfileName>,
+    ) -> Self {
+        let hint = match fits {
+            Some(fits) => format!("use '--profile {fits}'"),
+            None => format!("sign in there with 'seqera login --profile NAME --authority {asked}'"),
+        };
+        let message = format!("profile '{profile}' belongs to {belongs_to}, not to {asked}");
+        Self::new(Kind::AuthorityMismatch, message, hint)
+    }
+
+    /// A defect of ours.
+    pub fn internal(what: impl fmt::Display) -> Self {
+        let hint = "'seqera agent logs' has the details; please report this";
+        Self::new(Kind::Internal, format!("the agent failed: {what}"), hint)
+    }
+
+    /// What the person can do; empty where nothing can be done.
+    pub fn hint(&self) -> &str {
+        &self.hint
+    }
+}
+
+/// The command that signs in to `profile`.
+fn login_hint(profile: &ProfileName) -> String {
+    if *profile == ProfileName::fallback() {
+        "run 'seqera login'".into()
+    } else {
+        format!("run 'seqera login --profile {profile}'")
+    }
+}
+
+impl fmt::Display for AgentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for AgentError {}
+
+impl From<BadName> for AgentError {
+    fn from(bad: BadName) -> Self {
+        Self::new(Kind::BadRequest, bad.to_string(), BadName::HINT)
+    }
+}
+
+impl From<AgentError> for Status {
+    fn from(error: AgentError) -> Self {
+        let (code, reason) = error.kind.status();
+        let mut details = ErrorDetails::new();
+        if let Some(reason) = reason {
+            let hint = (!error.hint.is_empty()).then(|| (HINT.to_owned(), error.hint));
+            details.set_error_info(reason.name(), DOMAIN, hint.into_iter().collect::<HashMap<_, _>>());
+        }
+        if let Some(after) = error.retry_after {
+            details.set_retry_info(Some(after));
+        }
+        Self::with_error_details(code, error.message, details)
+    }
+}
+
+/// An error with all its causes in one line, for the log.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        // Libraries often repeat the cause in their own text.
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_carries_reason_hint_and_retry_time() {
+        let error = AgentError::unreachable("https://x", "status 502", Duration::from_secs(7));
+        let status = Status::from(error);
+        assert_eq!(status.code(), Code::Unavailable);
+        let details = status.get_error_details();
+        let info = details.error_info().unwrap();
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("ISSUER_UNREACHABLE", DOMAIN));
+        assert!(info.metadata[HINT].contains("still signed in"));
+        assert_eq!(details.retry_info().unwrap().retry_delay, Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn the_chain_names_every_cause_once() {
+        let outer = std::io::Error::other(std::io::Error::other("disk full"));
+        assert_eq!(chain(&outer), "disk full");
+    }
+}

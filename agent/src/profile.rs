@@ -1,0 +1,224 @@
+//! A profile: a name for one account at one authority.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Longest name, in characters.
+const LONGEST: usize = 63;
+
+/// Names that Windows keeps for devices; a file of such a name cannot be made there.
+const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
+
+/// A parsed profile name: `[a-z0-9][a-z0-9._-]{0,62}`, not a Windows device name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ProfileName(String);
+
+/// Why a text is not a profile name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadName(String);
+
+impl fmt::Display for BadName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Debug escapes whatever the text contains.
+        write!(f, "{:?} is not a profile name", self.0.chars().take(80).collect::<String>())
+    }
+}
+
+impl std::error::Error for BadName {}
+
+impl BadName {
+    /// What a name may look like.
+    pub const HINT: &'static str =
+        "use 1 to 63 of a-z, 0-9, '.', '_' and '-', starting with a letter or digit, for example 'work'";
+}
+
+impl ProfileName {
+    /// The name that is meant where none is given.
+    pub fn fallback() -> Self {
+        Self("default".to_owned())
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A name for an account at `authority`, after its host.
+    pub fn after_host(authority: &str) -> Self {
+        let host = url::Url::parse(authority).ok().and_then(|url| url.host_str().map(str::to_owned));
+        Self::imported(host.as_deref().unwrap_or("profile"))
+    }
+
+    /// A name made from a foreign one: lower case, other characters become `_`.
+    pub fn imported(foreign: &str) -> Self {
+        let allowed = |c: char| if is_name_char(c) { c } else { '_' };
+        let mut name: String = foreign.to_lowercase().chars().map(allowed).take(LONGEST).collect();
+        if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || is_device(&name) {
+            name.insert(0, 'p');
+            name.truncate(LONGEST);
+        }
+        Self(name)
+    }
+}
+
+fn is_name_char(c: char) -> bool {
+    matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-')
+}
+
+/// `con`, `com1.txt` and the like: Windows looks at what stands before the first dot.
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default();
+    let numbered = |kind| {
+        stem.strip_prefix(kind)
+            .is_some_and(|n: &str| n.len() == 1 && n != "0" && n.bytes().all(|b| b.is_ascii_digit()))
+    };
+    DEVICES.contains(&stem) || numbered("com") || numbered("lpt")
+}
+
+impl FromStr for ProfileName {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let good = text.len() <= LONGEST
+            && text.chars().all(is_name_char)
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && !is_device(text);
+        if good { Ok(Self(text.to_owned())) } else { Err(BadName(text.to_owned())) }
+    }
+}
+
+impl TryFrom<String> for ProfileName {
+    type Error = BadName;
+
+    fn try_from(text: String) -> Result<Self, BadName> {
+        text.parse()
+    }
+}
+
+impl From<ProfileName> for String {
+    fn from(name: ProfileName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for ProfileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which kind of provider a profile signs in to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// A Seqera Platform, or any OIDC provider.
+    #[default]
+    Platform,
+}
+
+/// How a profile reaches its provider. A refresh token is sent to this authority and client and no other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Profile {
+    /// OIDC issuer base URL, without a slash at the end.
+    pub authority: String,
+    /// OAuth client id; public, without a secret.
+    pub client_id: String,
+    /// `audience` of the authorization request; empty: none.
+    #[serde(default)]
+    pub audience: String,
+    /// The Platform's REST API; empty: the authority.
+    #[serde(default)]
+    pub api_url: String,
+    /// Co-Scientist backend; empty: none.
+    #[serde(default)]
+    pub backend_url: String,
+    /// Space separated; `openid` is always asked for.
+    #[serde(default)]
+    pub scopes: String,
+    /// The kind of provider.
+    #[serde(default)]
+    pub provider: Provider,
+}
+
+impl Profile {
+    /// Seqera Cloud (facts 1.2).
+    pub const CLOUD_AUTHORITY: &'static str = "https://cloud.seqera.io/api";
+    /// The CLI's public client.
+    pub const CLIENT_ID: &'static str = "seqera_ai_cli";
+    /// What the Platform's tokens are for.
+    pub const AUDIENCE: &'static str = "platform";
+    /// `offline_access` asks for a refresh token.
+    pub const SCOPES: &'static str = "openid profile email offline_access";
+
+    /// The Platform API of this profile.
+    pub fn api(&self) -> &str {
+        if self.api_url.is_empty() { &self.authority } else { &self.api_url }
+    }
+
+    /// True where a secret of `other` may be used with this profile.
+    pub fn same_party(&self, other: &Self) -> bool {
+        self.authority == other.authority && self.client_id == other.client_id
+    }
+}
+
+/// The names that look most like `wanted`, best first, at most three.
+pub fn near<'a>(wanted: &str, known: impl Iterator<Item = &'a ProfileName>) -> Vec<&'a ProfileName> {
+    let mut scored: Vec<_> = known
+        .map(|name| (edits(wanted, name.as_str()), name))
+        .filter(|(edits, name)| *edits <= 2.max(wanted.len() / 3) || name.as_str().starts_with(wanted))
+        .collect();
+    scored.sort();
+    scored.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+/// Levenshtein distance in bytes; names are ASCII.
+fn edits(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.bytes().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_are_checked() {
+        for good in ["default", "a", "9", "work.eu-1_x", &"a".repeat(63)] {
+            assert!(good.parse::<ProfileName>().is_ok(), "{good}");
+        }
+        let long = "a".repeat(64);
+        for bad in ["", "Work", ".x", "-x", "a/b", "a b", "../x", "con", "nul.txt", "com1", "ü", &long] {
+            assert!(bad.parse::<ProfileName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn near_names_are_offered_and_far_ones_are_not() {
+        let known: Vec<ProfileName> =
+            ["work", "home", "enterprise"].iter().map(|n| n.parse().unwrap()).collect();
+        assert_eq!(near("wrok", known.iter())[0].as_str(), "work");
+        assert_eq!(near("enter", known.iter())[0].as_str(), "enterprise");
+        assert!(near("zzzzzz", known.iter()).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn every_imported_name_is_a_name(foreign in ".*") {
+            let name = ProfileName::imported(&foreign);
+            prop_assert_eq!(name.as_str().parse::<ProfileName>().unwrap(), name);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Where long-lived secrets are kept: keychain, file or memory, and the ladder between them.
+
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::profile::ProfileName;
+use crate::token::Kind;
+
+/// One place for secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    /// The operating system's keychain.
+    Keychain,
+    /// `refresh-token.<profile>` in the configuration folder.
+    File,
+    /// This process only.
+    Memory,
+}
+
+impl StoreKind {
+    /// As the contract and `status` write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Keychain => "keychain",
+            Self::File => "file",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+/// A secret as it is kept, with the party it may be sent to.
+#[derive(Clone)]
+pub struct Stored {
+    /// The issuer that it came from.
+    pub authority: String,
+    /// The client that it was given to.
+    pub client_id: String,
+    /// Refresh token, or the fixed credential.
+    pub kind: Kind,
+    /// The secret itself.
+    pub secret: SecretString,
+    /// When it was given to us.
+    pub saved_at: SystemTime,
+}
+
+/// Why a store did not do what it was asked to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Locked, or a prompt would be needed.
+    #[error("the keychain is locked: {0}")]
+    Locked(String),
+    /// There is no such store here, or it does not answer in time.
+    #[error("{0}")]
+    Unavailable(String),
+    /// What is there cannot be read. It was left as it is.
+    #[error("{0}")]
+    Corrupt(String),
+    /// The item belongs to another host over the same home folder.
+    #[error("the stored session belongs to host {0}")]
+    OtherHost(String),
+    /// Anything else, disk full included.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// How long a call may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Nobody sits there: 3 s, and no prompt.
+    Background,
+    /// A person signs in and may answer a prompt: 60 s.
+    Login,
+}
+
+/// One place for secrets. "Absent" is a value, not an error.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Which one this is.
+    fn kind(&self) -> StoreKind;
+    /// Keeps the secret durably, replacing what was there.
+    async fn save(
+        &self,
+        profile: &ProfileName,
+        secret: &Stored,
+        patience: Patience,
+    ) -> Result<(), StoreError>;
+    /// The secret, if there is one.
+    async fn load(&self, profile: &ProfileName) -> Result<Option<Stored>, StoreError>;
+    /// Removes the secret; `false` where there was none. After this returns (even with an error) a save
+    /// that was abandoned earlier never brings the secret back.
+    async fn remove(&self, profile: &ProfileName) -> Result<bool, StoreError>;
+    /// Profiles of this host and configuration folder that have a secret here.
+    async fn list(&self) -> Result<Vec<ProfileName>, StoreError>;
+}
