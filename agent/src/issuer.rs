@@ -7,9 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use url::Url;
 
+use crate::clock::Moment;
 use crate::error::AgentError;
 use crate::profile::Profile;
-use crate::token::{Access, AccessToken, Account, Credential, Kind, RefreshToken};
+use crate::token::{Access, AccessToken, Account, Credential, Kind, Organization, RefreshToken};
 
 /// What came of spending a refresh token.
 #[derive(Debug, Clone)]
@@ -35,8 +36,17 @@ pub struct Renewed {
     pub refresh: Option<RefreshToken>,
     /// `refresh_expires_in`, where told and not zero.
     pub refresh_lifetime: Option<Duration>,
-    /// `Err` with the reason where the answer must not be served: no token in it, another account.
-    pub access: Result<Access, String>,
+    /// What may be served, or why nothing may.
+    pub access: Result<Access, Unservable>,
+}
+
+/// Why a granted answer is saved and not served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unservable {
+    /// No usable access token in it. The old one may be served on.
+    Odd(String),
+    /// The ID token in it names another account or issuer: nothing is served any more.
+    OtherAccount(String),
 }
 
 /// What the API says of a fixed credential.
@@ -84,6 +94,8 @@ pub struct Flow {
     pub nonce: String,
     /// PKCE (RFC 7636).
     pub code_verifier: String,
+    /// The organisation that the person asked for, by id or name; the login fills it in.
+    pub organization: Option<String>,
 }
 
 /// A request that reached the loopback listener. Its `Host` has been checked.
@@ -137,6 +149,10 @@ pub struct Granted {
     pub credential: Credential,
     /// Who signed in.
     pub account: Account,
+    /// When the request for the tokens was sent: their lives count from here.
+    pub sent: Moment,
+    /// The one asked for, else the account's first.
+    pub organization: Option<Organization>,
     /// Sentences for the person.
     pub notes: Vec<String>,
 }

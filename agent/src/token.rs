@@ -76,6 +76,15 @@ impl Account {
     }
 }
 
+/// An organisation at the Platform: what is billed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Organization {
+    /// The Platform's id.
+    pub id: i64,
+    /// Its short name.
+    pub name: String,
+}
+
 /// An access token and its life, counted from when its request was sent.
 #[derive(Debug, Clone)]
 pub struct Access {
