@@ -1,0 +1,138 @@
+//! What all handlers share: the settings, the state behind two short-lived locks, and the routes.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::routing::{delete, get, post};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::account::User;
+use crate::clock::Clock;
+use crate::faults::Faults;
+use crate::grants::Grants;
+use crate::keys::{SigningKey, random_bytes};
+use crate::pats::{NameTaken, Pats, access_key};
+use crate::settings::Settings;
+use crate::stats::{Counter, Stats};
+use crate::{authorize, control, oidc, platform, revoke, token};
+
+/// One sandbox.
+pub(crate) struct App {
+    pub(crate) settings: Settings,
+    /// The issuer as it presents itself; not the authority where the settings want a lie.
+    pub(crate) issuer: String,
+    pub(crate) metadata: Value,
+    pub(crate) key: SigningKey,
+    pub(crate) clock: Clock,
+    pub(crate) counter: Counter,
+    pub(crate) faults: Faults,
+    /// A std lock: it is held for a few map operations and never across an await.
+    grants: Mutex<Grants>,
+    /// The same.
+    pats: Mutex<Pats>,
+}
+
+impl App {
+    pub(crate) fn new(settings: Settings, authority: &str, key: SigningKey) -> Result<Self, SettingsError> {
+        let issuer = settings.issuer.clone().unwrap_or_else(|| authority.to_owned());
+        let metadata = oidc::metadata(&settings, authority, &issuer)?;
+        let app = Self {
+            issuer,
+            metadata,
+            key,
+            clock: Clock::default(),
+            counter: Counter::new(),
+            faults: Faults::new(),
+            grants: Mutex::new(Grants::new(&settings)),
+            pats: Mutex::default(),
+            settings,
+        };
+        for seed in &app.settings.personal_tokens {
+            let user = app.user(&seed.user).ok_or_else(|| SettingsError::UnknownUser(seed.user.clone()))?;
+            app.add_pat(user.id, &seed.name, seed.access_key.clone())
+                .map_err(|NameTaken| SettingsError::NameTaken(seed.name.clone()))?;
+        }
+        Ok(app)
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    pub(crate) fn grants(&self) -> MutexGuard<'_, Grants> {
+        self.grants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn pats(&self) -> MutexGuard<'_, Pats> {
+        self.pats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a personal access token, with a secret of its own where none is given. Returns its id.
+    pub(crate) fn add_pat(&self, user: u64, name: &str, secret: Option<String>) -> Result<u64, NameTaken> {
+        let key = |id| secret.unwrap_or_else(|| access_key(id, &random_bytes(20)));
+        self.pats().add(user, name, key, self.now())
+    }
+
+    /// Finds a user by address or short name.
+    pub(crate) fn user(&self, name: &str) -> Option<&User> {
+        self.settings.users.iter().find(|user| user.is_called(name))
+    }
+
+    pub(crate) fn user_by_id(&self, id: u64) -> Option<&User> {
+        self.settings.users.iter().find(|user| user.id == id)
+    }
+
+    pub(crate) fn knows_client(&self, client: &str) -> bool {
+        self.settings.clients.iter().any(|known| known == client)
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let (grants, now) = (self.grants(), self.now());
+        self.counter.report(grants.refresh_alive(now), grants.access_alive(now))
+    }
+}
+
+/// Settings that make no sandbox.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// `server_url` or `issuer` cannot be understood.
+    #[error("server_url or issuer is no URL: {0}")]
+    Url(#[from] url::ParseError),
+    /// A personal token is for somebody who is not among the users.
+    #[error("personal_tokens: there is no user {0:?}")]
+    UnknownUser(String),
+    /// Two personal tokens of one user have the same name.
+    #[error("personal_tokens: two are called {0:?}")]
+    NameTaken(String),
+}
+
+/// Who is who among the addresses.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let api = Router::new()
+        .route("/.well-known/openid-configuration", get(oidc::discovery))
+        .route("/.well-known/jwks.json", get(oidc::jwks))
+        .route("/oauth2/authorize", get(authorize::authorize))
+        .route("/oauth2/consent", post(authorize::consent))
+        .route("/oauth2/token", post(token::token))
+        .route("/oauth2/revoke", post(revoke::revoke))
+        .route("/service-info", get(platform::service_info))
+        .route("/user-info", get(platform::user_info))
+        .route("/orgs", get(platform::orgs))
+        .route("/user/{id}/workspaces", get(platform::workspaces))
+        .route("/tokens", get(platform::list_tokens).post(platform::create_token))
+        .route("/tokens/{id}", delete(platform::delete_token));
+    let control = Router::new()
+        .route("/stats", get(control::stats))
+        .route("/reset-stats", post(control::reset_stats))
+        .route("/faults", get(control::list_faults).post(control::add_faults).delete(control::clear_faults))
+        .route("/wait", post(control::wait))
+        .route("/expire", post(control::expire))
+        .route("/clock", post(control::advance))
+        .route("/tokens", post(control::create_token));
+    Router::new()
+        .route("/", get(authorize::front_page))
+        .nest("/api", api)
+        .nest("/_sandbox", control)
+        .with_state(app)
+}

@@ -1,0 +1,190 @@
+//! The authorization endpoint and the page on which a user says yes or no (RFC 6749, 4.1.1; RFC 7636; RFC 9207).
+//!
+//! A test plays the browser without the page: `sandbox_user=ada@sandbox.test` among the parameters is that
+//! user's yes, `sandbox_deny=1` a no. No real Platform has such a shortcut.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{Form, RawQuery, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use url::{Host, Url, form_urlencoded};
+
+use crate::app::App;
+use crate::grant::{Consent, Grant};
+use crate::keys::random_text;
+use crate::page;
+use crate::token::TOKEN_BYTES;
+
+/// The length of an S256 challenge: 256 bits in base64url (RFC 7636, 4.2).
+const CHALLENGE_LENGTH: usize = 43;
+
+/// A request that has been checked and can be shown to a user.
+struct Request {
+    redirect: Redirect,
+    redirect_uri: String,
+    client: String,
+    scope: String,
+    audience: String,
+    nonce: Option<String>,
+    challenge: String,
+    /// What the shortcut says, if it is used.
+    shortcut: Option<Decision>,
+}
+
+/// What the user wants.
+enum Decision {
+    Allow { user: String },
+    Deny,
+}
+
+/// Where the browser goes at the end, and what comes along in any case.
+struct Redirect {
+    to: Url,
+    state: Option<String>,
+    issuer: String,
+}
+
+/// Why a request goes no further.
+enum Problem {
+    /// Nothing may be sent to the redirect address (RFC 6749, 4.1.2.1).
+    Shown(&'static str),
+    /// The client is told, with an error code of its RFC.
+    Told(Box<Redirect>, &'static str, &'static str),
+}
+
+pub(crate) async fn front_page(State(app): State<Arc<App>>) -> Response {
+    page::front(&app.issuer)
+}
+
+pub(crate) async fn authorize(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let request = match Request::parse(&app, &query) {
+        Ok(request) => request,
+        Err(problem) => return problem.into_response(),
+    };
+    match request.shortcut {
+        Some(ref decision) => decide(&app, &request, decision),
+        None => page::consent(&app.settings.users, &request.client, &request.scope, &query),
+    }
+}
+
+/// The form of the page: the query of the request as it came, and a button.
+#[derive(Deserialize)]
+pub(crate) struct ConsentForm {
+    request: String,
+    user: Option<String>,
+}
+
+pub(crate) async fn consent(State(app): State<Arc<App>>, Form(form): Form<ConsentForm>) -> Response {
+    let request = match Request::parse(&app, &form.request) {
+        Ok(request) => request,
+        Err(problem) => return problem.into_response(),
+    };
+    let decision = form.user.map_or(Decision::Deny, |user| Decision::Allow { user });
+    decide(&app, &request, &decision)
+}
+
+fn decide(app: &App, request: &Request, decision: &Decision) -> Response {
+    let Decision::Allow { user } = decision else {
+        return request.redirect.error("access_denied", "the user of the sandbox said no");
+    };
+    let Some(user) = app.user(user) else {
+        return page::problem("The sandbox has no such user.");
+    };
+    let grant = Grant {
+        user: user.id,
+        client: request.client.clone(),
+        scope: request.scope.clone(),
+        audience: request.audience.clone(),
+        nonce: request.nonce.clone(),
+    };
+    let consent =
+        Consent { grant, redirect_uri: request.redirect_uri.clone(), challenge: request.challenge.clone() };
+    let code = random_text(TOKEN_BYTES);
+    app.grants().add_code(code.clone(), consent, app.now());
+    request.redirect.answer(&[("code", &code)])
+}
+
+impl Request {
+    fn parse(app: &App, query: &str) -> Result<Self, Problem> {
+        let mut given: HashMap<String, String> =
+            form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let client = given.remove("client_id").unwrap_or_default();
+        if !app.knows_client(&client) {
+            return Err(Problem::Shown("The sandbox does not know this client_id."));
+        }
+        let redirect_uri = given.remove("redirect_uri").unwrap_or_default();
+        let to = loopback(&redirect_uri).ok_or(Problem::Shown(
+            "redirect_uri must be http://127.0.0.1 or http://[::1], with any port and path.",
+        ))?;
+        let redirect = Redirect { to, state: given.remove("state"), issuer: app.issuer.clone() };
+        let challenge = given.remove("code_challenge").unwrap_or_default();
+        let method = given.get("code_challenge_method").map(String::as_str);
+        let fault = match given.get("response_type").map(String::as_str) {
+            None => Some(("invalid_request", "response_type is missing")),
+            Some("code") if method != Some("S256") || challenge.len() != CHALLENGE_LENGTH => {
+                Some(("invalid_request", "PKCE with an S256 code_challenge is required"))
+            }
+            Some("code") => None,
+            Some(_) => Some(("unsupported_response_type", "the sandbox knows the code flow only")),
+        };
+        if let Some((code, text)) = fault {
+            return Err(Problem::Told(Box::new(redirect), code, text));
+        }
+        let allowed = given.remove("sandbox_user").map(|user| Decision::Allow { user });
+        let denied = given.remove("sandbox_deny").map(|_| Decision::Deny);
+        Ok(Self {
+            redirect,
+            redirect_uri,
+            client,
+            scope: given.remove("scope").unwrap_or_default(),
+            audience: given.remove("audience").unwrap_or_else(|| "platform".into()),
+            nonce: given.remove("nonce"),
+            challenge,
+            shortcut: denied.or(allowed),
+        })
+    }
+}
+
+/// A native client's redirect address: the loopback by number, over http, any port (RFC 8252, 7.3).
+fn loopback(redirect_uri: &str) -> Option<Url> {
+    let url = Url::parse(redirect_uri).ok()?;
+    let is_loopback = match url.host()? {
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+        Host::Domain(_) => false,
+    };
+    let is_plain = url.scheme() == "http" && url.username().is_empty() && url.fragment().is_none();
+    (is_loopback && is_plain).then_some(url)
+}
+
+impl Redirect {
+    fn answer(&self, parameters: &[(&str, &str)]) -> Response {
+        let mut to = self.to.clone();
+        {
+            let mut query = to.query_pairs_mut();
+            query.extend_pairs(parameters);
+            query.extend_pairs(self.state.as_ref().map(|state| ("state", state)));
+            query.append_pair("iss", &self.issuer);
+        }
+        // 303 turns the form's POST into a GET; 307 would repeat it at the client (RFC 9700, 4.12).
+        let headers = [(header::LOCATION, to.as_str()), (header::CACHE_CONTROL, "no-store")];
+        (StatusCode::SEE_OTHER, headers).into_response()
+    }
+
+    fn error(&self, code: &str, description: &str) -> Response {
+        self.answer(&[("error", code), ("error_description", description)])
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Shown(text) => page::problem(text),
+            Self::Told(redirect, code, description) => redirect.error(code, description),
+        }
+    }
+}

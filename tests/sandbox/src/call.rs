@@ -1,0 +1,84 @@
+//! What a request is about: the names under which calls are counted and faults are ordered.
+
+use axum::http::Uri;
+use serde::{Deserialize, Serialize};
+
+/// One kind of call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Call {
+    /// `/.well-known/openid-configuration`
+    Discovery,
+    /// `/.well-known/jwks.json`
+    Jwks,
+    /// `/oauth2/authorize`, the page
+    Authorize,
+    /// `/oauth2/consent`, the answer to the page
+    Consent,
+    /// `/oauth2/token` with an authorization code (or with no grant that is known)
+    Code,
+    /// `/oauth2/token` with a refresh token
+    Refresh,
+    /// `/oauth2/revoke`
+    Revoke,
+    /// `/user-info`
+    UserInfo,
+    /// `/orgs`
+    Orgs,
+    /// `/user/{id}/workspaces`
+    Workspaces,
+    /// `/tokens` and `/tokens/{id}`
+    Tokens,
+    /// `/service-info`
+    ServiceInfo,
+}
+
+/// One kind of call or several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// Every call.
+    Any,
+    /// The token endpoint, whatever the grant.
+    Token,
+    /// This kind alone.
+    #[serde(untagged)]
+    Only(Call),
+}
+
+impl Target {
+    pub(crate) fn covers(self, call: Call) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Token => matches!(call, Call::Code | Call::Refresh),
+            Self::Only(only) => only == call,
+        }
+    }
+}
+
+impl Call {
+    /// Names a request. None for the sandbox's own routes and for what does not exist.
+    pub(crate) fn of(uri: &Uri, body: &[u8]) -> Option<Self> {
+        let path = uri.path().strip_prefix("/api")?;
+        Some(match path {
+            "/.well-known/openid-configuration" => Self::Discovery,
+            "/.well-known/jwks.json" => Self::Jwks,
+            "/oauth2/authorize" => Self::Authorize,
+            "/oauth2/consent" => Self::Consent,
+            "/oauth2/token" if is_refresh(body) => Self::Refresh,
+            "/oauth2/token" => Self::Code,
+            "/oauth2/revoke" => Self::Revoke,
+            "/user-info" => Self::UserInfo,
+            "/orgs" => Self::Orgs,
+            "/tokens" => Self::Tokens,
+            "/service-info" => Self::ServiceInfo,
+            _ if path.starts_with("/tokens/") => Self::Tokens,
+            _ if path.starts_with("/user/") => Self::Workspaces,
+            _ => return None,
+        })
+    }
+}
+
+fn is_refresh(form: &[u8]) -> bool {
+    url::form_urlencoded::parse(form).any(|(key, value)| key == "grant_type" && value == "refresh_token")
+}

@@ -1,0 +1,122 @@
+//! The sandbox's own routes under `/_sandbox`: for tests, unknown to any real Platform, never met by a fault.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Json, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::app::App;
+use crate::call::Target;
+use crate::faults::Fault;
+use crate::keys::random_text;
+use crate::stats::Stats;
+
+pub(crate) async fn stats(State(app): State<Arc<App>>) -> Json<Stats> {
+    Json(app.stats())
+}
+
+pub(crate) async fn reset_stats(State(app): State<Arc<App>>) -> StatusCode {
+    app.counter.reset();
+    StatusCode::NO_CONTENT
+}
+
+pub(crate) async fn list_faults(State(app): State<Arc<App>>) -> Json<Vec<Fault>> {
+    Json(app.faults.list())
+}
+
+pub(crate) async fn add_faults(State(app): State<Arc<App>>, Json(faults): Json<Vec<Fault>>) -> StatusCode {
+    app.faults.add(faults);
+    StatusCode::NO_CONTENT
+}
+
+pub(crate) async fn clear_faults(State(app): State<Arc<App>>) -> StatusCode {
+    app.faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+/// What to wait for: so many calls, counted from the start or the last reset.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wait {
+    on: Target,
+    count: u64,
+    #[serde(default = "ten_seconds")]
+    timeout_ms: u64,
+}
+
+fn ten_seconds() -> u64 {
+    10_000
+}
+
+/// Answers 200 when the calls have arrived (which is before they are answered), 408 when time is up.
+pub(crate) async fn wait(State(app): State<Arc<App>>, Json(wait): Json<Wait>) -> (StatusCode, Json<Value>) {
+    let arrived = app.counter.wait_for(wait.on, wait.count);
+    let in_time = timeout(Duration::from_millis(wait.timeout_ms), arrived).await.is_ok();
+    let status = if in_time { StatusCode::OK } else { StatusCode::REQUEST_TIMEOUT };
+    (status, Json(json!({ "arrived": app.counter.arrived(wait.on) })))
+}
+
+/// Whose tokens end: a user's, or those of `all`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expire {
+    #[serde(default)]
+    refresh: Option<String>,
+    #[serde(default)]
+    access: Option<String>,
+}
+
+/// Ends sessions as idleness or a changed `TOWER_JWT_SECRET` would. Answers how many tokens were alive.
+pub(crate) async fn expire(State(app): State<Arc<App>>, Json(expire): Json<Expire>) -> Response {
+    let whose = |name: &Option<String>| match name.as_deref() {
+        None => Ok(None),
+        Some("all") => Ok(Some(None)),
+        Some(name) => app.user(name).map(|user| Some(Some(user.id))).ok_or(StatusCode::NOT_FOUND),
+    };
+    let (refresh, access) = match (whose(&expire.refresh), whose(&expire.access)) {
+        (Ok(refresh), Ok(access)) => (refresh, access),
+        (Err(status), _) | (_, Err(status)) => return status.into_response(),
+    };
+    let (mut grants, now) = (app.grants(), app.now());
+    Json(json!({
+        "refresh": refresh.map_or(0, |user| grants.expire_refresh(user, now)),
+        "access": access.map_or(0, |user| grants.expire_access(user, now)),
+    }))
+    .into_response()
+}
+
+/// Seconds by which the sandbox's clock goes ahead.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Advance {
+    advance: u32,
+}
+
+pub(crate) async fn advance(State(app): State<Arc<App>>, Json(by): Json<Advance>) -> StatusCode {
+    app.clock.advance(by.advance);
+    StatusCode::NO_CONTENT
+}
+
+/// Whose personal access token to make. Without a name it gets one that is free.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewToken {
+    user: String,
+    #[serde(default)]
+    name: Option<String>,
+}
+
+/// Answers like the Platform's `POST /tokens`, without a sign-in before it.
+pub(crate) async fn create_token(State(app): State<Arc<App>>, Json(new): Json<NewToken>) -> Response {
+    let Some(user) = app.user(&new.user) else { return StatusCode::NOT_FOUND.into_response() };
+    let name = new.name.unwrap_or_else(|| format!("sandbox-{}", random_text(6)));
+    match app.add_pat(user.id, &name, None) {
+        Ok(id) => Json(app.pats().created(id)).into_response(),
+        Err(taken) => (StatusCode::CONFLICT, Json(json!({ "message": taken.to_string() }))).into_response(),
+    }
+}

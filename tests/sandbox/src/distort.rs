@@ -1,0 +1,175 @@
+//! Applies a fault to a call.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use http_body_util::BodyExt as _;
+use serde_json::{Map, Value, json};
+use tokio::time::{Instant, interval, interval_at, sleep};
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::IntervalStream;
+
+use crate::faults::{IdTokenFault, Kind, Met};
+use crate::keys::{SigningKey, claims_of, unsigned};
+
+/// The connection is to be reset instead of answered.
+#[derive(Debug, thiserror::Error)]
+#[error("a fault resets this connection")]
+pub(crate) struct Reset;
+
+/// A piece of an endless body, and how often one comes: slow enough that a limit on size is not what ends it.
+const DRIP: [u8; 1024] = [b' '; 1024];
+const DRIP_EVERY: Duration = Duration::from_millis(50);
+
+/// Lets `process` happen or not, and answers as the fault wants.
+pub(crate) async fn distort(
+    met: Met,
+    key: &SigningKey,
+    process: impl Future<Output = Response>,
+) -> Result<Response, Reset> {
+    let Met { fault, mut cleared } = met;
+    let after = fault.after;
+    Ok(match fault.kind {
+        Kind::Patch { set, remove, id_token } => {
+            let mut answer = object(process.await).await?;
+            answer.extend(set);
+            remove.iter().for_each(|name| drop(answer.remove(name)));
+            if let Some(fault) = id_token {
+                spoil_id_token(&mut answer, &fault, key);
+            }
+            Json(answer).into_response()
+        }
+        Kind::Truncate { bytes } => truncated(process.await, bytes).await?,
+        Kind::Delay { ms } => around(process, sleep(Duration::from_millis(ms)), after).await,
+        Kind::Hang => around(process, async { drop(cleared.changed().await) }, after).await,
+        Kind::Oversize { bytes } => {
+            let body = if after { collect(process.await).await? } else { Bytes::from_static(b"{}") };
+            padded(&body, bytes)
+        }
+        Kind::Reset => {
+            first(process, after).await;
+            return Err(Reset);
+        }
+        Kind::Status { code, body, headers } => {
+            first(process, after).await;
+            spoken(code, body, &headers)
+        }
+        Kind::EndlessBody => {
+            first(process, after).await;
+            endless()
+        }
+        Kind::Garbage { body, content_type } => {
+            first(process, after).await;
+            let headers = BTreeMap::from([("content-type".into(), content_type)]);
+            spoken(200, Some(Value::String(body)), &headers)
+        }
+        Kind::Redirect { location, code } => {
+            first(process, after).await;
+            spoken(code, None, &BTreeMap::from([("location".into(), location)]))
+        }
+    })
+}
+
+/// Lets the request take effect, if it shall, and forgets the true answer.
+async fn first(process: impl Future<Output = Response>, after: bool) {
+    if after {
+        process.await;
+    }
+}
+
+/// Waits before or after the request takes effect.
+async fn around(
+    process: impl Future<Output = Response>,
+    wait: impl Future<Output = ()>,
+    after: bool,
+) -> Response {
+    if after {
+        let answer = process.await;
+        wait.await;
+        answer
+    } else {
+        wait.await;
+        process.await
+    }
+}
+
+/// An answer that a test made up. What HTTP does not allow in it shows as a 500.
+fn spoken(code: u16, body: Option<Value>, headers: &BTreeMap<String, String>) -> Response {
+    let mut builder = Response::builder().status(code);
+    let is_json = body.as_ref().is_some_and(|body| !body.is_string());
+    if is_json && !headers.contains_key("content-type") {
+        builder = builder.header(header::CONTENT_TYPE, "application/json");
+    }
+    for (name, value) in headers {
+        builder = builder.header(name, value);
+    }
+    let body = match body {
+        None => Body::empty(),
+        Some(Value::String(text)) => text.into(),
+        Some(json) => json.to_string().into(),
+    };
+    builder.body(body).unwrap_or_else(|error| {
+        let text = format!("sandbox: this fault makes no HTTP answer: {error}");
+        (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+    })
+}
+
+fn endless() -> Response {
+    let drip = IntervalStream::new(interval(DRIP_EVERY)).map(|_| Bytes::from_static(&DRIP));
+    let body = tokio_stream::once(Bytes::from_static(b"{")).chain(drip).map(Ok::<_, Infallible>);
+    ([(header::CONTENT_TYPE, "application/json")], Body::from_stream(body)).into_response()
+}
+
+fn padded(body: &[u8], bytes: usize) -> Response {
+    let mut body = body.to_vec();
+    body.resize(bytes.max(body.len()), b' ');
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// Announces the whole body and sends a part of it.
+async fn truncated(answer: Response, bytes: usize) -> Result<Response, Reset> {
+    let (mut parts, body) = answer.into_parts();
+    let body = collect(Response::new(body)).await?;
+    parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    let sent = tokio_stream::once(Ok(body.slice(..bytes.min(body.len()))));
+    // A tick between the two, in which the part is written out; hyper throws away what it holds at an error.
+    let cut = IntervalStream::new(interval_at(Instant::now() + DRIP_EVERY, DRIP_EVERY))
+        .map(|_| Err(io::Error::from(io::ErrorKind::ConnectionAborted)));
+    Ok(Response::from_parts(parts, Body::from_stream(sent.chain(cut))))
+}
+
+/// Changes the ID token of an answer. Without an ID token there is nothing to spoil.
+fn spoil_id_token(answer: &mut Map<String, Value>, fault: &IdTokenFault, key: &SigningKey) {
+    let Some(mut claims) = answer.get("id_token").and_then(Value::as_str).and_then(claims_of) else { return };
+    let told = [("sub", &fault.sub), ("iss", &fault.iss), ("aud", &fault.aud), ("nonce", &fault.nonce)];
+    for (name, value) in told {
+        if let Some(value) = value {
+            claims[name] = json!(value);
+        }
+    }
+    if let (Some(offset), Some(issued)) = (fault.exp_offset, claims["iat"].as_i64()) {
+        claims["exp"] = json!(issued + offset);
+    }
+    let token = if fault.alg_none { unsigned(&claims) } else { key.sign("JWT", &claims).unwrap_or_default() };
+    let token = if fault.bad_signature { with_other_signature(&token) } else { token };
+    answer.insert("id_token".into(), json!(token));
+}
+
+/// The signature of the same length that is all zero bits.
+fn with_other_signature(jws: &str) -> String {
+    let (message, signature) = jws.rsplit_once('.').unwrap_or((jws, ""));
+    format!("{message}.{}", "A".repeat(signature.len()))
+}
+
+async fn object(answer: Response) -> Result<Map<String, Value>, Reset> {
+    serde_json::from_slice(&collect(answer).await?).map_err(|_| Reset)
+}
+
+async fn collect(answer: Response) -> Result<Bytes, Reset> {
+    answer.into_body().collect().await.map(|body| body.to_bytes()).map_err(|_| Reset)
+}

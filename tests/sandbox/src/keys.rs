@@ -1,0 +1,89 @@
+//! The signing key of a sandbox, and random text.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use openidconnect::core::{CoreJsonWebKeySet, CoreJwsSigningAlgorithm, CoreRsaPrivateSigningKey};
+use openidconnect::{JsonWebKeyId, PrivateSigningKey};
+use rsa::pkcs1::{EncodeRsaPrivateKey, LineEnding};
+use rsa::rand_core::OsRng;
+use serde_json::{Value, json};
+
+/// The smallest size that RS256 allows (RFC 7518, 3.3), since each start makes a new key.
+const KEY_BITS: usize = 2048;
+
+/// No key could be made or used.
+#[derive(Debug, thiserror::Error)]
+#[error("RSA key: {0}")]
+pub struct KeyError(String);
+
+/// An RSA key that lives as long as its sandbox.
+#[derive(Clone)]
+pub(crate) struct SigningKey {
+    key: Arc<CoreRsaPrivateSigningKey>,
+    id: String,
+}
+
+impl SigningKey {
+    /// Makes a key. This computes for a tenth of a second or several: not for an async thread.
+    pub(crate) fn generate() -> Result<Self, KeyError> {
+        let failed = |error: &dyn std::fmt::Display| KeyError(error.to_string());
+        let id = format!("sandbox-{}", random_text(6));
+        let pem = rsa::RsaPrivateKey::new(&mut OsRng, KEY_BITS)
+            .map_err(|error| failed(&error))?
+            .to_pkcs1_pem(LineEnding::LF)
+            .map_err(|error| failed(&error))?;
+        let key = CoreRsaPrivateSigningKey::from_pem(&pem, Some(JsonWebKeyId::new(id.clone())))
+            .map_err(KeyError)?;
+        Ok(Self { key: Arc::new(key), id })
+    }
+
+    /// What openidconnect signs ID tokens with.
+    pub(crate) fn for_id_tokens(&self) -> &CoreRsaPrivateSigningKey {
+        &self.key
+    }
+
+    /// The public half.
+    pub(crate) fn published(&self) -> CoreJsonWebKeySet {
+        CoreJsonWebKeySet::new(vec![self.key.as_verification_key()])
+    }
+
+    /// A compact JWS with RS256 (RFC 7515, 3.1). `typ` is its media type.
+    pub(crate) fn sign(&self, typ: &str, claims: &Value) -> Result<String, KeyError> {
+        let header = json!({ "alg": "RS256", "typ": typ, "kid": self.id });
+        let message = format!("{}.{}", encode(&header), encode(claims));
+        let signature = self
+            .key
+            .sign(&CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256, message.as_bytes())
+            .map_err(|error| KeyError(error.to_string()))?;
+        Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+}
+
+/// A JWS without a signature (RFC 7515, A.5), for those who must refuse it.
+pub(crate) fn unsigned(claims: &Value) -> String {
+    format!("{}.{}.", encode(&json!({ "alg": "none" })), encode(claims))
+}
+
+/// The claims of a compact JWS, without any check.
+pub(crate) fn claims_of(jws: &str) -> Option<Value> {
+    let payload = URL_SAFE_NO_PAD.decode(jws.split('.').nth(1)?).ok()?;
+    serde_json::from_slice(&payload).ok()
+}
+
+fn encode(part: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(part.to_string())
+}
+
+/// Base64url of so many random bytes.
+pub(crate) fn random_text(bytes: usize) -> String {
+    URL_SAFE_NO_PAD.encode(random_bytes(bytes))
+}
+
+/// Bytes from the operating system.
+pub(crate) fn random_bytes(count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    getrandom::fill(&mut bytes).expect("a system that runs this has a source of randomness");
+    bytes
+}

@@ -1,0 +1,123 @@
+//! Serves a sandbox until it is told to stop.
+
+use std::error::Error;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use lexopt::{Arg, Parser, ValueExt as _};
+use seqera_sandbox::{Sandbox, Settings};
+use tokio::sync::oneshot;
+
+const HELP: &str = "\
+A small Seqera Platform to develop and test against.
+
+Usage: seqera-sandbox [OPTIONS]
+
+  --settings FILE           read all settings from a JSON file; flags behind it change them
+  --listen ADDR             listen there [127.0.0.1:0, a free port]
+  --server-url URL          the address that users see
+  --access-lifetime SECS    how long an access token lives [3600]
+  --refresh-lifetime SECS   how long an unused refresh token lives [21600]
+  --exit-with-stdin         stop when standard input closes
+  --help, --version
+
+When it serves it prints one line: {\"url\": …, \"authority\": …, \"sandbox\": true}.
+";
+
+enum Command {
+    Serve { settings: Box<Settings>, exit_with_stdin: bool },
+    Print(&'static str),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("seqera-sandbox: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let (settings, exit_with_stdin) = match parse(Parser::from_env())? {
+        Command::Serve { settings, exit_with_stdin } => (*settings, exit_with_stdin),
+        Command::Print(text) => {
+            std::io::stdout().write_all(text.as_bytes())?;
+            return Ok(());
+        }
+    };
+    // Before the line is printed: whoever reads it may send the signal at once.
+    let stop = stop_signal()?;
+    let stdin_closed = stdin_end();
+    let sandbox = Sandbox::start(settings).await?;
+    println!(
+        "{}",
+        serde_json::json!({ "url": sandbox.url(), "authority": sandbox.authority(), "sandbox": true })
+    );
+    tokio::select! {
+        () = stop => {}
+        _ = stdin_closed, if exit_with_stdin => {}
+    }
+    sandbox.shutdown().await;
+    Ok(())
+}
+
+fn parse(mut parser: Parser) -> Result<Command, Box<dyn Error>> {
+    let mut settings = Settings::default();
+    let mut exit_with_stdin = false;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("settings") => settings = read(parser.value()?.into())?,
+            Arg::Long("listen") => settings.listen = parser.value()?.parse()?,
+            Arg::Long("server-url") => settings.server_url = Some(parser.value()?.string()?),
+            Arg::Long("access-lifetime") => settings.access_lifetime = parser.value()?.parse()?,
+            Arg::Long("refresh-lifetime") => settings.refresh_lifetime = parser.value()?.parse()?,
+            Arg::Long("exit-with-stdin") => exit_with_stdin = true,
+            Arg::Long("help") | Arg::Short('h') => return Ok(Command::Print(HELP)),
+            Arg::Long("version") => {
+                return Ok(Command::Print(concat!("seqera-sandbox ", env!("CARGO_PKG_VERSION"), "\n")));
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Command::Serve { settings: Box::new(settings), exit_with_stdin })
+}
+
+fn read(file: PathBuf) -> Result<Settings, Box<dyn Error>> {
+    let text = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", file.display()).into())
+}
+
+/// Resolves at SIGTERM or Ctrl-C.
+#[cfg(unix)]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Resolves at Ctrl-C.
+#[cfg(not(unix))]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
+}
+
+/// Resolves when standard input ends. A thread reads it, since tokio's own reader would hold up the exit.
+fn stdin_end() -> oneshot::Receiver<()> {
+    let (ended, end) = oneshot::channel();
+    std::thread::spawn(move || {
+        // A failure to read is an end as well.
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _ = ended.send(());
+    });
+    end
+}

@@ -1,0 +1,90 @@
+//! Discovery document and keys (OpenID Connect Discovery 1.0, RFC 8414).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Json;
+use openidconnect::core::{
+    CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClientAuthMethod, CoreGrantType, CoreJsonWebKey,
+    CoreJsonWebKeySet, CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm,
+    CoreJwsSigningAlgorithm, CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType,
+};
+use openidconnect::{
+    AdditionalProviderMetadata, AuthUrl, IssuerUrl, JsonWebKeySetUrl, ProviderMetadata, ResponseTypes, Scope,
+    TokenUrl,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::settings::Settings;
+
+/// The scopes that mean something here.
+const SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
+
+/// What OpenID Connect Discovery does not name.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Further {
+    sandbox: bool,
+    /// RFC 8414; absent where revocation is not offered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revocation_endpoint: Option<String>,
+    /// RFC 7636 and RFC 8414.
+    code_challenge_methods_supported: Vec<String>,
+    /// RFC 9207.
+    authorization_response_iss_parameter_supported: bool,
+}
+
+impl AdditionalProviderMetadata for Further {}
+
+type Metadata = ProviderMetadata<
+    Further,
+    CoreAuthDisplay,
+    CoreClientAuthMethod,
+    CoreClaimName,
+    CoreClaimType,
+    CoreGrantType,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm,
+    CoreJsonWebKey,
+    CoreResponseMode,
+    CoreResponseType,
+    CoreSubjectIdentifierType,
+>;
+
+/// The discovery document. Endpoints follow from the authority even where the issuer is another.
+pub(crate) fn metadata(
+    settings: &Settings,
+    authority: &str,
+    issuer: &str,
+) -> Result<Value, openidconnect::url::ParseError> {
+    let further = Further {
+        sandbox: true,
+        revocation_endpoint: settings.revocation.then(|| format!("{authority}/oauth2/revoke")),
+        code_challenge_methods_supported: vec!["S256".into()],
+        authorization_response_iss_parameter_supported: true,
+    };
+    let metadata = Metadata::new(
+        IssuerUrl::new(issuer.into())?,
+        AuthUrl::new(format!("{authority}/oauth2/authorize"))?,
+        JsonWebKeySetUrl::new(format!("{authority}/.well-known/jwks.json"))?,
+        vec![ResponseTypes::new(vec![CoreResponseType::Code])],
+        vec![CoreSubjectIdentifierType::Public],
+        vec![CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256],
+        further,
+    )
+    .set_token_endpoint(Some(TokenUrl::new(format!("{authority}/oauth2/token"))?))
+    .set_token_endpoint_auth_methods_supported(Some(vec![CoreClientAuthMethod::None]))
+    .set_grant_types_supported(Some(vec![CoreGrantType::AuthorizationCode, CoreGrantType::RefreshToken]))
+    .set_response_modes_supported(Some(vec![CoreResponseMode::Query]))
+    .set_scopes_supported(Some(SCOPES.map(|scope| Scope::new(scope.into())).into()));
+    Ok(json!(metadata))
+}
+
+pub(crate) async fn discovery(State(app): State<Arc<App>>) -> Json<Value> {
+    Json(app.metadata.clone())
+}
+
+pub(crate) async fn jwks(State(app): State<Arc<App>>) -> Json<CoreJsonWebKeySet> {
+    Json(app.key.published())
+}

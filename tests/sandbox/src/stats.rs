@@ -1,0 +1,110 @@
+//! What happened so far, for tests that count and tests that wait.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::call::{Call, Target};
+
+/// What the sandbox did, apart from the calls as such.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Events {
+    /// Codes that were turned into tokens.
+    pub code_exchanges: u64,
+    /// Renewals that succeeded.
+    pub refreshes: u64,
+    /// Refresh tokens that came again after they had been replaced.
+    pub reuses: u64,
+    /// Families that ended because of a reuse.
+    pub families_revoked: u64,
+    /// Tokens that were alive and are revoked.
+    pub revocations: u64,
+}
+
+/// The answer of `GET /_sandbox/stats`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Always true: this is no real Platform.
+    pub sandbox: bool,
+    /// Calls of the discovery document.
+    pub discovery: u64,
+    /// Calls of the sign-in page.
+    pub authorize: u64,
+    /// Calls with a refresh token, whatever came of them.
+    pub refresh_attempts: u64,
+    /// Calls of `/user-info`.
+    pub user_info: u64,
+    /// What came of the calls.
+    #[serde(flatten)]
+    pub events: Events,
+    /// All calls that have arrived, by kind.
+    pub calls: BTreeMap<Call, u64>,
+    /// Refresh tokens that can still be used.
+    pub tokens_alive: usize,
+    /// Access tokens that the Platform would still accept.
+    pub access_alive: usize,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    calls: BTreeMap<Call, u64>,
+    events: Events,
+}
+
+impl Counts {
+    fn arrived(&self, target: Target) -> u64 {
+        self.calls.iter().filter(|(call, _)| target.covers(**call)).map(|(_, count)| count).sum()
+    }
+}
+
+/// Counts, and wakes those who wait for a count.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    counts: watch::Sender<Counts>,
+}
+
+impl Counter {
+    pub(crate) fn new() -> Self {
+        Self { counts: watch::Sender::new(Counts::default()) }
+    }
+
+    pub(crate) fn arrive(&self, call: Call) {
+        self.counts.send_modify(|counts| *counts.calls.entry(call).or_default() += 1);
+    }
+
+    pub(crate) fn note(&self, change: impl FnOnce(&mut Events)) {
+        self.counts.send_modify(|counts| change(&mut counts.events));
+    }
+
+    pub(crate) fn reset(&self) {
+        self.counts.send_replace(Counts::default());
+    }
+
+    pub(crate) fn arrived(&self, target: Target) -> u64 {
+        self.counts.borrow().arrived(target)
+    }
+
+    /// Waits until so many calls have arrived since the start or the last reset.
+    pub(crate) async fn wait_for(&self, target: Target, count: u64) {
+        let enough = |counts: &Counts| counts.arrived(target) >= count;
+        // It fails only without a sender, and the sender is ours.
+        let _ = self.counts.subscribe().wait_for(enough).await;
+    }
+
+    pub(crate) fn report(&self, tokens_alive: usize, access_alive: usize) -> Stats {
+        let counts = self.counts.borrow();
+        let arrived = |call| counts.calls.get(&call).copied().unwrap_or_default();
+        Stats {
+            sandbox: true,
+            discovery: arrived(Call::Discovery),
+            authorize: arrived(Call::Authorize),
+            refresh_attempts: arrived(Call::Refresh),
+            user_info: arrived(Call::UserInfo),
+            events: counts.events,
+            calls: counts.calls.clone(),
+            tokens_alive,
+            access_alive,
+        }
+    }
+}

@@ -1,0 +1,45 @@
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+fn start(arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_seqera-sandbox"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_program_prints_one_line_of_json_serves_and_stops_with_standard_input() {
+    let mut child = start(&["--exit-with-stdin", "--access-lifetime", "5"]);
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    let url = line["url"].as_str().unwrap();
+    assert_eq!(line["authority"], format!("{url}/api"));
+    let front = reqwest::get(url).await.unwrap();
+    assert!(front.text().await.unwrap().contains("Sandbox"));
+
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "");
+}
+
+#[test]
+fn a_flag_that_does_not_exist_and_an_address_in_use_are_errors() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (arguments, expected) in [(vec!["--colour"], "--colour"), (vec!["--listen", &*address], &*address)] {
+        let output = start(&arguments).wait_with_output().unwrap();
+        assert!(!output.status.success());
+        assert!(String::from_utf8(output.stderr).unwrap().contains(expected));
+        assert!(output.stdout.is_empty());
+    }
+}

@@ -1,0 +1,10 @@
+//! The sandbox as a client meets it: over HTTP.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod browser;
+mod command;
+mod faults;
+mod platform;
+mod sign_in;
+mod tokens;
