@@ -1,8 +1,12 @@
 //! The agent as a library.
 
+pub mod attempts;
 pub mod clock;
 pub mod error;
 pub mod issuer;
 pub mod profile;
+pub mod schedule;
+pub mod session;
 pub mod store;
 pub mod token;
+pub mod verdict;

@@ -1,0 +1,284 @@
+//! The state machine of one profile. Pure: the worker brings the time and the outcomes, and does what the
+//! decisions say. No I/O, no clock, no secret but the access token that is served.
+
+use std::time::Duration;
+
+use crate::attempts::Attempts;
+use crate::clock::Moment;
+use crate::issuer::{Check, Unservable};
+use crate::schedule::{Held, Jitter};
+use crate::token::{Access, Kind};
+use crate::verdict::{Ask, Beginning, Decision, Failure, Job, Outcome, Refusal, Standing, Trouble};
+
+/// A token that the API refused starts a renewal at most this often.
+const REJECTION_PAUSE: Duration = Duration::from_secs(60);
+
+/// The session of one profile.
+#[derive(Debug)]
+pub struct Session {
+    kind: Kind,
+    generation: u64,
+    standing: Standing,
+    can_renew: bool,
+    held: Option<Held>,
+    /// The API refused what is held.
+    rejected: bool,
+    last_rejection: Option<Moment>,
+    running: Option<Job>,
+    attempts: Attempts,
+    keep_alive_at: Option<Moment>,
+    interrupted: bool,
+}
+
+impl Session {
+    /// A session in which nobody is signed in.
+    pub fn signed_out(generation: u64) -> Self {
+        Self {
+            kind: Kind::Renewable,
+            generation,
+            standing: Standing::SignedOut,
+            can_renew: false,
+            held: None,
+            rejected: false,
+            last_rejection: None,
+            running: None,
+            attempts: Attempts::default(),
+            keep_alive_at: None,
+            interrupted: false,
+        }
+    }
+
+    /// Somebody signed in, now or before the agent was started.
+    pub fn begin(generation: u64, beginning: Beginning) -> Self {
+        Self {
+            kind: beginning.kind,
+            standing: Standing::SignedIn,
+            can_renew: beginning.can_renew,
+            held: beginning.held,
+            keep_alive_at: beginning.keep_alive_at,
+            interrupted: beginning.interrupted,
+            ..Self::signed_out(generation)
+        }
+    }
+
+    /// A session whose end was recorded earlier.
+    pub fn expired(generation: u64, kind: Kind, why: String) -> Self {
+        Self { kind, standing: Standing::Expired(why), ..Self::signed_out(generation) }
+    }
+
+    /// Counts logins and logouts.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether somebody is signed in.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// Renewable or fixed.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The token that may be served now.
+    pub fn servable(&self, now: Moment) -> Option<&Held> {
+        self.held.as_ref().filter(|held| !self.rejected && held.is_valid(now))
+    }
+
+    /// What is in memory, servable or not.
+    pub fn held(&self) -> Option<&Held> {
+        self.held.as_ref()
+    }
+
+    /// The last failed attempt, until one succeeds.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.attempts.failure()
+    }
+
+    /// Decides about one caller. A waiting caller is asked about again after each outcome.
+    pub fn on_request(&mut self, now: Moment, ask: &Ask) -> Decision {
+        if self.standing == Standing::SignedOut {
+            return Decision::Refuse(Refusal::SignedOut);
+        }
+        self.note_rejection(now, ask);
+        match self.servable(now) {
+            Some(held) => {
+                let satisfied = held.satisfies(ask.min_valid, now);
+                let in_window = held.due().is_some_and(|due| now.reached(due));
+                self.serve(now, satisfied, in_window)
+            }
+            None => self.without_token(now, ask.patience),
+        }
+    }
+
+    fn serve(&self, now: Moment, satisfied: bool, in_window: bool) -> Decision {
+        let start = (self.may_renew() && self.attempts.pause(now).is_zero()).then_some(Job::Renew);
+        if satisfied {
+            return Decision::Answer(start.filter(|_| in_window));
+        }
+        match (self.running, start) {
+            (Some(Job::Renew), _) => Decision::Wait(None),
+            (None, Some(_)) => Decision::Wait(start),
+            // Renewal failed for now, or nothing can be renewed: a valid token is better than none.
+            _ => Decision::Answer(None),
+        }
+    }
+
+    fn without_token(&self, now: Moment, patience: Duration) -> Decision {
+        if let Standing::Expired(why) = &self.standing {
+            return Decision::Refuse(Refusal::Expired(why.clone()));
+        }
+        if self.running.is_some() {
+            return Decision::Wait(None);
+        }
+        let Some(job) = self.remedy() else {
+            let why = match self.kind {
+                Kind::Fixed => "the access token has reached its end",
+                Kind::Renewable => "the provider gave no refresh token, and the access token has expired",
+            };
+            return Decision::Refuse(Refusal::Expired(why.to_owned()));
+        };
+        let pause = self.attempts.pause(now);
+        match self.attempts.failure() {
+            _ if pause.is_zero() => Decision::Wait(Some(job)),
+            Some(failure) if pause > patience => Decision::Refuse(Refusal::NotNow(failure.clone(), pause)),
+            _ => Decision::Wait(None),
+        }
+    }
+
+    /// The job that can bring a token.
+    fn remedy(&self) -> Option<Job> {
+        match (self.kind, &self.held) {
+            (Kind::Renewable, _) => self.can_renew.then_some(Job::Renew),
+            (Kind::Fixed, None) => Some(Job::Load),
+            (Kind::Fixed, Some(_)) => self.rejected.then_some(Job::Check),
+        }
+    }
+
+    /// A report counts only for the current token, and starts something at most once a minute.
+    fn note_rejection(&mut self, now: Moment, ask: &Ask) {
+        let current = self.held.as_ref().map(|held| held.sha256.as_str());
+        if self.rejected || ask.rejected.is_none() || ask.rejected.as_deref() != current {
+            return;
+        }
+        let pause = self
+            .last_rejection
+            .map_or(Duration::ZERO, |last| REJECTION_PAUSE.saturating_sub(now.since(last)));
+        // A fixed credential that was checked a moment ago does not get better by asking.
+        if self.kind == Kind::Fixed && !pause.is_zero() {
+            return;
+        }
+        self.rejected = true;
+        if pause.is_zero() {
+            self.last_rejection = Some(now);
+        } else {
+            let why = "the API refuses the tokens that the provider gives".to_owned();
+            self.attempts.hold(now, Trouble::Transient(None), why, pause);
+        }
+    }
+
+    fn may_renew(&self) -> bool {
+        self.kind == Kind::Renewable
+            && self.can_renew
+            && self.standing == Standing::SignedIn
+            && self.running.is_none()
+    }
+
+    /// When the ticker has to wake this session; `None`: not before something else happens. A fixed
+    /// credential is read again only while somebody waits for it.
+    pub fn next_due(&self, somebody_waits: bool) -> Option<Moment> {
+        let idle = self.standing == Standing::SignedOut || self.running.is_some();
+        if idle || (self.kind == Kind::Fixed && !somebody_waits) {
+            return None;
+        }
+        let due = match self.standing {
+            Standing::SignedIn => self.held.as_ref().and_then(Held::due),
+            _ => None,
+        };
+        // All are of this process, so that the monotonic part orders them.
+        let scheduled = [due, self.keep_alive_at].into_iter().flatten().min_by_key(|moment| moment.mono);
+        self.attempts.next().or(scheduled)
+    }
+
+    /// What to start because its time has come, with or without a caller.
+    pub fn on_tick(&self, now: Moment, somebody_waits: bool) -> Option<Job> {
+        self.next_due(somebody_waits).filter(|due| now.reached(*due)).and_then(|_| self.remedy())
+    }
+
+    /// The worker has started the job.
+    pub fn started(&mut self, job: Job) {
+        self.running = Some(job);
+    }
+
+    /// A job has ended. Its generation is this session's: the worker has seen to that.
+    pub fn on_outcome(&mut self, now: Moment, outcome: Outcome, jitter: Jitter) {
+        self.running = None;
+        match outcome {
+            Outcome::Renewed(sent, access, keep_alive) => {
+                self.interrupted = false;
+                self.keep_alive_at = Some(now.plus(keep_alive));
+                self.on_granted(now, sent, access, jitter);
+            }
+            Outcome::Loaded(held) => {
+                self.held = Some(held);
+                self.succeed();
+            }
+            Outcome::Checked(Check::Refused) => self.end("the Platform refuses the access token".into()),
+            Outcome::Checked(Check::Valid(_) | Check::Unsure(_)) => self.succeed(),
+            Outcome::Failed(trouble, why) => self.on_trouble(now, trouble, why, jitter),
+            Outcome::Rejected(why) if self.interrupted => {
+                self.end(format!(
+                    "the agent was interrupted while renewing, and the answer was lost ({why})"
+                ));
+            }
+            Outcome::Rejected(why) => self.end(why),
+            Outcome::Settled => self.interrupted = false,
+        }
+    }
+
+    fn on_granted(&mut self, now: Moment, sent: Moment, access: Result<Access, Unservable>, jitter: Jitter) {
+        match access {
+            Ok(access) if !access.lifetime.is_zero() => {
+                self.held = Some(Held::renewable(access, sent, jitter));
+                self.standing = Standing::SignedIn;
+                self.succeed();
+            }
+            Ok(_) => {
+                let why = "the provider gave a token that has expired already".to_owned();
+                self.on_trouble(now, Trouble::Transient(None), why, jitter);
+            }
+            Err(Unservable::Odd(why)) => self.on_trouble(now, Trouble::Transient(None), why, jitter),
+            Err(Unservable::OtherAccount(why)) => {
+                self.held = None;
+                self.on_trouble(now, Trouble::Misconfigured, why, jitter);
+            }
+        }
+    }
+
+    fn on_trouble(&mut self, now: Moment, trouble: Trouble, why: String, jitter: Jitter) {
+        if self.attempts.fail(now, trouble, why.clone(), jitter) {
+            self.standing = Standing::Expired(why);
+        }
+    }
+
+    fn succeed(&mut self) {
+        self.rejected = false;
+        self.attempts = Attempts::default();
+    }
+
+    /// The last access token may be served on, unless the API has refused it.
+    fn end(&mut self, why: String) {
+        self.attempts = Attempts::default();
+        self.standing = Standing::Expired(why);
+        self.can_renew = false;
+        self.keep_alive_at = None;
+        if self.kind == Kind::Fixed {
+            self.held = None;
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -1,0 +1,282 @@
+//! Tables and properties of the state machine.
+
+use std::time::SystemTime;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::token::AccessToken;
+
+const HALF: Jitter = Jitter::HALF;
+
+fn at(seconds: u64) -> Moment {
+    let mono = Duration::from_secs(seconds);
+    Moment { wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000) + mono, mono }
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn access(name: &str, lifetime: u64) -> Access {
+    Access { token: AccessToken::new(name), lifetime: secs(lifetime) }
+}
+
+/// Signed in at 0 with a token of 100 s: due between 40 and 50.
+fn session() -> Session {
+    Session::begin(
+        1,
+        Beginning {
+            kind: Kind::Renewable,
+            held: Some(Held::renewable(access("first", 100), at(0), HALF)),
+            can_renew: true,
+            keep_alive_at: Some(at(10_800)),
+            interrupted: false,
+        },
+    )
+}
+
+fn fixed(held: bool) -> Session {
+    let held = held.then(|| Held::fixed(AccessToken::new("pat"), at(0), None));
+    let kind = Kind::Fixed;
+    Session::begin(1, Beginning { kind, held, can_renew: false, keep_alive_at: None, interrupted: false })
+}
+
+fn ask(min_valid: u64, patience: u64) -> Ask {
+    Ask { min_valid: secs(min_valid), rejected: None, patience: secs(patience) }
+}
+
+fn report(session: &Session) -> Ask {
+    Ask { rejected: session.held().map(|held| held.sha256.clone()), ..ask(0, 30) }
+}
+
+fn renewed(session: &mut Session, name: &str, lifetime: u64, now: u64) {
+    session.started(Job::Renew);
+    let outcome = Outcome::Renewed(at(now), Ok(access(name, lifetime)), secs(10_800));
+    session.on_outcome(at(now), outcome, HALF);
+}
+
+fn failed(session: &mut Session, trouble: Trouble, now: u64) {
+    session.started(Job::Renew);
+    session.on_outcome(at(now), Outcome::Failed(trouble, "status 502".into()), HALF);
+}
+
+const START: Option<Job> = Some(Job::Renew);
+
+#[test]
+fn fresh_is_answered_and_in_the_window_it_is_renewed_behind() {
+    let mut session = session();
+    assert_eq!(session.on_request(at(10), &ask(0, 30)), Decision::Answer(None));
+    assert_eq!(session.on_request(at(60), &ask(0, 30)), Decision::Answer(START));
+    session.started(Job::Renew);
+    assert_eq!(session.on_request(at(60), &ask(0, 30)), Decision::Answer(None));
+}
+
+#[test]
+fn less_than_min_valid_waits_for_one_renewal_and_takes_its_result() {
+    let mut session = session();
+    assert_eq!(session.on_request(at(20), &ask(90, 30)), Decision::Wait(START));
+    session.started(Job::Renew);
+    assert_eq!(session.on_request(at(20), &ask(90, 30)), Decision::Wait(None));
+    renewed(&mut session, "short", 50, 21);
+    assert_eq!(session.on_request(at(40), &ask(90, 30)), Decision::Answer(None));
+}
+
+#[test]
+fn after_a_failure_a_valid_token_is_answered_and_an_expired_one_never() {
+    let mut session = session();
+    failed(&mut session, Trouble::Transient(Some(secs(60))), 60);
+    assert_eq!(session.on_request(at(61), &ask(90, 30)), Decision::Answer(None));
+    assert!(matches!(
+        session.on_request(at(101), &ask(0, 5)),
+        Decision::Refuse(Refusal::NotNow(_, pause)) if pause == secs(19)
+    ));
+    assert_eq!(session.on_request(at(101), &ask(0, 30)), Decision::Wait(None), "due within its patience");
+    assert_eq!(session.on_tick(at(119), false), None);
+    assert_eq!(session.on_tick(at(120), false), START);
+}
+
+#[test]
+fn a_wall_clock_jump_makes_the_token_unservable() {
+    let mut session = session();
+    let ahead = Moment { wall: at(1000).wall, mono: at(1).mono };
+    assert!(session.servable(ahead).is_none());
+    assert_eq!(session.on_request(ahead, &ask(0, 30)), Decision::Wait(START));
+    assert_eq!(session.on_tick(ahead, false), START, "and it is renewed at the next tick");
+}
+
+#[test]
+fn only_rejected_ends_a_session() {
+    let all =
+        [Trouble::Transient(None), Trouble::Unknown, Trouble::Misconfigured, Trouble::Store, Trouble::Locked];
+    for trouble in all {
+        let mut session = session();
+        for n in 0..50 {
+            failed(&mut session, trouble, 100 + n * 100);
+        }
+        assert_eq!(*session.standing(), Standing::SignedIn, "{trouble:?}");
+    }
+}
+
+#[test]
+fn a_rejected_session_serves_its_last_token_until_the_api_refuses_it() {
+    let mut session = session();
+    session.started(Job::Renew);
+    session.on_outcome(at(60), Outcome::Rejected("invalid_grant".into()), HALF);
+    assert_eq!(session.on_request(at(70), &ask(0, 30)), Decision::Answer(None));
+    let report = report(&session);
+    assert!(matches!(session.on_request(at(70), &report), Decision::Refuse(Refusal::Expired(_))));
+    assert!(matches!(session.on_request(at(70), &ask(0, 30)), Decision::Refuse(Refusal::Expired(_))));
+    assert_eq!(session.next_due(true), None);
+}
+
+#[test]
+fn an_interrupted_renewal_is_told_apart_from_an_expired_login() {
+    let mut session = session();
+    session.interrupted = true;
+    session.started(Job::Renew);
+    session.on_outcome(at(1), Outcome::Rejected("invalid_grant".into()), HALF);
+    assert!(matches!(session.standing(), Standing::Expired(why) if why.contains("interrupted")));
+}
+
+#[test]
+fn unclear_refusals_show_as_expired_after_ten_minutes_and_are_tried_hourly() {
+    let mut session = session();
+    for now in [100, 400] {
+        failed(&mut session, Trouble::Unclear, now);
+        assert_eq!(*session.standing(), Standing::SignedIn);
+    }
+    failed(&mut session, Trouble::Unclear, 700);
+    assert!(matches!(session.on_request(at(701), &ask(0, 30)), Decision::Refuse(Refusal::Expired(_))));
+    assert_eq!(session.on_tick(at(701 + 3000), false), None);
+    assert_eq!(session.on_tick(at(700 + 3600), false), START);
+    renewed(&mut session, "back", 100, 4301);
+    assert_eq!(*session.standing(), Standing::SignedIn);
+}
+
+#[test]
+fn a_report_counts_for_the_current_token_only_and_starts_one_renewal_a_minute() {
+    let mut session = session();
+    let first = report(&session);
+    assert_eq!(session.on_request(at(5), &first), Decision::Wait(START));
+    session.started(Job::Renew);
+    assert_eq!(session.on_request(at(5), &first), Decision::Wait(None));
+    renewed(&mut session, "second", 100, 6);
+    assert_eq!(
+        session.on_request(at(7), &first),
+        Decision::Answer(None),
+        "an older hash gets the current token"
+    );
+    let second = report(&session);
+    let patient = Ask { patience: secs(60), ..second };
+    assert_eq!(session.on_request(at(8), &patient), Decision::Wait(None), "not before a minute has passed");
+    let hurried = Ask { patience: secs(3), ..ask(0, 0) };
+    assert!(matches!(session.on_request(at(9), &hurried), Decision::Refuse(Refusal::NotNow(..))));
+    assert_eq!(session.on_tick(at(65), false), START);
+}
+
+#[test]
+fn the_rejected_token_is_not_answered_when_the_renewal_fails() {
+    let mut session = session();
+    let report = report(&session);
+    session.on_request(at(5), &report);
+    failed(&mut session, Trouble::Transient(Some(secs(600))), 6);
+    assert!(matches!(session.on_request(at(7), &report), Decision::Refuse(Refusal::NotNow(..))));
+    assert!(matches!(session.on_request(at(7), &ask(0, 30)), Decision::Refuse(Refusal::NotNow(..))));
+}
+
+#[test]
+fn another_account_in_the_answer_stops_the_serving() {
+    let mut session = session();
+    session.started(Job::Renew);
+    let other = Err(Unservable::OtherAccount("sub changed".into()));
+    session.on_outcome(at(60), Outcome::Renewed(at(60), other, secs(600)), HALF);
+    assert!(matches!(session.on_request(at(61), &ask(0, 1)), Decision::Refuse(Refusal::NotNow(..))));
+}
+
+#[test]
+fn a_token_without_life_is_never_served() {
+    let mut session = Session::begin(
+        1,
+        Beginning {
+            kind: Kind::Renewable,
+            held: None,
+            can_renew: true,
+            keep_alive_at: None,
+            interrupted: false,
+        },
+    );
+    renewed(&mut session, "dead", 0, 5);
+    assert!(session.servable(at(5)).is_none());
+    assert!(session.failure().is_some());
+}
+
+#[test]
+fn a_fixed_credential_is_loaded_when_asked_for_and_checked_once_when_reported() {
+    let mut session = fixed(false);
+    assert_eq!(session.next_due(false), None);
+    assert_eq!(session.on_request(at(1), &ask(0, 30)), Decision::Wait(Some(Job::Load)));
+    session.started(Job::Load);
+    session.on_outcome(at(1), Outcome::Loaded(Held::fixed(AccessToken::new("pat"), at(1), None)), HALF);
+    assert_eq!(session.on_request(at(2), &ask(999_999, 30)), Decision::Answer(None));
+    let report = report(&session);
+    assert_eq!(session.on_request(at(3), &report), Decision::Wait(Some(Job::Check)));
+    session.started(Job::Check);
+    session.on_outcome(at(4), Outcome::Checked(Check::Unsure("403".into())), HALF);
+    assert_eq!(
+        session.on_request(at(5), &report),
+        Decision::Answer(None),
+        "403 does not end it, nor ask again"
+    );
+    session.on_request(at(90), &report);
+    session.started(Job::Check);
+    session.on_outcome(at(91), Outcome::Checked(Check::Refused), HALF);
+    assert!(matches!(session.on_request(at(92), &ask(0, 30)), Decision::Refuse(Refusal::Expired(_))));
+}
+
+#[test]
+fn a_caller_of_a_fixed_credential_is_woken_when_the_store_failed() {
+    let mut session = fixed(false);
+    session.started(Job::Load);
+    session.on_outcome(at(1), Outcome::Failed(Trouble::Locked, "locked".into()), HALF);
+    assert_eq!(session.on_request(at(1), &ask(0, 30)), Decision::Wait(None));
+    assert_eq!(session.next_due(false), None, "nobody waits: nothing to do");
+    assert_eq!(session.on_tick(at(3), true), Some(Job::Load));
+}
+
+#[test]
+fn nobody_signed_in_is_refused_and_never_due() {
+    let mut session = Session::signed_out(3);
+    assert_eq!(session.on_request(at(1), &ask(0, 30)), Decision::Refuse(Refusal::SignedOut));
+    assert_eq!(session.next_due(true), None);
+}
+
+proptest! {
+    /// Whatever happens in whatever order: nothing expired or refused is answered, and two renewals never run.
+    #[test]
+    fn no_history_leads_to_a_dead_token_or_a_second_renewal(steps in proptest::collection::vec((0_u8..8, 0_u64..90), 1..200)) {
+        let mut session = session();
+        let mut now = 0;
+        let mut running = false;
+        for (step, wait) in steps {
+            now += wait;
+            let started = match step {
+                0..=2 => session.on_request(at(now), &ask(u64::from(step) * 40, 30)),
+                3 => { let report = report(&session); session.on_request(at(now), &report) }
+                4 => match session.on_tick(at(now), false) { Some(job) => Decision::Wait(Some(job)), None => Decision::Wait(None) },
+                _ if !running => continue,
+                5 => { session.on_outcome(at(now), Outcome::Renewed(at(now), Ok(access(&format!("t{now}"), 100)), secs(600)), HALF); running = false; continue }
+                6 => { session.on_outcome(at(now), Outcome::Failed(Trouble::Unknown, String::new()), HALF); running = false; continue }
+                _ => { session.on_outcome(at(now), Outcome::Failed(Trouble::Transient(None), String::new()), HALF); running = false; continue }
+            };
+            if let Decision::Answer(_) = &started {
+                prop_assert!(session.servable(at(now)).is_some());
+            }
+            if let Decision::Answer(Some(job)) | Decision::Wait(Some(job)) = started {
+                prop_assert!(!running, "a second job");
+                session.started(job);
+                running = true;
+            }
+        }
+    }
+}
