@@ -1,1 +1,24 @@
-//! Work begins.
+//! What the tests from outside and `cargo xtask demo` stand on: the real programs, a sealed home to run
+//! them in, the sandbox, a person at a browser, and the real peers.
+//!
+//! A problem of the surroundings is a panic that names it, as in any test. Needs a Unix.
+
+pub mod binaries;
+pub mod browser;
+pub mod environment;
+pub mod home;
+pub mod http;
+pub mod keyring;
+pub mod oidc_provider;
+pub mod process;
+pub mod reaper;
+pub mod sandbox;
+pub mod skip;
+pub mod wait;
+
+pub use binaries::binaries;
+pub use home::Home;
+pub use process::{Invocation, Run, Running};
+pub use sandbox::Sandbox;
+pub use skip::skip;
+pub use wait::{eventually, within};

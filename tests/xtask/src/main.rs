@@ -1,2 +1,87 @@
-//! Work begins.
-fn main() {}
+//! Tasks of the project: `cargo xtask demo` shows what the agent does, `cargo xtask test` runs every check.
+
+mod checks;
+mod demo;
+mod peers;
+mod report;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <task>
+
+  demo          sign in, renew, hand out tokens and sign out, against the sandbox; about a minute
+  demo --shell  leave you in a shell where `seqera` works against the sandbox
+  test          run every check and test; names what is missing and what was skipped
+";
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq)]
+enum Task {
+    Demo { shell: bool },
+    UserInfo,
+    Test,
+    Help,
+}
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| eprintln!("\nfailed: {}", message(panic.payload()))));
+    match parse(lexopt::Parser::from_env()) {
+        Ok(Task::Demo { shell: false }) => demo::tour(),
+        Ok(Task::Demo { shell: true }) => demo::shell(),
+        Ok(Task::UserInfo) => demo::user_info(),
+        Ok(Task::Test) => return test::run(),
+        Ok(Task::Help) => print!("{USAGE}"),
+        Err(error) => {
+            eprintln!("error: {error}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn parse(mut arguments: lexopt::Parser) -> Result<Task, lexopt::Error> {
+    use lexopt::prelude::{Long, Short, Value};
+    let mut task = None;
+    while let Some(argument) = arguments.next()? {
+        task = Some(match (argument, &task) {
+            (Long("help") | Short('h'), _) => return Ok(Task::Help),
+            (Value(name), None) if name == "demo" => Task::Demo { shell: false },
+            (Long("shell"), Some(Task::Demo { .. })) => Task::Demo { shell: true },
+            (Value(name), None) if name == demo::USER_INFO => Task::UserInfo,
+            (Value(name), None) if name == "test" => Task::Test,
+            (other, _) => return Err(other.unexpected()),
+        });
+    }
+    Ok(task.unwrap_or(Task::Help))
+}
+
+/// The text of a panic: the support library reports every problem as one.
+fn message(payload: &dyn std::any::Any) -> &str {
+    let owned = payload.downcast_ref::<String>().map(String::as_str);
+    owned.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no reason given")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Task, parse};
+
+    fn task(line: &[&str]) -> Option<Task> {
+        parse(lexopt::Parser::from_args(line)).ok()
+    }
+
+    #[test]
+    fn the_shell_belongs_to_the_demo() {
+        assert_eq!(task(&["demo", "--shell"]), Some(Task::Demo { shell: true }));
+        assert_eq!(task(&["demo"]), Some(Task::Demo { shell: false }));
+        assert_eq!(task(&["test", "--shell"]), None);
+        assert_eq!(task(&["test"]), Some(Task::Test));
+    }
+
+    #[test]
+    fn no_task_is_a_question() {
+        assert_eq!(task(&[]), Some(Task::Help));
+        assert_eq!(task(&["bake"]), None);
+    }
+}

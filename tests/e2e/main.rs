@@ -1,0 +1,1 @@
+//! End to end with the real programs: what crosses a process boundary.

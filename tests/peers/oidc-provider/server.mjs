@@ -1,0 +1,89 @@
+// A certified OpenID provider as a second party to test against: PKCE required, refresh tokens rotate, a
+// reused one revokes its family, revocation is offered. Every login is let in at once, without a page.
+//
+// usage: node server.mjs <access token lifetime in seconds>
+// Prints one line, {"authority": "http://127.0.0.1:<port>"}, when it serves; ends when its input closes.
+
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { Provider } from 'oidc-provider';
+
+const USER = { sub: 'ada', email: 'ada@provider.test', email_verified: true, name: 'Ada' };
+const EVENTS = [
+  'access_token.saved', 'grant.error', 'grant.revoked', 'grant.success', 'refresh_token.consumed',
+  'refresh_token.destroyed', 'refresh_token.saved', 'revocation.error',
+];
+
+function configuration(accessLifetime) {
+  return {
+    clients: [{
+      client_id: 'seqera_ai_cli',
+      application_type: 'native', // any port of the loopback address (RFC 8252, section 7.3)
+      token_endpoint_auth_method: 'none',
+      redirect_uris: ['http://127.0.0.1/callback'],
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+    }],
+    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
+    conformIdTokenClaims: false, // the email goes into the ID token, too
+    cookies: { keys: ['only for tests'] },
+    features: { devInteractions: { enabled: false }, revocation: { enabled: true } },
+    findAccount: (_ctx, id) => ({ accountId: id, claims: () => USER }),
+    interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
+    issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    pkce: { required: () => true },
+    rotateRefreshToken: true,
+    ttl: {
+      AccessToken: accessLifetime, AuthorizationCode: 60, Grant: 86400, IdToken: 600, Interaction: 600,
+      RefreshToken: 86400, Session: 86400,
+    },
+  };
+}
+
+// What a person does on the provider's pages: signs in, then agrees.
+async function interact(provider, request, response) {
+  const { params, prompt, session } = await provider.interactionDetails(request, response);
+  if (prompt.name === 'login') {
+    return provider.interactionFinished(request, response, { login: { accountId: USER.sub } });
+  }
+  const grant = new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
+  grant.addOIDCScope(params.scope);
+  const consent = { grantId: await grant.save() };
+  return provider.interactionFinished(request, response, { consent }, { mergeWithLastSubmission: true });
+}
+
+function countEvents(provider) {
+  const counts = {};
+  for (const event of EVENTS) {
+    counts[event] = 0;
+    provider.on(event, () => { counts[event] += 1; });
+  }
+  return counts;
+}
+
+const server = createServer();
+server.listen(0, '127.0.0.1');
+await once(server, 'listening');
+const authority = `http://127.0.0.1:${server.address().port}`;
+const provider = new Provider(authority, configuration(Number(process.argv[2])));
+const counts = countEvents(provider);
+const callback = provider.callback();
+
+server.on('request', async (request, response) => {
+  try {
+    if (request.url === '/test/events') {
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify(counts));
+    } else if (request.url.startsWith('/interaction/')) {
+      await interact(provider, request, response);
+    } else {
+      await callback(request, response);
+    }
+  } catch (error) {
+    console.error(error);
+    response.statusCode = 500;
+    response.end();
+  }
+});
+process.stdin.on('end', () => process.exit(0)).resume();
+console.log(JSON.stringify({ authority }));

@@ -1,0 +1,122 @@
+//! A person at a browser, as far as a login needs one: follows redirects, keeps cookies, lands on the
+//! agent's page.
+
+use std::collections::BTreeMap;
+
+use crate::http::{self, Reply};
+
+/// More redirects than any of the providers uses.
+const MOST_REDIRECTS: usize = 12;
+
+/// The address that `seqera login` prints.
+pub fn authorization_url(output: &str) -> Option<String> {
+    let found = output.split_whitespace().find(|word| {
+        word.starts_with("http://") && word.contains("response_type=code") && word.contains("state=")
+    })?;
+    // A word at the end of what was read so far may be cut off.
+    output.contains(&format!("{found}\n")).then(|| found.to_owned())
+}
+
+/// Signs `user` in and returns the last page, which is the agent's.
+#[track_caller]
+pub fn sign_in(authorization_url: &str, user: &str) -> Reply {
+    follow(&format!("{authorization_url}&sandbox_user={}", encode(user)))
+}
+
+/// Refuses, as with the page's deny button.
+#[track_caller]
+pub fn deny(authorization_url: &str) -> Reply {
+    follow(&format!("{authorization_url}&sandbox_deny=1"))
+}
+
+/// Signs `user` in, but stops before the callback: its address is the answer.
+#[track_caller]
+pub fn callback_url(authorization_url: &str, user: &str) -> String {
+    let reply = http::get(&format!("{authorization_url}&sandbox_user={}", encode(user)), &[]);
+    reply.header("location").unwrap_or_else(|| panic!("no redirect: {reply:?}")).to_owned()
+}
+
+/// One parameter of an address, still encoded.
+pub fn parameter<'a>(url: &'a str, name: &str) -> Option<&'a str> {
+    let query = url.split_once('?')?.1;
+    query.split('&').filter_map(|pair| pair.split_once('=')).find(|(known, _)| *known == name).map(|(_, v)| v)
+}
+
+/// Percent-encoding of everything that is not unreserved (RFC 3986, section 2.3).
+pub fn encode(text: &str) -> String {
+    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+/// The reverse of [`encode`].
+pub fn decode(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped = text_hex(tail).filter(|_| *first == b'%');
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn text_hex(tail: &[u8]) -> Option<u8> {
+    u8::from_str_radix(std::str::from_utf8(tail.get(..2)?).ok()?, 16).ok()
+}
+
+/// Follows redirects to the first page that is none.
+#[track_caller]
+pub fn follow(url: &str) -> Reply {
+    let mut cookies = Cookies::default();
+    let mut url = url.to_owned();
+    for _ in 0..MOST_REDIRECTS {
+        let host = http::split(&url).0.to_owned();
+        let reply = http::get(&url, &[("cookie", &cookies.of(&host))]);
+        cookies.keep(&host, &reply);
+        let Some(location) = reply.header("location").filter(|_| (300..400).contains(&reply.status)) else {
+            return reply;
+        };
+        url =
+            if location.starts_with('/') { format!("http://{host}{location}") } else { location.to_owned() };
+    }
+    panic!("more than {MOST_REDIRECTS} redirects, the last one to {url}");
+}
+
+/// Cookies by host, without paths and expiry: a login is one short visit.
+#[derive(Debug, Default)]
+struct Cookies(BTreeMap<(String, String), String>);
+
+impl Cookies {
+    fn keep(&mut self, host: &str, reply: &Reply) {
+        let set = reply.headers.iter().filter(|(name, _)| name == "set-cookie");
+        for (_, cookie) in set {
+            let pair = cookie.split(';').next().unwrap_or_default();
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            self.0.insert((host.to_owned(), name.to_owned()), value.to_owned());
+        }
+    }
+
+    fn of(&self, host: &str) -> String {
+        let own = self.0.iter().filter(|((known, _), value)| known == host && !value.is_empty());
+        own.map(|((_, name), value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{authorization_url, decode, encode, parameter};
+
+    #[test]
+    fn encoding_can_be_undone() {
+        assert_eq!(encode("ada@sandbox.test"), "ada%40sandbox.test");
+        assert_eq!(decode("ada%40sandbox.test%"), "ada@sandbox.test%");
+    }
+
+    #[test]
+    fn an_address_that_is_still_being_printed_is_not_taken() {
+        let half = "Open http://127.0.0.1:1/authorize?response_type=code&state=ab";
+        assert_eq!(authorization_url(half), None);
+        let url = authorization_url(&format!("{half}cd\n")).expect("the line is complete");
+        assert_eq!(parameter(&url, "state"), Some("abcd"));
+    }
+}

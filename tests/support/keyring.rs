@@ -1,0 +1,116 @@
+//! GNOME Keyring as a peer: a message bus and a keyring daemon of one home's own, headless.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::home::Home;
+use crate::{eventually, reaper, skip};
+
+/// The packages that bring the programs.
+pub const REMEDY: &str = "apt-get install gnome-keyring libsecret-tools dbus-daemon";
+/// The programs that it takes.
+pub const PROGRAMS: [&str; 3] = ["dbus-daemon", "gnome-keyring-daemon", "secret-tool"];
+
+const PASSWORD: &str = "the password of the test's own keyring";
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A running keyring, unlocked, with an empty default collection.
+#[derive(Debug)]
+pub struct Keyring {
+    bus: Child,
+    daemon: Child,
+    frozen: bool,
+}
+
+impl Keyring {
+    /// Starts bus and keyring in `home`, whose programs find it from now on. Skips the running test where
+    /// the programs are missing.
+    #[track_caller]
+    pub fn start(home: &mut Home) -> Option<Self> {
+        if !skip::have(&PROGRAMS, REMEDY) {
+            return None;
+        }
+        let (bus, address) = start_bus(home);
+        home.set("DBUS_SESSION_BUS_ADDRESS", address);
+        let mut daemon = command(home, "gnome-keyring-daemon")
+            .args(["--foreground", "--unlock", "--components=secrets"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("gnome-keyring-daemon can be started");
+        let mut password = daemon.stdin.take().expect("standard input is a pipe");
+        password.write_all(PASSWORD.as_bytes()).expect("the daemon reads its password");
+        drop(password);
+        let keyring = Self { bus, daemon, frozen: false };
+        eventually(LIMIT, "a keyring that stores", || keyring.stores(home).then_some(()));
+        Some(keyring)
+    }
+
+    /// Stores something of its own and looks for it.
+    fn stores(&self, home: &Home) -> bool {
+        let ping = ["secret-tool store --label=ping seqera-test ping", "secret-tool lookup seqera-test ping"];
+        let ping = format!("echo pong | {} && {} && secret-tool clear seqera-test ping", ping[0], ping[1]);
+        home.shell(&ping).run().stdout.contains("pong")
+    }
+
+    /// All secrets of the agent in the keyring, as `secret-tool` shows them from outside.
+    pub fn agent_secrets(&self, home: &Home) -> String {
+        let found = home.shell("secret-tool search --all --unlock service seqera-agent 2>&1").run();
+        found.stdout
+    }
+
+    /// Stops the daemon in its tracks: calls to it hang.
+    pub fn freeze(&mut self) {
+        reaper::signal(self.daemon.id(), "STOP");
+        self.frozen = true;
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&mut self) {
+        reaper::signal(self.daemon.id(), "CONT");
+        self.frozen = false;
+    }
+
+    /// Locks the default collection, as after a long absence.
+    #[track_caller]
+    pub fn lock(&self, home: &Home) {
+        let call = "dbus-send --session --print-reply --dest=org.freedesktop.secrets \
+                    /org/freedesktop/secrets org.freedesktop.Secret.Service.Lock \
+                    array:objpath:/org/freedesktop/secrets/aliases/default";
+        home.shell(call).run().ok();
+    }
+}
+
+impl Drop for Keyring {
+    fn drop(&mut self) {
+        for child in [&mut self.daemon, &mut self.bus] {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A program with the home's environment and nothing else.
+fn command(home: &Home, program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().envs(home.environment()).current_dir(home.root());
+    command
+}
+
+fn start_bus(home: &Home) -> (Child, String) {
+    let mut bus = command(home, "dbus-daemon")
+        .args(["--session", "--nofork", "--nopidfile", "--print-address=1"])
+        .arg(format!("--address=unix:path={}/bus", home.root().join("run").display()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("dbus-daemon can be started");
+    let mut address = String::new();
+    let stdout = bus.stdout.take().expect("standard output is a pipe");
+    BufReader::new(stdout).read_line(&mut address).expect("the bus prints its address");
+    assert!(address.starts_with("unix:"), "the bus did not start: {address:?}");
+    (bus, address.trim().to_owned())
+}

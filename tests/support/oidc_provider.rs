@@ -1,0 +1,76 @@
+//! npm's `oidc-provider` as a peer: a certified OpenID provider that knows nothing of Seqera.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::{binaries, http, skip};
+
+/// How the packages come to this machine.
+pub const REMEDY: &str = "npm ci in tests/peers/oidc-provider";
+
+/// A running provider. Ends with this value, and with this process.
+#[derive(Debug)]
+pub struct OidcProvider {
+    /// Its issuer address.
+    pub authority: String,
+    child: Child,
+}
+
+impl OidcProvider {
+    /// Starts one whose access tokens live `access_lifetime` seconds. Skips the running test where node
+    /// or the packages are missing.
+    #[track_caller]
+    pub fn start(access_lifetime: u32) -> Option<Self> {
+        if !skip::have(&["node"], "install Node.js 20 or later") {
+            return None;
+        }
+        if !folder().join("node_modules/oidc-provider").is_dir() {
+            skip(&format!("oidc-provider missing ({REMEDY})"));
+            return None;
+        }
+        let mut child = Command::new("node")
+            .arg("server.mjs")
+            .arg(access_lifetime.to_string())
+            .current_dir(folder())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("node can be started");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("standard output is a pipe");
+        BufReader::new(stdout).read_line(&mut line).expect("the provider says where it serves");
+        let ready: Value = serde_json::from_str(&line)
+            .unwrap_or_else(|error| panic!("oidc-provider did not start: {error} in {line:?}"));
+        let authority = ready["authority"].as_str().expect("the line names the authority").to_owned();
+        Some(Self { authority, child })
+    }
+
+    /// How often an event of the provider happened: `grant.success`, `grant.error`, `grant.revoked`,
+    /// `refresh_token.saved`, `refresh_token.consumed`, …
+    #[track_caller]
+    pub fn count(&self, event: &str) -> u64 {
+        self.events()[event].as_u64().unwrap_or(0)
+    }
+
+    /// All events with their counts.
+    #[track_caller]
+    pub fn events(&self) -> Value {
+        http::get(&format!("{}/test/events", self.authority), &[]).json()
+    }
+}
+
+impl Drop for OidcProvider {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Where the provider's script and packages are.
+pub fn folder() -> PathBuf {
+    binaries::workspace().join("tests/peers/oidc-provider")
+}

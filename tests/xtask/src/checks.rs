@@ -1,0 +1,100 @@
+//! The checks of `cargo xtask test`, each with one line of a reason where it fails.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use seqera_tests::binaries::{build, cargo, workspace};
+use seqera_tests::environment;
+
+/// The longest file that a reader should have to face.
+const MOST_LINES: usize = 300;
+
+/// The client is started in loops, so it has to stay small.
+const MOST_CLIENT_BYTES: u64 = 2 * 1024 * 1024;
+
+/// What only the agent may link: HTTP, OIDC, TLS, keychains.
+const AGENT_ONLY: [&str; 6] = ["reqwest", "openidconnect", "oauth2", "rustls", "keyring-core", "zbus"];
+
+pub(crate) fn format() -> Result<(), String> {
+    succeed(Command::new(cargo()).args(["fmt", "--all", "--check"]))
+}
+
+pub(crate) fn clippy() -> Result<(), String> {
+    let args = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
+    succeed(Command::new(cargo()).args(args))
+}
+
+pub(crate) fn tests() -> Result<(), String> {
+    let skips = skips_file();
+    // Left by an earlier run.
+    let _ = std::fs::remove_file(&skips);
+    let args = ["test", "--workspace", "--no-fail-fast"];
+    succeed(Command::new(cargo()).args(args).env(environment::SKIPS, skips))
+}
+
+/// What the tests skipped, each with its reason.
+pub(crate) fn skipped() -> Vec<String> {
+    let text = std::fs::read_to_string(skips_file()).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+fn skips_file() -> PathBuf {
+    workspace().join("target/skipped-tests.txt")
+}
+
+pub(crate) fn file_length() -> Result<(), String> {
+    let mut long = Vec::new();
+    for file in sources(workspace()) {
+        let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let lines = text.lines().count();
+        if lines > MOST_LINES {
+            long.push(format!("{} has {lines} lines", file.display()));
+        }
+    }
+    long.iter().for_each(|line| eprintln!("{line}"));
+    if long.is_empty() { Ok(()) } else { Err(format!("{} files over {MOST_LINES} lines", long.len())) }
+}
+
+/// All Rust files of the repository; generated code lies in the build folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let visible = entries.map(|entry| entry.path()).filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        !name.starts_with('.') && name != "target" && name != "node_modules"
+    });
+    let of = |path: PathBuf| match path.is_dir() {
+        true => sources(&path),
+        false if path.extension().is_some_and(|kind| kind == "rs") => vec![path],
+        false => Vec::new(),
+    };
+    visible.flat_map(of).collect()
+}
+
+pub(crate) fn client_dependencies() -> Result<(), String> {
+    let args = ["tree", "-p", "seqera-client", "-e", "normal", "--prefix", "none", "--format", "{p}"];
+    let tree = Command::new(cargo()).args(args).current_dir(workspace()).output();
+    let tree = tree.map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(&tree.stdout);
+    let names: Vec<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+    if !names.contains(&"seqera-client") {
+        return Err("cargo tree does not name the client".to_owned());
+    }
+    match AGENT_ONLY.iter().find(|name| names.contains(name)) {
+        Some(name) => Err(format!("the client links {name}")),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn client_size() -> Result<(), String> {
+    let client = build(&["--release", "-p", "seqera-client"]).join("seqera");
+    let bytes = std::fs::metadata(&client).map_err(|error| error.to_string())?.len();
+    println!("      {bytes} bytes");
+    let limit = MOST_CLIENT_BYTES;
+    if bytes < limit { Ok(()) } else { Err(format!("{bytes} bytes, {limit} are the limit")) }
+}
+
+/// Runs a command with its output on this terminal.
+fn succeed(command: &mut Command) -> Result<(), String> {
+    let status = command.current_dir(workspace()).status().map_err(|error| error.to_string())?;
+    if status.success() { Ok(()) } else { Err(format!("{status}")) }
+}

@@ -1,0 +1,106 @@
+//! `cargo xtask demo`: the agent at work, with real processes against the sandbox, in a sealed home.
+
+mod tour;
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use seqera_tests::sandbox::{ADA, GRACE};
+use seqera_tests::{Home, Run, Sandbox, binaries, environment, http};
+use serde_json::json;
+
+use crate::report::{line, waiting};
+
+pub(crate) use tour::tour;
+
+/// The task that stands in for curl where that is not installed.
+pub(crate) const USER_INFO: &str = "user-info";
+
+/// Lifetime of access tokens in seconds: a scheduled renewal comes after 16 to 20 of them.
+const LIFETIME: u32 = 40;
+
+/// The two profiles and the people behind them.
+const PEOPLE: [(&str, &str); 2] = [("work", ADA), ("private", GRACE)];
+
+/// The sandbox and the sealed home.
+struct Stage {
+    sandbox: Sandbox,
+    home: Home,
+}
+
+impl Stage {
+    fn build() -> Self {
+        println!(
+            "Builds the agent, the client and the sandbox (a few minutes on a fresh clone, else seconds),"
+        );
+        println!(
+            "then shows them at work for about a minute. Nothing outside a temporary folder is touched."
+        );
+        waiting("built", binaries);
+        let sandbox = Sandbox::start(&json!({ "access_lifetime": LIFETIME }));
+        let home = Home::new().with("SEQERA_AUTH_DOMAIN", &sandbox.authority);
+        Self { sandbox, home }
+    }
+
+    /// Shows a command, runs it, and shows what it prints.
+    fn show(&self, args: &str) -> Run {
+        line(&format!("$ seqera {args}"));
+        let run = self.home.seqera(args).run();
+        print_all(&run);
+        run
+    }
+
+    fn login(&self, profile: &str, user: &str) {
+        line(&format!("$ seqera login --profile {profile}"));
+        let run = self.home.login(profile, &self.sandbox, user);
+        print_all(&run);
+    }
+}
+
+fn print_all(run: &Run) {
+    run.stdout.lines().chain(run.stderr.lines()).for_each(|text| line(&format!("  {text}")));
+}
+
+/// `cargo xtask demo --shell`
+pub(crate) fn shell() {
+    let stage = Stage::build();
+    for (profile, user) in PEOPLE {
+        stage.login(profile, user);
+    }
+    println!("\n`seqera` works against the sandbox at {}; nothing here is real.", stage.sandbox.url);
+    println!(
+        "  seqera status --profile work     seqera token --profile work     seqera exec --profile work -- env"
+    );
+    println!("  seqera login                     (open the address in a browser on this machine)");
+    println!("`exit` ends the shell, the agent and the sandbox.\n");
+    let shell = environment::variable("SHELL").unwrap_or_else(|| "/bin/sh".into());
+    let mut command = Command::new(shell);
+    command.env_clear().envs(stage.home.environment()).env("SEQERA_BROWSER_AUTO_OPEN", "false");
+    let passed = ["TERM", "LANG", "LC_ALL", "COLORTERM"];
+    command.envs(passed.iter().filter_map(|name| Some((name, environment::variable(name)?))));
+    let status = command.current_dir(stage.home.root().join("home")).stdin(Stdio::inherit()).status();
+    status.expect("the shell can be started");
+}
+
+/// `cargo xtask user-info`: what a program under `seqera exec` does with its token.
+pub(crate) fn user_info() {
+    let variable = |name: &str| {
+        let value = environment::variable(name).unwrap_or_else(|| panic!("{name} is not set"));
+        value.into_string().expect("tokens and addresses are text")
+    };
+    let url = format!("{}/user-info", variable("TOWER_API_ENDPOINT"));
+    let bearer = format!("Bearer {}", variable("SEQERA_ACCESS_TOKEN"));
+    println!("{}", http::get(&url, &[("authorization", &bearer)]).body);
+}
+
+/// The command line of a program that calls `/user-info` with the token in its environment. Never with the
+/// token among its arguments, where other users could see it.
+fn caller() -> Vec<String> {
+    if seqera_tests::skip::on_path("curl") {
+        let script = "printf 'Authorization: Bearer %s' \"$SEQERA_ACCESS_TOKEN\" | \
+                      curl -sS -H @- \"$TOWER_API_ENDPOINT/user-info\"";
+        return ["sh", "-c", script].map(str::to_owned).into();
+    }
+    let own = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("xtask"));
+    vec![own.display().to_string(), USER_INFO.to_owned()]
+}
