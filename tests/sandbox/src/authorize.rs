@@ -1,4 +1,4 @@
-//! The authorization endpoint and the page on which a user says yes or no (RFC 6749, 4.1.1; RFC 7636; RFC 9207).
+//! The authorization endpoint, on whose page a user says yes or no (RFC 6749, 4.1.1; RFC 7636; RFC 9207).
 //!
 //! A test plays the browser without the page: `sandbox_user=ada@sandbox.test` among the parameters is that
 //! user's yes, `sandbox_deny=1` a no. No real Platform has such a shortcut.

@@ -1,4 +1,17 @@
 //! The sandbox's own routes under `/_sandbox`: for tests, unknown to any real Platform, never met by a fault.
+//!
+//! | route | body, as an example | does |
+//! |---|---|---|
+//! | `GET /stats` | | [`Stats`] |
+//! | `POST /reset-stats` | | counts from zero again |
+//! | `POST /faults` | `[{"on": "refresh", "kind": "status", "code": 503, "times": 2}]` | adds [`Fault`]s |
+//! | `GET /faults`, `DELETE /faults` | | those still to come; forgets them and lets hanging calls go on |
+//! | `POST /wait` | `{"on": "refresh", "count": 1, "stage": "in-effect"}` | waits, `timeout_ms` or 10 s |
+//! | `POST /expire` | `{"refresh": "all", "access": "ada"}` | lets tokens expire now |
+//! | `POST /clock` | `{"advance": 3600}` | lets so many seconds pass at once |
+//! | `POST /tokens` | `{"user": "ada", "name": "ci"}` | makes a personal access token |
+//!
+//! What is misspelt is refused with 422, or 400 for a fault, so that no test passes for want of its fault.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +27,7 @@ use crate::app::App;
 use crate::call::Target;
 use crate::faults::Fault;
 use crate::keys::random_text;
-use crate::stats::Stats;
+use crate::stats::{Stage, Stats};
 
 pub(crate) async fn stats(State(app): State<Arc<App>>) -> Json<Stats> {
     Json(app.stats())
@@ -29,9 +42,14 @@ pub(crate) async fn list_faults(State(app): State<Arc<App>>) -> Json<Vec<Fault>>
     Json(app.faults.list())
 }
 
-pub(crate) async fn add_faults(State(app): State<Arc<App>>, Json(faults): Json<Vec<Fault>>) -> StatusCode {
-    app.faults.add(faults);
-    StatusCode::NO_CONTENT
+pub(crate) async fn add_faults(State(app): State<Arc<App>>, Json(faults): Json<Vec<Value>>) -> Response {
+    match faults.into_iter().map(Fault::parse).collect() {
+        Ok(faults) => {
+            app.faults.add(faults);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+    }
 }
 
 pub(crate) async fn clear_faults(State(app): State<Arc<App>>) -> StatusCode {
@@ -39,12 +57,14 @@ pub(crate) async fn clear_faults(State(app): State<Arc<App>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// What to wait for: so many calls, counted from the start or the last reset.
+/// What to wait for: so many calls so far, counted from the start or the last reset.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wait {
     on: Target,
     count: u64,
+    #[serde(default)]
+    stage: Stage,
     #[serde(default = "ten_seconds")]
     timeout_ms: u64,
 }
@@ -53,12 +73,12 @@ fn ten_seconds() -> u64 {
     10_000
 }
 
-/// Answers 200 when the calls have arrived (which is before they are answered), 408 when time is up.
+/// Answers 200 when the calls are so far, 408 when time is up, and how many there are.
 pub(crate) async fn wait(State(app): State<Arc<App>>, Json(wait): Json<Wait>) -> (StatusCode, Json<Value>) {
-    let arrived = app.counter.wait_for(wait.on, wait.count);
-    let in_time = timeout(Duration::from_millis(wait.timeout_ms), arrived).await.is_ok();
+    let reached = app.counter.wait_for(wait.on, wait.stage, wait.count);
+    let in_time = timeout(Duration::from_millis(wait.timeout_ms), reached).await.is_ok();
     let status = if in_time { StatusCode::OK } else { StatusCode::REQUEST_TIMEOUT };
-    (status, Json(json!({ "arrived": app.counter.arrived(wait.on) })))
+    (status, Json(json!({ "count": app.counter.count(wait.on, wait.stage) })))
 }
 
 /// Whose tokens end: a user's, or those of `all`.

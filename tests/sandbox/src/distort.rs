@@ -36,20 +36,21 @@ pub(crate) async fn distort(
     let after = fault.after;
     Ok(match fault.kind {
         Kind::Patch { set, remove, id_token } => {
-            let mut answer = object(process.await).await?;
-            answer.extend(set);
-            remove.iter().for_each(|name| drop(answer.remove(name)));
-            if let Some(fault) = id_token {
-                spoil_id_token(&mut answer, &fault, key);
-            }
-            Json(answer).into_response()
+            let change = |answer: &mut Map<String, Value>| {
+                answer.extend(set);
+                remove.iter().for_each(|name| drop(answer.remove(name)));
+                if let Some(fault) = id_token {
+                    spoil_id_token(answer, &fault, key);
+                }
+            };
+            patched(process.await, change).await?
         }
         Kind::Truncate { bytes } => truncated(process.await, bytes).await?,
         Kind::Delay { ms } => around(process, sleep(Duration::from_millis(ms)), after).await,
         Kind::Hang => around(process, async { drop(cleared.changed().await) }, after).await,
         Kind::Oversize { bytes } => {
-            let body = if after { collect(process.await).await? } else { Bytes::from_static(b"{}") };
-            padded(&body, bytes)
+            let answer = if after { process.await } else { Json(json!({})).into_response() };
+            padded(answer, bytes).await?
         }
         Kind::Reset => {
             first(process, after).await;
@@ -125,22 +126,49 @@ fn endless() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], Body::from_stream(body)).into_response()
 }
 
-fn padded(body: &[u8], bytes: usize) -> Response {
-    let mut body = body.to_vec();
-    body.resize(bytes.max(body.len()), b' ');
-    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+async fn padded(answer: Response, bytes: usize) -> Result<Response, Reset> {
+    with_body(answer, |body| {
+        let mut body = body.to_vec();
+        body.resize(bytes.max(body.len()), b' ');
+        body.into()
+    })
+    .await
+}
+
+/// Changes the members of a JSON object. Any other answer stays as it is.
+async fn patched(answer: Response, change: impl FnOnce(&mut Map<String, Value>)) -> Result<Response, Reset> {
+    with_body(answer, |body| match serde_json::from_slice(&body) {
+        Ok(mut object) => {
+            change(&mut object);
+            Value::Object(object).to_string().into()
+        }
+        Err(_) => body.into(),
+    })
+    .await
 }
 
 /// Announces the whole body and sends a part of it.
 async fn truncated(answer: Response, bytes: usize) -> Result<Response, Reset> {
+    let mut length = 0;
+    let mut answer = with_body(answer, |body| {
+        length = body.len();
+        let sent = tokio_stream::once(Ok(body.slice(..bytes.min(length))));
+        // A tick between the two, in which the part is written out; at an error hyper drops what it holds.
+        let cut = IntervalStream::new(interval_at(Instant::now() + DRIP_EVERY, DRIP_EVERY))
+            .map(|_| Err(io::Error::from(io::ErrorKind::ConnectionAborted)));
+        Body::from_stream(sent.chain(cut))
+    })
+    .await?;
+    answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    Ok(answer)
+}
+
+/// The same status and header fields with a body made from the old one.
+async fn with_body(answer: Response, change: impl FnOnce(Bytes) -> Body) -> Result<Response, Reset> {
     let (mut parts, body) = answer.into_parts();
-    let body = collect(Response::new(body)).await?;
-    parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-    let sent = tokio_stream::once(Ok(body.slice(..bytes.min(body.len()))));
-    // A tick between the two, in which the part is written out; hyper throws away what it holds at an error.
-    let cut = IntervalStream::new(interval_at(Instant::now() + DRIP_EVERY, DRIP_EVERY))
-        .map(|_| Err(io::Error::from(io::ErrorKind::ConnectionAborted)));
-    Ok(Response::from_parts(parts, Body::from_stream(sent.chain(cut))))
+    let body = body.collect().await.map_err(|_| Reset)?.to_bytes();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Ok(Response::from_parts(parts, change(body)))
 }
 
 /// Changes the ID token of an answer. Without an ID token there is nothing to spoil.
@@ -164,12 +192,4 @@ fn spoil_id_token(answer: &mut Map<String, Value>, fault: &IdTokenFault, key: &S
 fn with_other_signature(jws: &str) -> String {
     let (message, signature) = jws.rsplit_once('.').unwrap_or((jws, ""));
     format!("{message}.{}", "A".repeat(signature.len()))
-}
-
-async fn object(answer: Response) -> Result<Map<String, Value>, Reset> {
-    serde_json::from_slice(&collect(answer).await?).map_err(|_| Reset)
-}
-
-async fn collect(answer: Response) -> Result<Bytes, Reset> {
-    answer.into_body().collect().await.map(|body| body.to_bytes()).map_err(|_| Reset)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
@@ -24,6 +25,20 @@ pub struct Fault {
     /// What goes wrong.
     #[serde(flatten)]
     pub kind: Kind,
+}
+
+impl Fault {
+    /// Reads a fault and refuses a member that means nothing, which serde cannot do beside `flatten`.
+    pub(crate) fn parse(given: Value) -> serde_json::Result<Self> {
+        let fault: Self = Self::deserialize(&given)?;
+        let understood = serde_json::to_value(&fault)?;
+        let unknown =
+            given.as_object().and_then(|given| given.keys().find(|key| understood.get(key).is_none()));
+        match unknown {
+            Some(key) => Err(serde_json::Error::custom(format_args!("unknown member {key:?} in {given}"))),
+            None => Ok(fault),
+        }
+    }
 }
 
 fn once() -> u32 {

@@ -1,6 +1,6 @@
-//! Who has been granted what: codes, refresh tokens and access tokens. No I/O and no clock: time is passed in.
+//! Who has been granted what: codes, refresh tokens, access tokens. No I/O and no clock: time is passed in.
 //!
-//! A sign-in starts a *family*. All refresh and access tokens that descend from it belong to it and die with it.
+//! A sign-in starts a *family*. All refresh and access tokens that descend from it die with it.
 
 use std::collections::HashMap;
 
@@ -174,7 +174,8 @@ impl Grants {
         self.families.get(&access.family).map(|family| family.grant.user)
     }
 
-    /// RFC 7009: a refresh token takes its family along, an access token goes alone. Tells whether anything ended.
+    /// RFC 7009: a refresh token takes its family along, an access token goes alone. Tells whether
+    /// anything ended.
     pub(crate) fn revoke(&mut self, token: &str, client: &str) -> Result<bool, Refusal> {
         let refresh = self.refresh.get(token).map(|refresh| refresh.family);
         let access = self.access.get(token).map(|access| access.family);

@@ -1,5 +1,5 @@
-//! A small Seqera Platform to develop and test against: sign-in, tokens, the Platform's REST API, and failures on
-//! demand. Everybody and everything in it is invented, and it says "sandbox" where it could be mistaken.
+//! A small Seqera Platform to develop and test against: sign-in, tokens, the Platform's REST API, and
+//! failures on demand. Everything in it is invented, and it says "sandbox" where it could be mistaken.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), seqera_sandbox::StartError> {
@@ -13,9 +13,10 @@
 //! # Ok(()) }
 //! ```
 //!
-//! How a request goes: `serve` reads it, `call` names it, `stats` counts it, `faults` tells whether something shall go
-//! wrong (`distort` then does it), `app` has the routes. Behind them are `oidc`, `authorize` with its `page`, `token`,
-//! `revoke` and `platform`, over the state in `grants` and `pats`. `control` has the routes under `/_sandbox`.
+//! How a request goes: `serve` reads it, `call` names it, `stats` counts it, `faults` tells whether
+//! something shall go wrong (`distort` then does it), `app` has the routes. Behind them are `oidc`,
+//! `authorize` with its `page`, `token`, `revoke` and `platform`, over the state in `grants` and `pats`.
+//! `control` has the routes under `/_sandbox`, and their description.
 
 mod account;
 mod app;
@@ -52,7 +53,7 @@ pub use call::{Call, Target};
 pub use faults::{Fault, IdTokenFault, Kind};
 pub use keys::KeyError;
 pub use settings::{AccessFormat, PersonalToken, Settings};
-pub use stats::{Events, Stats};
+pub use stats::{Events, Stage, Stats};
 
 use app::App;
 use keys::SigningKey;
@@ -137,9 +138,9 @@ impl Running {
         self.app.faults.clear();
     }
 
-    /// Waits, without a limit, until so many calls have arrived since the start or the last reset.
-    pub async fn wait_for(&self, target: Target, count: u64) {
-        self.app.counter.wait_for(target, count).await;
+    /// Waits, without a limit, until so many calls are so far, counted from the start or the last reset.
+    pub async fn wait_for(&self, target: Target, stage: Stage, count: u64) {
+        self.app.counter.wait_for(target, stage, count).await;
     }
 
     /// Lets so many seconds pass at once.

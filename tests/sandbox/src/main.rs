@@ -51,15 +51,16 @@ async fn run() -> Result<(), Box<dyn Error>> {
     };
     // Before the line is printed: whoever reads it may send the signal at once.
     let stop = stop_signal()?;
-    let stdin_closed = stdin_end();
     let sandbox = Sandbox::start(settings).await?;
-    println!(
-        "{}",
-        serde_json::json!({ "url": sandbox.url(), "authority": sandbox.authority(), "sandbox": true })
-    );
-    tokio::select! {
-        () = stop => {}
-        _ = stdin_closed, if exit_with_stdin => {}
+    let line = serde_json::json!({ "url": sandbox.url(), "authority": sandbox.authority(), "sandbox": true });
+    writeln!(std::io::stdout(), "{line}")?;
+    if exit_with_stdin {
+        tokio::select! {
+            () = stop => {}
+            _ = stdin_end() => {}
+        }
+    } else {
+        stop.await;
     }
     sandbox.shutdown().await;
     Ok(())

@@ -1,4 +1,4 @@
-//! Accepts connections and answers their requests. It works below axum, because a fault may reset a connection.
+//! Accepts connections and answers their requests. It works below axum, since a fault may reset a connection.
 
 use std::error::Error as _;
 use std::future::poll_fn;
@@ -64,7 +64,11 @@ async fn answer(request: hyper::Request<Incoming>, app: &App, router: &Router) -
     if let Some(call) = call {
         app.counter.arrive(call);
     }
-    let process = process(Request::from_parts(parts, body.into()), router);
+    let process = async {
+        let response = process(Request::from_parts(parts, body.into()), router).await;
+        call.inspect(|call| app.counter.take_effect(*call));
+        response
+    };
     match call.and_then(|call| app.faults.meet(call)) {
         Some(met) => distort(met, &app.key, process).await,
         None => Ok(process.await),

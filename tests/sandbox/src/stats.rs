@@ -46,15 +46,31 @@ pub struct Stats {
     pub access_alive: usize,
 }
 
+/// How far a call has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// It was read.
+    #[default]
+    Arrived,
+    /// It took effect, while a fault may still hold back or spoil the answer.
+    InEffect,
+}
+
 #[derive(Debug, Default)]
-pub(crate) struct Counts {
-    calls: BTreeMap<Call, u64>,
+struct Counts {
+    arrived: BTreeMap<Call, u64>,
+    in_effect: BTreeMap<Call, u64>,
     events: Events,
 }
 
 impl Counts {
-    fn arrived(&self, target: Target) -> u64 {
-        self.calls.iter().filter(|(call, _)| target.covers(**call)).map(|(_, count)| count).sum()
+    fn of(&self, target: Target, stage: Stage) -> u64 {
+        let counts = match stage {
+            Stage::Arrived => &self.arrived,
+            Stage::InEffect => &self.in_effect,
+        };
+        counts.iter().filter(|(call, _)| target.covers(**call)).map(|(_, count)| count).sum()
     }
 }
 
@@ -70,7 +86,11 @@ impl Counter {
     }
 
     pub(crate) fn arrive(&self, call: Call) {
-        self.counts.send_modify(|counts| *counts.calls.entry(call).or_default() += 1);
+        self.counts.send_modify(|counts| *counts.arrived.entry(call).or_default() += 1);
+    }
+
+    pub(crate) fn take_effect(&self, call: Call) {
+        self.counts.send_modify(|counts| *counts.in_effect.entry(call).or_default() += 1);
     }
 
     pub(crate) fn note(&self, change: impl FnOnce(&mut Events)) {
@@ -81,20 +101,20 @@ impl Counter {
         self.counts.send_replace(Counts::default());
     }
 
-    pub(crate) fn arrived(&self, target: Target) -> u64 {
-        self.counts.borrow().arrived(target)
+    pub(crate) fn count(&self, target: Target, stage: Stage) -> u64 {
+        self.counts.borrow().of(target, stage)
     }
 
-    /// Waits until so many calls have arrived since the start or the last reset.
-    pub(crate) async fn wait_for(&self, target: Target, count: u64) {
-        let enough = |counts: &Counts| counts.arrived(target) >= count;
+    /// Waits until so many calls are so far, counted from the start or the last reset.
+    pub(crate) async fn wait_for(&self, target: Target, stage: Stage, count: u64) {
+        let enough = |counts: &Counts| counts.of(target, stage) >= count;
         // It fails only without a sender, and the sender is ours.
         let _ = self.counts.subscribe().wait_for(enough).await;
     }
 
     pub(crate) fn report(&self, tokens_alive: usize, access_alive: usize) -> Stats {
         let counts = self.counts.borrow();
-        let arrived = |call| counts.calls.get(&call).copied().unwrap_or_default();
+        let arrived = |call| counts.arrived.get(&call).copied().unwrap_or_default();
         Stats {
             sandbox: true,
             discovery: arrived(Call::Discovery),
@@ -102,7 +122,7 @@ impl Counter {
             refresh_attempts: arrived(Call::Refresh),
             user_info: arrived(Call::UserInfo),
             events: counts.events,
-            calls: counts.calls.clone(),
+            calls: counts.arrived.clone(),
             tokens_alive,
             access_alive,
         }

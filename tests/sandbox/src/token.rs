@@ -126,7 +126,8 @@ fn issue(
     app.grants().add_access(access_token.clone(), family, now);
     let wants_id_token = app.settings.id_token && grant.has_scope("openid");
     let id_token = wants_id_token.then(|| id_token(app, user, grant, &access_token, now)).transpose()?;
-    let shows_expiry = app.settings.show_refresh_expiry && grant.has_scope("offline_access");
+    let can_renew = app.settings.refresh_token && grant.has_scope("offline_access");
+    let shows_expiry = can_renew && app.settings.show_refresh_expiry;
     Ok(TokenAnswer {
         access_token,
         token_type: "Bearer",

@@ -32,6 +32,38 @@ async fn the_program_prints_one_line_of_json_serves_and_stops_with_standard_inpu
     assert_eq!(rest, "");
 }
 
+#[cfg(unix)]
+#[test]
+fn the_program_stops_at_sigterm_and_leaves_standard_input_alone() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let mut child = start(&[]);
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    drop(child.stdin.take());
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success(), "a signal that was handled, not one that killed it");
+}
+
+#[test]
+fn settings_come_from_a_file_and_flags_behind_it_change_them() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let file = folder.join("sandbox-settings.json");
+    std::fs::write(&file, r#"{ "listen": "192.0.2.1:1", "rotation": false }"#).unwrap();
+    let file = file.to_str().unwrap();
+    let mut child = start(&["--settings", file, "--listen", "127.0.0.1:0", "--exit-with-stdin"]);
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+
+    let broken = folder.join("sandbox-broken.json");
+    std::fs::write(&broken, "{\n  \"rotatoin\": false }").unwrap();
+    let output = start(&["--settings", broken.to_str().unwrap()]).wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("sandbox-broken.json") && told.contains("rotatoin") && told.contains("line 2"),
+        "{told}"
+    );
+}
+
 #[test]
 fn a_flag_that_does_not_exist_and_an_address_in_use_are_errors() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

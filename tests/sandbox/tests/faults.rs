@@ -5,7 +5,7 @@ use std::time::Duration;
 use openidconnect::core::{CoreIdToken, CoreIdTokenVerifier, CoreJsonWebKeySet};
 use openidconnect::{ClientId, IssuerUrl, Nonce};
 use reqwest::StatusCode;
-use seqera_sandbox::{Call, Fault, IdTokenFault, Kind, Settings, Target};
+use seqera_sandbox::{Call, Fault, IdTokenFault, Kind, Settings, Stage, Target};
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, CLIENT, VERIFIER, text};
@@ -101,7 +101,40 @@ async fn a_hanging_call_can_be_waited_for_and_goes_on_when_the_faults_are_cleare
     assert_eq!(answer.unwrap().status(), StatusCode::OK);
     let late = browser.control("wait", &json!({ "on": "refresh", "count": 2, "timeout_ms": 1 })).await;
     assert_eq!(late.status(), StatusCode::REQUEST_TIMEOUT);
-    assert_eq!(late.json::<Value>().await.unwrap(), json!({ "arrived": 1 }));
+    assert_eq!(late.json::<Value>().await.unwrap(), json!({ "count": 1 }));
+}
+
+#[tokio::test]
+async fn a_renewal_in_effect_can_be_waited_for_while_its_answer_is_held_back() {
+    let (browser, token) = signed_in().await;
+    browser.sandbox.inject([after(at_refresh(Kind::Hang))]);
+    let test = async {
+        browser.sandbox.wait_for(Target::Only(Call::Refresh), Stage::InEffect, 1).await;
+        assert_eq!(browser.sandbox.stats().events.refreshes, 1);
+    };
+    tokio::select! {
+        _ = browser.refresh(&token) => panic!("it hangs"),
+        () = test => {}
+    }
+    let again = browser.refresh(&token).await.unwrap();
+    assert_eq!(again.status(), StatusCode::BAD_REQUEST, "the caller has gone, the renewal stands");
+}
+
+#[tokio::test]
+async fn a_misspelt_fault_is_refused_and_none_of_its_list_is_taken() {
+    let browser = Browser::start(Settings::default()).await;
+    let good = json!({ "on": "orgs", "kind": "status", "code": 500 });
+    let misspelt = [
+        json!({ "on": "orgs", "kind": "status", "code": 500, "time": 2 }),
+        json!({ "on": "organisations", "kind": "reset" }),
+        json!({ "on": "orgs", "kind": "status" }),
+        json!({ "on": "code", "kind": "patch", "id_token": { "subject": "x" } }),
+    ];
+    for fault in misspelt {
+        let answer = browser.control("faults", &json!([good, fault])).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{fault}");
+    }
+    assert_eq!(browser.get("/orgs", "").await.status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
@@ -154,11 +187,16 @@ async fn garbage_has_the_body_and_the_type_that_it_shall() {
 #[tokio::test]
 async fn a_patched_answer_is_the_true_one_but_for_what_is_set_and_removed() {
     let (browser, token) = signed_in().await;
-    let fault = json!([{ "on": "refresh", "kind": "patch", "set": { "expires_in": "60" }, "remove": ["token_type"] }]);
-    browser.control("faults", &fault).await;
+    let (set, remove) = (json!({ "expires_in": "60" }), json!(["token_type"]));
+    let fault = json!({ "on": "refresh", "kind": "patch", "set": set, "remove": remove });
+    browser.control("faults", &json!([fault])).await;
     let answer: Value = browser.refresh(&token).await.unwrap().json().await.unwrap();
     assert_eq!((&answer["expires_in"], answer.get("token_type")), (&json!("60"), None));
     assert_eq!(browser.refresh(text(&answer, "refresh_token")).await.unwrap().status(), StatusCode::OK);
+    browser.control("faults", &json!([fault])).await;
+    let refused = browser.refresh("guess").await.unwrap();
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "a refusal stays one");
+    assert_eq!(refused.json::<Value>().await.unwrap()["error"], "invalid_grant");
 }
 
 #[tokio::test]
