@@ -13,6 +13,8 @@ mod system;
 #[cfg(windows)]
 #[path = "place/windows.rs"]
 mod system;
+#[cfg(windows)]
+pub use system::user_sid;
 
 /// Folder of the Seqera CLI below the user's configuration folder, on every system.
 const FOLDER: &str = "seqera-ai";
