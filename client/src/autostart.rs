@@ -1,0 +1,150 @@
+//! Starts an agent where none listens: `seqera-agent --launch`, which returns when the agent serves.
+//! Many clients may do so at once; all but one of their launchers find that agent and return as well.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::process::{ChildStderr, Command};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::Error;
+use crate::connect::check_program;
+
+/// The launcher has ended when its words are read, so they are all in the pipe; a second is plenty.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Enough for an error and its hint.
+const LAST_WORDS_MAX: u64 = 8 * 1024;
+
+/// Runs the launcher and waits for its end.
+///
+/// # Errors
+/// [`Error::NoProgram`], [`Error::Distrusted`], [`Error::NotStarted`] with the launcher's own words, or
+/// [`Error::TimedOut`].
+pub(crate) async fn launch(search_path: Option<&OsStr>, deadline: Instant) -> Result<(), Error> {
+    let program = find(search_path)?;
+    let not_started = |message| Error::NotStarted { message, hint: None };
+    let mut launcher = Command::new(&program)
+        .arg("--launch")
+        .stdin(Stdio::null())
+        // The caller of `$(seqera token)` waits until every holder of its pipe is gone.
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| not_started(format!("{}: {error}", program.display())))?;
+    let ended = timeout_at(deadline, launcher.wait()).await.map_err(|_| Error::TimedOut)?;
+    match ended {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(quoted(&last_words(launcher.stderr.take()).await, &status.to_string())),
+        Err(error) => Err(not_started(error.to_string())),
+    }
+}
+
+async fn last_words(pipe: Option<ChildStderr>) -> String {
+    let mut text = Vec::new();
+    if let Some(pipe) = pipe {
+        let mut pipe = pipe.take(LAST_WORDS_MAX);
+        let _ = timeout(LAST_WORDS, pipe.read_to_end(&mut text)).await;
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The launcher's `error:` and `hint:` lines, or how it ended if it said nothing.
+fn quoted(words: &str, ended: &str) -> Error {
+    let (said, hint) = words.trim().split_once("\nhint:").unwrap_or((words.trim(), ""));
+    let said = said.trim_start_matches("error:").trim();
+    let hint = hint.trim();
+    Error::NotStarted {
+        message: if said.is_empty() { ended } else { said }.to_owned(),
+        hint: (!hint.is_empty()).then(|| hint.to_owned()),
+    }
+}
+
+/// The agent's program: beside this executable, which is as trusted as we are, else on `PATH`.
+fn find(search_path: Option<&OsStr>) -> Result<PathBuf, Error> {
+    let name = format!("seqera-agent{}", std::env::consts::EXE_SUFFIX);
+    let own = std::env::current_exe().ok();
+    let beside = own.and_then(|own| Some(own.parent()?.join(&name))).filter(|file| file.is_file());
+    if let Some(program) = beside {
+        return Ok(program);
+    }
+    let program = std::env::split_paths(search_path.unwrap_or_default())
+        // A relative entry means something else in every folder.
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(&name))
+        .find(|file| file.is_file())
+        .ok_or(Error::NoProgram)?;
+    check_program(&program)?;
+    Ok(program)
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::fs::{Permissions, set_permissions, write};
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use super::*;
+
+    fn install(folder: &Path, script: &str, mode: u32) {
+        let file = folder.join("seqera-agent");
+        write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+    }
+
+    async fn launch_from(folder: &Path) -> Result<(), Error> {
+        launch(Some(folder.as_os_str()), Instant::now() + Duration::from_secs(20)).await
+    }
+
+    #[tokio::test]
+    async fn a_launcher_that_succeeds_is_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        install(folder.path(), r#"[ "$1" = --launch ]"#, 0o755);
+        assert_eq!(launch_from(folder.path()).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_launcher_that_fails_is_quoted() {
+        let folder = tempfile::tempdir().unwrap();
+        install(folder.path(), "echo 'error: no room'  >&2; echo 'hint: make some' >&2; exit 2", 0o755);
+        let said = Error::NotStarted { message: "no room".into(), hint: Some("make some".into()) };
+        assert_eq!(launch_from(folder.path()).await, Err(said));
+        install(folder.path(), "exit 3", 0o755);
+        let Err(Error::NotStarted { message, hint: None }) = launch_from(folder.path()).await else {
+            panic!()
+        };
+        assert!(message.contains('3'), "{message}");
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_keeps_the_pipe_open_does_not_hold_the_client() {
+        let folder = tempfile::tempdir().unwrap();
+        let gate = folder.path().join("gate");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &gate, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)
+            .unwrap();
+        // The child holds standard error until somebody opens the gate, which happens after the launch.
+        install(folder.path(), &format!("cat {} >&2 & exit 0", gate.display()), 0o755);
+        assert_eq!(launch_from(folder.path()).await, Ok(()));
+        write(&gate, "").unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_program_that_others_can_change_is_not_run() {
+        let folder = tempfile::tempdir().unwrap();
+        install(folder.path(), "exit 0", 0o777);
+        let refused = launch_from(folder.path()).await.unwrap_err();
+        assert!(matches!(&refused, Error::Distrusted { why, .. } if why.contains("0777")), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn without_a_program_the_error_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(launch_from(folder.path()).await, Err(Error::NoProgram));
+        let relative = launch(Some(OsStr::new(".:bin")), Instant::now()).await;
+        assert_eq!(relative, Err(Error::NoProgram));
+    }
+}

@@ -1,0 +1,98 @@
+//! Finds the agent's socket, distrusts what could be somebody else's, and dials.
+//!
+//! The threat: another local user who prepares a folder or a socket where ours would be (CVE-2014-2905),
+//! gets our requests, and answers with tokens of his own. So the folder must be ours alone, and the
+//! process at the other end must be ours too, whatever the path says.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use seqera_agent_proto::place::Places;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use crate::Error;
+
+#[cfg(unix)]
+#[path = "connect/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "connect/windows.rs"]
+mod system;
+
+pub(crate) use system::check_program;
+
+/// `agent.json` has three short fields; whatever is longer is not it.
+const AGENT_JSON_MAX: u64 = 4096;
+
+/// A connected socket whose other end belongs to this user.
+pub(crate) struct Found {
+    pub(crate) stream: system::Stream,
+    /// Its number among the candidates.
+    pub(crate) place: usize,
+    pub(crate) socket: PathBuf,
+}
+
+/// Why a candidate gave no connection.
+#[derive(Debug)]
+pub(crate) enum Miss {
+    /// Nobody listens there.
+    Nobody,
+    /// Any other reason, which ends the search.
+    Failed(Error),
+}
+
+/// Dials the candidates from number `from` on, in order, until one answers.
+///
+/// A place that cannot be trusted ends the search only where it is the first: that is where an agent
+/// would be started. A later one is passed over, so that a stranger's folder cannot lock the user out.
+pub(crate) fn search(places: &Places, from: usize, deadline: Instant) -> Result<Found, Miss> {
+    for (place, socket) in candidates(places).into_iter().enumerate().skip(from) {
+        match dial(&socket, deadline) {
+            Ok(stream) => return Ok(Found { stream, place, socket }),
+            Err(Miss::Nobody) => {}
+            Err(Miss::Failed(Error::Distrusted { .. })) if place > 0 => {}
+            Err(failed) => return Err(failed),
+        }
+    }
+    Err(Miss::Nobody)
+}
+
+/// Connects to one socket. Blocks while the agent's backlog is full, until the deadline.
+pub(crate) fn dial(socket: &Path, deadline: Instant) -> Result<system::Stream, Miss> {
+    system::dial(socket, deadline.saturating_duration_since(Instant::now()))
+}
+
+/// The computed places, then the socket that a running agent has written down: it may have been started
+/// with another runtime folder. A chosen socket is the only one.
+fn candidates(places: &Places) -> Vec<PathBuf> {
+    let mut sockets = places.sockets.clone();
+    if !places.socket_is_chosen {
+        sockets.extend(recorded(places).filter(|socket| !places.sockets.contains(socket)));
+    }
+    sockets
+}
+
+/// The socket in `agent.json`; `None` where there is no such file or it makes no sense.
+fn recorded(places: &Places) -> Option<PathBuf> {
+    #[derive(Deserialize)]
+    struct Record {
+        socket: PathBuf,
+    }
+    let mut text = Vec::new();
+    File::open(places.agent_json()).ok()?.take(AGENT_JSON_MAX).read_to_end(&mut text).ok()?;
+    let record: Record = serde_json::from_slice(&text).ok()?;
+    record.socket.is_absolute().then_some(record.socket)
+}
+
+/// Where the agent listens or would listen, found without a connection.
+pub(crate) fn expected_socket(places: &Places) -> Option<PathBuf> {
+    let noted = (!places.socket_is_chosen).then(|| recorded(places)).flatten();
+    noted.filter(|socket| socket.symlink_metadata().is_ok()).or_else(|| places.sockets.first().cloned())
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+#[path = "connect/tests.rs"]
+mod tests;

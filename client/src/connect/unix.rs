@@ -1,0 +1,104 @@
+//! Sockets of Linux, macOS and the BSDs.
+
+use std::fs::{Metadata, symlink_metadata};
+use std::io::{Error as IoError, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::getuid;
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::Miss;
+use crate::Error;
+
+pub(crate) type Stream = tokio::net::UnixStream;
+
+/// Group and others may write.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+pub(super) fn dial(socket: &Path, wait: Duration) -> Result<Stream, Miss> {
+    check_folder(socket.parent().unwrap_or(Path::new("/")))?;
+    let stream = connect(socket, wait).map_err(|error| miss(socket, &error))?;
+    check_peer(&stream, socket)?;
+    Ok(stream)
+}
+
+fn connect(path: &Path, wait: Duration) -> Result<Stream, IoError> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // Zero would mean "no limit" (socket(7), SO_SNDTIMEO), which also bounds connect(2).
+    socket.set_write_timeout(Some(wait.max(Duration::from_millis(1))))?;
+    let address = SockAddr::unix(path)?;
+    loop {
+        match socket.connect(&address) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+            Ok(()) => break,
+        }
+    }
+    socket.set_nonblocking(true)?;
+    Stream::from_std(StdStream::from(socket))
+}
+
+fn miss(socket: &Path, error: &IoError) -> Miss {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::NotADirectory => Miss::Nobody,
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => Miss::Failed(Error::TimedOut),
+        _ => Miss::Failed(Error::Unreachable { path: socket.to_owned(), why: error.to_string() }),
+    }
+}
+
+/// The folder must be a real one, ours, and closed to other writers.
+fn check_folder(folder: &Path) -> Result<(), Miss> {
+    let meta = match symlink_metadata(folder) {
+        // A runtime folder left over from another user (`su`): no agent of ours can be in there.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(Miss::Nobody),
+        Err(error) => return Err(miss(folder, &error)),
+        Ok(meta) => meta,
+    };
+    let fault = if meta.is_symlink() {
+        Some("it is a symbolic link".to_owned())
+    } else if !meta.is_dir() {
+        Some("it is not a folder".to_owned())
+    } else {
+        fault(&meta, &[getuid().as_raw()])
+    };
+    trusted(folder, fault).map_err(Miss::Failed)
+}
+
+/// The process that listens must run as this user (`SO_PEERCRED`, `LOCAL_PEERCRED`).
+fn check_peer(stream: &Stream, socket: &Path) -> Result<(), Miss> {
+    let peer = stream.peer_cred().map_err(|error| miss(socket, &error))?;
+    trusted(socket, stranger(peer.uid(), &[getuid().as_raw()])).map_err(Miss::Failed)
+}
+
+/// A program found on `PATH` must be root's or this user's, and nobody else may have changed it.
+///
+/// # Errors
+/// [`Error::Distrusted`], which names the file.
+pub(crate) fn check_program(program: &Path) -> Result<(), Error> {
+    let fault = match program.metadata() {
+        Ok(meta) => fault(&meta, &[0, getuid().as_raw()]),
+        Err(error) => Some(error.to_string()),
+    };
+    trusted(program, fault)
+}
+
+fn trusted(path: &Path, fault: Option<String>) -> Result<(), Error> {
+    match fault {
+        Some(why) => Err(Error::Distrusted { path: PathBuf::from(path), why }),
+        None => Ok(()),
+    }
+}
+
+fn fault(meta: &Metadata, owners: &[u32]) -> Option<String> {
+    stranger(meta.uid(), owners).or_else(|| {
+        let mode = meta.mode() & 0o7777;
+        (mode & WRITABLE_BY_OTHERS != 0).then(|| format!("other users may write to it (mode {mode:04o})"))
+    })
+}
+
+pub(super) fn stranger(uid: u32, owners: &[u32]) -> Option<String> {
+    (!owners.contains(&uid)).then(|| format!("it belongs to another user (uid {uid})"))
+}

@@ -1,0 +1,108 @@
+//! Named pipes of Windows. Any user may create a pipe with our name before the agent does, so its owner
+//! is checked after opening. tokio opens with SECURITY_IDENTIFICATION: the server cannot act as us.
+
+use std::ffi::c_void;
+use std::io::{Error as IoError, ErrorKind};
+use std::os::windows::ffi::OsStrExt;
+use std::os::windows::io::AsRawHandle;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use seqera_agent_proto::place::user_sid;
+use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient};
+use windows_sys::Win32::Foundation::{ERROR_PIPE_BUSY, LocalFree};
+use windows_sys::Win32::Security::Authorization::{
+    ConvertSidToStringSidW, GetSecurityInfo, SE_KERNEL_OBJECT,
+};
+use windows_sys::Win32::Security::OWNER_SECURITY_INFORMATION;
+use windows_sys::Win32::System::Pipes::WaitNamedPipeW;
+
+use super::Miss;
+use crate::Error;
+
+pub(crate) type Stream = NamedPipeClient;
+
+pub(super) fn dial(pipe: &Path, wait: Duration) -> Result<Stream, Miss> {
+    let stream = open(pipe, wait).map_err(|error| miss(pipe, &error))?;
+    let owner = owner_sid(&stream);
+    if owner.is_some() && owner == user_sid() {
+        return Ok(stream);
+    }
+    let why = format!("it belongs to another user ({})", owner.as_deref().unwrap_or("unknown"));
+    Err(Miss::Failed(Error::Distrusted { path: pipe.to_owned(), why }))
+}
+
+fn open(pipe: &Path, wait: Duration) -> Result<Stream, IoError> {
+    let busy = |error: &IoError| error.raw_os_error() == Some(ERROR_PIPE_BUSY as i32);
+    match ClientOptions::new().open(pipe) {
+        Err(error) if busy(&error) => {}
+        opened => return opened,
+    }
+    wait_for_instance(pipe, wait)?;
+    // Somebody else may have been faster; the caller's repeats take it from here.
+    ClientOptions::new().open(pipe)
+}
+
+#[expect(unsafe_code, reason = "Win32 has no safe wrapper for waiting on a pipe")]
+fn wait_for_instance(pipe: &Path, wait: Duration) -> Result<(), IoError> {
+    let name: Vec<u16> = pipe.as_os_str().encode_wide().chain([0]).collect();
+    // Zero would mean the server's default.
+    let millis = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX - 1).max(1);
+    // SAFETY: the name ends with a zero and outlives the call.
+    match unsafe { WaitNamedPipeW(name.as_ptr(), millis) } {
+        0 => Err(IoError::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+fn miss(pipe: &Path, error: &IoError) -> Miss {
+    match error.kind() {
+        ErrorKind::NotFound => Miss::Nobody,
+        ErrorKind::TimedOut => Miss::Failed(Error::TimedOut),
+        _ if error.raw_os_error() == Some(ERROR_PIPE_BUSY as i32) => Miss::Failed(Error::TimedOut),
+        _ => Miss::Failed(Error::Unreachable { path: pipe.to_owned(), why: error.to_string() }),
+    }
+}
+
+/// The owner of the pipe as text (`S-1-5-…`); `None` where Windows does not tell.
+#[expect(unsafe_code, reason = "Win32 has no safe wrapper for the owner of a handle")]
+fn owner_sid(stream: &Stream) -> Option<String> {
+    let mut owner = std::ptr::null_mut();
+    let mut descriptor: *mut c_void = std::ptr::null_mut();
+    let mut text = std::ptr::null_mut();
+    // SAFETY: the handle is open; `owner` points into `descriptor`, which is freed last, by the function
+    // that Windows names for it, as is the text.
+    unsafe {
+        let code = GetSecurityInfo(
+            stream.as_raw_handle(),
+            SE_KERNEL_OBJECT,
+            OWNER_SECURITY_INFORMATION,
+            &mut owner,
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            &mut descriptor,
+        );
+        if code != 0 {
+            return None;
+        }
+        let converted = ConvertSidToStringSidW(owner, &mut text);
+        LocalFree(descriptor);
+        if converted == 0 {
+            return None;
+        }
+        let length = (0..).take_while(|&i| *text.add(i) != 0).count();
+        let sid = String::from_utf16_lossy(std::slice::from_raw_parts(text, length));
+        LocalFree(text.cast());
+        Some(sid)
+    }
+}
+
+/// Access lists are too rich to judge in a few lines, so only a program beside this one is started.
+///
+/// # Errors
+/// Always [`Error::Distrusted`].
+pub(crate) fn check_program(program: &Path) -> Result<(), Error> {
+    let why = "on Windows, only the program beside seqera is started".to_owned();
+    Err(Error::Distrusted { path: PathBuf::from(program), why })
+}

@@ -1,0 +1,200 @@
+//! Why a call failed: one type for what the agent answered and for what kept us from reaching it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use seqera_agent_proto::place::PlaceError;
+use seqera_agent_proto::reason::{DOMAIN, EXIT_NO_AGENT, HINT, Reason};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+/// The agent's refusal, decoded from `google.rpc.ErrorInfo`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// [`Reason::Unspecified`] for a reason of a later version; `name` has its name.
+    pub reason: Reason,
+    /// Such as `SIGNED_OUT`.
+    pub name: String,
+    /// For people.
+    pub message: String,
+    /// What the person can do.
+    pub hint: Option<String>,
+    /// When it makes sense to ask again.
+    pub retry_after: Option<Duration>,
+}
+
+/// Why a call failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The agent said no.
+    #[error("{}", .0.message)]
+    Refused(Refusal),
+    /// Nobody listens, and none was to be started.
+    #[error("no agent is running")]
+    NoAgent,
+    /// Nobody listens at the socket that `SEQERA_AGENT_SOCK` names; such an agent is not started.
+    #[error("no agent listens at {}", .0.display())]
+    NobodyAtChosen(PathBuf),
+    /// Nobody listens, and there is no program to start.
+    #[error("no agent is running, and no `seqera-agent` program was found to start one")]
+    NoProgram,
+    /// Something on the way to the agent could belong to somebody else.
+    #[error("{} is not safe to use: {why}", .path.display())]
+    Distrusted {
+        /// The folder, socket or program.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The agent was started and gave up; its own words.
+    #[error("the agent did not start: {message}")]
+    NotStarted {
+        /// What it said, or how it ended.
+        message: String,
+        /// What it said the person can do.
+        hint: Option<String>,
+    },
+    /// The system refused the connection.
+    #[error("cannot connect to {}: {why}", .path.display())]
+    Unreachable {
+        /// The socket.
+        path: PathBuf,
+        /// The system's word.
+        why: String,
+    },
+    /// The connection ended before the answer was complete.
+    #[error("the connection to the agent was lost: {0}")]
+    Lost(String),
+    /// The deadline passed.
+    #[error("the agent did not answer in time")]
+    TimedOut,
+    /// The answer is not one this client understands.
+    #[error("the agent's answer was not understood: {0}")]
+    Misunderstood(String),
+    /// The environment does not say where the user's files are.
+    #[error(transparent)]
+    Places(#[from] PlaceError),
+}
+
+impl Error {
+    /// The name for machines: the agent's reason, or one of the client's own such as `NO_AGENT`.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Refused(refusal) => &refusal.name,
+            Self::NoAgent | Self::NobodyAtChosen(_) | Self::NoProgram => "NO_AGENT",
+            Self::Distrusted { .. } => "DISTRUSTED",
+            Self::NotStarted { .. } => "AGENT_NOT_STARTED",
+            Self::Unreachable { .. } | Self::Lost(_) => "AGENT_UNREACHABLE",
+            Self::TimedOut => "TIMED_OUT",
+            Self::Misunderstood(_) => "AGENT_NOT_UNDERSTOOD",
+            Self::Places(_) => Reason::Misconfigured.name(),
+        }
+    }
+
+    /// What the person can do about it.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Refused(refusal) => refusal.hint.as_deref(),
+            Self::NoAgent => Some("start one: seqera agent start"),
+            Self::NobodyAtChosen(_) => {
+                Some("SEQERA_AGENT_SOCK names it: start that agent, or unset the variable")
+            }
+            Self::NoProgram => Some("install seqera-agent beside seqera, or in a folder of PATH"),
+            Self::Distrusted { .. } => {
+                Some("only you may own it and write to it: remove it, or correct owner and mode")
+            }
+            Self::Unreachable { .. } | Self::Lost(_) => Some("see whether it runs: seqera agent status"),
+            Self::TimedOut => Some("seqera status tells why; --timeout waits longer"),
+            Self::Misunderstood(_) => {
+                Some("agent and client are of different versions: seqera agent restart")
+            }
+            Self::NotStarted { hint, .. } => hint.as_deref(),
+            Self::Places(_) => None,
+        }
+    }
+
+    /// The exit code of `seqera` for it (the README's table; `sysexits.h` from 64 on).
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Refused(refusal) => refusal.reason.exit_code(),
+            Self::TimedOut => Reason::IssuerUnreachable.exit_code(),
+            Self::Places(_) => Reason::Misconfigured.exit_code(),
+            Self::NoAgent
+            | Self::NobodyAtChosen(_)
+            | Self::NoProgram
+            | Self::Distrusted { .. }
+            | Self::NotStarted { .. }
+            | Self::Unreachable { .. }
+            | Self::Lost(_)
+            | Self::Misunderstood(_) => EXIT_NO_AGENT,
+        }
+    }
+
+    /// True where the agent that answered serves another configuration folder.
+    pub(crate) fn is_other_agent(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.reason == Reason::OtherAgent)
+    }
+}
+
+impl From<Status> for Error {
+    fn from(status: Status) -> Self {
+        if let Some(info) = status.get_details_error_info().filter(|info| info.domain == DOMAIN) {
+            return Self::Refused(Refusal {
+                reason: Reason::from_name(&info.reason).unwrap_or(Reason::Unspecified),
+                name: info.reason,
+                message: status.message().to_owned(),
+                hint: info.metadata.get(HINT).cloned().filter(|hint| !hint.is_empty()),
+                retry_after: status.get_details_retry_info().and_then(|info| info.retry_delay),
+            });
+        }
+        match status.code() {
+            Code::Unavailable => Self::Lost(status.message().to_owned()),
+            // A server answers CANCELLED where it saw the deadline pass first.
+            Code::DeadlineExceeded | Code::Cancelled => Self::TimedOut,
+            code => Self::Misunderstood(format!("{code:?}: {}", status.message())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    fn status(domain: &str, reason: &str, hint: &str) -> Status {
+        let metadata = HashMap::from([(HINT.to_owned(), hint.to_owned())]);
+        let mut details = ErrorDetails::with_error_info(reason, domain, metadata);
+        details.set_retry_info(Some(Duration::from_secs(9)));
+        Status::with_error_details(Code::Unauthenticated, "signed out", details)
+    }
+
+    #[test]
+    fn a_refusal_carries_reason_hint_and_delay() {
+        let error = Error::from(status(DOMAIN, "SIGNED_OUT", "seqera login"));
+        assert_eq!(
+            (error.reason(), error.hint(), error.exit_code()),
+            ("SIGNED_OUT", Some("seqera login"), 3)
+        );
+        let Error::Refused(refusal) = error else { panic!("{error:?}") };
+        assert_eq!(refusal.retry_after, Some(Duration::from_secs(9)));
+        assert_eq!(refusal.message, "signed out");
+    }
+
+    #[test]
+    fn a_reason_of_a_later_version_keeps_its_name() {
+        let error = Error::from(status(DOMAIN, "MOON_PHASE", ""));
+        assert_eq!((error.reason(), error.hint(), error.exit_code()), ("MOON_PHASE", None, 1));
+    }
+
+    #[test]
+    fn a_status_without_our_reason_is_told_apart_by_its_code() {
+        let foreign = Error::from(status("example.org", "SIGNED_OUT", "x"));
+        assert!(matches!(foreign, Error::Misunderstood(_)), "{foreign:?}");
+        assert_eq!(Error::from(Status::unavailable("gone")), Error::Lost("gone".into()));
+        assert_eq!(Error::from(Status::deadline_exceeded("")), Error::TimedOut);
+        assert_eq!(Error::from(Status::unimplemented("no such call")).exit_code(), EXIT_NO_AGENT);
+    }
+}

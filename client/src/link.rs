@@ -1,0 +1,65 @@
+//! One HTTP/2 connection to the agent, in the shape that the generated clients want. tonic's own channel
+//! brings balancing, reconnecting and its worker tasks; one call over one socket needs none of them.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http_body_util::BodyExt;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper::{Request, Response, Uri};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::client::GrpcService;
+
+use crate::connect::Found;
+
+/// `:authority` of every request: HTTP/2 libraries refuse a socket path there.
+pub(crate) fn origin() -> Uri {
+    Uri::from_static("http://localhost")
+}
+
+#[derive(Clone)]
+pub(crate) struct Link {
+    sender: SendRequest<Body>,
+    /// Which of the candidates it leads to.
+    pub(crate) place: usize,
+    /// Where that one listens.
+    pub(crate) socket: PathBuf,
+}
+
+impl Link {
+    pub(crate) async fn open(found: Found) -> Result<Self, Status> {
+        let io = TokioIo::new(found.stream);
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.map_err(lost)?;
+        // Ends with its last sender. A failure reaches the callers through their own requests.
+        tokio::spawn(connection);
+        Ok(Self { sender, place: found.place, socket: found.socket })
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+}
+
+impl GrpcService<Body> for Link {
+    type ResponseBody = Body;
+    type Error = Status;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Status>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        self.sender.poll_ready(cx).map_err(lost)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let answer = self.sender.send_request(request);
+        Box::pin(async move { Ok(answer.await.map_err(lost)?.map(|body| Body::new(body.map_err(lost)))) })
+    }
+}
+
+/// A broken connection is UNAVAILABLE without a reason: the one failure that is tried again.
+fn lost(cause: hyper::Error) -> Status {
+    Status::unavailable(cause.to_string())
+}

@@ -1,0 +1,220 @@
+//! How one call reaches the right agent: which candidate, one start at most, and the repeats.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use seqera_agent_proto::{CONFIG_HEADER, REQUEST_ID_HEADER};
+use tokio::time::{Instant, sleep, timeout_at};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::{Request, Response, Status};
+
+use crate::connect::{self, Miss};
+use crate::link::Link;
+use crate::{Error, Options, autostart};
+
+/// Pause before a call is repeated, doubled each time up to the longest: an agent that restarts is back
+/// within the first few, and one that keeps failing is not hammered.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How much longer than the agent we wait, so that it is the agent's word that arrives: it says why.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// The rules for one call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    within: Option<Duration>,
+    repeatable: bool,
+    may_start: bool,
+}
+
+impl Call {
+    pub(crate) fn within(limit: Duration) -> Self {
+        Self { within: Some(limit), repeatable: false, may_start: true }
+    }
+
+    /// As long as it takes, once connected.
+    pub(crate) fn open_ended() -> Self {
+        Self { within: None, repeatable: false, may_start: true }
+    }
+
+    /// Asking twice does the same as asking once.
+    pub(crate) fn repeatable(self) -> Self {
+        Self { repeatable: true, ..self }
+    }
+
+    pub(crate) fn of_a_running_agent(self) -> Self {
+        Self { may_start: false, ..self }
+    }
+}
+
+/// Where one call has looked so far.
+struct Search {
+    /// Until when the agent must be found.
+    until: Instant,
+    may_start: bool,
+    started: bool,
+    /// Candidates before this one are agents of other configuration folders.
+    from: usize,
+    /// What such an agent said: the answer if nobody else is found.
+    refusal: Option<Error>,
+}
+
+/// The way to the agent of one configuration folder. Keeps the connection between calls.
+pub(crate) struct Route {
+    pub(crate) options: Options,
+    pub(crate) request_id: String,
+    /// Never held across an await.
+    open: Mutex<Option<Link>>,
+}
+
+impl Route {
+    pub(crate) fn new(options: Options) -> Self {
+        // It only has to tell log lines apart: without randomness the process id does.
+        let id = getrandom::u64().unwrap_or_else(|_| std::process::id().into());
+        Self { options, request_id: format!("{id:016x}"), open: Mutex::new(None) }
+    }
+
+    /// Makes one call: finds the agent, asks, looks further where another folder's agent answers, and
+    /// repeats where the connection was lost and the call allows it.
+    pub(crate) async fn run<M, R, F, Fut>(&self, call: Call, message: M, ask: F) -> Result<R, Error>
+    where
+        M: Clone,
+        F: Fn(Link, Request<M>) -> Fut,
+        Fut: Future<Output = Result<Response<R>, Status>>,
+    {
+        let until = Instant::now() + call.within.unwrap_or(self.options.deadline);
+        let may_start = call.may_start && self.options.start_agent && !self.options.places.socket_is_chosen;
+        let mut search = Search { until, may_start, started: false, from: 0, refusal: None };
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let timed = call.within.is_some();
+            match self.attempt(&mut search, timed, message.clone(), &ask).await {
+                Ok(answer) => return Ok(answer.into_inner()),
+                // The next candidate, at once; each step leaves one fewer.
+                Err(error) if error.is_other_agent() => {}
+                Err(Error::Lost(_)) if call.repeatable && Instant::now() + pause < until => {
+                    sleep(pause).await;
+                    pause = LONGEST_PAUSE.min(pause * 2);
+                }
+                Err(Error::NoAgent) => return Err(search.refusal.unwrap_or_else(|| self.nobody())),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn attempt<M, R, F, Fut>(
+        &self,
+        search: &mut Search,
+        timed: bool,
+        message: M,
+        ask: &F,
+    ) -> Result<Response<R>, Error>
+    where
+        F: Fn(Link, Request<M>) -> Fut,
+        Fut: Future<Output = Result<Response<R>, Status>>,
+    {
+        let link = self.link(search).await?;
+        let place = link.place;
+        let request = self.request(message, timed.then_some(search.until));
+        let answer = ask(link, request);
+        let answer = match timed {
+            true => timeout_at(search.until + GRACE, answer).await.map_err(|_| Error::TimedOut)?,
+            false => answer.await,
+        };
+        let error = match answer {
+            Ok(answer) => return Ok(answer),
+            Err(status) => Error::from(status),
+        };
+        if error.is_other_agent() {
+            search.from = place + 1;
+            search.refusal = Some(error.clone());
+        }
+        if error.is_other_agent() || matches!(error, Error::Lost(_)) {
+            self.keep(None);
+        }
+        Err(error)
+    }
+
+    /// The open connection, or a new one. Blocks the thread while the agent's backlog is full.
+    async fn link(&self, search: &mut Search) -> Result<Link, Error> {
+        if let Some(link) = self.kept().filter(|link| !link.is_closed()) {
+            return Ok(link);
+        }
+        loop {
+            match connect::search(&self.options.places, search.from, search.until) {
+                Ok(found) => {
+                    let link = Link::open(found).await?;
+                    self.keep(Some(link.clone()));
+                    return Ok(link);
+                }
+                Err(Miss::Nobody) if search.may_start && !search.started => {
+                    autostart::launch(self.options.search_path.as_deref(), search.until).await?;
+                    search.started = true;
+                    // It may listen at any place; who was refused before is refused again.
+                    search.from = 0;
+                }
+                Err(Miss::Nobody) => return Err(Error::NoAgent),
+                Err(Miss::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    fn nobody(&self) -> Error {
+        match self.options.places.sockets.first() {
+            Some(chosen) if self.options.places.socket_is_chosen => Error::NobodyAtChosen(chosen.clone()),
+            _ => Error::NoAgent,
+        }
+    }
+
+    fn request<M>(&self, message: M, until: Option<Instant>) -> Request<M> {
+        let mut request = Request::new(message);
+        if let Some(until) = until {
+            request.set_timeout(until.saturating_duration_since(Instant::now()));
+        }
+        for (name, value) in
+            [(CONFIG_HEADER, &self.options.places.tag), (REQUEST_ID_HEADER, &self.request_id)]
+        {
+            // Both are hexadecimal; a tag that a program made up otherwise would just not be sent.
+            if let Ok(value) = MetadataValue::<Ascii>::try_from(value) {
+                request.metadata_mut().insert(name, value);
+            }
+        }
+        request
+    }
+
+    /// Waits until nobody listens any more where the last call went.
+    pub(crate) async fn gone(&self, limit: Duration) -> Result<(), Error> {
+        let Some(link) = self.kept() else { return Ok(()) };
+        let until = Instant::now() + limit;
+        while Instant::now() < until {
+            match connect::dial(&link.socket, until) {
+                Ok(_) => sleep(FIRST_PAUSE).await,
+                Err(Miss::Nobody) => return Ok(()),
+                Err(Miss::Failed(error)) => return Err(error),
+            }
+        }
+        Err(Error::TimedOut)
+    }
+
+    fn kept(&self) -> Option<Link> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn keep(&self, link: Option<Link>) {
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = link;
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+#[path = "route/tests.rs"]
+mod tests;

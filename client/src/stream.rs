@@ -1,0 +1,68 @@
+//! Answers that come one after the other.
+
+use std::fmt;
+
+use seqera_agent_proto::v1::{self, SessionState, token_event};
+use tonic::Streaming;
+
+use crate::{Error, Token};
+
+/// The events of one login or sign-out. Dropping it ends the call; a login with no caller left ends, too.
+pub struct Events<T>(pub(crate) Streaming<T>);
+
+impl<T> Events<T> {
+    /// Waits for the next event; `None` after the last one.
+    ///
+    /// # Errors
+    /// What ended the call before its last event.
+    pub async fn next(&mut self) -> Result<Option<T>, Error> {
+        Ok(self.0.message().await?)
+    }
+}
+
+impl<T> fmt::Debug for Events<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Events")
+    }
+}
+
+/// What happened to the watched profile.
+#[derive(Debug)]
+pub enum Change {
+    /// This is the token from now on.
+    Token(Box<Token>),
+    /// There is no token now, and why.
+    SignedOut(SessionState),
+}
+
+/// The state of one profile, then every change. A slow reader gets the newest state only.
+pub struct Watch(pub(crate) Streaming<v1::TokenEvent>);
+
+impl Watch {
+    /// Waits for the next change; `None` when the agent ends the watch.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when the agent stops: watch again.
+    pub async fn next(&mut self) -> Result<Option<Change>, Error> {
+        while let Some(event) = self.0.message().await? {
+            match event.event {
+                Some(token_event::Event::Token(token)) => {
+                    return Ok(Some(Change::Token(Box::new(token.into()))));
+                }
+                Some(token_event::Event::SignedOut(state)) => {
+                    let state = SessionState::try_from(state).unwrap_or_default();
+                    return Ok(Some(Change::SignedOut(state)));
+                }
+                // An event of a later version.
+                None => {}
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
+}

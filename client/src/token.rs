@@ -1,0 +1,96 @@
+//! An access token as programs get it.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use seqera_agent_proto::v1;
+use zeroize::Zeroizing;
+
+/// One access token and what is known about it. Wiped when dropped; `Debug` does not show the secret.
+pub struct Token {
+    secret: Zeroizing<String>,
+    /// As used in the `Authorization` header: `Bearer`.
+    pub token_type: String,
+    /// By the wall clock of this host; `None`: does not expire by itself.
+    pub expires_at: Option<SystemTime>,
+    /// Remaining life when the agent answered, by the stricter of its clocks; `None`: does not expire.
+    pub valid_for: Option<Duration>,
+    /// The profile it belongs to.
+    pub profile: String,
+    /// OIDC issuer base URL it comes from.
+    pub authority: String,
+    /// Who it stands for, where the agent knows.
+    pub account: Option<v1::Account>,
+    /// The last renewal failed and this is the older, still valid token.
+    pub renewal_failing: bool,
+    /// REST API of the Platform; empty where the profile does not say.
+    pub api_url: String,
+    /// Chosen workspace; 0: none.
+    pub workspace_id: i64,
+    /// Renewable or fixed.
+    pub kind: v1::CredentialKind,
+}
+
+impl Token {
+    /// The secret itself. Keep it out of logs and arguments.
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
+}
+
+impl From<v1::AccessToken> for Token {
+    fn from(answer: v1::AccessToken) -> Self {
+        Self {
+            kind: answer.kind(),
+            secret: Zeroizing::new(answer.access_token),
+            token_type: answer.token_type,
+            expires_at: answer.expires_at.and_then(|time| SystemTime::try_from(time).ok()),
+            // A negative duration does not convert: that token has no life left.
+            valid_for: answer.valid_for.map(|left| Duration::try_from(left).unwrap_or_default()),
+            profile: answer.profile,
+            authority: answer.authority,
+            account: answer.account,
+            renewal_failing: answer.renewal_failing,
+            api_url: answer.api_url,
+            workspace_id: answer.workspace_id,
+        }
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token")
+            .field("profile", &self.profile)
+            .field("authority", &self.authority)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_does_not_show_the_secret() {
+        let token = Token::from(v1::AccessToken {
+            access_token: "canary-7f3a".into(),
+            profile: "work".into(),
+            ..Default::default()
+        });
+        let shown = format!("{token:?} {token:#?}");
+        assert!(shown.contains("work") && !shown.contains("canary"), "{shown}");
+        assert_eq!(token.secret(), "canary-7f3a");
+    }
+
+    #[test]
+    fn a_negative_remaining_life_is_none_left_and_a_missing_one_is_endless() {
+        let left = |seconds| v1::AccessToken {
+            valid_for: Some(prost_types::Duration { seconds, nanos: 0 }),
+            ..Default::default()
+        };
+        assert_eq!(Token::from(left(-5)).valid_for, Some(Duration::ZERO));
+        assert_eq!(Token::from(left(7)).valid_for, Some(Duration::from_secs(7)));
+        assert_eq!(Token::from(v1::AccessToken::default()).valid_for, None);
+    }
+}
