@@ -1,2 +1,82 @@
-//! Work begins.
-fn main() {}
+//! The `seqera` command: one file for each subcommand, which asks the agent through `seqera_client`.
+//!
+//! `args` says what can be typed, `env` and `config` what else is read, `subject` whose token is meant,
+//! `screen` how answers and failures look.
+
+mod agent;
+mod args;
+mod browser;
+mod config;
+mod context;
+mod env;
+mod exec;
+mod failure;
+mod handover;
+mod login;
+mod logout;
+mod screen;
+mod settings;
+mod status;
+mod subject;
+mod time;
+mod token;
+mod whoami;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command, Output};
+use crate::context::Context;
+use crate::env::Env;
+use crate::failure::Failure;
+use crate::screen::Screen;
+
+fn main() -> ExitCode {
+    let env = Env::of_process();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return unparsed(&error, &env),
+    };
+    let context = Context {
+        screen: Screen::new(cli.output.map_or(env.wants_json(), |output| output == Output::Json), &env),
+        json_by_flag: cli.output == Some(Output::Json),
+        profile: cli.profile.filter(|profile| !profile.is_empty()),
+        env,
+    };
+    match run(&context, cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            context.screen.failure(&failure);
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+fn run(context: &Context, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Login(args) => login::run(context, args),
+        Command::Logout(args) => logout::run(context, &args),
+        Command::Status => status::run(context),
+        Command::Whoami => whoami::run(context),
+        Command::Token(args) => token::run(context, &args),
+        Command::Exec(args) => exec::run(context, &args),
+        Command::Agent(command) => agent::run(context, command),
+    }
+}
+
+/// Help and version, which are no failures, or a wrong use.
+fn unparsed(error: &clap::Error, env: &Env) -> ExitCode {
+    let words: Vec<_> = std::env::args().collect();
+    let json = words.iter().any(|word| matches!(word.as_str(), "-ojson" | "-o=json" | "--output=json"))
+        || words.windows(2).any(|pair| matches!(pair[0].as_str(), "-o" | "--output") && pair[1] == "json");
+    if error.use_stderr() && (json || env.wants_json()) {
+        let text = error.render().to_string();
+        let message = text.trim_start_matches("error: ").lines().next().unwrap_or_default();
+        Screen::new(true, env).failure(&Failure::usage(message, Some("seqera --help")));
+    } else {
+        // Nobody can be told that the stream is gone.
+        let _ = error.print();
+    }
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}

@@ -1,0 +1,212 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::time::parse_length;
+
+/// Signs in to Seqera and hands out access tokens.
+///
+/// A background agent, started when first needed, keeps the session and renews it; this command asks the
+/// agent. See `seqera help COMMAND` for examples.
+#[derive(Debug, Parser)]
+#[command(name = "seqera", version, after_help = EXIT_CODES, disable_help_subcommand = false)]
+pub(crate) struct Cli {
+    /// Profile to use: a name for one account at one host [variable: SEQERA_PROFILE]
+    #[arg(long, short, global = true, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// How to print results and errors [variable: SEQERA_CLI_OUTPUT_FORMAT]
+    #[arg(long, short, global = true, value_name = "FORMAT")]
+    pub(crate) output: Option<Output>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed, 2 wrong use or configuration, 3 sign in first, 4 provider not reachable
+or nobody answered, 5 the secret cannot be stored, 69 no agent, 70 a defect, 130 interrupted.";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    Console,
+    /// One JSON object
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Login(Login),
+    Logout(Logout),
+    /// Show who is signed in and how the session is kept
+    ///
+    /// Answers from the agent's memory and changes nothing.
+    #[command(after_help = "Example: seqera status --profile work")]
+    Status,
+    /// Show the account and how it signed in
+    #[command(after_help = "Example: seqera whoami -o json")]
+    Whoami,
+    Token(Token),
+    Exec(Exec),
+    /// Control the background agent
+    #[command(subcommand, after_help = "Example: seqera agent status")]
+    Agent(Agent),
+}
+
+/// Sign in with a browser, or with an access token
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  seqera login
+  seqera login --profile work --authority https://seqera.example.com/api
+  seqera login --with-token < token.txt")]
+pub(crate) struct Login {
+    /// OIDC issuer base URL [variable: SEQERA_AUTH_DOMAIN; default: https://cloud.seqera.io/api]
+    #[arg(long, value_name = "URL")]
+    pub(crate) authority: Option<String>,
+    /// Print the URL only [variable: SEQERA_BROWSER_AUTO_OPEN=false]
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+    /// Read an access token from standard input instead
+    #[arg(long, conflicts_with_all = ["token", "no_browser"])]
+    pub(crate) with_token: bool,
+    /// Use this access token instead; other users of this machine can see it, --with-token hides it
+    #[arg(long, value_name = "VALUE", conflicts_with = "no_browser")]
+    pub(crate) token: Option<String>,
+    /// Sign in again although a session exists
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Sign out: revoke at the provider, then remove what is stored
+#[derive(Debug, Args)]
+#[command(after_help = "Example: seqera logout --all")]
+pub(crate) struct Logout {
+    /// Sign out of every profile
+    #[arg(long, conflicts_with = "profile")]
+    pub(crate) all: bool,
+    /// Delete a personal access token at the Platform, too
+    #[arg(long)]
+    pub(crate) revoke: bool,
+}
+
+/// Print an access token
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  curl -H \"$(seqera token --format header)\" https://api.cloud.seqera.io/user-info
+  seqera token --min-valid 5m")]
+pub(crate) struct Token {
+    /// How long the token shall be valid at least, such as 90s, 5m or 1h30m
+    #[arg(long, value_name = "TIME", value_parser = parse_length)]
+    pub(crate) min_valid: Option<Duration>,
+    /// How long to wait for it
+    #[arg(long, value_name = "TIME", value_parser = parse_length, default_value = "30s")]
+    pub(crate) timeout: Duration,
+    /// In which form: the token alone, an object, a header line, or lines for a shell to read
+    #[arg(long, value_name = "FORM")]
+    pub(crate) format: Option<Form>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    Raw,
+    Json,
+    Header,
+    Env,
+}
+
+/// Run a program with an access token in its environment
+///
+/// Sets SEQERA_ACCESS_TOKEN and TOWER_ACCESS_TOKEN, and endpoint and workspace where the profile has them.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  seqera exec nextflow run hello -with-tower
+  seqera exec --profile work -- tw runs list")]
+pub(crate) struct Exec {
+    /// The program and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum Agent {
+    /// Start the agent where none runs
+    Start,
+    /// Stop the agent after it has saved what is under way
+    Stop(Force),
+    /// Stop the agent and start it again
+    Restart(Force),
+    /// Show the running agent; never starts one
+    Status,
+    /// Print the path of the socket
+    #[command(after_help = "Example: grpcurl -plaintext -unix \"$(seqera agent socket)\" list")]
+    Socket,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Force {
+    /// Also where a session lives in memory only and would be lost
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Login").field("authority", &self.authority).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_profile_may_stand_before_and_after_the_command() {
+        for line in ["seqera --profile work token", "seqera token --profile work"] {
+            assert_eq!(parse(line).unwrap().profile.as_deref(), Some("work"));
+        }
+    }
+
+    #[test]
+    fn flags_behind_the_program_belong_to_the_program() {
+        for line in
+            ["seqera exec nextflow run -o x --profile p", "seqera exec -- nextflow run -o x --profile p"]
+        {
+            let cli = parse(line).unwrap();
+            let Command::Exec(exec) = cli.command else { panic!("{line}") };
+            assert_eq!(exec.command, ["nextflow", "run", "-o", "x", "--profile", "p"]);
+            assert_eq!(cli.profile, None);
+        }
+        let cli = parse("seqera exec --profile work -- tw --profile p").unwrap();
+        assert_eq!(cli.profile.as_deref(), Some("work"));
+        assert_eq!(parse("seqera exec").unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn what_excludes_each_other_is_refused() {
+        for line in ["seqera login --with-token --token x", "seqera logout --all --profile work"] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn debug_does_not_show_a_token() {
+        let cli = parse("seqera login --token canary").unwrap();
+        assert!(!format!("{cli:?}").contains("canary"));
+    }
+}

@@ -1,0 +1,63 @@
+//! Opens a page in the user's browser. What the browser prints is nobody's answer, so it gets null streams.
+
+use std::io;
+use std::process::{Command, Stdio};
+
+/// Starts the first program that can be started, and does not wait for it.
+///
+/// # Errors
+/// Where none of them is there.
+pub(crate) fn open(url: &str, chosen: &[String]) -> io::Result<()> {
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for (program, arguments) in openers(url, chosen) {
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        match command.spawn() {
+            Ok(_) => return Ok(()),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// The programs to try with their arguments: those of `BROWSER`, where `%s` stands for the page, then the
+/// system's own.
+fn openers(url: &str, chosen: &[String]) -> Vec<(String, Vec<String>)> {
+    let page = |word: &str| word.replace("%s", url);
+    let mut openers = Vec::new();
+    for line in chosen {
+        let mut words = line.split_whitespace();
+        let Some(program) = words.next() else { continue };
+        let mut arguments: Vec<_> = words.map(page).collect();
+        if !line.contains("%s") {
+            arguments.push(url.to_owned());
+        }
+        openers.push((program.to_owned(), arguments));
+    }
+    let of_system: &[&str] = if cfg!(target_os = "macos") {
+        &["open"]
+    } else if cfg!(windows) {
+        // Not `cmd /c start`: that would read the `&` of the URL as its own.
+        &["rundll32", "url.dll,FileProtocolHandler"]
+    } else {
+        &["xdg-open"]
+    };
+    let mut arguments: Vec<_> = of_system[1..].iter().map(|&word| word.to_owned()).collect();
+    arguments.push(url.to_owned());
+    openers.push((of_system[0].to_owned(), arguments));
+    openers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chosen_browser_comes_first_and_gets_the_page_where_it_wants_it() {
+        let chosen = ["firefox --new %s".to_owned(), "lynx".to_owned()];
+        let openers = openers("http://x/?a&b", &chosen);
+        assert_eq!(openers[0], ("firefox".into(), vec!["--new".into(), "http://x/?a&b".into()]));
+        assert_eq!(openers[1], ("lynx".into(), vec!["http://x/?a&b".into()]));
+        assert_eq!(openers.len(), 3);
+    }
+}

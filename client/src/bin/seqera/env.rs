@@ -1,0 +1,199 @@
+//! The environment: the one place of the command that reads it, and the list of all its variables.
+//! An empty variable counts as unset. The folders' variables are read by the contract's `place` module.
+
+use std::ffi::OsString;
+use std::fmt;
+
+use seqera_client::proto::place::token_sha256;
+use seqera_client::{Error, Options};
+
+use crate::failure::Failure;
+
+/// A token that comes from the environment. `Debug` shows the variable only.
+pub(crate) struct EnvToken {
+    pub(crate) variable: &'static str,
+    pub(crate) secret: String,
+}
+
+impl fmt::Debug for EnvToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EnvToken").field(&self.variable).finish()
+    }
+}
+
+type Read = dyn Fn(&str) -> Option<OsString>;
+
+pub(crate) struct Env {
+    read: Box<Read>,
+}
+
+impl Env {
+    #[expect(clippy::disallowed_methods, reason = "the command's one door to the environment")]
+    pub(crate) fn of_process() -> Self {
+        Self { read: Box::new(|name| std::env::var_os(name)) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(variables: &'static [(&'static str, &'static str)]) -> Self {
+        let read = |name: &str| Some(variables.iter().find(|(key, _)| *key == name)?.1.into());
+        Self { read: Box::new(read) }
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        (self.read)(name)?.into_string().ok().filter(|value| !value.is_empty())
+    }
+
+    /// `SEQERA_CLI_CONFIG_DIR`, `XDG_CONFIG_HOME`, `HOME`, `XDG_RUNTIME_DIR`, `SEQERA_AGENT_SOCK`,
+    /// `SEQERA_AGENT_HOST_ID`: folders and socket. `PATH`: where to look for the agent's program.
+    pub(crate) fn options(&self) -> Result<Options, Error> {
+        Options::find(&*self.read)
+    }
+
+    /// `SEQERA_PROFILE`: the profile where no `--profile` is given.
+    pub(crate) fn profile(&self) -> Option<String> {
+        self.text("SEQERA_PROFILE")
+    }
+
+    /// `SEQERA_ACCESS_TOKEN`, else `TOWER_ACCESS_TOKEN`: used as it is, instead of a login.
+    pub(crate) fn token(&self) -> Option<EnvToken> {
+        ["SEQERA_ACCESS_TOKEN", "TOWER_ACCESS_TOKEN"]
+            .into_iter()
+            .find_map(|variable| Some(EnvToken { variable, secret: self.text(variable)? }))
+    }
+
+    /// The token variables that are set, also beside each other.
+    pub(crate) fn token_variables(&self) -> Vec<&'static str> {
+        let mut names = vec!["SEQERA_ACCESS_TOKEN", "TOWER_ACCESS_TOKEN"];
+        names.retain(|name| self.text(name).is_some());
+        names
+    }
+
+    /// `SEQERA_EXEC_TOKEN`, written by `seqera exec` as `<profile>:<SHA-256 of its token>`: the profile
+    /// that `token` came from. `None` where somebody has put another token into the environment since.
+    pub(crate) fn exec_profile(&self, token: &EnvToken) -> Option<String> {
+        let mark = self.text("SEQERA_EXEC_TOKEN")?;
+        let (profile, hash) = mark.rsplit_once(':')?;
+        (hash == token_sha256(&token.secret) && !profile.is_empty()).then(|| profile.to_owned())
+    }
+
+    /// `SEQERA_AUTH_DOMAIN`: OIDC issuer base URL.
+    pub(crate) fn auth_domain(&self) -> Option<String> {
+        self.text("SEQERA_AUTH_DOMAIN")
+    }
+
+    /// `SEQERA_PLATFORM_API_URL`: the Platform's REST API, and the third choice as authority.
+    pub(crate) fn platform_api_url(&self) -> Option<String> {
+        self.text("SEQERA_PLATFORM_API_URL")
+    }
+
+    /// `SEQERA_AI_BACKEND_URL`: Co-Scientist backend.
+    pub(crate) fn backend_url(&self) -> Option<String> {
+        self.text("SEQERA_AI_BACKEND_URL")
+    }
+
+    /// `SEQERA_AUTH_CLI_CLIENT_ID`: OAuth client id.
+    pub(crate) fn client_id(&self) -> Option<String> {
+        self.text("SEQERA_AUTH_CLI_CLIENT_ID")
+    }
+
+    /// `SEQERA_AUTH_AUDIENCE`: audience of the access tokens.
+    pub(crate) fn audience(&self) -> Option<String> {
+        self.text("SEQERA_AUTH_AUDIENCE")
+    }
+
+    /// `SEQERA_AUTH_REDIRECT_PORT`: the one port a login's callback may use.
+    pub(crate) fn redirect_port(&self) -> Result<Option<u16>, Failure> {
+        self.number("SEQERA_AUTH_REDIRECT_PORT", "a port from 1 to 65535")
+    }
+
+    /// `SEQERA_AUTH_CALLBACK_TIMEOUT_MS`: how long a login waits for the browser.
+    pub(crate) fn callback_timeout_ms(&self) -> Result<Option<u32>, Failure> {
+        self.number("SEQERA_AUTH_CALLBACK_TIMEOUT_MS", "a number of milliseconds")
+    }
+
+    fn number<N: std::str::FromStr + Default + PartialEq>(
+        &self,
+        name: &str,
+        wanted: &str,
+    ) -> Result<Option<N>, Failure> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        match text.trim().parse::<N>() {
+            // The contract reads 0 as "not set".
+            Ok(number) if number != N::default() => Ok(Some(number)),
+            _ => Err(Failure::usage(format!("{name} is `{text}`"), Some(&format!("it must be {wanted}")))),
+        }
+    }
+
+    /// `SEQERA_BROWSER_AUTO_OPEN`: `false` has `login` print the URL only.
+    pub(crate) fn browser_auto_open(&self) -> bool {
+        !matches!(self.text("SEQERA_BROWSER_AUTO_OPEN").as_deref(), Some("false" | "FALSE" | "False" | "0"))
+    }
+
+    /// `BROWSER`: programs that open a page, separated by colons, best first.
+    pub(crate) fn browsers(&self) -> Vec<String> {
+        let list = self.text("BROWSER").unwrap_or_default();
+        list.split(':').filter(|program| !program.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// `DISPLAY`, `WAYLAND_DISPLAY`: whether there is a screen to open a browser on. A `BROWSER` counts,
+    /// too: editors set it to open pages on the machine the user sits at.
+    pub(crate) fn has_display(&self) -> bool {
+        let of_its_own = cfg!(any(windows, target_os = "macos"));
+        of_its_own || ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"].iter().any(|name| self.text(name).is_some())
+    }
+
+    /// `SSH_CONNECTION`, written by sshd as `<client> <port> <server> <port>`: this host's address.
+    pub(crate) fn ssh_server(&self) -> Option<String> {
+        let connection = self.text("SSH_CONNECTION")?;
+        connection.split_whitespace().nth(2).map(str::to_owned)
+    }
+
+    /// `SEQERA_CLI_OUTPUT_FORMAT`: `json` where no `-o` is given.
+    pub(crate) fn wants_json(&self) -> bool {
+        self.text("SEQERA_CLI_OUTPUT_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"))
+    }
+
+    /// `NO_COLOR` (no-color.org), and `TERM=dumb`.
+    pub(crate) fn no_colour(&self) -> bool {
+        self.text("NO_COLOR").is_some() || self.text("TERM").as_deref() == Some("dumb")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seqera_token_comes_before_tower_token_and_empty_means_unset() {
+        let both = Env::of(&[("SEQERA_ACCESS_TOKEN", "s"), ("TOWER_ACCESS_TOKEN", "t")]);
+        assert_eq!(both.token().map(|token| token.secret), Some("s".into()));
+        assert_eq!(both.token_variables(), ["SEQERA_ACCESS_TOKEN", "TOWER_ACCESS_TOKEN"]);
+        let empty = Env::of(&[("SEQERA_ACCESS_TOKEN", ""), ("TOWER_ACCESS_TOKEN", "t")]);
+        assert_eq!(empty.token().map(|token| token.variable), Some("TOWER_ACCESS_TOKEN"));
+        assert!(Env::of(&[]).token().is_none());
+    }
+
+    #[test]
+    fn debug_of_a_token_shows_the_variable_only() {
+        let token = Env::of(&[("TOWER_ACCESS_TOKEN", "canary")]).token();
+        assert_eq!(format!("{token:?}"), r#"Some(EnvToken("TOWER_ACCESS_TOKEN"))"#);
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_the_callers_mistake_and_names_the_variable() {
+        for bad in ["x", "0", "-1", "65536"] {
+            let env = Env { read: Box::new(move |_| Some(bad.into())) };
+            let failure = env.redirect_port().unwrap_err();
+            assert_eq!(failure.exit, 2);
+            assert!(failure.message.contains("SEQERA_AUTH_REDIRECT_PORT"), "{}", failure.message);
+        }
+        let env = Env::of(&[("SEQERA_AUTH_REDIRECT_PORT", "6001")]);
+        assert_eq!(env.redirect_port().unwrap(), Some(6001));
+    }
+
+    #[test]
+    fn the_server_address_of_ssh_is_its_third_word() {
+        let env = Env::of(&[("SSH_CONNECTION", "192.0.2.1 5000 198.51.100.7 22")]);
+        assert_eq!(env.ssh_server().as_deref(), Some("198.51.100.7"));
+    }
+}

@@ -1,0 +1,104 @@
+//! What a program that gets a token finds in its environment. `exec` sets it, `token --format env` prints it.
+
+use seqera_client::Token;
+use seqera_client::proto::place::token_sha256;
+
+use crate::env::EnvToken;
+
+/// Variables to set, and to remove where the value is `None`.
+pub(crate) type Variables = Vec<(&'static str, Option<String>)>;
+
+/// For a token of the agent. What the profile does not say must not come from elsewhere: a token sent to
+/// another account's endpoint would give it away.
+pub(crate) fn of_profile(token: &Token) -> Variables {
+    let api_url = (!token.api_url.is_empty()).then(|| token.api_url.clone());
+    let workspace = (token.workspace_id != 0).then(|| token.workspace_id.to_string());
+    let mark = format!("{}:{}", token.profile, token_sha256(token.secret()));
+    let mut variables = secrets(token.secret(), Some(mark));
+    variables.extend([
+        ("TOWER_API_ENDPOINT", api_url.clone()),
+        ("SEQERA_API_ENDPOINT", api_url),
+        ("TOWER_WORKSPACE_ID", workspace),
+        ("SEQERA_WORKSPACE", None),
+    ]);
+    variables
+}
+
+/// For a token that came from the environment: endpoint and workspace came with it.
+pub(crate) fn of_environment(token: &EnvToken) -> Variables {
+    secrets(&token.secret, None)
+}
+
+fn secrets(secret: &str, mark: Option<String>) -> Variables {
+    vec![
+        ("SEQERA_ACCESS_TOKEN", Some(secret.to_owned())),
+        ("TOWER_ACCESS_TOKEN", Some(secret.to_owned())),
+        ("SEQERA_EXEC_TOKEN", mark),
+        // It belongs to some other token, which Nextflow would fetch in place of ours.
+        ("TOWER_REFRESH_TOKEN", None),
+    ]
+}
+
+/// Lines for a POSIX shell.
+pub(crate) fn shell(variables: &Variables) -> String {
+    let line = |(name, value): &(&str, Option<String>)| match value {
+        Some(value) => format!("export {name}='{}'", value.replace('\'', r"'\''")),
+        None => format!("unset {name}"),
+    };
+    variables.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use seqera_client::proto::v1::AccessToken;
+
+    use super::*;
+
+    fn token(api_url: &str, workspace_id: i64) -> Token {
+        Token::from(AccessToken {
+            access_token: "secret".into(),
+            profile: "work".into(),
+            api_url: api_url.into(),
+            workspace_id,
+            ..AccessToken::default()
+        })
+    }
+
+    fn value(variables: &Variables, name: &str) -> Option<String> {
+        variables.iter().find(|(key, _)| *key == name).unwrap().1.clone()
+    }
+
+    #[test]
+    fn what_the_profile_does_not_say_is_removed() {
+        let bare = of_profile(&token("", 0));
+        for name in ["TOWER_REFRESH_TOKEN", "TOWER_API_ENDPOINT", "SEQERA_API_ENDPOINT", "TOWER_WORKSPACE_ID"]
+        {
+            assert_eq!(value(&bare, name), None, "{name}");
+        }
+        let full = of_profile(&token("https://api", 7));
+        assert_eq!(value(&full, "TOWER_API_ENDPOINT").as_deref(), Some("https://api"));
+        assert_eq!(value(&full, "SEQERA_API_ENDPOINT").as_deref(), Some("https://api"));
+        assert_eq!(value(&full, "TOWER_WORKSPACE_ID").as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn the_mark_names_the_profile_and_the_tokens_hash() {
+        let mark = value(&of_profile(&token("", 0)), "SEQERA_EXEC_TOKEN").unwrap();
+        assert_eq!(mark, format!("work:{}", token_sha256("secret")));
+    }
+
+    #[test]
+    fn a_token_of_the_environment_keeps_its_endpoint_and_loses_the_refresh_token() {
+        let token = EnvToken { variable: "TOWER_ACCESS_TOKEN", secret: "t".into() };
+        let variables = of_environment(&token);
+        assert!(!variables.iter().any(|(name, _)| name.contains("ENDPOINT") || name.contains("WORKSPACE")));
+        assert_eq!(value(&variables, "TOWER_REFRESH_TOKEN"), None);
+        assert_eq!(value(&variables, "SEQERA_ACCESS_TOKEN").as_deref(), Some("t"));
+    }
+
+    #[test]
+    fn a_quote_cannot_leave_its_quotes() {
+        let lines = shell(&vec![("A", Some("x'; rm y; '".into())), ("B", None)]);
+        assert_eq!(lines, "export A='x'\\''; rm y; '\\'''\nunset B");
+    }
+}

@@ -1,0 +1,93 @@
+//! `seqera logout`
+
+use seqera_client::Events;
+use seqera_client::proto::v1::LogoutOutcome;
+use seqera_client::proto::v1::logout_outcome::Result as Outcome;
+use serde_json::json;
+
+use crate::args::Logout;
+use crate::context::{Context, interruptible, wait};
+use crate::failure::Failure;
+use crate::subject::Named;
+
+pub(crate) fn run(context: &Context, args: &Logout) -> Result<(), Failure> {
+    let named = if args.all { Named::default() } else { one_profile(context)? };
+    let client = context.client(named)?;
+    let outcomes = wait(interruptible("the sign-out", async {
+        let events = match args.all {
+            true => client.logout_all(args.revoke).await?,
+            false => client.logout(args.revoke).await?,
+        };
+        show(context, events).await
+    }))?;
+    if context.screen.json {
+        let object = |outcome: &LogoutOutcome| {
+            let result = outcome.result().as_str_name().trim_start_matches("RESULT_");
+            json!({"profile": outcome.profile, "result": result, "message": phrase(outcome)})
+        };
+        context.screen.object(&json!({"profiles": outcomes.iter().map(object).collect::<Vec<_>>()}))?;
+    } else if outcomes.is_empty() {
+        context.screen.say("nothing was stored")?;
+    }
+    for variable in context.env.token_variables() {
+        context.screen.warn(&format!("{variable} is still set: programs go on using its token"));
+    }
+    Ok(())
+}
+
+/// A sign-out takes a name; where only an authority is known, the agent says which profile it has.
+fn one_profile(context: &Context) -> Result<Named, Failure> {
+    let named = context.named()?;
+    if !named.profile.is_empty() || named.authority.is_empty() {
+        return Ok(named);
+    }
+    let profile = context.status(named)?.profile;
+    Ok(Named { profile, authority: String::new() })
+}
+
+async fn show(context: &Context, mut events: Events<LogoutOutcome>) -> Result<Vec<LogoutOutcome>, Failure> {
+    let mut outcomes = Vec::new();
+    while let Some(outcome) = events.next().await? {
+        context.screen.say(&format!("{}: {}", outcome.profile, phrase(&outcome)))?;
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
+}
+
+fn phrase(outcome: &LogoutOutcome) -> String {
+    let detail = &outcome.detail;
+    match outcome.result() {
+        Outcome::Revoked => "revoked".to_owned(),
+        Outcome::Pending => "removed here, revocation pending".to_owned(),
+        Outcome::NotOffered => "removed here; the provider offers no revocation".to_owned(),
+        Outcome::Refused => format!("removed here; the provider refused to revoke ({detail})"),
+        Outcome::TokenKept => {
+            "removed here; the access token you gave stays valid at the Platform".to_owned()
+        }
+        Outcome::KeychainLocked => {
+            "signed out; the keychain is locked, its item is removed when it opens".to_owned()
+        }
+        Outcome::NothingStored => "nothing was stored".to_owned(),
+        Outcome::OtherHost => format!("left as it is; the session belongs to another host ({detail})"),
+        // A result of a later version.
+        Outcome::Unspecified => format!("signed out {detail}").trim_end().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_its_own_phrase() {
+        let mut seen = std::collections::BTreeSet::new();
+        for number in 0.. {
+            let Ok(result) = Outcome::try_from(number) else { break };
+            let outcome = LogoutOutcome { result: result.into(), detail: "x".into(), ..Default::default() };
+            assert!(seen.insert(phrase(&outcome)), "{result:?}");
+        }
+        assert!(seen.contains("removed here; the provider refused to revoke (x)"));
+        assert!(seen.contains("revoked") && seen.contains("nothing was stored"));
+        assert_eq!(seen.len(), 9);
+    }
+}

@@ -1,0 +1,106 @@
+//! Words on the terminal, and objects for programs. Data goes to standard output, all else to standard
+//! error; with `-o json` standard output gets one object or nothing.
+
+use std::io::{IsTerminal, Write, stderr, stdout};
+
+use serde_json::Value;
+
+use crate::env::Env;
+use crate::failure::Failure;
+
+const RED: &str = "\x1b[1;31m";
+const YELLOW: &str = "\x1b[1;33m";
+const CYAN: &str = "\x1b[1;36m";
+const PLAIN: &str = "\x1b[0m";
+
+pub(crate) struct Screen {
+    pub(crate) json: bool,
+    colour: bool,
+}
+
+impl Screen {
+    pub(crate) fn new(json: bool, env: &Env) -> Self {
+        Self { json, colour: !env.no_colour() && stderr().is_terminal() }
+    }
+
+    /// A line for people on standard output; nothing where an object is wanted.
+    pub(crate) fn say(&self, text: &str) -> Result<(), Failure> {
+        if self.json { Ok(()) } else { data(&printable(text)) }
+    }
+
+    /// The one object on standard output.
+    pub(crate) fn object(&self, value: &Value) -> Result<(), Failure> {
+        data(&value.to_string())
+    }
+
+    /// Something to know on the way, on standard error.
+    pub(crate) fn tell(&self, text: &str) {
+        // Nobody can be told that standard error is gone.
+        let _ = writeln!(stderr(), "{}", printable(text));
+    }
+
+    pub(crate) fn note(&self, text: &str) {
+        self.labelled("note", CYAN, text);
+    }
+
+    pub(crate) fn warn(&self, text: &str) {
+        self.labelled("warning", YELLOW, text);
+    }
+
+    pub(crate) fn failure(&self, failure: &Failure) {
+        if self.json {
+            let _ = writeln!(stderr(), "{}", failure.json());
+            return;
+        }
+        self.labelled("error", RED, &failure.message);
+        if let Some(hint) = &failure.hint {
+            self.labelled("hint", CYAN, hint);
+        }
+    }
+
+    fn labelled(&self, label: &str, colour: &str, text: &str) {
+        let text = printable(text);
+        let _ = match self.colour {
+            true => writeln!(stderr(), "{colour}{label}:{PLAIN} {text}"),
+            false => writeln!(stderr(), "{label}: {text}"),
+        };
+    }
+}
+
+/// One line on standard output exactly as it is.
+pub(crate) fn data(line: &str) -> Result<(), Failure> {
+    let mut out = stdout().lock();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::system("cannot write to standard output", &error))
+}
+
+/// Rows with their values in one column. Rows without a value are left out.
+pub(crate) fn table(rows: &[(&str, String)]) -> String {
+    let shown = || rows.iter().filter(|(_, value)| !value.is_empty());
+    let width = shown().map(|(label, _)| label.chars().count()).max().unwrap_or(0) + 1;
+    let lines: Vec<_> =
+        shown().map(|(label, value)| format!("{:width$} {value}", format!("{label}:"))).collect();
+    lines.join("\n")
+}
+
+/// Texts of providers and Platforms may hold terminal escapes: no control character passes, but line ends.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_stand_in_one_column_and_empty_rows_are_left_out() {
+        let rows = [("Profile", "work".to_owned()), ("Last renewed", "now".into()), ("Note", String::new())];
+        assert_eq!(table(&rows), "Profile:      work\nLast renewed: now");
+    }
+
+    #[test]
+    fn no_terminal_escape_of_others_reaches_the_terminal() {
+        assert_eq!(printable("a\x1b]0;x\x07\nb"), "a\u{fffd}]0;x\u{fffd}\nb");
+    }
+}

@@ -1,0 +1,159 @@
+//! How a profile reaches its provider, as flag, environment and file say it. The first that speaks wins;
+//! what nobody sets stays empty, and the agent takes the profile's own value or its default.
+
+use std::fmt;
+
+use seqera_client::proto::v1::ProfileSettings;
+
+use crate::config::{Config, Profile};
+use crate::env::Env;
+
+/// Where a value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    Flag,
+    Variable(&'static str),
+    File,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("--authority"),
+            Self::Variable(name) => f.write_str(name),
+            Self::File => f.write_str("config.json"),
+        }
+    }
+}
+
+/// A value that somebody set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Setting {
+    pub(crate) text: String,
+    pub(crate) source: Source,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) authority: Option<Setting>,
+    pub(crate) client_id: Option<Setting>,
+    pub(crate) audience: Option<Setting>,
+    pub(crate) api_url: Option<Setting>,
+    pub(crate) backend_url: Option<Setting>,
+}
+
+impl Settings {
+    /// Settings for `profile`; empty: no profile is named.
+    pub(crate) fn resolve(flag_authority: Option<&str>, profile: &str, env: &Env, config: &Config) -> Self {
+        let none = Profile::default();
+        let own = config.profiles.get(profile).unwrap_or(&none);
+        let api_url = variable("SEQERA_PLATFORM_API_URL", env.platform_api_url());
+        let flag = flag_authority.map(|url| Setting { text: url.to_owned(), source: Source::Flag });
+        Self {
+            authority: flag
+                .or(variable("SEQERA_AUTH_DOMAIN", env.auth_domain()))
+                .or(in_file(&own.authority))
+                .or(in_file(&config.auth_domain))
+                .or(api_url.clone()),
+            client_id: variable("SEQERA_AUTH_CLI_CLIENT_ID", env.client_id()).or(in_file(&own.client_id)),
+            audience: variable("SEQERA_AUTH_AUDIENCE", env.audience()).or(in_file(&own.audience)),
+            api_url: api_url.or(in_file(&own.api_url)),
+            backend_url: variable("SEQERA_AI_BACKEND_URL", env.backend_url())
+                .or(in_file(&own.backend_url))
+                .or(in_file(&config.backend_url)),
+        }
+    }
+
+    /// For the agent.
+    pub(crate) fn message(&self) -> ProfileSettings {
+        let text =
+            |setting: &Option<Setting>| setting.as_ref().map(|set| set.text.clone()).unwrap_or_default();
+        ProfileSettings {
+            authority: text(&self.authority),
+            client_id: text(&self.client_id),
+            audience: text(&self.audience),
+            api_url: text(&self.api_url),
+            backend_url: text(&self.backend_url),
+            ..ProfileSettings::default()
+        }
+    }
+
+    /// Each value that was set, with its source, for a login that went wrong.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let all = [
+            ("authority", &self.authority),
+            ("client id", &self.client_id),
+            ("audience", &self.audience),
+            ("API URL", &self.api_url),
+            ("backend URL", &self.backend_url),
+        ];
+        let set = all.into_iter().filter_map(|(name, setting)| Some((name, setting.as_ref()?)));
+        set.map(|(name, setting)| format!("{name} is {} (from {})", setting.text, setting.source)).collect()
+    }
+}
+
+fn variable(name: &'static str, value: Option<String>) -> Option<Setting> {
+    value.map(|text| Setting { text, source: Source::Variable(name) })
+}
+
+fn in_file(value: &Option<String>) -> Option<Setting> {
+    let text = value.clone().filter(|text| !text.is_empty())?;
+    Some(Setting { text, source: Source::File })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        let text = r#"{"authDomain": "https://file/api", "backendUrl": "https://file-ai",
+            "profiles": {"work": {"authority": "https://work/api", "clientId": "work-client"}}}"#;
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn authority(flag: Option<&str>, profile: &str, env: &Env, config: &Config) -> (String, Source) {
+        let set = Settings::resolve(flag, profile, env, config).authority.unwrap();
+        (set.text, set.source)
+    }
+
+    #[test]
+    fn flag_beats_environment_beats_profile_beats_file_beats_api_url() {
+        let api = "SEQERA_PLATFORM_API_URL";
+        let full =
+            Env::of(&[("SEQERA_AUTH_DOMAIN", "https://env/api"), ("SEQERA_PLATFORM_API_URL", "https://api")]);
+        let only_api = Env::of(&[("SEQERA_PLATFORM_API_URL", "https://api")]);
+        let file = config();
+        assert_eq!(authority(Some("https://f"), "work", &full, &file), ("https://f".into(), Source::Flag));
+        assert_eq!(
+            authority(None, "work", &full, &file),
+            ("https://env/api".into(), Source::Variable("SEQERA_AUTH_DOMAIN"))
+        );
+        assert_eq!(authority(None, "work", &only_api, &file), ("https://work/api".into(), Source::File));
+        assert_eq!(authority(None, "home", &only_api, &file), ("https://file/api".into(), Source::File));
+        assert_eq!(
+            authority(None, "", &only_api, &Config::default()),
+            ("https://api".into(), Source::Variable(api))
+        );
+    }
+
+    #[test]
+    fn what_nobody_sets_stays_empty_for_the_agent_to_fill() {
+        let nothing = Settings::resolve(None, "", &Env::of(&[]), &Config::default());
+        assert_eq!(nothing.message(), ProfileSettings::default());
+        assert!(nothing.lines().is_empty());
+    }
+
+    #[test]
+    fn every_line_names_its_source() {
+        let env = Env::of(&[("SEQERA_AI_BACKEND_URL", "https://ai")]);
+        let lines = Settings::resolve(None, "work", &env, &config()).lines();
+        assert_eq!(
+            lines,
+            [
+                "authority is https://work/api (from config.json)",
+                "client id is work-client (from config.json)",
+                "backend URL is https://ai (from SEQERA_AI_BACKEND_URL)",
+            ]
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! `seqera status`: from the agent's memory, changes nothing.
+
+use seqera_client::proto::reason::Reason;
+use seqera_client::proto::v1::{CredentialKind, SessionState, SessionStatus};
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::env::EnvToken;
+use crate::failure::Failure;
+use crate::screen::table;
+use crate::subject::Subject;
+use crate::time::{local, rfc3339};
+
+pub(crate) fn run(context: &Context) -> Result<(), Failure> {
+    match context.subject()? {
+        Subject::Token(token) => show_variable(context, &token),
+        Subject::Profile(named) => {
+            let status = signed_in(context.status(named)?)?;
+            show(context, &status)
+        }
+    }
+}
+
+/// A token of the environment is in force whatever sessions there are, and nothing is known about it.
+fn show_variable(context: &Context, token: &EnvToken) -> Result<(), Failure> {
+    let variable = token.variable;
+    if context.screen.json {
+        return context.screen.object(&json!({"state": "ENVIRONMENT", "source": variable}));
+    }
+    context.screen.say(&format!("Using the token in {variable}; sessions of the agent are not used."))?;
+    context.screen.tell(&format!("hint: unset {variable}, or name a profile with --profile"));
+    Ok(())
+}
+
+fn show(context: &Context, status: &SessionStatus) -> Result<(), Failure> {
+    if context.screen.json {
+        return context.screen.object(&object(status));
+    }
+    context.screen.say(&format!("Logged in as: {}", account_name(status)))?;
+    context.screen.say(&format!("Session expires: {}", expiry(status)))?;
+    context.screen.say(&table(&rows(status)))
+}
+
+/// Passes a session that is signed in; every other state is a failure with a hint.
+pub(crate) fn signed_in(status: SessionStatus) -> Result<SessionStatus, Failure> {
+    let profile = &status.profile;
+    let said = status.last_failure.as_ref().map(|failure| failure.message.as_str());
+    let because = said.filter(|said| !said.is_empty()).map(|said| format!(": {said}")).unwrap_or_default();
+    let login = format!("seqera login --profile {profile}");
+    let (reason, message) = match status.state() {
+        SessionState::SignedIn => return Ok(status),
+        SessionState::SignedOut => (Reason::SignedOut, format!("not logged in (profile {profile})")),
+        SessionState::LoginExpired => {
+            (Reason::LoginExpired, format!("the session of profile {profile} has ended{because}"))
+        }
+        SessionState::OtherHost => {
+            (Reason::OtherHost, format!("the session of profile {profile} belongs to another host{because}"))
+        }
+        // A state of a later version.
+        SessionState::Unspecified => {
+            (Reason::Unspecified, format!("profile {profile} is in an unknown state"))
+        }
+    };
+    Err(Failure::new(reason, message, Some(&login)))
+}
+
+/// The person, as far as the provider told who it is.
+pub(crate) fn account_name(status: &SessionStatus) -> String {
+    let account = status.account.clone().unwrap_or_default();
+    let names = [account.email, account.user_name, account.display_name, account.subject];
+    names.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "an unknown account".to_owned())
+}
+
+fn expiry(status: &SessionStatus) -> String {
+    let fixed = status.kind() == CredentialKind::Fixed;
+    match (status.session_expires_at, status.access_expires_at) {
+        (Some(end), _) => local(end),
+        (None, Some(end)) if fixed => local(end),
+        (None, Some(end)) => format!("{} (renewed automatically)", local(end)),
+        (None, None) if fixed => "never (access token)".to_owned(),
+        (None, None) => "not known before the next renewal (renewed automatically)".to_owned(),
+    }
+}
+
+fn rows(status: &SessionStatus) -> Vec<(&'static str, String)> {
+    let settings = status.settings.clone().unwrap_or_default();
+    let unsaved = if status.unsaved { " (not saved: lost when the agent ends)" } else { "" };
+    let mut rows = vec![
+        ("Profile", status.profile.clone()),
+        ("Authority", settings.authority),
+        ("Organization", status.organization.clone().unwrap_or_default().name),
+        ("Workspace", if status.workspace_id == 0 { String::new() } else { status.workspace_id.to_string() }),
+        ("Token kept in", format!("{}{unsaved}", status.store)),
+        ("Logged in", status.logged_in_at.map(local).unwrap_or_default()),
+        ("Last renewed", status.last_renewed_at.map(local).unwrap_or_default()),
+        ("Next renewal", status.next_renewal_at.map(local).unwrap_or_default()),
+    ];
+    rows.extend(status.notes.iter().map(|note| ("Note", note.clone())));
+    if let Some(failure) = &status.last_failure {
+        let retry = failure.retry_at.map(|at| format!("; next try {}", local(at))).unwrap_or_default();
+        let since = failure.at.map(|at| format!(" ({}{retry})", local(at))).unwrap_or_default();
+        rows.push(("Renewal fails", format!("{}{since}", failure.message)));
+    }
+    rows
+}
+
+/// One session for programs; times are RFC 3339, UTC.
+pub(crate) fn object(status: &SessionStatus) -> Value {
+    let settings = status.settings.clone().unwrap_or_default();
+    let account = status.account.clone().unwrap_or_default();
+    let organization = status.organization.as_ref().filter(|org| org.id != 0);
+    json!({
+        "profile": status.profile,
+        "state": status.state().as_str_name().trim_start_matches("SESSION_STATE_"),
+        "kind": status.kind().as_str_name().trim_start_matches("CREDENTIAL_KIND_"),
+        "authority": settings.authority,
+        "account": {
+            "subject": account.subject,
+            "email": account.email,
+            "user_name": account.user_name,
+            "display_name": account.display_name,
+            "user_id": (account.user_id != 0).then_some(account.user_id),
+        },
+        "organization": organization.map(|org| json!({"id": org.id, "name": org.name})),
+        "workspace_id": (status.workspace_id != 0).then_some(status.workspace_id),
+        "store": status.store,
+        "unsaved": status.unsaved,
+        "logged_in_at": rfc3339(status.logged_in_at),
+        "last_renewed_at": rfc3339(status.last_renewed_at),
+        "access_expires_at": rfc3339(status.access_expires_at),
+        "session_expires_at": rfc3339(status.session_expires_at),
+        "next_renewal_at": rfc3339(status.next_renewal_at),
+        "last_failure": status.last_failure.as_ref().map(|failure| json!({
+            "reason": failure.reason().name(),
+            "message": failure.message,
+            "at": rfc3339(failure.at),
+            "retry_at": rfc3339(failure.retry_at),
+        })),
+        "notes": status.notes,
+    })
+}
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod tests;

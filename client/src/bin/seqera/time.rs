@@ -1,0 +1,120 @@
+//! Times as people and programs read them, and lengths of time as people write them.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// Now, by the wall clock.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// A time of the contract, in whole seconds; `None` outside the years -9999 to 9999.
+pub(crate) fn moment(time: prost_types::Timestamp) -> Option<Timestamp> {
+    Timestamp::from_second(time.seconds).ok()
+}
+
+/// RFC 3339, UTC, whole seconds.
+pub(crate) fn rfc3339(time: Option<prost_types::Timestamp>) -> Option<String> {
+    time.and_then(moment).map(|moment| moment.to_string())
+}
+
+/// As [`rfc3339`].
+pub(crate) fn rfc3339_of(time: Option<SystemTime>) -> Option<String> {
+    rfc3339(time.map(prost_types::Timestamp::from))
+}
+
+/// As the documentation shows it: `2025-12-16 14:30:00`, in the local time zone.
+pub(crate) fn local(time: prost_types::Timestamp) -> String {
+    in_zone(time, TimeZone::system())
+}
+
+fn in_zone(time: prost_types::Timestamp, zone: TimeZone) -> String {
+    let Some(moment) = moment(time) else { return String::new() };
+    moment.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// `2h 5m`, `5m 3s`, `42s`: the two largest units.
+pub(crate) fn length(length: Duration) -> String {
+    let seconds = length.as_secs();
+    let parts =
+        [("d", seconds / 86_400), ("h", seconds / 3600 % 24), ("m", seconds / 60 % 60), ("s", seconds % 60)];
+    let first = parts.iter().position(|(_, count)| *count > 0).unwrap_or(parts.len() - 1);
+    let shown = parts.iter().skip(first).take(2).enumerate();
+    let shown = shown.filter(|(place, (_, count))| *place == 0 || *count > 0);
+    shown.map(|(_, (unit, count))| format!("{count}{unit}")).collect::<Vec<_>>().join(" ")
+}
+
+/// Parses `90`, `90s`, `5m`, `1h30m`: seconds, minutes and hours, each at most once.
+pub(crate) fn parse_length(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a length of time such as 90s, 5m or 1h30m");
+    let mut rest = text.trim();
+    let mut total = 0_u64;
+    let mut largest = u64::MAX;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let count: u64 = rest[..digits].parse().map_err(|_| wrong())?;
+        let unit = match rest[digits..].chars().next() {
+            Some('h') => 3600,
+            Some('m') => 60,
+            Some('s') => 1,
+            None if largest == u64::MAX => 1,
+            _ => return Err(wrong()),
+        };
+        if unit >= largest {
+            return Err(wrong());
+        }
+        largest = unit;
+        total = count.checked_mul(unit).and_then(|part| total.checked_add(part)).ok_or_else(wrong)?;
+        rest = rest.get(digits + 1..).unwrap_or_default();
+    }
+    // The agent counts in signed seconds; a hundred years are enough for anybody.
+    let possible = largest != u64::MAX && total <= 100 * 365 * 86_400;
+    if possible { Ok(Duration::from_secs(total)) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_are_read_as_people_write_them() {
+        let good = [("90", 90), ("90s", 90), ("5m", 300), ("1h30m", 5400), ("2h5s", 7205), (" 0 ", 0)];
+        for (text, seconds) in good {
+            assert_eq!(parse_length(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for bad in [
+            "",
+            "m",
+            "5x",
+            "1m2h",
+            "1m1m",
+            "1h30",
+            "-5",
+            "1.5h",
+            "99999999999999999999",
+            "5 m",
+            "9999999h",
+            "1µ",
+        ] {
+            assert!(parse_length(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_are_shown_in_two_units() {
+        let shown = [(0, "0s"), (42, "42s"), (303, "5m 3s"), (3600, "1h"), (3605, "1h"), (90_061, "1d 1h")];
+        for (seconds, text) in shown {
+            assert_eq!(length(Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn times_are_utc_for_programs_and_local_for_people() {
+        let time = prost_types::Timestamp { seconds: 1_765_895_400, nanos: 999 };
+        assert_eq!(rfc3339(Some(time)).as_deref(), Some("2025-12-16T14:30:00Z"));
+        assert_eq!(in_zone(time, TimeZone::fixed(jiff::tz::offset(2))), "2025-12-16 16:30:00");
+        assert_eq!(rfc3339(Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 })), None);
+    }
+}

@@ -1,0 +1,123 @@
+//! `seqera whoami`: the account and how it signed in. From memory; only a token of the environment has
+//! nobody who remembers it, so the Platform is asked.
+
+use seqera_client::proto::v1::{Account, CredentialKind, SessionStatus};
+use serde_json::json;
+
+use crate::context::{Context, wait};
+use crate::env::EnvToken;
+use crate::failure::Failure;
+use crate::screen::table;
+use crate::settings::Settings;
+use crate::status::signed_in;
+use crate::subject::{Named, Subject};
+
+/// Who, how, and where.
+struct Identity {
+    account: Account,
+    /// For programs: `browser`, `token` or `environment`.
+    method: &'static str,
+    /// For people.
+    signed_in_by: String,
+    profile: Option<String>,
+    authority: String,
+}
+
+pub(crate) fn run(context: &Context) -> Result<(), Failure> {
+    let identity = match context.subject()? {
+        Subject::Token(token) => of_token(context, &token)?,
+        Subject::Profile(named) => of_session(signed_in(context.status(named)?)?),
+    };
+    show(context, &identity)
+}
+
+fn of_session(status: SessionStatus) -> Identity {
+    let (method, signed_in_by) = match status.kind() {
+        CredentialKind::Fixed => ("token", "access token"),
+        CredentialKind::Renewable | CredentialKind::Unspecified => ("browser", "browser login"),
+    };
+    Identity {
+        method,
+        signed_in_by: signed_in_by.to_owned(),
+        profile: Some(status.profile),
+        account: status.account.unwrap_or_default(),
+        authority: status.settings.unwrap_or_default().authority,
+    }
+}
+
+fn of_token(context: &Context, token: &EnvToken) -> Result<Identity, Failure> {
+    let settings = Settings::resolve(None, "", &context.env, &context.config()?);
+    let client = context.client(Named::default())?;
+    let described = wait(async { Ok(client.describe_token(&token.secret, settings.message()).await?) });
+    let described = described.map_err(|failure| perhaps_enterprise(failure, &settings))?;
+    let authority = settings.authority.map_or(described.api_url, |set| set.text);
+    Ok(Identity {
+        account: described.account.unwrap_or_default(),
+        method: "environment",
+        signed_in_by: format!("token in {}", token.variable),
+        profile: None,
+        authority,
+    })
+}
+
+/// A token of an Enterprise host is refused by Cloud, which is asked where nobody names the host.
+fn perhaps_enterprise(failure: Failure, settings: &Settings) -> Failure {
+    if settings.authority.is_some() || failure.exit != 3 {
+        return failure;
+    }
+    let hint = "is it of an Enterprise host? Then set SEQERA_AUTH_DOMAIN to https://<host>/api";
+    Failure { hint: Some(hint.to_owned()), ..failure }
+}
+
+fn show(context: &Context, identity: &Identity) -> Result<(), Failure> {
+    let Account { subject, email, user_name, display_name, user_id } = identity.account.clone();
+    if context.screen.json {
+        return context.screen.object(&json!({
+            "uid": (user_id != 0).then_some(user_id),
+            "subject": subject,
+            "email": email,
+            "user_name": user_name,
+            "name": display_name,
+            "auth_method": identity.method,
+            "profile": identity.profile,
+            "authority": identity.authority,
+        }));
+    }
+    context.screen.say(&table(&[
+        ("Account", if email.is_empty() { subject } else { email }),
+        ("User name", user_name),
+        ("Name", display_name),
+        ("Signed in by", identity.signed_in_by.clone()),
+        ("Profile", identity.profile.clone().unwrap_or_default()),
+        ("Authority", identity.authority.clone()),
+    ]))
+}
+
+#[cfg(test)]
+mod tests {
+    use seqera_client::proto::reason::Reason;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::env::Env;
+
+    #[test]
+    fn a_refused_token_without_a_named_host_may_be_of_an_enterprise_host() {
+        let refused = || Failure::new(Reason::LoginExpired, "refused", None);
+        let unnamed = Settings::default();
+        let hint = perhaps_enterprise(refused(), &unnamed).hint.unwrap();
+        assert!(hint.contains("SEQERA_AUTH_DOMAIN"));
+        let env = Env::of(&[("SEQERA_AUTH_DOMAIN", "https://h/api")]);
+        let named = Settings::resolve(None, "", &env, &Config::default());
+        assert_eq!(perhaps_enterprise(refused(), &named).hint, None);
+        let unreachable = Failure::new(Reason::IssuerUnreachable, "x", None);
+        assert_eq!(perhaps_enterprise(unreachable, &unnamed).hint, None);
+    }
+
+    #[test]
+    fn the_method_tells_a_browser_login_from_an_access_token() {
+        let status = |kind: CredentialKind| SessionStatus { kind: kind.into(), ..SessionStatus::default() };
+        assert_eq!(of_session(status(CredentialKind::Fixed)).method, "token");
+        assert_eq!(of_session(status(CredentialKind::Renewable)).method, "browser");
+    }
+}
