@@ -2,13 +2,9 @@
 
 pub mod attempts;
 pub mod clock;
+pub mod durable;
 pub mod error;
-pub mod http;
 pub mod issuer;
-pub mod login;
-pub mod loopback;
-pub mod page;
-pub mod platform;
 pub mod profile;
 pub mod schedule;
 pub mod session;

@@ -1,0 +1,25 @@
+//! Windows: files inherit the access list of the user's profile folder, which keeps other users out.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+pub(super) fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
+pub(super) fn create_folder(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+pub(super) fn check_folder(path: &Path) -> io::Result<()> {
+    if fs::metadata(path)?.is_dir() {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is not a folder", path.display())))
+}
+
+/// A folder cannot be forced to the disk here; NTFS journals renames and removals.
+pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
