@@ -9,6 +9,22 @@ use serde::{Deserialize, Serialize};
 use crate::profile::ProfileName;
 use crate::token::Kind;
 
+#[cfg(test)]
+pub(crate) mod fake;
+mod file;
+mod item;
+mod keychain;
+mod ladder;
+pub(crate) mod lane;
+mod memory;
+mod timed;
+
+pub use file::File;
+pub use keychain::Keychain;
+pub use ladder::{Kept, Ladder, Listing, StoreChoice};
+pub use memory::Memory;
+pub use timed::{Place, Timed};
+
 /// One place for secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -76,12 +92,14 @@ pub enum Patience {
     Login,
 }
 
-/// One place for secrets. "Absent" is a value, not an error.
+/// One place for secrets. "Absent" is a value, not an error. A save or removal must be awaited to its end:
+/// only its caller can tell whether it was in time.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Which one this is.
     fn kind(&self) -> StoreKind;
-    /// Keeps the secret durably, replacing what was there.
+    /// Keeps the secret durably, replacing what was there. After an error it may still come to be kept (it
+    /// is the newest secret after all), unless a later call or [`Store::disown`] says otherwise.
     async fn save(
         &self,
         profile: &ProfileName,
@@ -95,4 +113,11 @@ pub trait Store: Send + Sync {
     async fn remove(&self, profile: &ProfileName) -> Result<bool, StoreError>;
     /// Profiles of this host and configuration folder that have a secret here.
     async fn list(&self) -> Result<Vec<ProfileName>, StoreError>;
+    /// Renames what is kept for the profile but cannot be read, so that a login can go on. Returns the new
+    /// names.
+    async fn set_aside(&self, _profile: &ProfileName, _now: SystemTime) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+    /// The secret of a save that failed has gone elsewhere: should that save yet succeed, it is undone.
+    fn disown(&self, _profile: &ProfileName) {}
 }

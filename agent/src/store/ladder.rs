@@ -1,0 +1,227 @@
+//! The ladder: which store a secret goes to. `auto` begins with the keychain and goes down to the file and,
+//! as the last resort, to memory; a chosen store is used alone.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use seqera_agent_proto::place::Places;
+use serde::{Deserialize, Serialize};
+
+use super::lane::lock;
+use super::{File, Keychain, Memory, Patience, Store, StoreError, StoreKind, Stored, Timed};
+use crate::profile::ProfileName;
+
+/// What `credentialStore` and `SEQERA_CREDENTIAL_STORE` can say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreChoice {
+    /// Keychain, else file, else memory.
+    #[default]
+    Auto,
+    /// The keychain alone.
+    Keychain,
+    /// The file alone.
+    File,
+    /// Memory alone.
+    Memory,
+}
+
+impl StoreChoice {
+    /// The one store that was chosen; `None` for the ladder.
+    pub fn only(self) -> Option<StoreKind> {
+        match self {
+            Self::Auto => None,
+            Self::Keychain => Some(StoreKind::Keychain),
+            Self::File => Some(StoreKind::File),
+            Self::Memory => Some(StoreKind::Memory),
+        }
+    }
+
+    /// As the configuration writes it.
+    pub fn as_str(self) -> &'static str {
+        self.only().map_or("auto", StoreKind::as_str)
+    }
+}
+
+impl std::str::FromStr for StoreChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [Self::Auto, Self::Keychain, Self::File, Self::Memory];
+        let named = all.into_iter().find(|choice| choice.as_str() == text);
+        named.ok_or_else(|| format!("{text:?} is not a store: use auto, keychain, file or memory"))
+    }
+}
+
+/// Where a secret went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The store that has it now.
+    pub kind: StoreKind,
+    /// Sentences for the person: why it is not a better one. Empty where all went as it should.
+    pub notes: Vec<String>,
+}
+
+/// Who has secrets here, as far as the stores tell.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Each profile with the stores that hold something for it.
+    pub profiles: BTreeMap<ProfileName, Vec<StoreKind>>,
+    /// The stores that did not tell, and why.
+    pub errors: Vec<(StoreKind, StoreError)>,
+}
+
+/// The three stores and the choice among them.
+pub struct Ladder {
+    choice: StoreChoice,
+    rungs: [Arc<dyn Store>; 3],
+    current: Mutex<StoreKind>,
+}
+
+impl Ladder {
+    /// The stores, best first.
+    pub fn new(
+        choice: StoreChoice,
+        keychain: Arc<dyn Store>,
+        file: Arc<dyn Store>,
+        memory: Arc<dyn Store>,
+    ) -> Self {
+        let current = choice.only().unwrap_or(StoreKind::Keychain);
+        Self { choice, rungs: [keychain, file, memory], current: Mutex::new(current) }
+    }
+
+    /// The stores of this host and configuration folder. Opens nothing yet.
+    pub fn open(choice: StoreChoice, places: &Places) -> Self {
+        let keychain = Arc::new(Timed::new(Keychain::new(places)));
+        let file = Arc::new(Timed::new(File::new(places)));
+        Self::new(choice, keychain, file, Arc::new(Memory::default()))
+    }
+
+    /// What the configuration says.
+    pub fn choice(&self) -> StoreChoice {
+        self.choice
+    }
+
+    /// Where the next login would put its secret, by what the last one met. No I/O.
+    pub fn current_kind(&self) -> StoreKind {
+        *lock(&self.current)
+    }
+
+    /// Keeps the secret. A login passes no `from` and begins at the top; a renewal passes the place of the
+    /// secret that it replaces, because sessions move up by a login only. What was kept in another place
+    /// stays there: remove it once the new place is on record.
+    ///
+    /// # Errors
+    /// The error of the chosen store. With `auto` memory takes what no other store does.
+    pub async fn save(
+        &self,
+        profile: &ProfileName,
+        secret: &Stored,
+        from: Option<StoreKind>,
+        patience: Patience,
+    ) -> Result<Kept, StoreError> {
+        if let Some(kind) = self.choice.only() {
+            self.store(kind).save(profile, secret, patience).await?;
+            return Ok(Kept { kind, notes: Vec::new() });
+        }
+        let start = from.unwrap_or(StoreKind::Keychain);
+        let (mut notes, mut failed) = (Vec::new(), StoreError::Unavailable("there is no store".into()));
+        for store in self.rungs.iter().skip_while(|store| store.kind() != start) {
+            match store.save(profile, secret, patience).await {
+                Ok(()) => return Ok(self.kept(store.kind(), from.is_none(), notes)),
+                Err(error) => {
+                    store.disown(profile);
+                    tracing::warn!(%profile, store = store.kind().as_str(), %error, "not kept here");
+                    notes.push(error.to_string());
+                    failed = error;
+                }
+            }
+        }
+        Err(failed)
+    }
+
+    fn kept(&self, kind: StoreKind, from_the_top: bool, mut notes: Vec<String>) -> Kept {
+        if from_the_top {
+            *lock(&self.current) = kind;
+        }
+        match kind {
+            _ if notes.is_empty() => {}
+            StoreKind::Memory => notes.push("kept in memory only: it is lost when the agent stops".into()),
+            StoreKind::Keychain | StoreKind::File => {
+                notes.push(format!("kept in the {} instead", kind.as_str()))
+            }
+        }
+        Kept { kind, notes }
+    }
+
+    /// The secret that this store has for the profile.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn load(&self, profile: &ProfileName, kind: StoreKind) -> Result<Option<Stored>, StoreError> {
+        self.store(kind).load(profile).await
+    }
+
+    /// Empties this place; `false` where nothing was.
+    ///
+    /// # Errors
+    /// The store's. The secret goes later then, when the store lets us.
+    pub async fn remove(&self, profile: &ProfileName, kind: StoreKind) -> Result<bool, StoreError> {
+        self.store(kind).remove(profile).await
+    }
+
+    /// Renames what is unreadable, in all stores. Returns where it is now.
+    ///
+    /// # Errors
+    /// The first store's that refuses.
+    pub async fn set_aside(&self, profile: &ProfileName, now: SystemTime) -> Result<Vec<String>, StoreError> {
+        let mut moved = Vec::new();
+        for store in &self.rungs {
+            moved.extend(store.set_aside(profile, now).await?);
+        }
+        Ok(moved)
+    }
+
+    /// The stores that have a secret of the profile, and the errors of those that do not tell.
+    pub async fn holders(&self, profile: &ProfileName) -> (Vec<StoreKind>, Vec<(StoreKind, StoreError)>) {
+        let (mut kinds, mut errors) = (Vec::new(), Vec::new());
+        for store in &self.rungs {
+            match store.load(profile).await {
+                Ok(Some(_)) => kinds.push(store.kind()),
+                Ok(None) => {}
+                Err(error) => errors.push((store.kind(), error)),
+            }
+        }
+        (kinds, errors)
+    }
+
+    /// All profiles that any store knows. Asks all stores at once.
+    pub async fn list_all(&self) -> Listing {
+        let [keychain, file, memory] = &self.rungs;
+        let answers = tokio::join!(keychain.list(), file.list(), memory.list());
+        let mut listing = Listing::default();
+        for (store, answer) in self.rungs.iter().zip([answers.0, answers.1, answers.2]) {
+            match answer {
+                Ok(names) => names.into_iter().for_each(|name| {
+                    listing.profiles.entry(name).or_default().push(store.kind());
+                }),
+                Err(error) => listing.errors.push((store.kind(), error)),
+            }
+        }
+        listing
+    }
+
+    fn store(&self, kind: StoreKind) -> &dyn Store {
+        let [keychain, file, memory] = &self.rungs;
+        match kind {
+            StoreKind::Keychain => keychain.as_ref(),
+            StoreKind::File => file.as_ref(),
+            StoreKind::Memory => memory.as_ref(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "ladder/tests.rs"]
+mod tests;
