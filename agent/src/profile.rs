@@ -144,6 +144,21 @@ pub struct Profile {
     pub provider: Provider,
 }
 
+/// Seqera Cloud by the CLI's public client.
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            authority: Self::CLOUD_AUTHORITY.into(),
+            client_id: Self::CLIENT_ID.into(),
+            audience: Self::AUDIENCE.into(),
+            api_url: String::new(),
+            backend_url: String::new(),
+            scopes: Self::SCOPES.into(),
+            provider: Provider::Platform,
+        }
+    }
+}
+
 impl Profile {
     /// Seqera Cloud (facts 1.2).
     pub const CLOUD_AUTHORITY: &'static str = "https://cloud.seqera.io/api";

@@ -1,0 +1,102 @@
+//! What is remembered about the sessions of this host: the shape of `sessions.json`. No secret is in it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::profile::{Profile, ProfileName};
+use crate::store::StoreKind;
+use crate::token::{Account, Kind, Organization};
+
+/// All sessions of one host and configuration folder. Fields of newer versions are kept, here and below.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Sessions {
+    /// What `profile use` chose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_profile: Option<ProfileName>,
+    /// Every profile that has ever signed in and was not forgotten.
+    pub profiles: BTreeMap<ProfileName, Record>,
+    /// What we do not know.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// One profile's session, or the mark that it was ended. Times are Unix seconds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// Where it signs in.
+    pub profile: Profile,
+    /// Who is signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+    /// Renewable or fixed.
+    #[serde(default)]
+    pub kind: Kind,
+    /// Which store has the secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreKind>,
+    /// SHA-256 of the secret that was stored last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_sha256: Option<String>,
+    /// A renewal that was begun and has not been saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+    /// When the login was finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logged_in_at: Option<u64>,
+    /// When a renewal was saved last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_renewed_at: Option<u64>,
+    /// End of the secret's life, where the provider tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_expires_at: Option<u64>,
+    /// What is billed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<Organization>,
+    /// The workspace that was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_id: Option<i64>,
+    /// The person signed out; nobody signs them in again behind their back.
+    #[serde(default)]
+    pub signed_out: bool,
+    /// Why the provider ended the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
+    /// How the login was done: `browser` or `token`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// What we do not know.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// A refresh token is being spent: written before the renewal is sent, cleared when its answer is saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// SHA-256 of the token that is being spent.
+    pub sha256: String,
+    /// Unix seconds.
+    pub at: u64,
+}
+
+impl Record {
+    /// Marks the deliberate sign-out. `store` and `secret_sha256` stay, so that a start after a crash finds
+    /// what is still to be revoked and removed; [`Record::forget_session`] drops them.
+    pub fn sign_out(&mut self) {
+        self.signed_out = true;
+        self.ended = None;
+    }
+
+    /// Drops everything about the account and its session. What stays: where to sign in, and the mark.
+    pub fn forget_session(&mut self) {
+        *self = Self {
+            profile: self.profile.clone(),
+            signed_out: self.signed_out,
+            other: std::mem::take(&mut self.other),
+            ..Self::default()
+        };
+    }
+}

@@ -1,0 +1,154 @@
+use std::os::unix::fs::PermissionsExt;
+use std::time::UNIX_EPOCH;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::token::Account;
+
+fn places(home: &TempDir, host: &str) -> Places {
+    Places {
+        config_dir: home.path().join("seqera-ai"),
+        config_is_default: true,
+        tag: "0123456789ab".into(),
+        host_id: host.into(),
+        sockets: Vec::new(),
+        socket_is_chosen: false,
+    }
+}
+
+fn work() -> ProfileName {
+    "work".parse().unwrap()
+}
+
+fn sign_in(record: &mut Record) {
+    let account = Account { subject: "42".into(), email: "ada@sandbox.test".into(), ..Account::default() };
+    *record = Record { account: Some(account), logged_in_at: Some(1_767_225_600), ..Record::default() };
+}
+
+fn json_of(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_change_is_seen_at_once_and_is_durable_when_it_is_answered() {
+    let home = tempfile::tempdir().unwrap();
+    let state = State::open(&places(&home, "host-a"));
+    assert_eq!(state.record(&work()), None);
+    state.update(&work(), sign_in).await.unwrap();
+    state.set_default(Some(work())).await.unwrap();
+    let again = State::open(&places(&home, "host-a"));
+    assert_eq!(again.snapshot(), state.snapshot());
+    assert_eq!(again.snapshot().default_profile, Some(work()));
+    for path in [state.shared.sessions_path(), state.shared.summary_path()] {
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
+    }
+    let summary = json_of(&state.shared.summary_path());
+    assert_eq!(summary["profiles"]["work"]["last_login"], 1_767_225_600);
+}
+
+#[tokio::test]
+async fn what_a_newer_version_wrote_survives() {
+    let home = tempfile::tempdir().unwrap();
+    let places = places(&home, "host-a");
+    let newer = json!({
+        "leases": [1],
+        "profiles": {"work": {"profile": {"authority": "https://a", "clientId": "c"}, "proxy": {"x": 1}}},
+    });
+    durable::private_folder(&places.run_dir()).unwrap();
+    fs::write(places.run_dir().join("sessions.json"), newer.to_string()).unwrap();
+    let state = State::open(&places);
+    state.update(&work(), |record| record.signed_out = true).await.unwrap();
+    let written = json_of(&state.shared.sessions_path());
+    assert_eq!((&written["leases"], &written["profiles"]["work"]["proxy"]), (&json!([1]), &json!({"x": 1})));
+    assert_eq!(written["profiles"]["work"]["signedOut"], true);
+}
+
+#[tokio::test]
+async fn changes_that_come_during_a_write_share_the_next_one() {
+    let home = tempfile::tempdir().unwrap();
+    let state = State::open(&places(&home, "host-a"));
+    let (free, blocked) = std::sync::mpsc::sync_channel::<()>(1);
+    state.lane.post(move || blocked.recv().unwrap());
+    let mut updates = JoinSet::new();
+    for n in 0..50 {
+        let state = state.clone();
+        let name: ProfileName = format!("p{n}").parse().unwrap();
+        updates.spawn(async move { state.update(&name, sign_in).await });
+    }
+    while state.snapshot().profiles.len() < 50 {
+        tokio::task::yield_now().await;
+    }
+    free.send(()).unwrap();
+    assert!(updates.join_all().await.into_iter().all(|result| result.is_ok()));
+    assert_eq!(lock(&state.shared.written).count, 1);
+    assert_eq!(State::open(&places(&home, "host-a")).snapshot().profiles.len(), 50);
+}
+
+#[tokio::test]
+async fn a_change_that_could_not_be_written_is_kept_told_and_written_later() {
+    let home = tempfile::tempdir().unwrap();
+    let state = State::open(&places(&home, "host-a"));
+    state.update(&work(), sign_in).await.unwrap();
+    let folder = &state.shared.run_folder;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
+    let failed = state.update(&work(), |record| record.workspace_id = Some(7)).await;
+    assert!(matches!(&failed, Err(StateError::Failed(text)) if text.contains("chmod go-w")), "{failed:?}");
+    assert_eq!(state.record(&work()).unwrap().workspace_id, Some(7));
+    assert_eq!(state.problems().len(), 1);
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).unwrap();
+    state.flush().await.unwrap();
+    assert_eq!(state.problems(), Vec::<String>::new());
+    assert_eq!(State::open(&places(&home, "host-a")).record(&work()).unwrap().workspace_id, Some(7));
+}
+
+#[tokio::test]
+async fn a_corrupt_file_is_named_with_its_line_and_never_overwritten_until_it_is_set_aside() {
+    let home = tempfile::tempdir().unwrap();
+    let places = places(&home, "host-a");
+    let path = places.run_dir().join("sessions.json");
+    durable::private_folder(&places.run_dir()).unwrap();
+    fs::write(&path, "{\n  \"profiles\": {,\n").unwrap();
+    let state = State::open(&places);
+    let named = format!("{}:2:16: ", path.display());
+    assert!(state.problems()[0].starts_with(&named), "{:?}", state.problems());
+    let refused = state.update(&work(), sign_in).await;
+    assert!(matches!(&refused, Err(StateError::Corrupt(text)) if text.starts_with(&named)), "{refused:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "{\n  \"profiles\": {,\n");
+    let aside = state.set_aside(UNIX_EPOCH + Duration::from_secs(7)).await.unwrap();
+    assert_eq!(aside, [places.run_dir().join("sessions.json.corrupt-7")]);
+    state.update(&work(), sign_in).await.unwrap();
+    assert_eq!(
+        (state.problems(), json_of(&path)["profiles"]["work"]["kind"].as_str()),
+        (vec![], Some("renewable"))
+    );
+}
+
+#[tokio::test]
+async fn a_corrupt_summary_stops_nothing_and_stays_as_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    let places = places(&home, "host-a");
+    let path = places.config_dir.join("auth-state.json");
+    durable::private_folder(&places.config_dir).unwrap();
+    fs::write(&path, "[1").unwrap();
+    let state = State::open(&places);
+    state.update(&work(), sign_in).await.unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "[1");
+    assert!(state.problems()[0].starts_with(&format!("{}:1:2: ", path.display())), "{:?}", state.problems());
+    state.set_aside(UNIX_EPOCH + Duration::from_secs(7)).await.unwrap();
+    state.update(&work(), |record| record.ended = Some("refused".into())).await.unwrap();
+    assert_eq!(json_of(&path)["profiles"]["work"]["status"], "expired");
+}
+
+#[tokio::test]
+async fn two_hosts_over_one_home_have_sessions_of_their_own_and_one_summary() {
+    let home = tempfile::tempdir().unwrap();
+    let (first, second) = (State::open(&places(&home, "host-a")), State::open(&places(&home, "host-b")));
+    first.update(&work(), sign_in).await.unwrap();
+    second.update(&"lab".parse().unwrap(), sign_in).await.unwrap();
+    assert_eq!(State::open(&places(&home, "host-a")).snapshot().profiles.len(), 1);
+    let summary = json_of(&first.shared.summary_path());
+    assert_eq!(summary["profiles"].as_object().unwrap().keys().collect::<Vec<_>>(), ["lab", "work"]);
+}
