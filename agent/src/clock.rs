@@ -53,6 +53,18 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Moment;
 }
 
+/// Waits until either clock has reached `due`. It looks at least once a second: a timer that was set for the
+/// whole time would not count the hours that a machine slept.
+pub async fn reached(clock: &dyn Clock, due: Moment) {
+    loop {
+        let now = clock.now();
+        if now.reached(due) {
+            return;
+        }
+        tokio::time::sleep(now.until(due).min(Duration::from_secs(1))).await;
+    }
+}
+
 /// The clocks of the operating system.
 #[derive(Debug)]
 pub struct SystemClock {
@@ -146,5 +158,18 @@ mod tests {
         assert!(!clock.now().reached(due));
         tokio::time::advance(Duration::from_secs(60)).await;
         assert!(clock.now().reached(due));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_for_a_due_time_sees_a_suspend_within_a_second() {
+        let clock = FakeClock::new();
+        let start = tokio::time::Instant::now();
+        let due = clock.now().plus(Duration::from_secs(300));
+        let suspend = async {
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            clock.jump(3600);
+        };
+        tokio::join!(reached(&*clock, due), suspend);
+        assert!(start.elapsed() <= Duration::from_secs(3), "{:?}", start.elapsed());
     }
 }

@@ -1,6 +1,10 @@
 //! Who issues tokens: the trait that every kind of provider implements, and the named outcomes by which the
 //! rest of the agent decides. A second kind of provider is a new file beside `oidc.rs`, and no `if` elsewhere.
 
+pub mod oidc;
+pub mod pat;
+pub mod providers;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,0 +1,247 @@
+//! The one way to the network. Every request of the agent goes through here and keeps the same rules: no
+//! redirects, so that a secret never travels on; no proxy from the environment of whoever started the agent;
+//! nothing is sent twice behind our back; plain http to loopback addresses only; time and size are limited.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::{Client, ClientBuilder, Method, Request, Response};
+use tokio::sync::OnceCell;
+use url::{Host, Url};
+
+use crate::clock::{Clock, reached};
+use crate::error::chain;
+use crate::token::AccessToken;
+
+/// A connection that takes longer never carries the request, so its failure is known to be harmless.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// How much one exchange may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// From sending to the last byte, by the clock that counts more.
+    pub time: Duration,
+    /// Of the answer's body.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    /// 20 s and 1 MiB (design, section 6).
+    fn default() -> Self {
+        Self { time: Duration::from_secs(20), bytes: 1 << 20 }
+    }
+}
+
+/// Why there is no answer at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The request never left: no name, no connection, no TLS.
+    #[error("{0}")]
+    NotSent(String),
+    /// It was sent, perhaps in part, and no head of an answer came.
+    #[error("{0}")]
+    Unanswered(String),
+    /// It may not or cannot be sent at all from here.
+    #[error("{0}")]
+    Misconfigured(String),
+}
+
+/// An answer, perhaps cut off. Not `Debug`: the body may hold tokens.
+pub struct Reply {
+    /// HTTP status code.
+    pub status: u16,
+    /// `Retry-After`, as a time from now.
+    pub retry_after: Option<Duration>,
+    /// What arrived of the body.
+    pub body: Vec<u8>,
+    /// Why the body is not whole; `None`: it is.
+    pub cut: Option<String>,
+}
+
+impl Reply {
+    /// 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// 408, 425, 429 and 5xx: the same request may succeed later (RFC 9110, section 15).
+    pub fn is_transient(&self) -> bool {
+        matches!(self.status, 408 | 425 | 429 | 500..)
+    }
+
+    /// The whole body as JSON of this shape.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        if self.cut.is_some() {
+            return None;
+        }
+        serde_json::from_slice(&self.body).ok()
+    }
+}
+
+/// Sends requests. Clones share their connections and settings.
+#[derive(Clone)]
+pub struct Http {
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    /// Trusts no certificate, so that it can be built on a machine without any.
+    plain: Arc<OnceCell<Client>>,
+    secure: Arc<OnceCell<Client>>,
+}
+
+impl Http {
+    /// Builds nothing yet: a machine without root certificates is told so at its first https request.
+    pub fn new(clock: Arc<dyn Clock>, limits: Limits) -> Self {
+        Self { clock, limits, plain: Arc::default(), secure: Arc::default() }
+    }
+
+    /// GET, with a bearer token where one is given.
+    ///
+    /// # Errors
+    /// Where no answer came; a status of any kind is an answer.
+    pub async fn fetch(&self, url: &Url, bearer: Option<&AccessToken>) -> Result<Reply, Fault> {
+        self.send(Method::GET, url, bearer, None).await
+    }
+
+    /// DELETE with a bearer token.
+    ///
+    /// # Errors
+    /// Where no answer came.
+    pub async fn delete(&self, url: &Url, bearer: &AccessToken) -> Result<Reply, Fault> {
+        self.send(Method::DELETE, url, Some(bearer), None).await
+    }
+
+    /// POST of a form. Never sent twice.
+    ///
+    /// # Errors
+    /// Where no answer came.
+    pub async fn submit(&self, url: &Url, form: &[(&str, &str)]) -> Result<Reply, Fault> {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        self.send(Method::POST, url, None, Some(body)).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        bearer: Option<&AccessToken>,
+        form: Option<String>,
+    ) -> Result<Reply, Fault> {
+        let client = self.client(url).await?;
+        let mut request = client.request(method, url.clone()).header(ACCEPT, "application/json");
+        if let Some(token) = bearer {
+            let mut value = reqwest::header::HeaderValue::try_from(format!("Bearer {}", token.expose()))
+                .map_err(|_| Fault::Misconfigured("the token has characters that no header takes".into()))?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        if let Some(form) = form {
+            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+        }
+        let request = request.build().map_err(|error| Fault::Misconfigured(told(error)))?;
+        self.exchange(client, request).await
+    }
+
+    async fn exchange(&self, client: &Client, request: Request) -> Result<Reply, Fault> {
+        let due = self.clock.now().plus(self.limits.time);
+        let late = || format!("no complete answer within {} s", self.limits.time.as_secs_f32());
+        let mut response = tokio::select! {
+            answer = client.execute(request) => answer.map_err(fault)?,
+            () = reached(&*self.clock, due) => return Err(Fault::Unanswered(late())),
+        };
+        let status = response.status().as_u16();
+        let retry_after = retry_after(response.headers(), self.clock.now().wall);
+        let mut body = Vec::new();
+        let read = tokio::select! {
+            read = read(&mut response, &mut body, self.limits.bytes) => read,
+            () = reached(&*self.clock, due) => Err(late()),
+        };
+        Ok(Reply { status, retry_after, body, cut: read.err() })
+    }
+
+    async fn client(&self, url: &Url) -> Result<&Client, Fault> {
+        match url.scheme() {
+            "https" => self.secure.get_or_try_init(secure_client).await,
+            "http" if is_loopback(url) => self.plain.get_or_try_init(|| async { plain_client() }).await,
+            _ => Err(Fault::Misconfigured(format!(
+                "{url} is not https; plain http is accepted for loopback addresses only"
+            ))),
+        }
+    }
+}
+
+/// True for 127.0.0.0/8, `::1` and `localhost`.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+/// Reads the certificates of the system, which takes some milliseconds of file access.
+async fn secure_client() -> Result<Client, Fault> {
+    let build = tokio::task::spawn_blocking(|| builder().https_only(true).build());
+    let built = build.await.map_err(|error| Fault::NotSent(chain(&error)))?;
+    built.map_err(|error| {
+        let why = told(error);
+        Fault::Misconfigured(format!("https does not work here, are there root certificates? {why}"))
+    })
+}
+
+fn plain_client() -> Result<Client, Fault> {
+    builder().tls_certs_only([]).build().map_err(|error| Fault::Misconfigured(told(error)))
+}
+
+fn builder() -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("seqera-agent/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        // A reused connection may have died meanwhile, and whether a refresh went out on it is a guess.
+        .pool_max_idle_per_host(0)
+        .connect_timeout(CONNECT_LIMIT)
+}
+
+fn fault(error: reqwest::Error) -> Fault {
+    let unsent = error.is_connect() || error.is_builder();
+    let why = told(error);
+    if unsent { Fault::NotSent(why) } else { Fault::Unanswered(why) }
+}
+
+/// The error with its causes, without the URL, which the caller names as it likes.
+fn told(error: reqwest::Error) -> String {
+    chain(&error.without_url())
+}
+
+/// Reads into `body` what comes, so that the part that came before a failure is kept.
+async fn read(response: &mut Response, body: &mut Vec<u8>, most: usize) -> Result<(), String> {
+    while let Some(chunk) = response.chunk().await.map_err(told)? {
+        let room = most - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            return Err(format!("the answer is longer than {most} bytes"));
+        }
+    }
+    Ok(())
+}
+
+/// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3). A date is measured against the answer's
+/// own `Date`, because the clock of this machine may be off.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name: HeaderName| Some(headers.get(name)?.to_str().ok()?.trim().to_owned());
+    let value = text(RETRY_AFTER)?;
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = date(&value)?;
+    let from = text(DATE).and_then(|sent| date(&sent)).unwrap_or(now);
+    Some(at.duration_since(from).unwrap_or_default())
+}
+
+fn date(text: &str) -> Option<SystemTime> {
+    let zoned = jiff::fmt::rfc2822::DateTimeParser::new().parse_zoned(text).ok()?;
+    Some(zoned.timestamp().into())
+}

@@ -1,0 +1,158 @@
+//! A Seqera Platform, or any OpenID provider: authorization code with PKCE, rotation, revocation.
+
+mod admission;
+mod answer;
+mod authorization;
+mod discovery;
+mod id_token;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use secrecy::ExposeSecret;
+use url::Url;
+
+use self::answer::{Tokens, Verdict};
+use self::discovery::{Discovery, Fault, Metadata};
+use self::id_token::Keys;
+use super::{
+    Answer, Callback, CallbackRequest, Check, Flow, Granted, Issuer, Page, Renewal, Renewed, Revocable,
+    Revocation, Unservable,
+};
+use crate::clock::Clock;
+use crate::error::AgentError;
+use crate::http::{self, Http};
+use crate::page;
+use crate::platform::Platform;
+use crate::profile::Profile;
+use crate::token::{AccessToken, Account, RefreshToken};
+
+/// One profile's provider.
+pub struct Oidc {
+    profile: Profile,
+    http: Http,
+    clock: Arc<dyn Clock>,
+    discovery: Discovery,
+    keys: Keys,
+    platform: Platform,
+}
+
+impl Oidc {
+    /// Asks nobody yet.
+    pub fn new(http: Http, clock: Arc<dyn Clock>, profile: &Profile) -> Self {
+        Self {
+            discovery: Discovery::new(http.clone(), clock.clone(), &profile.authority),
+            platform: Platform::new(http.clone(), profile.api()),
+            keys: Keys::default(),
+            profile: profile.clone(),
+            http,
+            clock,
+        }
+    }
+
+    async fn metadata(&self) -> Result<Arc<Metadata>, AgentError> {
+        self.discovery.metadata().await.map_err(|fault| fault.told(&self.profile.authority))
+    }
+
+    /// One token (RFC 7009, section 2).
+    async fn revoke_one(&self, endpoint: &Url, token: &str, hint: &str) -> Revocation {
+        let form = [("token", token), ("token_type_hint", hint), ("client_id", &self.profile.client_id)];
+        let reply = match self.http.submit(endpoint, &form).await {
+            Ok(reply) => reply,
+            Err(fault) => return Revocation::Failed(fault.to_string()),
+        };
+        match reply.status {
+            200..=299 => Revocation::Revoked,
+            _ if reply.is_transient() => Revocation::Failed(answer::refusal(&reply, token)),
+            _ => Revocation::Refused(answer::refusal(&reply, token)),
+        }
+    }
+}
+
+#[async_trait]
+impl Issuer for Oidc {
+    async fn start(&self, redirect_uri: &Url) -> Result<Flow, AgentError> {
+        let metadata = self.metadata().await?;
+        Ok(authorization::begin(&self.profile, &metadata, redirect_uri))
+    }
+
+    fn callback(&self, flow: &Flow, request: &CallbackRequest) -> Callback {
+        let metadata = self.discovery.last_good();
+        authorization::judge(&self.profile.authority, metadata.as_deref(), flow, request)
+    }
+
+    fn page(&self, outcome: Result<&Account, &AgentError>) -> Page {
+        match outcome {
+            Ok(account) => page::signed_in(account),
+            Err(error) => page::failed(error),
+        }
+    }
+
+    async fn finish(&self, flow: Flow, answer: Answer) -> Result<Granted, AgentError> {
+        let metadata = self.metadata().await?;
+        self.admit(&metadata, &flow, answer.0.expose_secret()).await
+    }
+
+    async fn renew(&self, refresh: &RefreshToken, subject: &str) -> Renewal {
+        let metadata = match self.discovery.metadata().await {
+            Ok(metadata) => metadata,
+            Err(Fault::Transient(why, after)) => return Renewal::Transient(why, after),
+            Err(Fault::Misconfigured(why)) => return Renewal::Misconfigured(why),
+        };
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh.expose()),
+            ("client_id", &self.profile.client_id),
+        ];
+        let reply = match self.http.submit(&metadata.token_endpoint, &form).await {
+            Ok(reply) => reply,
+            Err(http::Fault::NotSent(why)) => return Renewal::Transient(why, None),
+            Err(http::Fault::Unanswered(why)) => return Renewal::Unknown(why),
+            Err(http::Fault::Misconfigured(why)) => return Renewal::Misconfigured(why),
+        };
+        match answer::judge(&reply, refresh.expose()) {
+            Verdict::Granted(tokens) => Renewal::Renewed(renewed(tokens, &metadata.issuer, subject)),
+            Verdict::Unknown(why) => Renewal::Unknown(why),
+            Verdict::Transient(why, after) => Renewal::Transient(why, after),
+            Verdict::Rejected(why) => Renewal::Rejected(why),
+            Verdict::Misconfigured(why) => Renewal::Misconfigured(why),
+            Verdict::Unclear(why) => Renewal::Unclear(why),
+        }
+    }
+
+    async fn check(&self, token: &AccessToken) -> Check {
+        super::pat::check(&self.platform, token).await
+    }
+
+    async fn revoke(&self, what: &Revocable) -> Revocation {
+        let metadata = match self.discovery.metadata().await {
+            Ok(metadata) => metadata,
+            Err(Fault::Transient(why, _)) => return Revocation::Failed(why),
+            Err(Fault::Misconfigured(why)) => return Revocation::Refused(why),
+        };
+        let Some(endpoint) = &metadata.revocation_endpoint else { return Revocation::NotOffered };
+        let mut outcome = Revocation::Revoked;
+        if let Some(token) = &what.refresh {
+            outcome = self.revoke_one(endpoint, token.expose(), "refresh_token").await;
+        }
+        let Some(token) = what.access.as_ref().filter(|_| outcome == Revocation::Revoked) else {
+            return outcome;
+        };
+        let access = self.revoke_one(endpoint, token.expose(), "access_token").await;
+        // Without its refresh token an access token dies soon, and many providers revoke only the former.
+        if what.refresh.is_some() { outcome } else { access }
+    }
+}
+
+/// The refresh token is kept whatever is wrong with the rest.
+fn renewed(tokens: Tokens, issuer: &str, subject: &str) -> Renewed {
+    let named = match &tokens.id_token {
+        Some(raw) => id_token::check_renewed(raw, issuer, subject),
+        None => Ok(()),
+    };
+    Renewed {
+        refresh: tokens.refresh,
+        refresh_lifetime: tokens.refresh_lifetime,
+        access: named.and_then(|()| tokens.access.map_err(Unservable::Odd)),
+    }
+}

@@ -1,0 +1,140 @@
+//! The agent's part of a sign-in: the code becomes tokens, and the tokens a person.
+
+use std::time::Duration;
+
+use super::Oidc;
+use super::answer::{Tokens, Verdict, judge};
+use super::discovery::{Metadata, misconfigured, unreachable};
+use super::id_token::Expected;
+use crate::error::{AgentError, Kind};
+use crate::http;
+use crate::issuer::{Flow, Granted, Issuer as _, Revocable};
+use crate::platform::{PlatformError, choose};
+use crate::token::{Access, AccessToken, Account, Credential, Grant, Organization};
+
+/// A failed login tells the person after so long, even where its tokens could not be revoked.
+const GIVE_BACK_LIMIT: Duration = Duration::from_secs(5);
+
+/// Who signed in.
+struct Identity {
+    account: Account,
+    organization: Option<Organization>,
+    notes: Vec<String>,
+}
+
+impl Oidc {
+    /// Spends the code and checks what it brings. Tokens that fail their checks are revoked.
+    pub(super) async fn admit(
+        &self,
+        metadata: &Metadata,
+        flow: &Flow,
+        code: &str,
+    ) -> Result<Granted, AgentError> {
+        let sent = self.clock.now();
+        let tokens = self.exchange(metadata, flow, code).await?;
+        let (access, identity) = match self.identify(metadata, flow, &tokens).await {
+            Ok(identified) => identified,
+            Err(error) => {
+                self.give_back(tokens).await;
+                return Err(error);
+            }
+        };
+        let Tokens { refresh, refresh_lifetime, .. } = tokens;
+        let Identity { account, organization, mut notes } = identity;
+        if refresh.is_none() {
+            let note = "the provider gave no refresh token: the session lasts as long as its access token";
+            notes.push(note.into());
+        }
+        let credential = Credential::Renewable(Grant { access, refresh, refresh_lifetime });
+        Ok(Granted { credential, account, sent, organization, notes })
+    }
+
+    async fn give_back(&self, tokens: Tokens) {
+        let access = tokens.access.ok().map(|access| access.token);
+        let what = Revocable { refresh: tokens.refresh, access };
+        let revocation = tokio::time::timeout(GIVE_BACK_LIMIT, self.revoke(&what)).await;
+        tracing::warn!(?revocation, "a login failed its checks, its tokens are revoked");
+    }
+
+    /// Spends the authorization code (RFC 6749, section 4.1.3; RFC 7636, section 4.5).
+    async fn exchange(&self, metadata: &Metadata, flow: &Flow, code: &str) -> Result<Tokens, AgentError> {
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", flow.redirect_uri.as_str()),
+            ("client_id", &self.profile.client_id),
+            ("code_verifier", &flow.code_verifier),
+        ];
+        let authority = &self.profile.authority;
+        let reply = self.http.submit(&metadata.token_endpoint, &form).await.map_err(|fault| match fault {
+            http::Fault::NotSent(why) | http::Fault::Unanswered(why) => unreachable(authority, &why),
+            http::Fault::Misconfigured(why) => misconfigured(&why),
+        })?;
+        match judge(&reply, code) {
+            Verdict::Granted(tokens) => Ok(tokens),
+            Verdict::Unknown(why) | Verdict::Transient(why, _) => Err(unreachable(authority, &why)),
+            Verdict::Misconfigured(why) => {
+                Err(misconfigured(&format!("{authority} refuses this client: {why}")))
+            }
+            Verdict::Rejected(why) | Verdict::Unclear(why) => {
+                Err(denied(&format!("{authority} refused the sign-in: {why}")))
+            }
+        }
+    }
+
+    /// Who signed in, by the ID token and the Platform, and which organisation is chosen.
+    async fn identify(
+        &self,
+        metadata: &Metadata,
+        flow: &Flow,
+        tokens: &Tokens,
+    ) -> Result<(Access, Identity), AgentError> {
+        let authority = &self.profile.authority;
+        let access = tokens.access.clone().map_err(|why| unreachable(authority, &why))?;
+        let told = match &tokens.id_token {
+            Some(raw) => {
+                let now = self.clock.now().wall;
+                let expected = Expected { profile: &self.profile, metadata, nonce: &flow.nonce, now };
+                let checked = self.keys.check(&self.http, raw, &expected).await;
+                Some(checked.map_err(|fault| fault.told(authority))?)
+            }
+            None => None,
+        };
+        let identity = match (self.platform.user_info(&access.token).await, told) {
+            (Ok(info), told) => {
+                let (organization, notes) = self.organization(&access.token, flow).await;
+                Identity { account: info.user.complete(told), organization, notes }
+            }
+            // A plain OIDC provider, or a Platform that is not well: the ID token is enough to sign in.
+            (Err(error), Some(account)) => {
+                let note = match error {
+                    PlatformError::NotAPlatform(_) => format!("{error}: organisations are skipped"),
+                    _ => format!("account and organisation are not complete: {error}"),
+                };
+                Identity { account, organization: None, notes: vec![note] }
+            }
+            (Err(PlatformError::Unreachable(why)), None) => return Err(unreachable(authority, &why)),
+            (Err(error), None) => {
+                return Err(misconfigured(&format!("{authority} gave no ID token, and {error}")));
+            }
+        };
+        Ok((access, identity))
+    }
+
+    /// The one asked for, else the first, as documented; with a note where there is none.
+    async fn organization(&self, access: &AccessToken, flow: &Flow) -> (Option<Organization>, Vec<String>) {
+        let orgs = match self.platform.orgs(access).await {
+            Ok(orgs) => orgs,
+            Err(error) => return (None, vec![format!("no organisation was chosen: {error}")]),
+        };
+        let found = choose(&orgs, flow.organization.as_deref()).cloned();
+        let missing = flow.organization.as_ref().filter(|_| found.is_none());
+        let note = missing.map(|wanted| format!("you are in no organisation {wanted:?}: none was chosen"));
+        (found, note.into_iter().collect())
+    }
+}
+
+/// The person or the provider said no.
+pub(super) fn denied(why: &str) -> AgentError {
+    AgentError::new(Kind::LoginDenied, why, "run 'seqera login' again; nothing was changed")
+}

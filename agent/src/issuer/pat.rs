@@ -1,0 +1,82 @@
+//! A personal access token: one secret that the person made at the Platform and that does not renew.
+
+use async_trait::async_trait;
+use url::Url;
+
+use super::{
+    Answer, Callback, CallbackRequest, Check, Flow, Granted, Issuer, Page, Renewal, Revocable, Revocation,
+};
+use crate::error::{AgentError, Kind};
+use crate::page;
+use crate::platform::{Platform, PlatformError, token_id};
+use crate::token::{AccessToken, Account, RefreshToken};
+
+/// The Platform as the place where a personal access token is checked and deleted.
+pub struct Pat {
+    platform: Platform,
+}
+
+impl Pat {
+    /// Asks nobody yet.
+    pub fn new(platform: Platform) -> Self {
+        Self { platform }
+    }
+}
+
+/// Asks the Platform whether a token works. Only 401 is a verdict: an answer of 403 may concern the question.
+pub(super) async fn check(platform: &Platform, token: &AccessToken) -> Check {
+    match platform.user_info(token).await {
+        Ok(info) => Check::Valid(info.user.complete(None)),
+        Err(PlatformError::Unauthorized) => Check::Refused,
+        Err(error) => Check::Unsure(error.to_string()),
+    }
+}
+
+fn no_browser_login() -> AgentError {
+    let hint = "give it to 'seqera login --with-token' on standard input";
+    AgentError::new(Kind::BadRequest, "a personal access token does not sign in by a browser", hint)
+}
+
+#[async_trait]
+impl Issuer for Pat {
+    async fn start(&self, _redirect_uri: &Url) -> Result<Flow, AgentError> {
+        Err(no_browser_login())
+    }
+
+    fn callback(&self, _flow: &Flow, _request: &CallbackRequest) -> Callback {
+        let error = no_browser_login();
+        Callback::Failed(page::failed(&error), error)
+    }
+
+    fn page(&self, outcome: Result<&Account, &AgentError>) -> Page {
+        match outcome {
+            Ok(account) => page::signed_in(account),
+            Err(error) => page::failed(error),
+        }
+    }
+
+    async fn finish(&self, _flow: Flow, _answer: Answer) -> Result<Granted, AgentError> {
+        Err(no_browser_login())
+    }
+
+    async fn renew(&self, _refresh: &RefreshToken, _subject: &str) -> Renewal {
+        Renewal::Misconfigured("a personal access token does not renew".into())
+    }
+
+    async fn check(&self, token: &AccessToken) -> Check {
+        check(&self.platform, token).await
+    }
+
+    /// Deletes the token at the Platform, where its shape tells its id.
+    async fn revoke(&self, what: &Revocable) -> Revocation {
+        let Some(token) = &what.access else { return Revocation::Revoked };
+        let Some(id) = token_id(token) else { return Revocation::NotOffered };
+        match self.platform.delete_token(token, id).await {
+            Ok(()) => Revocation::Revoked,
+            // It is gone already: a token that the Platform does not accept cannot be used.
+            Err(PlatformError::Unauthorized) => Revocation::Revoked,
+            Err(PlatformError::Unreachable(why)) => Revocation::Failed(why),
+            Err(error) => Revocation::Refused(error.to_string()),
+        }
+    }
+}
