@@ -1,0 +1,123 @@
+//! Tests of the layers.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::*;
+
+fn home() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn read(home: &Path, vars: &[(&str, &str)]) -> Result<Config, AgentError> {
+    let mut env: HashMap<String, OsString> =
+        vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+    env.entry("HOME".to_owned()).or_insert_with(|| home.into());
+    Config::read(Flags { detached: true, ..Flags::default() }, &|name| env.get(name).cloned())
+}
+
+fn write(home: &Path, json: &str) -> PathBuf {
+    let dir = home.join(".config/seqera-ai");
+    std::fs::create_dir_all(&dir).unwrap();
+    let path = dir.join("config.json");
+    std::fs::write(&path, json).unwrap();
+    path
+}
+
+#[test]
+fn the_environment_beats_the_file_and_both_are_named() {
+    let home = home();
+    let path = write(home.path(), r#"{"credentialStore": "file", "unknownKey": [1]}"#);
+    let config = read(home.path(), &[]).unwrap();
+    assert_eq!(config.store, Sourced { value: Some(StoreKind::File), source: Source::File(path) });
+    let config = read(home.path(), &[("SEQERA_CREDENTIAL_STORE", "memory")]).unwrap();
+    assert_eq!(config.store.value, Some(StoreKind::Memory));
+    assert_eq!(config.store.source.to_string(), "SEQERA_CREDENTIAL_STORE");
+    assert_eq!(config.problems, [""; 0]);
+}
+
+#[test]
+fn without_a_word_from_anybody_the_defaults_hold() {
+    let home = home();
+    let config = read(home.path(), &[]).unwrap();
+    assert_eq!(config.store, Sourced { value: None, source: Source::Default });
+    assert_eq!(config.idle_exit.value, Some(Duration::from_secs(600)));
+    assert_eq!(config.log.level.value, Some(Level::INFO));
+    let log = home.path().join(".local/state/seqera/agent.log");
+    assert_eq!(config.log.target.value, LogTarget::File(log));
+    assert!(config.profiles.is_empty() && !config.socket_handed_over);
+}
+
+#[test]
+fn a_corrupt_file_is_named_with_its_position_and_left_as_it_is() {
+    let home = home();
+    let broken = "{\n  \"credentialStore\": \"file\",\n  oops\n}";
+    let path = write(home.path(), broken);
+    let config = read(home.path(), &[]).unwrap();
+    let expected = format!("{}:3:3: key must be a string", path.display());
+    assert!(config.problems[0].starts_with(&expected), "{:?}", config.problems);
+    assert_eq!(config.store.source, Source::Default);
+    assert_eq!(std::fs::read_to_string(path).unwrap(), broken);
+}
+
+#[test]
+fn a_profile_of_the_file_has_the_defaults_of_seqera_cloud_for_what_it_leaves_out() {
+    let home = home();
+    write(home.path(), r#"{"profiles": {"work": {"authority": "https://x.test/api/"}, "Bad Name": {}}}"#);
+    let config = read(home.path(), &[]).unwrap();
+    let work = &config.profiles[&"work".parse().unwrap()];
+    assert_eq!(work.authority, "https://x.test/api");
+    assert_eq!(work.client_id, Profile::CLIENT_ID);
+    assert_eq!(config.profiles.len(), 1);
+    assert!(config.problems[0].contains("\"Bad Name\" is not a profile name"), "{:?}", config.problems);
+}
+
+#[test]
+fn a_variable_with_a_value_of_another_kind_is_an_error_that_names_it() {
+    let home = home();
+    let bad = [
+        ("SEQERA_CREDENTIAL_STORE", "memroy"),
+        ("SEQERA_LOG_LEVEL", "loud"),
+        ("SEQERA_AGENT_IDLE_EXIT", "soon"),
+        ("SEQERA_LOG_FILE", "here.log"),
+        ("SEQERA_CLI_CONFIG_DIR", "here"),
+    ];
+    for (name, value) in bad {
+        let error = read(home.path(), &[(name, value)]).unwrap_err();
+        assert!(error.to_string().contains(name), "{error}");
+        assert_eq!(error.kind, Kind::Misconfigured);
+    }
+}
+
+#[test]
+fn descriptors_handed_to_another_process_are_not_ours() {
+    let home = home();
+    let ours = std::process::id().to_string();
+    let handed = |pid: &str, count: &str| {
+        read(home.path(), &[("LISTEN_PID", pid), ("LISTEN_FDS", count)]).unwrap().socket_handed_over
+    };
+    assert!(handed(&ours, "1"));
+    assert!(!handed(&ours, "0"));
+    assert!(!handed("1", "1"));
+}
+
+#[test]
+fn an_idle_agent_stays_for_ever_where_the_user_wants_it() {
+    let home = home();
+    let config = read(home.path(), &[("SEQERA_AGENT_IDLE_EXIT", "0")]).unwrap();
+    assert_eq!(config.idle_exit.value, None);
+}
+
+#[test]
+fn secrets_are_not_inherited_and_settings_are() {
+    let secret = |name: &str| is_secret(&OsString::from(name));
+    for name in ["SEQERA_ACCESS_TOKEN", "TOWER_REFRESH_TOKEN", "SEQERA_EXEC_TOKEN", "GITHUB_TOKEN"] {
+        assert!(secret(name), "{name}");
+    }
+    for name in ["SEQERA_CREDENTIAL_STORE", "HOME", "DBUS_SESSION_BUS_ADDRESS", "SSL_CERT_FILE"] {
+        assert!(!secret(name), "{name}");
+    }
+}

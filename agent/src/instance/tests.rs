@@ -1,0 +1,113 @@
+//! Tests of the lock and of `agent.json`.
+
+use std::os::unix::net::UnixListener;
+
+use tempfile::TempDir;
+
+use super::*;
+
+fn home() -> (TempDir, Places) {
+    let dir = tempfile::tempdir().unwrap();
+    let env = |name: &str| match name {
+        "HOME" => Some(dir.path().into()),
+        "XDG_RUNTIME_DIR" => Some(dir.path().join("runtime").into()),
+        _ => None,
+    };
+    std::fs::create_dir(dir.path().join("runtime")).unwrap();
+    let places = Places::find(&env).unwrap();
+    (dir, places)
+}
+
+async fn ours(places: &Places) -> Instance {
+    match claim(places).await.unwrap() {
+        Claim::Ours(instance) => instance,
+        Claim::Theirs(running) => panic!("another agent runs: {running:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_second_agent_finds_the_first_one_named() {
+    let (home, places) = home();
+    let socket = home.path().join("agent.sock");
+    let _serving = UnixListener::bind(&socket).unwrap();
+    let mut first = ours(&places).await;
+    first.announce(&socket).await;
+    let Claim::Theirs(running) = claim(&places).await.unwrap() else { panic!("two agents") };
+    assert_eq!((running.pid, &running.socket), (std::process::id(), &socket));
+    assert_eq!(running.version, env!("CARGO_PKG_VERSION"));
+    first.release().await;
+    assert!(!places.agent_json().exists());
+    ours(&places).await;
+}
+
+#[tokio::test]
+async fn a_starting_agent_waits_for_one_that_stops() {
+    let (home, places) = home();
+    let socket = home.path().join("agent.sock");
+    let _still_listening = UnixListener::bind(&socket).unwrap();
+    let mut first = ours(&places).await;
+    first.announce(&socket).await;
+    first.announce_stopping().await;
+    let mut next = tokio::spawn({
+        let places = places.clone();
+        async move { ours(&places).await }
+    });
+    assert!(timeout(POLL * 3, &mut next).await.is_err(), "did not wait");
+    first.release().await;
+    next.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_crashed_agent_left_behind_stops_nobody() {
+    let (_home, places) = home();
+    let crashed = ours(&places).await;
+    let left = r#"{"pid": 1, "version": "0", "socket": "/gone"}"#;
+    std::fs::write(places.agent_json(), left).unwrap();
+    drop(crashed);
+    ours(&places).await;
+}
+
+#[tokio::test]
+async fn where_the_folder_cannot_be_locked_the_lock_is_beside_the_socket() {
+    let (home, places) = home();
+    std::fs::create_dir_all(&places.config_dir).unwrap();
+    std::fs::write(places.config_dir.join("run"), "in the way").unwrap();
+    let first = ours(&places).await;
+    let problem = first.problem.clone().unwrap();
+    assert!(problem.contains("runtime/seqera/agent.lock is locked instead"), "{problem}");
+    // The second one finds the first by the file beside that lock.
+    let socket = home.path().join("agent.sock");
+    let _serving = UnixListener::bind(&socket).unwrap();
+    let mut first = first;
+    first.announce(&socket).await;
+    assert!(matches!(claim(&places).await.unwrap(), Claim::Theirs(_)));
+}
+
+#[tokio::test]
+async fn a_run_folder_that_others_can_write_to_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_home, places) = home();
+    std::fs::create_dir_all(places.run_dir()).unwrap();
+    std::fs::set_permissions(places.run_dir(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let error = claim(&places).await.unwrap_err();
+    assert!(error.to_string().contains(&*places.run_dir().to_string_lossy()), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_system_that_hangs_is_given_up() {
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let hanging = bounded(Duration::from_millis(20), move || held.recv().map_err(io::Error::other)).await;
+    assert_eq!(hanging.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    drop(release);
+}
+
+#[tokio::test]
+async fn files_of_the_agent_are_for_its_user_alone() {
+    use std::os::unix::fs::MetadataExt;
+    let (home, places) = home();
+    let mut instance = ours(&places).await;
+    instance.announce(&home.path().join("agent.sock")).await;
+    for file in [places.agent_json(), places.run_dir().join("agent.lock")] {
+        assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600, "{}", file.display());
+    }
+}

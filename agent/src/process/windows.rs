@@ -1,0 +1,47 @@
+//! This process among others, on Windows.
+
+use std::io::{self, Write};
+
+/// Windows writes no core files by itself, and debuggers of the same user cannot be kept out.
+///
+/// # Errors
+/// None.
+pub fn harden() -> io::Result<()> {
+    Ok(())
+}
+
+/// The launcher has made this process a detached one.
+///
+/// # Errors
+/// None.
+pub fn leave_session() -> io::Result<()> {
+    Ok(())
+}
+
+/// Tells the launcher that the agent serves. Its pipes break when it exits; later writes fail silently.
+///
+/// # Errors
+/// None.
+pub fn report_ready(word: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{word}").and_then(|()| out.flush());
+    Ok(())
+}
+
+/// Handles are inherited only where they were made so; the standard library makes none.
+///
+/// # Errors
+/// None.
+pub fn keep_descriptors_from_children() -> io::Result<()> {
+    Ok(())
+}
+
+/// There is no such limit.
+pub fn raise_descriptor_limit() -> usize {
+    usize::MAX
+}
+
+/// Ends this process as a crash would.
+pub fn kill_self() {
+    std::process::abort();
+}
