@@ -245,3 +245,6 @@ fn date(text: &str) -> Option<SystemTime> {
     let zoned = jiff::fmt::rfc2822::DateTimeParser::new().parse_zoned(text).ok()?;
     Some(zoned.timestamp().into())
 }
+
+#[cfg(test)]
+mod tests;

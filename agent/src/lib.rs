@@ -6,6 +6,8 @@ pub mod calls;
 pub mod clock;
 pub mod config;
 pub mod crash;
+#[cfg(test)]
+mod double;
 pub mod durable;
 pub mod error;
 pub mod folder;

@@ -276,3 +276,6 @@ async fn end(mut ended: watch::Receiver<Option<AgentError>>) -> AgentError {
         Err(_) => nobody(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -267,3 +267,6 @@ pub fn token_id(token: &AccessToken) -> Option<i64> {
 fn or_default<'de, D: Deserializer<'de>>(source: D) -> Result<String, D::Error> {
     Ok(Option::deserialize(source)?.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,3 +156,6 @@ fn renewed(tokens: Tokens, issuer: &str, subject: &str) -> Renewed {
         access: named.and_then(|()| tokens.access.map_err(Unservable::Odd)),
     }
 }
+
+#[cfg(test)]
+mod tests;

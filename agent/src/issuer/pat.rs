@@ -80,3 +80,6 @@ impl Issuer for Pat {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

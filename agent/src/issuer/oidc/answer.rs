@@ -178,3 +178,6 @@ pub(super) fn clean(words: &str, secret: &str) -> String {
     let words = if secret.is_empty() { words.to_owned() } else { words.replace(secret, "…") };
     words.chars().filter(|c| !c.is_control()).take(WORDS).collect()
 }
+
+#[cfg(test)]
+mod tests;
