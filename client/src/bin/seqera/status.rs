@@ -141,5 +141,5 @@ pub(crate) fn object(status: &SessionStatus) -> Value {
 }
 
 #[cfg(test)]
-#[path = "status_tests.rs"]
+#[path = "status/tests.rs"]
 mod tests;
