@@ -17,7 +17,7 @@ pub(crate) struct Cli {
     /// Profile to use: a name for one account at one host [variable: SEQERA_PROFILE]
     #[arg(long, short, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// How to print results and errors [variable: SEQERA_CLI_OUTPUT_FORMAT]
+    /// Print results and errors for people, or each as one JSON object [variable: SEQERA_CLI_OUTPUT_FORMAT]
     #[arg(long, short, global = true, value_name = "FORMAT")]
     pub(crate) output: Option<Output>,
     #[command(subcommand)]
@@ -30,9 +30,7 @@ or nobody answered, 5 the secret cannot be stored, 69 no agent, 70 a defect, 130
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
-    /// For people
     Console,
-    /// One JSON object
     Json,
 }
 

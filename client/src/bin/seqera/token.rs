@@ -28,13 +28,14 @@ fn fetch(context: &Context, args: &Args, named: Named) -> Result<Token, Failure>
     let client = context.client_within(named, args.timeout)?;
     let want = Want { min_valid: args.min_valid, ..Want::default() };
     let token = wait(async { Ok(client.token(want).await?) })?;
-    if let (Some(wanted), Some(left)) =
-        (args.min_valid, token.valid_for.filter(|left| Some(*left) < args.min_valid))
-    {
-        let (left, wanted) = (length(left), length(wanted));
-        context
-            .screen
-            .warn(&format!("the token is valid for {left}, not {wanted}: the provider grants no more"));
+    match (args.min_valid, token.valid_for) {
+        (Some(wanted), Some(left)) if left < wanted && !token.renewal_failing => {
+            let (left, wanted) = (length(left), length(wanted));
+            context
+                .screen
+                .warn(&format!("the token is valid for {left}, not {wanted}: the provider grants no more"));
+        }
+        _ => {}
     }
     warn_of_failing(context, &token);
     Ok(token)
