@@ -3,10 +3,9 @@
 //! access list for the user alone, and no remote clients.
 
 use std::io;
-use std::os::windows::io::AsRawHandle;
 use std::path::{Path, PathBuf};
 
-use interprocess::os::windows::named_pipe::tokio::{DuplexPipeStream, PipeListener, PipeListenerOptionsExt};
+use interprocess::os::windows::named_pipe::tokio::{DuplexPipeStream, PipeListener};
 use interprocess::os::windows::named_pipe::{PipeListenerOptions, pipe_mode::Bytes};
 use interprocess::os::windows::security_descriptor::SecurityDescriptor;
 use seqera_agent_proto::place::user_sid;
@@ -17,6 +16,7 @@ use super::{BindError, Peer};
 pub(super) type Stream = DuplexPipeStream<Bytes>;
 
 /// A pipe that is listened to.
+#[derive(Debug)]
 pub struct Listener {
     inner: PipeListener<Bytes, Bytes>,
     path: PathBuf,
