@@ -174,3 +174,6 @@ impl Drop for Call {
 fn printable(text: &str) -> String {
     text.chars().filter(char::is_ascii_graphic).take(LONGEST_ID).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,6 +90,7 @@ where
         Claim::Ours(instance) => instance,
         Claim::Theirs(running) => return Ok(Ended::Elsewhere(running)),
     };
+    // The socket and its file go when this ends, however it ends.
     let outcome = serve(config, &mut instance, stop, assemble, ready).await;
     instance.release().await;
     outcome.map(|()| Ended::Served)
@@ -145,7 +146,6 @@ where
     standard::stop_serving(&health).await;
     house.instance.announce_stopping().await;
     drain(core.as_ref(), serving).await;
-    house.socket.close();
     Ok(())
 }
 

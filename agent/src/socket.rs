@@ -145,9 +145,11 @@ impl Socket {
         self.listener = listener;
         Ok(true)
     }
+}
 
-    /// Accepts nobody any more, and removes the file.
-    pub fn close(self) {
+/// Accepts nobody any more, and removes the file.
+impl Drop for Socket {
+    fn drop(&mut self) {
         self.accepting.abort();
         self.listener.remove();
     }

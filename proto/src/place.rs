@@ -102,6 +102,7 @@ impl Places {
     }
 
     /// Name of the socket in its folder: the default configuration folder has the plain one.
+    #[cfg(unix)]
     fn socket_name(&self) -> String {
         if self.config_is_default { "agent.sock".to_owned() } else { format!("agent-{}.sock", self.tag) }
     }

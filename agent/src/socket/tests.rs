@@ -36,7 +36,7 @@ async fn the_socket_and_its_folder_are_for_their_user_alone() {
     let (socket, _incoming) = bind(std::slice::from_ref(&path)).await.unwrap();
     assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
     assert_eq!(path.parent().unwrap().metadata().unwrap().mode() & 0o777, 0o700);
-    socket.close();
+    drop(socket);
     assert!(!path.exists());
 }
 
@@ -142,7 +142,7 @@ async fn a_listening_socket_with_a_safe_folder_is_adopted() {
     let (socket, mut incoming) = Socket::bind(&places(&[]), Some(listener), LIMITS).await.unwrap();
     let _client = AsyncStream::connect(&path).await.unwrap();
     assert!(incoming.next().await.unwrap().is_ok());
-    socket.close();
+    drop(socket);
     assert!(path.exists(), "the service manager removes its own file");
 }
 
