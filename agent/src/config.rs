@@ -15,7 +15,7 @@ use tracing::Level;
 use crate::clock::WallOffset;
 use crate::error::{AgentError, Kind};
 use crate::profile::{Profile, ProfileName};
-use crate::store::StoreKind;
+use crate::store::StoreChoice;
 
 mod file;
 
@@ -89,8 +89,8 @@ pub struct Log {
 pub struct Config {
     /// Folders, host id, sockets.
     pub places: Places,
-    /// The store that the user chose; `None`: the ladder keychain, file, memory.
-    pub store: Sourced<Option<StoreKind>>,
+    /// The store that the user chose, or the ladder.
+    pub store: Sourced<StoreChoice>,
     /// The profiles that `config.json` names.
     pub profiles: BTreeMap<ProfileName, Profile>,
     /// Log settings.
@@ -181,31 +181,22 @@ fn store(
     document: &file::Document,
     path: &std::path::Path,
     problems: &mut Vec<String>,
-) -> Result<Sourced<Option<StoreKind>>, AgentError> {
+) -> Result<Sourced<StoreChoice>, AgentError> {
     const NAME: &str = "SEQERA_CREDENTIAL_STORE";
     const CHOICES: &str = "use 'auto', 'keychain', 'file' or 'memory'";
     if let Some(given) = text(env, NAME) {
-        let kind = store_kind(&given).ok_or_else(|| misset(NAME, &given, CHOICES))?;
-        return Ok(Sourced::new(kind, Source::Env(NAME)));
+        let choice = given.parse().map_err(|_| misset(NAME, &given, CHOICES))?;
+        return Ok(Sourced::new(choice, Source::Env(NAME)));
     }
-    let Some(given) = &document.credential_store else { return Ok(Sourced::new(None, Source::Default)) };
-    match store_kind(given) {
-        Some(kind) => Ok(Sourced::new(kind, Source::File(path.to_owned()))),
-        None => {
+    let Some(given) = &document.credential_store else {
+        return Ok(Sourced::new(StoreChoice::Auto, Source::Default));
+    };
+    match given.parse() {
+        Ok(choice) => Ok(Sourced::new(choice, Source::File(path.to_owned()))),
+        Err(_) => {
             problems.push(format!("{}: credentialStore {given:?} is not a store: {CHOICES}", path.display()));
-            Ok(Sourced::new(None, Source::Default))
+            Ok(Sourced::new(StoreChoice::Auto, Source::Default))
         }
-    }
-}
-
-/// `Some(None)` is the ladder.
-fn store_kind(given: &str) -> Option<Option<StoreKind>> {
-    match given {
-        "auto" => Some(None),
-        "keychain" => Some(Some(StoreKind::Keychain)),
-        "file" => Some(Some(StoreKind::File)),
-        "memory" => Some(Some(StoreKind::Memory)),
-        _ => None,
     }
 }
 

@@ -125,6 +125,18 @@ impl AgentError {
         Self { retry_after: Some(retry_after), ..Self::new(Kind::Unreachable, message, hint) }
     }
 
+    /// The Platform refuses a token that was given to us.
+    pub fn refused_token(what: &str) -> Self {
+        let hint = "check that it belongs to this Platform, or create a new one: profile icon, 'User tokens'";
+        Self::new(Kind::LoginExpired, what, hint)
+    }
+
+    /// A token that was given to us cannot be checked now.
+    pub fn unchecked(api: &str, why: &str) -> Self {
+        let message = format!("{api} could not be asked about this access token: {why}");
+        Self::new(Kind::Unreachable, message, "nothing was changed; try again later")
+    }
+
     /// Nobody finished the login.
     pub fn login_timed_out(after: Duration) -> Self {
         let message = format!("nobody finished the login within {} s", after.as_secs());

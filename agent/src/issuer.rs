@@ -161,6 +161,18 @@ pub struct Granted {
     pub notes: Vec<String>,
 }
 
+impl Granted {
+    /// The tokens, where they would have to be revoked. A fixed credential is the person's own.
+    pub fn revocable(&self) -> Option<Revocable> {
+        match &self.credential {
+            Credential::Fixed { .. } => None,
+            Credential::Renewable(grant) => {
+                Some(Revocable { refresh: grant.refresh.clone(), access: Some(grant.access.token.clone()) })
+            }
+        }
+    }
+}
+
 /// One kind of provider, for one profile. Every method but `callback` and `page` waits on the network.
 #[async_trait]
 pub trait Issuer: Send + Sync {

@@ -1,15 +1,13 @@
 //! `seqera-agent`: flags, log, runtime, exit code.
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
+use seqera_agent::assemble::assemble;
 use seqera_agent::config::{self, Config, Flags};
 use seqera_agent::error::{AgentError, Kind};
-use seqera_agent::run::{Core, Ended, Parts, run};
+use seqera_agent::run::{Ended, run};
 use seqera_agent::stop::Stop;
 use seqera_agent::{crash, launch, logging, process, wipe};
-use tonic::service::Routes;
 
 #[global_allocator]
 static ALLOCATOR: wipe::Wiping = wipe::Wiping;
@@ -133,7 +131,6 @@ async fn agent(config: Config) -> Result<(), AgentError> {
             tracing::error!(%error, "the launcher could not be told");
         }
     };
-    let assemble = |_| async { Ok(Parts { routes: Routes::builder(), core: Arc::new(NoSessions) }) };
     match run(config, Stop::new(), assemble, ready).await? {
         Ended::Served => Ok(()),
         Ended::Elsewhere(_) if detached => {
@@ -151,18 +148,4 @@ async fn agent(config: Config) -> Result<(), AgentError> {
             "use that one, or end it with 'seqera agent stop'",
         )),
     }
-}
-
-/// A core without sessions: health and reflection alone are served.
-struct NoSessions;
-
-#[tonic::async_trait]
-impl Core for NoSessions {
-    fn idle(&self) -> bool {
-        true
-    }
-
-    async fn reload(&self) {}
-
-    async fn drain(&self, _limit: Duration) {}
 }

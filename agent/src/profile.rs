@@ -174,9 +174,23 @@ impl Profile {
         if self.api_url.is_empty() { &self.authority } else { &self.api_url }
     }
 
+    /// True where `authority` names the authority of this profile.
+    pub fn serves(&self, authority: &str) -> bool {
+        canonical(&self.authority) == canonical(authority)
+    }
+
     /// True where a secret of `other` may be used with this profile.
     pub fn same_party(&self, other: &Self) -> bool {
         self.authority == other.authority && self.client_id == other.client_id
+    }
+}
+
+/// One spelling per authority. On Seqera Cloud two hosts serve the same API, and discovery at one may name
+/// the other (facts 2.1); nowhere else are two addresses one authority.
+pub fn canonical(authority: &str) -> &str {
+    match authority.trim_end_matches('/') {
+        "https://api.cloud.seqera.io" => Profile::CLOUD_AUTHORITY,
+        other => other,
     }
 }
 

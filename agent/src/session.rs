@@ -1,6 +1,7 @@
 //! The state machine of one profile. Pure: the worker brings the time and the outcomes, and does what the
 //! decisions say. No I/O, no clock, no secret but the access token that is served.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::attempts::Attempts;
@@ -20,7 +21,7 @@ pub struct Session {
     generation: u64,
     standing: Standing,
     can_renew: bool,
-    held: Option<Held>,
+    held: Option<Arc<Held>>,
     /// The API refused what is held.
     rejected: bool,
     last_rejection: Option<Moment>,
@@ -28,6 +29,8 @@ pub struct Session {
     attempts: Attempts,
     keep_alive_at: Option<Moment>,
     interrupted: bool,
+    /// When the interrupted renewal is repeated, until that is begun.
+    repeat_at: Option<Moment>,
 }
 
 impl Session {
@@ -45,6 +48,7 @@ impl Session {
             attempts: Attempts::default(),
             keep_alive_at: None,
             interrupted: false,
+            repeat_at: None,
         }
     }
 
@@ -54,9 +58,10 @@ impl Session {
             kind: beginning.kind,
             standing: Standing::SignedIn,
             can_renew: beginning.can_renew,
-            held: beginning.held,
+            held: beginning.held.map(Arc::new),
             keep_alive_at: beginning.keep_alive_at,
-            interrupted: beginning.interrupted,
+            interrupted: beginning.interrupted.is_some(),
+            repeat_at: beginning.interrupted,
             ..Self::signed_out(generation)
         }
     }
@@ -82,13 +87,18 @@ impl Session {
     }
 
     /// The token that may be served now.
-    pub fn servable(&self, now: Moment) -> Option<&Held> {
-        self.held.as_ref().filter(|held| !self.rejected && held.is_valid(now))
+    pub fn servable(&self, now: Moment) -> Option<&Arc<Held>> {
+        self.offered().filter(|held| held.is_valid(now))
     }
 
     /// What is in memory, servable or not.
-    pub fn held(&self) -> Option<&Held> {
+    pub fn held(&self) -> Option<&Arc<Held>> {
         self.held.as_ref()
+    }
+
+    /// What is in memory and was not refused by the API; it may have expired.
+    pub fn offered(&self) -> Option<&Arc<Held>> {
+        self.held.as_ref().filter(|_| !self.rejected)
     }
 
     /// The last failed attempt, until one succeeds.
@@ -189,16 +199,16 @@ impl Session {
     /// credential is read again only while somebody waits for it.
     pub fn next_due(&self, somebody_waits: bool) -> Option<Moment> {
         let idle = self.standing == Standing::SignedOut || self.running.is_some();
-        if idle || (self.kind == Kind::Fixed && !somebody_waits) {
+        if idle || self.remedy().is_none() || (self.kind == Kind::Fixed && !somebody_waits) {
             return None;
         }
         let due = match self.standing {
-            Standing::SignedIn => self.held.as_ref().and_then(Held::due),
+            Standing::SignedIn => self.held.as_ref().and_then(|held| held.due()),
             _ => None,
         };
         // All are of this process, so that the monotonic part orders them.
         let scheduled = [due, self.keep_alive_at].into_iter().flatten().min_by_key(|moment| moment.mono);
-        self.attempts.next().or(scheduled)
+        self.repeat_at.or(self.attempts.next()).or(scheduled)
     }
 
     /// What to start because its time has come, with or without a caller.
@@ -209,6 +219,7 @@ impl Session {
     /// The worker has started the job.
     pub fn started(&mut self, job: Job) {
         self.running = Some(job);
+        self.repeat_at = None;
     }
 
     /// A job has ended. Its generation is this session's: the worker has seen to that.
@@ -221,7 +232,7 @@ impl Session {
                 self.on_granted(now, sent, access, jitter);
             }
             Outcome::Loaded(held) => {
-                self.held = Some(held);
+                self.held = Some(Arc::new(held));
                 self.succeed();
             }
             Outcome::Checked(Check::Refused) => self.end("the Platform refuses the access token".into()),
@@ -240,7 +251,7 @@ impl Session {
     fn on_granted(&mut self, now: Moment, sent: Moment, access: Result<Access, Unservable>, jitter: Jitter) {
         match access {
             Ok(access) if !access.lifetime.is_zero() => {
-                self.held = Some(Held::renewable(access, sent, jitter));
+                self.held = Some(Arc::new(Held::renewable(access, sent, jitter)));
                 self.standing = Standing::SignedIn;
                 self.succeed();
             }

@@ -31,7 +31,7 @@ fn session() -> Session {
             held: Some(Held::renewable(access("first", 100), at(0), HALF)),
             can_renew: true,
             keep_alive_at: Some(at(10_800)),
-            interrupted: false,
+            interrupted: None,
         },
     )
 }
@@ -39,7 +39,7 @@ fn session() -> Session {
 fn fixed(held: bool) -> Session {
     let held = held.then(|| Held::fixed(AccessToken::new("pat"), at(0), None));
     let kind = Kind::Fixed;
-    Session::begin(1, Beginning { kind, held, can_renew: false, keep_alive_at: None, interrupted: false })
+    Session::begin(1, Beginning { kind, held, can_renew: false, keep_alive_at: None, interrupted: None })
 }
 
 fn ask(min_valid: u64, patience: u64) -> Ask {
@@ -203,7 +203,7 @@ fn a_token_without_life_is_never_served() {
             held: None,
             can_renew: true,
             keep_alive_at: None,
-            interrupted: false,
+            interrupted: None,
         },
     );
     renewed(&mut session, "dead", 0, 5);

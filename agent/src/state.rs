@@ -69,6 +69,16 @@ struct Written {
 impl State {
     /// Reads what is remembered. Never fails: what cannot be read is a problem that is told and kept.
     pub fn open(places: &Places) -> Self {
+        Self::over(places, Lane::new("state"))
+    }
+
+    /// As [`State::open`], for tests under a paused clock.
+    #[cfg(test)]
+    pub(crate) fn open_inline(places: &Places) -> Self {
+        Self::over(places, Lane::inline("state"))
+    }
+
+    fn over(places: &Places, lane: Lane) -> Self {
         let run_folder = places.run_dir();
         let (sessions, unreadable) = match read(&run_folder.join("sessions.json")) {
             Ok(sessions) => (sessions, None),
@@ -89,7 +99,7 @@ impl State {
             unreadable: Mutex::new(unreadable),
             summary_problem: Mutex::new(None),
         };
-        Self { shared: Arc::new(shared), lane: Arc::new(Lane::new("state")) }
+        Self { shared: Arc::new(shared), lane: Arc::new(lane) }
     }
 
     /// All that is remembered now. Never waits.

@@ -119,6 +119,6 @@ pub struct Beginning {
     pub can_renew: bool,
     /// When the refresh token has to be used to stay alive.
     pub keep_alive_at: Option<Moment>,
-    /// An intent was found: a renewal may have been interrupted. It is repeated at once.
-    pub interrupted: bool,
+    /// An intent was found, then: a renewal may have been interrupted. It is repeated at once.
+    pub interrupted: Option<Moment>,
 }

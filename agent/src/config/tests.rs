@@ -32,9 +32,9 @@ fn the_environment_beats_the_file_and_both_are_named() {
     let home = home();
     let path = write(home.path(), r#"{"credentialStore": "file", "unknownKey": [1]}"#);
     let config = read(home.path(), &[]).unwrap();
-    assert_eq!(config.store, Sourced { value: Some(StoreKind::File), source: Source::File(path) });
+    assert_eq!(config.store, Sourced { value: StoreChoice::File, source: Source::File(path) });
     let config = read(home.path(), &[("SEQERA_CREDENTIAL_STORE", "memory")]).unwrap();
-    assert_eq!(config.store.value, Some(StoreKind::Memory));
+    assert_eq!(config.store.value, StoreChoice::Memory);
     assert_eq!(config.store.source.to_string(), "SEQERA_CREDENTIAL_STORE");
     assert_eq!(config.problems, [""; 0]);
 }
@@ -43,7 +43,7 @@ fn the_environment_beats_the_file_and_both_are_named() {
 fn without_a_word_from_anybody_the_defaults_hold() {
     let home = home();
     let config = read(home.path(), &[]).unwrap();
-    assert_eq!(config.store, Sourced { value: None, source: Source::Default });
+    assert_eq!(config.store, Sourced { value: StoreChoice::Auto, source: Source::Default });
     assert_eq!(config.idle_exit.value, Some(Duration::from_secs(600)));
     assert_eq!(config.log.level.value, Some(Level::INFO));
     let log = home.path().join(".local/state/seqera/agent.log");

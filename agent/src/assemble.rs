@@ -1,0 +1,114 @@
+//! Puts the core together from real parts: stores, providers, registry, services. One place, no decisions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use prost_types::Timestamp;
+use seqera_agent_proto::PROTOCOL;
+use seqera_agent_proto::v1::InfoResponse;
+
+use crate::clock::{Clock, SystemClock};
+use crate::crash::crash_point;
+use crate::error::AgentError;
+use crate::http::{Http, Limits};
+use crate::issuer::providers::Providers;
+use crate::login::Logins;
+use crate::pending::Pending;
+use crate::registry::Registry;
+use crate::run::{Core, Parts, Wiring};
+use crate::service::{self, control::Host};
+use crate::shared::Shared;
+use crate::state::State;
+use crate::store::Ladder;
+
+/// The core of a real agent.
+///
+/// # Errors
+/// None today; the process is told of a failure by this way.
+pub async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
+    let config = Arc::clone(&wiring.config);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.clock_offset));
+    let http = Http::new(Arc::clone(&clock), Limits::default());
+    let providers = Arc::new(Providers::new(http, Arc::clone(&clock)));
+    let shared = Arc::new(Shared {
+        issuers: Arc::clone(&providers) as Arc<dyn crate::issuer::Issuers>,
+        ladder: Arc::new(Ladder::open(config.store.value, &config.places)),
+        state: State::open(&config.places),
+        pending: Pending::new(Arc::clone(&clock)),
+        due_changed: Arc::default(),
+        crash: crash_point,
+        clock: Arc::clone(&clock),
+    });
+    let logins = Logins::new(Arc::clone(&clock));
+    let registry = Registry::start(Arc::clone(&shared), logins, config.profiles.clone());
+    tokio::spawn(Arc::clone(&registry).tick());
+    tokio::spawn(shared.pending.clone().run());
+    let started_at = Timestamp::from(clock.now().wall);
+    let process = Arc::new(Process { registry: Arc::clone(&registry), wiring, started_at });
+    let host: Arc<dyn Host> = Arc::clone(&process) as Arc<dyn Host>;
+    let routes = service::routes(registry, providers, host);
+    Ok(Parts { routes, core: process })
+}
+
+/// The agent as `Control` and `run` see it.
+struct Process {
+    registry: Arc<Registry>,
+    wiring: Wiring,
+    started_at: Timestamp,
+}
+
+impl Process {
+    fn reread(&self) -> Vec<String> {
+        match self.wiring.config.reread() {
+            Ok(config) => {
+                self.registry.reload(config.profiles);
+                config.problems
+            }
+            Err(error) => vec![error.to_string()],
+        }
+    }
+}
+
+impl Host for Process {
+    fn info(&self) -> InfoResponse {
+        let config = &self.wiring.config;
+        InfoResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: PROTOCOL,
+            pid: std::process::id(),
+            started_at: Some(self.started_at),
+            config_dir: config.places.config_dir.display().to_string(),
+            host_id: config.places.host_id.clone(),
+            socket: self.wiring.socket.borrow().display().to_string(),
+            dumpable: config.flags.dumpable,
+            problems: config.problems.clone(),
+            ..InfoResponse::default()
+        }
+    }
+
+    fn reload(&self) -> Vec<String> {
+        self.reread()
+    }
+
+    fn stop(&self) {
+        self.wiring.stop.begin("a client asked for it");
+    }
+}
+
+#[async_trait]
+impl Core for Process {
+    fn idle(&self) -> bool {
+        self.registry.idle()
+    }
+
+    async fn reload(&self) {
+        for problem in self.reread() {
+            tracing::warn!(problem, "configuration");
+        }
+    }
+
+    async fn drain(&self, limit: Duration) {
+        self.registry.drain(limit).await;
+    }
+}

@@ -1,0 +1,108 @@
+//! The outside of a worker: commands in, answers and a view out.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::clock::Moment;
+use crate::error::{AgentError, Kind};
+use crate::install::Login;
+use crate::signout::SignedOut;
+use crate::verdict::Ask;
+use crate::view::{Served, View};
+
+/// Commands that may wait for one worker. More callers than this wait for a place in the queue.
+pub const QUEUE: usize = 1024;
+
+/// What a worker is asked.
+pub enum Command {
+    /// A token, until the moment.
+    Token(Ask, Moment, oneshot::Sender<Result<Served, AgentError>>),
+    /// The ticker says that something is due.
+    Tick,
+    /// A login has succeeded.
+    Install(Box<Login>, oneshot::Sender<Vec<String>>),
+    /// Sign out; `true`: delete a fixed credential at the Platform as well.
+    SignOut(bool, oneshot::Sender<SignedOut>),
+    /// Start nothing any more; answered when nothing runs.
+    Drain(oneshot::Sender<()>),
+}
+
+/// Speaks to one worker. Clones speak to the same.
+#[derive(Clone)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+    view: watch::Receiver<Arc<View>>,
+}
+
+impl Handle {
+    /// A handle with the worker's ends of its channels.
+    pub fn new() -> (Self, mpsc::Receiver<Command>, watch::Sender<Arc<View>>) {
+        let (commands, inbox) = mpsc::channel(QUEUE);
+        let (publish, view) = watch::channel(Arc::default());
+        (Self { commands, view }, inbox, publish)
+    }
+
+    /// A token for one caller, who waits until then.
+    ///
+    /// # Errors
+    /// Where there is none, with what the person can do.
+    pub async fn token(&self, ask: Ask, until: Moment) -> Result<Served, AgentError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Token(ask, until, reply)).await?;
+        answer.await.unwrap_or_else(|_| Err(restarted()))
+    }
+
+    /// Installs a login; its notes for the person come back when it is stored.
+    ///
+    /// # Errors
+    /// Where a sign-out or another fault came between.
+    pub async fn install(&self, login: Login) -> Result<Vec<String>, AgentError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Install(Box::new(login), reply)).await?;
+        answer
+            .await
+            .map_err(|_| AgentError::new(Kind::Ended, "a sign-out came before the login was stored", ""))
+    }
+
+    /// Signs out.
+    ///
+    /// # Errors
+    /// Where the worker failed.
+    pub async fn sign_out(&self, revoke_fixed: bool) -> Result<SignedOut, AgentError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::SignOut(revoke_fixed, reply)).await?;
+        answer.await.map_err(|_| restarted())
+    }
+
+    /// Something may be due. A worker that is too busy to be told will see for itself.
+    pub fn tick(&self) {
+        let _ = self.commands.try_send(Command::Tick);
+    }
+
+    /// Returns when nothing runs, and nothing new will be started.
+    pub async fn drain(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.send(Command::Drain(reply)).await.is_ok() {
+            let _ = answer.await;
+        }
+    }
+
+    /// What is seen of the session, now.
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.borrow())
+    }
+
+    /// What is seen of the session, from now on.
+    pub fn watch(&self) -> watch::Receiver<Arc<View>> {
+        self.view.clone()
+    }
+
+    async fn send(&self, command: Command) -> Result<(), AgentError> {
+        self.commands.send(command).await.map_err(|_| restarted())
+    }
+}
+
+fn restarted() -> AgentError {
+    AgentError::internal("the task of this profile ended; it is started again")
+}

@@ -1,0 +1,84 @@
+//! What a worker runs beside itself, one at a time, and what each leaves.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+use seqera_agent_proto::place::token_sha256;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tracing::warn;
+
+use crate::install::Installed;
+use crate::issuer::Revocable;
+use crate::profile::ProfileName;
+use crate::renewal::{Kept, RenewalJob};
+use crate::secrets::load_fixed;
+use crate::shared::Shared;
+use crate::signout::SignedOut;
+use crate::state::Record;
+use crate::store::{Patience, StoreKind, Stored};
+use crate::token::AccessToken;
+use crate::verdict::{Job, Outcome};
+
+/// What a job leaves.
+pub enum JobDone {
+    /// A renewal, a load or a check.
+    Token(Outcome, Box<Kept>),
+    /// A login is installed.
+    Installed(Box<Installed>, oneshot::Sender<Vec<String>>),
+    /// A secret that the store had refused was offered to it again.
+    Saved(Result<(), String>),
+    /// A sign-out has ended.
+    SignedOut(SignedOut, oneshot::Sender<SignedOut>),
+}
+
+impl JobDone {
+    /// Tokens that were granted to a session that had ended.
+    pub fn into_stale(self) -> Option<Revocable> {
+        match self {
+            Self::Token(_, kept) => kept.stale,
+            Self::Installed(..) | Self::SignedOut(..) | Self::Saved(_) => None,
+        }
+    }
+}
+
+/// Starts a job that brings a token or a verdict on one. `held` is the fixed credential to check.
+pub fn spawn(job: Job, renewal: RenewalJob, held: Option<AccessToken>) -> JoinHandle<JobDone> {
+    tokio::spawn(async move {
+        let (outcome, kept) = match (job, held) {
+            (Job::Renew, _) => renewal.run().await,
+            (Job::Check, Some(token)) => {
+                (Outcome::Checked(Arc::clone(&renewal.issuer).check(&token).await), Kept::default())
+            }
+            (Job::Load | Job::Check, _) => (
+                load_fixed(&renewal.name, &renewal.profile, renewal.place, &renewal.shared).await,
+                Kept::default(),
+            ),
+        };
+        JobDone::Token(outcome, Box::new(kept))
+    })
+}
+
+/// Offers a secret to the store again that had refused it.
+pub fn spawn_save(
+    name: ProfileName,
+    secret: Stored,
+    from: Option<StoreKind>,
+    shared: Arc<Shared>,
+) -> JoinHandle<JobDone> {
+    tokio::spawn(async move {
+        let kept = match shared.ladder.save(&name, &secret, from, Patience::Background).await {
+            Ok(kept) => kept.kind,
+            Err(error) => return JobDone::Saved(Err(error.to_string())),
+        };
+        let sha256 = token_sha256(secret.secret.expose_secret());
+        let update = move |record: &mut Record| {
+            record.store = Some(kept);
+            record.secret_sha256 = Some(sha256);
+        };
+        if let Err(error) = shared.state.update(&name, update).await {
+            warn!(profile = %name, %error, "where a secret is kept could not be recorded");
+        }
+        JobDone::Saved(Ok(()))
+    })
+}

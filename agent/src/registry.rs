@@ -1,0 +1,240 @@
+//! Which profile a caller means, the worker of each profile, and the one ticker that wakes those who are due.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tracing::error;
+
+use crate::error::{AgentError, Kind};
+use crate::handle::Handle;
+use crate::login::Logins;
+use crate::profile::{Profile, ProfileName, near};
+use crate::shared::Shared;
+use crate::verdict::Standing;
+use crate::worker::Worker;
+
+/// A suspended machine stops timers, so that none is trusted for longer.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// Between two looks at a worker that has been told and has not answered yet.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
+
+/// Profiles that the configuration file names.
+pub type Configured = BTreeMap<ProfileName, Profile>;
+
+/// All profiles of this agent.
+pub struct Registry {
+    /// What the workers share.
+    pub shared: Arc<Shared>,
+    /// The running logins.
+    pub logins: Logins,
+    handles: ArcSwap<BTreeMap<ProfileName, Handle>>,
+    adding: Mutex<()>,
+    configured: ArcSwap<Configured>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Registry {
+    /// Starts a worker for every profile that the state knows. Nothing is renewed by that.
+    pub fn start(shared: Arc<Shared>, logins: Logins, configured: Configured) -> Arc<Self> {
+        let registry = Arc::new(Self {
+            shared,
+            logins,
+            handles: ArcSwap::default(),
+            adding: Mutex::new(()),
+            configured: ArcSwap::from_pointee(configured),
+            stopping: watch::Sender::new(false),
+        });
+        for name in registry.shared.state.snapshot().profiles.keys() {
+            registry.ensure(name);
+        }
+        registry
+    }
+
+    /// The profile that a caller means: the named one, else that of the named authority, else the chosen
+    /// one, else `default`.
+    ///
+    /// # Errors
+    /// `BAD_REQUEST` for what is not a name, `AUTHORITY_MISMATCH` where name and authority disagree.
+    pub fn resolve(&self, name: &str, authority: &str) -> Result<ProfileName, AgentError> {
+        let sessions = self.shared.state.snapshot();
+        if name.is_empty() && !authority.is_empty() {
+            return self.of_authority(authority).ok_or_else(|| {
+                let hint = format!("run 'seqera login --authority {authority}'");
+                AgentError::new(Kind::SignedOut, format!("no profile belongs to {authority}"), hint)
+            });
+        }
+        if name.is_empty() {
+            return Ok(sessions.default_profile.clone().unwrap_or_else(ProfileName::fallback));
+        }
+        let name: ProfileName = name.parse()?;
+        let belongs_to = sessions.profiles.get(&name).map(|record| &record.profile);
+        match belongs_to.filter(|profile| !authority.is_empty() && !profile.serves(authority)) {
+            None => Ok(name),
+            Some(profile) => {
+                let fits = self.of_authority(authority);
+                Err(AgentError::authority_mismatch(&name, &profile.authority, authority, fits.as_ref()))
+            }
+        }
+    }
+
+    /// The profile of an authority: one that is signed in before one that is not, then by name.
+    pub fn of_authority(&self, authority: &str) -> Option<ProfileName> {
+        let sessions = self.shared.state.snapshot();
+        let mut fitting: Vec<_> =
+            sessions.profiles.iter().filter(|(_, record)| record.profile.serves(authority)).collect();
+        fitting.sort_by_key(|(name, record)| (record.signed_out, (*name).clone()));
+        let configured = self.configured.load();
+        let from_file = configured.iter().find(|(_, profile)| profile.serves(authority));
+        fitting.first().map(|(name, _)| (*name).clone()).or_else(|| from_file.map(|(name, _)| name.clone()))
+    }
+
+    /// The worker of a known profile. Takes no lock.
+    ///
+    /// # Errors
+    /// `UNKNOWN_PROFILE` with near names.
+    pub fn worker(&self, name: &ProfileName) -> Result<Handle, AgentError> {
+        if let Some(handle) = self.handles.load().get(name) {
+            return Ok(handle.clone());
+        }
+        let known = self.names();
+        if known.contains(name) || *name == ProfileName::fallback() {
+            return Ok(self.ensure(name));
+        }
+        Err(AgentError::unknown_profile(name, &near(name.as_str(), known.iter())))
+    }
+
+    /// Every name that configuration or state knows.
+    pub fn names(&self) -> BTreeSet<ProfileName> {
+        let handles = self.handles.load();
+        let configured = self.configured.load();
+        let sessions = self.shared.state.snapshot();
+        let all = handles.keys().chain(configured.keys()).chain(sessions.profiles.keys());
+        // A worker that answered "signed out" for `default` makes no profile.
+        all.filter(|name| sessions.profiles.contains_key(*name) || configured.contains_key(*name))
+            .cloned()
+            .collect()
+    }
+
+    /// What the configuration file says of a profile.
+    pub fn configured(&self, name: &ProfileName) -> Option<Profile> {
+        self.configured.load().get(name).cloned()
+    }
+
+    /// The worker of a profile, started if need be.
+    pub fn ensure(&self, name: &ProfileName) -> Handle {
+        let _one_at_a_time = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let handles = self.handles.load_full();
+        if let Some(handle) = handles.get(name) {
+            return handle.clone();
+        }
+        let handle = supervise(name.clone(), Arc::clone(&self.shared));
+        let mut more = BTreeMap::clone(&handles);
+        more.insert(name.clone(), handle.clone());
+        self.handles.store(Arc::new(more));
+        handle
+    }
+
+    /// Every worker with its name.
+    pub fn workers(&self) -> Vec<(ProfileName, Handle)> {
+        self.handles.load().iter().map(|(name, handle)| (name.clone(), handle.clone())).collect()
+    }
+
+    /// Wakes whoever is due, for ever. Sleeps without an end while nobody has a session.
+    pub async fn tick(self: Arc<Self>) {
+        loop {
+            let changed = self.shared.due_changed.notified();
+            let now = self.shared.now();
+            let mut next = None;
+            for (_, handle) in self.workers() {
+                let Some(due) = handle.view().due else { continue };
+                if now.reached(due) {
+                    handle.tick();
+                }
+                let wait = now.until(due).clamp(SHORTEST_SLEEP, LONGEST_SLEEP);
+                next = Some(next.map_or(wait, |sooner: Duration| sooner.min(wait)));
+            }
+            match next {
+                None => changed.await,
+                Some(wait) => {
+                    let _ = tokio::time::timeout(wait, changed).await;
+                }
+            }
+        }
+    }
+
+    /// Profiles whose session, or whose revocation, a stop would forget.
+    pub fn only_in_memory(&self) -> Vec<ProfileName> {
+        let mut names: BTreeSet<_> = self.shared.pending.profiles().into_iter().collect();
+        for (name, handle) in self.workers() {
+            let view = handle.view();
+            let kept = view.record.store.is_some_and(|store| store != crate::store::StoreKind::Memory);
+            if view.standing == Standing::SignedIn && (view.unsaved.is_some() || !kept) {
+                names.insert(name);
+            }
+        }
+        names.into_iter().collect()
+    }
+
+    /// True where an exit would be noticed by nobody.
+    pub fn idle(&self) -> bool {
+        let signed_in = |handle: &Handle| handle.view().standing == Standing::SignedIn;
+        !self.workers().iter().any(|(_, handle)| signed_in(handle))
+            && self.shared.pending.profiles().is_empty()
+            && !self.logins.any()
+    }
+
+    /// Signed-in profiles.
+    pub fn sessions(&self) -> usize {
+        self.workers().iter().filter(|(_, handle)| handle.view().standing == Standing::SignedIn).count()
+    }
+
+    /// Takes over a configuration that was read again.
+    pub fn reload(&self, configured: Configured) {
+        self.configured.store(Arc::new(configured));
+    }
+
+    /// Turns true when the agent stops; watchers end by it.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    /// Starts no new renewal, waits for the running ones until the limit, and ends the watchers.
+    pub async fn drain(&self, limit: Duration) {
+        self.stopping.send_replace(true);
+        let workers = self.workers();
+        let all = async {
+            for (_, handle) in &workers {
+                handle.drain().await;
+            }
+        };
+        if tokio::time::timeout(limit, all).await.is_err() {
+            error!("a renewal did not end in time; its intent is recorded");
+        }
+        if let Err(error) = self.shared.state.flush().await {
+            error!(%error, "the state could not be written");
+        }
+    }
+}
+
+/// Runs the worker of a profile, and starts it again from what is stored if it panics.
+fn supervise(name: ProfileName, shared: Arc<Shared>) -> Handle {
+    let (handle, mut inbox, view) = Handle::new();
+    let first = Worker::new(name.clone(), Arc::clone(&shared), view.clone());
+    tokio::spawn(async move {
+        let mut worker = first;
+        loop {
+            let run = AssertUnwindSafe(worker.run(&mut inbox));
+            match futures_util::FutureExt::catch_unwind(run).await {
+                Ok(()) => return,
+                Err(_) => error!(profile = %name, "the task of a profile panicked; it is started again"),
+            }
+            worker = Worker::new(name.clone(), Arc::clone(&shared), view.clone());
+        }
+    });
+    handle
+}

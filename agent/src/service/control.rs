@@ -1,0 +1,60 @@
+//! Service `Control`: the agent itself.
+
+use std::sync::Arc;
+
+use seqera_agent_proto::v1::control_server;
+use seqera_agent_proto::v1::{
+    InfoRequest, InfoResponse, ReloadRequest, ReloadResponse, ShutdownRequest, ShutdownResponse,
+};
+use tonic::{Request, Response, Status};
+
+use crate::error::{AgentError, Kind};
+use crate::registry::Registry;
+
+/// What the process around the registry can do. Implemented by `run.rs`.
+pub trait Host: Send + Sync {
+    /// Version, pid, folders, socket; sessions and problems of the state are added by the service.
+    fn info(&self) -> InfoResponse;
+    /// Reads the configuration again; its problems come back.
+    fn reload(&self) -> Vec<String>;
+    /// Begins to stop.
+    fn stop(&self);
+}
+
+/// The service.
+pub struct Control {
+    /// All profiles.
+    pub registry: Arc<Registry>,
+    /// The process.
+    pub host: Arc<dyn Host>,
+}
+
+#[tonic::async_trait]
+impl control_server::Control for Control {
+    async fn info(&self, _: Request<InfoRequest>) -> Result<Response<InfoResponse>, Status> {
+        let mut info = self.host.info();
+        info.sessions = u32::try_from(self.registry.sessions()).unwrap_or(u32::MAX);
+        info.store = self.registry.shared.ladder.current_kind().as_str().to_owned();
+        info.problems.extend(self.registry.shared.state.problems());
+        Ok(Response::new(info))
+    }
+
+    async fn reload(&self, _: Request<ReloadRequest>) -> Result<Response<ReloadResponse>, Status> {
+        Ok(Response::new(ReloadResponse { problems: self.host.reload() }))
+    }
+
+    async fn shutdown(
+        &self,
+        request: Request<ShutdownRequest>,
+    ) -> Result<Response<ShutdownResponse>, Status> {
+        let only_here = self.registry.only_in_memory();
+        if !only_here.is_empty() && !request.into_inner().force {
+            let names: Vec<_> = only_here.iter().map(|name| format!("'{name}'")).collect();
+            let what = format!("a stop would forget what lives in memory only: {}", names.join(", "));
+            let hint = "sign out first, mend the store, or stop with --force";
+            return Err(AgentError::new(Kind::StoreFailed, what, hint).into());
+        }
+        self.host.stop();
+        Ok(Response::new(ShutdownResponse {}))
+    }
+}

@@ -1,0 +1,141 @@
+//! From what the agent knows to what the contract says. No decisions here.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use prost_types::Timestamp;
+use seqera_agent_proto::v1;
+
+use crate::clock::Moment;
+use crate::profile::{Profile, ProfileName};
+use crate::state::Record;
+use crate::token::{Account, Kind, Organization};
+use crate::verdict::{Failure, Standing, Trouble};
+use crate::view::{Served, View};
+
+/// A wall time.
+pub fn timestamp(time: SystemTime) -> Timestamp {
+    Timestamp::from(time)
+}
+
+fn unix(seconds: u64) -> Timestamp {
+    timestamp(UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+/// One hand-out.
+pub fn token(name: &ProfileName, served: &Served) -> v1::AccessToken {
+    let record = &served.record;
+    v1::AccessToken {
+        access_token: served.held.token.expose().to_owned(),
+        token_type: "Bearer".into(),
+        expires_at: served.held.expires().map(timestamp),
+        renewed_at: Some(timestamp(served.held.sent.wall)),
+        profile: name.to_string(),
+        authority: record.profile.authority.clone(),
+        account: record.account.as_ref().map(account),
+        renewal_failing: served.failing,
+        valid_for: served.remaining.and_then(|left| prost_types::Duration::try_from(left).ok()),
+        api_url: record.profile.api().to_owned(),
+        workspace_id: record.workspace_id.unwrap_or_default(),
+        kind: kind(record.kind).into(),
+    }
+}
+
+/// Who is signed in.
+pub fn account(account: &Account) -> v1::Account {
+    v1::Account {
+        subject: account.subject.clone(),
+        email: account.email.clone(),
+        user_name: account.user_name.clone(),
+        display_name: account.display_name.clone(),
+        user_id: account.user_id,
+    }
+}
+
+/// An organisation.
+pub fn organization(organization: &Organization) -> v1::Organization {
+    v1::Organization { id: organization.id, name: organization.name.clone() }
+}
+
+/// Renewable or fixed.
+pub fn kind(kind: Kind) -> v1::CredentialKind {
+    match kind {
+        Kind::Renewable => v1::CredentialKind::Renewable,
+        Kind::Fixed => v1::CredentialKind::Fixed,
+    }
+}
+
+/// Whether somebody is signed in.
+pub fn state(standing: &Standing) -> v1::SessionState {
+    match standing {
+        Standing::SignedOut => v1::SessionState::SignedOut,
+        Standing::SignedIn => v1::SessionState::SignedIn,
+        Standing::Expired(_) => v1::SessionState::LoginExpired,
+    }
+}
+
+/// How the profile reaches its provider.
+pub fn settings(profile: &Profile) -> v1::ProfileSettings {
+    v1::ProfileSettings {
+        authority: profile.authority.clone(),
+        client_id: profile.client_id.clone(),
+        audience: profile.audience.clone(),
+        api_url: profile.api().to_owned(),
+        backend_url: profile.backend_url.clone(),
+        scopes: profile.scopes.clone(),
+        provider: "platform".into(),
+    }
+}
+
+/// Everything `status` shows. From memory.
+pub fn status(name: &ProfileName, view: &View, now: Moment) -> v1::SessionStatus {
+    let record: &Record = &view.record;
+    let held = view.held.as_ref().filter(|held| held.is_valid(now));
+    let signed_in = view.standing == Standing::SignedIn;
+    v1::SessionStatus {
+        profile: name.to_string(),
+        state: state(&view.standing).into(),
+        kind: kind(record.kind).into(),
+        settings: (!record.profile.authority.is_empty()).then(|| settings(&record.profile)),
+        account: record.account.as_ref().map(account),
+        organization: record.organization.as_ref().map(organization),
+        workspace_id: record.workspace_id.unwrap_or_default(),
+        logged_in_at: record.logged_in_at.map(unix),
+        last_renewed_at: record.last_renewed_at.map(unix),
+        access_expires_at: held.and_then(|held| held.expires()).map(timestamp),
+        session_expires_at: record.refresh_expires_at.map(unix),
+        next_renewal_at: view.due.filter(|_| signed_in).map(|due| timestamp(due.wall)),
+        store: record.store.map(|store| store.as_str().to_owned()).unwrap_or_default(),
+        unsaved: view.unsaved.is_some(),
+        last_failure: view.failure.as_ref().map(|failed| failure(failed, view.due)),
+        notes: notes(view),
+    }
+}
+
+fn failure(failure: &Failure, retry: Option<Moment>) -> v1::session_status::Failure {
+    let reason = match failure.trouble {
+        Trouble::Transient(_) | Trouble::Unknown | Trouble::Unclear => v1::Reason::IssuerUnreachable,
+        Trouble::Misconfigured => v1::Reason::Misconfigured,
+        Trouble::Store => v1::Reason::StoreFailed,
+        Trouble::Locked => v1::Reason::KeychainLocked,
+    };
+    v1::session_status::Failure {
+        reason: reason.into(),
+        message: failure.why.clone(),
+        at: Some(timestamp(failure.at.wall)),
+        retry_at: retry.map(|retry| timestamp(retry.wall)),
+    }
+}
+
+fn notes(view: &View) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Standing::Expired(why) = &view.standing {
+        notes.push(format!("the session has ended: {why}"));
+    }
+    if let Some(why) = &view.unsaved {
+        notes.push(format!("kept in memory only, until it can be stored: {why}"));
+    }
+    if view.intent_unwritten {
+        notes.push("the last renewal could not be announced in sessions.json; is the disk full?".into());
+    }
+    notes
+}

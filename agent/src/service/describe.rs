@@ -1,0 +1,56 @@
+//! `Sessions.Describe`: asks the Platform who a token is. Nothing of it is stored, cached or logged.
+
+use seqera_agent_proto::v1::Description;
+
+use crate::error::{AgentError, Kind};
+use crate::issuer::providers::Providers;
+use crate::platform::{PlatformError, choose};
+use crate::profile::Profile;
+use crate::service::convert;
+use crate::token::{AccessToken, Organization};
+
+/// Who the token is, and what its Platform is.
+///
+/// # Errors
+/// `LOGIN_EXPIRED` where the Platform refuses the token, `MISCONFIGURED` where there is no Platform,
+/// `ISSUER_UNREACHABLE` where it cannot be asked.
+pub async fn describe(
+    providers: &Providers,
+    profile: &Profile,
+    token: &AccessToken,
+) -> Result<Description, AgentError> {
+    let platform = providers.platform(profile);
+    let (user, orgs, service) =
+        tokio::join!(platform.user_info(token), platform.orgs(token), platform.service_info());
+    let user = user.map_err(|error| failure(profile, &error))?;
+    Ok(Description {
+        account: Some(convert::account(&user.user.complete(None))),
+        organizations: orgs.unwrap_or_default().iter().map(convert::organization).collect(),
+        platform_version: service.map(|info| info.version).unwrap_or_default(),
+        api_url: profile.api().to_owned(),
+    })
+}
+
+/// The organisation that a login chooses, where the Platform tells.
+pub async fn organization(
+    providers: &Providers,
+    profile: &Profile,
+    token: &AccessToken,
+) -> Option<Organization> {
+    let orgs = providers.platform(profile).orgs(token).await.ok()?;
+    choose(&orgs, None).cloned()
+}
+
+fn failure(profile: &Profile, error: &PlatformError) -> AgentError {
+    let api = profile.api();
+    match error {
+        PlatformError::Unauthorized | PlatformError::Forbidden => {
+            AgentError::refused_token(&format!("{api} refuses this access token"))
+        }
+        PlatformError::Unreachable(why) => AgentError::unchecked(api, why),
+        PlatformError::NotAPlatform(_) | PlatformError::Misconfigured(_) => {
+            let hint = "set SEQERA_AUTH_DOMAIN to the API of your Platform, for example https://host/api";
+            AgentError::new(Kind::Misconfigured, error.to_string(), hint)
+        }
+    }
+}

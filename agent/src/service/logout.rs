@@ -1,0 +1,67 @@
+//! `Sessions.Logout`: one profile or all, each with its own outcome as soon as it is known.
+
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::Stream;
+use seqera_agent_proto::v1::logout_outcome::Result as Outcome;
+use seqera_agent_proto::v1::{LogoutOutcome, LogoutRequest, logout_request::Target};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use crate::error::AgentError;
+use crate::profile::ProfileName;
+use crate::registry::Registry;
+use crate::signout::SignedOut;
+
+/// One outcome per profile.
+pub type Outcomes = Pin<Box<dyn Stream<Item = Result<LogoutOutcome, Status>> + Send>>;
+
+/// Signs out. A client that hangs up stops nothing.
+///
+/// # Errors
+/// Where the profile is not known.
+pub async fn logout(registry: &Arc<Registry>, asked: LogoutRequest) -> Result<Outcomes, AgentError> {
+    let names = match asked.target {
+        Some(Target::All(true)) => everything(registry).await,
+        Some(Target::Profile(name)) => one(registry, &name)?,
+        Some(Target::All(false)) | None => one(registry, "")?,
+    };
+    let (outcomes, stream) = tokio::sync::mpsc::channel(names.len().max(1));
+    for name in names {
+        let (registry, outcomes) = (Arc::clone(registry), outcomes.clone());
+        tokio::spawn(async move {
+            registry.logins.cancel(&name);
+            let result = registry.ensure(&name).sign_out(asked.revoke).await;
+            let _ = outcomes.send(result.map(|result| outcome(&name, result)).map_err(Status::from)).await;
+        });
+    }
+    Ok(Box::pin(ReceiverStream::new(stream)))
+}
+
+fn one(registry: &Registry, name: &str) -> Result<BTreeSet<ProfileName>, AgentError> {
+    let name = registry.resolve(name, "")?;
+    registry.worker(&name)?;
+    Ok(BTreeSet::from([name]))
+}
+
+/// Every profile that the agent, the state files, the keychain and the files know.
+async fn everything(registry: &Registry) -> BTreeSet<ProfileName> {
+    let mut names: BTreeSet<_> = registry.shared.state.snapshot().profiles.keys().cloned().collect();
+    names.extend(registry.shared.ladder.list_all().await.profiles.into_keys());
+    names
+}
+
+fn outcome(name: &ProfileName, result: SignedOut) -> LogoutOutcome {
+    let (result, detail) = match result {
+        SignedOut::Revoked => (Outcome::Revoked, String::new()),
+        SignedOut::Pending => (Outcome::Pending, String::new()),
+        SignedOut::NotOffered => (Outcome::NotOffered, String::new()),
+        SignedOut::Refused(word) => (Outcome::Refused, word),
+        SignedOut::TokenKept => (Outcome::TokenKept, String::new()),
+        SignedOut::KeychainLocked(why) => (Outcome::KeychainLocked, why),
+        SignedOut::NothingStored => (Outcome::NothingStored, String::new()),
+    };
+    LogoutOutcome { profile: name.to_string(), result: result.into(), detail }
+}

@@ -1,0 +1,101 @@
+//! Service `Sessions`: signs in, signs out, and tells who is signed in.
+
+use std::sync::Arc;
+
+use seqera_agent_proto::v1::sessions_server;
+use seqera_agent_proto::v1::{
+    CancelLoginRequest, CancelLoginResponse, DescribeRequest, Description, ImportTokenRequest, ListRequest,
+    ListResponse, LoginRequest, LogoutRequest, SessionStatus, StatusRequest, describe_request::Subject,
+};
+use tonic::{Request, Response, Status};
+
+use crate::clock::Moment;
+use crate::error::AgentError;
+use crate::issuer::providers::Providers;
+use crate::profile::Profile;
+use crate::registry::Registry;
+use crate::service::login::{self, Events};
+use crate::service::logout::{self, Outcomes};
+use crate::service::tokens::hand_out;
+use crate::service::{convert, describe, until};
+use crate::token::AccessToken;
+use crate::verdict::Ask;
+
+/// The service.
+pub struct Sessions {
+    /// All profiles.
+    pub registry: Arc<Registry>,
+    /// Ask the Platform.
+    pub providers: Arc<Providers>,
+}
+
+#[tonic::async_trait]
+impl sessions_server::Sessions for Sessions {
+    type LoginStream = Events;
+
+    async fn login(&self, request: Request<LoginRequest>) -> Result<Response<Events>, Status> {
+        Ok(Response::new(login::login(&self.registry, request.into_inner())?))
+    }
+
+    async fn cancel_login(
+        &self,
+        request: Request<CancelLoginRequest>,
+    ) -> Result<Response<CancelLoginResponse>, Status> {
+        let name = self.registry.resolve(&request.into_inner().profile, "")?;
+        Ok(Response::new(CancelLoginResponse { was_running: self.registry.logins.cancel(&name) }))
+    }
+
+    async fn import_token(
+        &self,
+        request: Request<ImportTokenRequest>,
+    ) -> Result<Response<SessionStatus>, Status> {
+        Ok(Response::new(login::import(&self.registry, &self.providers, request.into_inner()).await?))
+    }
+
+    type LogoutStream = Outcomes;
+
+    async fn logout(&self, request: Request<LogoutRequest>) -> Result<Response<Outcomes>, Status> {
+        Ok(Response::new(logout::logout(&self.registry, request.into_inner()).await?))
+    }
+
+    async fn list(&self, _: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
+        let now = self.registry.shared.now();
+        let status = |name| convert::status(name, &self.registry.ensure(name).view(), now);
+        let sessions = self.registry.names().iter().map(status).collect();
+        let default_profile = self.registry.resolve("", "")?.to_string();
+        Ok(Response::new(ListResponse { sessions, default_profile }))
+    }
+
+    async fn status(&self, request: Request<StatusRequest>) -> Result<Response<SessionStatus>, Status> {
+        let asked = request.into_inner();
+        let name = self.registry.resolve(&asked.profile, &asked.authority)?;
+        let view = self.registry.worker(&name)?.view();
+        Ok(Response::new(convert::status(&name, &view, self.registry.shared.now())))
+    }
+
+    async fn describe(&self, request: Request<DescribeRequest>) -> Result<Response<Description>, Status> {
+        let until = until(&request, self.registry.shared.now());
+        let (profile, token) = self.subject(request.into_inner(), until).await?;
+        Ok(Response::new(describe::describe(&self.providers, &profile, &token).await?))
+    }
+}
+
+impl Sessions {
+    async fn subject(
+        &self,
+        asked: DescribeRequest,
+        until: Moment,
+    ) -> Result<(Profile, AccessToken), AgentError> {
+        let name = match asked.subject {
+            Some(Subject::InlineToken(token)) => {
+                let settings = asked.settings.unwrap_or_default();
+                return Ok((login::inline(&settings)?, AccessToken::new(token.trim())));
+            }
+            Some(Subject::Profile(name)) => name,
+            None => String::new(),
+        };
+        let name = self.registry.resolve(&name, "")?;
+        let served = hand_out(&self.registry, &name, Ask::default(), until).await?;
+        Ok((served.record.profile.clone(), served.held.token.clone()))
+    }
+}

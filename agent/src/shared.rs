@@ -1,0 +1,48 @@
+//! What every worker and its jobs share: the real I/O objects of the agent, or a test's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::clock::{Clock, Moment};
+use crate::issuer::Issuers;
+use crate::pending::Pending;
+use crate::schedule::Jitter;
+use crate::state::State;
+use crate::store::Ladder;
+
+/// The parts that a worker does its work with.
+pub struct Shared {
+    /// Gives the time.
+    pub clock: Arc<dyn Clock>,
+    /// Finds the provider of a profile.
+    pub issuers: Arc<dyn Issuers>,
+    /// Keeps long-lived secrets.
+    pub ladder: Arc<Ladder>,
+    /// Keeps what is known of the sessions.
+    pub state: State,
+    /// Revocations and removals that are still owed.
+    pub pending: Pending,
+    /// Told when a worker's next due time may have changed.
+    pub due_changed: Arc<Notify>,
+    /// Dies at a named point; debug builds only.
+    pub crash: fn(&'static str),
+}
+
+impl Shared {
+    /// The time.
+    pub fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    /// A fresh jitter. Without randomness the middle is as good.
+    pub fn jitter(&self) -> Jitter {
+        Jitter::from_draw(getrandom::u32().unwrap_or(u32::MAX / 2))
+    }
+}
+
+/// Seconds since 1970, as the state files write times.
+pub fn unix(moment: Moment) -> u64 {
+    moment.wall.duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+}

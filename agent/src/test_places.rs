@@ -1,0 +1,28 @@
+//! Folders of a test's own, with the places of an agent in them.
+
+use seqera_agent_proto::place::Places;
+use tempfile::TempDir;
+
+/// Dropped, it takes its folders with it.
+pub(crate) struct TestPlaces {
+    home: TempDir,
+    places: Places,
+}
+
+impl TestPlaces {
+    pub(crate) fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().to_owned();
+        let places = Places::find(&|name| match name {
+            "HOME" | "USERPROFILE" => Some(root.clone().into_os_string()),
+            "SEQERA_AGENT_HOST_ID" => Some("testhost".into()),
+            _ => None,
+        });
+        Self { home, places: places.unwrap() }
+    }
+
+    pub(crate) fn places(&self) -> &Places {
+        assert!(self.home.path().exists());
+        &self.places
+    }
+}

@@ -1,0 +1,290 @@
+//! The task that owns the session of one profile. Callers send commands and wait; at most one job that
+//! writes (renewal, login, sign-out) runs at a time, and no lock is held across an await.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tracing::info;
+
+use crate::clock::Moment;
+use crate::error::AgentError;
+use crate::handle::Command;
+use crate::install::{Former, Login, install};
+use crate::issuer::Issuer;
+use crate::jobs::{JobDone, spawn};
+use crate::profile::ProfileName;
+use crate::renewal::{Generation, RenewalJob, Unsaved};
+use crate::session::Session;
+use crate::shared::Shared;
+use crate::signout::{SignOut, SignedOut};
+use crate::state::Record;
+use crate::token::{Kind, RefreshToken};
+use crate::verdict::{Ask, Decision, Job, Standing};
+use crate::view::{Served, View, refused, restore};
+
+#[path = "worker_done.rs"]
+mod done;
+
+/// A caller that waits for a token.
+struct Waiter {
+    ask: Ask,
+    until: Moment,
+    reply: oneshot::Sender<Result<Served, AgentError>>,
+}
+
+/// The state of one worker.
+pub struct Worker {
+    name: ProfileName,
+    shared: Arc<Shared>,
+    session: Session,
+    generation: Generation,
+    record: Arc<Record>,
+    refresh: Option<RefreshToken>,
+    unsaved: Option<Unsaved>,
+    /// When the store is asked again to take what it refused.
+    save_at: Option<Moment>,
+    intent_unwritten: bool,
+    waiters: Vec<Waiter>,
+    running: Option<JoinHandle<JobDone>>,
+    queued: VecDeque<Command>,
+    /// Nothing is started any more.
+    draining: bool,
+    drained: Vec<oneshot::Sender<()>>,
+    view: watch::Sender<Arc<View>>,
+    /// The view has to be published anew.
+    changed: bool,
+}
+
+impl Worker {
+    /// A worker for what is recorded of the profile.
+    pub fn new(name: ProfileName, shared: Arc<Shared>, view: watch::Sender<Arc<View>>) -> Self {
+        let generation = Generation::default();
+        let record = shared.state.record(&name);
+        let session = restore(record.as_ref(), generation.advance(), shared.now());
+        let mut worker = Self {
+            name,
+            session,
+            generation,
+            record: Arc::new(record.unwrap_or_default()),
+            shared,
+            refresh: None,
+            unsaved: None,
+            save_at: None,
+            intent_unwritten: false,
+            waiters: Vec::new(),
+            running: None,
+            queued: VecDeque::new(),
+            draining: false,
+            drained: Vec::new(),
+            view,
+            changed: true,
+        };
+        // Before anybody has a handle: nobody shall see a session that is not there yet.
+        worker.publish();
+        worker
+    }
+
+    /// Runs until every handle has gone.
+    pub async fn run(mut self, commands: &mut mpsc::Receiver<Command>) {
+        if self.record.signed_out && self.record.store.is_some() {
+            info!(profile = %self.name, "finishing a sign-out that was interrupted");
+            self.sign_out(false, oneshot::channel().0);
+        }
+        self.publish();
+        loop {
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.on_command(command),
+                    None => return,
+                },
+                done = ended(&mut self.running) => {
+                    self.running = None;
+                    self.changed = true;
+                    self.on_done(done);
+                }
+            }
+            self.proceed();
+            self.publish();
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Token(ask, until, reply) => self.on_request(Waiter { ask, until, reply }),
+            Command::Tick => self.on_tick(),
+            Command::SignOut(revoke_fixed, reply) => self.sign_out(revoke_fixed, reply),
+            Command::Drain(reply) => {
+                self.draining = true;
+                self.drained.push(reply);
+            }
+            install @ Command::Install(..) => self.queued.push_back(install),
+        }
+    }
+
+    /// Starts what waited for the running job.
+    fn proceed(&mut self) {
+        if self.running.is_some() {
+            return;
+        }
+        if let Some(Command::Install(login, reply)) = self.queued.pop_front() {
+            self.install(*login, reply);
+        } else {
+            for reply in self.drained.drain(..) {
+                let _ = reply.send(());
+            }
+        }
+    }
+
+    fn on_request(&mut self, mut waiter: Waiter) {
+        if waiter.reply.is_closed() {
+            return;
+        }
+        let now = self.shared.now();
+        waiter.ask.patience = now.until(waiter.until);
+        match self.session.on_request(now, &waiter.ask) {
+            Decision::Answer(start) => {
+                let _ = waiter.reply.send(self.answer(now));
+                self.start(start);
+            }
+            Decision::Wait(start) => {
+                self.changed = true;
+                self.waiters.push(waiter);
+                self.start(start);
+            }
+            Decision::Refuse(refusal) => {
+                let _ = waiter.reply.send(Err(refused(refusal, &self.name, &self.record.profile.authority)));
+            }
+        }
+    }
+
+    fn answer(&self, now: Moment) -> Result<Served, AgentError> {
+        match self.session.servable(now) {
+            Some(held) => Ok(Served {
+                held: Arc::clone(held),
+                record: Arc::clone(&self.record),
+                failing: self.session.failure().is_some() || *self.session.standing() != Standing::SignedIn,
+                remaining: held.remaining(now),
+            }),
+            None => Err(AgentError::internal("a token was decided on that may not be served")),
+        }
+    }
+
+    fn on_tick(&mut self) {
+        let now = self.shared.now();
+        self.waiters.retain(|waiter| !waiter.reply.is_closed());
+        let due = self.session.on_tick(now, !self.waiters.is_empty());
+        self.start(due);
+        self.save_again(now);
+    }
+
+    /// The only place that starts a renewal.
+    fn start(&mut self, job: Option<Job>) {
+        let Some(job) = job.filter(|_| self.running.is_none() && !self.draining) else { return };
+        self.session.started(job);
+        self.changed = true;
+        let renewal = RenewalJob {
+            name: self.name.clone(),
+            profile: self.record.profile.clone(),
+            subject: self.record.account.as_ref().map(|account| account.subject.clone()).unwrap_or_default(),
+            issuer: self.issuer(),
+            shared: Arc::clone(&self.shared),
+            refresh: self.refresh.clone(),
+            place: self.record.store,
+            unsaved: self.unsaved.is_some(),
+            intent: self.record.intent.clone().filter(|_| self.refresh.is_none()),
+            generation: self.generation.take(),
+        };
+        let held = self.session.held().map(|held| held.token.clone());
+        self.running = Some(spawn(job, renewal, held));
+    }
+
+    fn install(&mut self, login: Login, reply: oneshot::Sender<Vec<String>>) {
+        if login.generation != self.session.generation() {
+            return self.discard(login);
+        }
+        let former = Former {
+            record: self.shared.state.record(&self.name),
+            refresh: self.refresh.clone(),
+            issuer: Some(self.issuer()),
+        };
+        let (name, shared) = (self.name.clone(), Arc::clone(&self.shared));
+        self.running = Some(tokio::spawn(async move {
+            let installed = install(&name, login, former, &shared).await;
+            JobDone::Installed(Box::new(installed), reply)
+        }));
+    }
+
+    /// A login that a sign-out or another login has overtaken: nobody signs in behind the user's back.
+    fn discard(&self, login: Login) {
+        info!(profile = %self.name, "a login came too late; its tokens are revoked");
+        if let Some(tokens) = login.granted.revocable() {
+            let issuer = self.shared.issuers.issuer(&login.profile, Kind::Renewable);
+            self.shared.pending.revoke(&self.name, issuer, tokens);
+        }
+    }
+
+    /// Serving stops here and now; the rest is a job.
+    fn sign_out(&mut self, revoke_fixed: bool, reply: oneshot::Sender<SignedOut>) {
+        let job = SignOut {
+            name: self.name.clone(),
+            record: self.shared.state.record(&self.name),
+            issuer: self.issuer(),
+            shared: Arc::clone(&self.shared),
+            refresh: self.refresh.take(),
+            access: self.session.held().map(|held| held.token.clone()),
+            revoke_fixed,
+            running: self.running.take(),
+        };
+        self.session = Session::signed_out(self.generation.advance());
+        self.changed = true;
+        self.set_unsaved(self.shared.now(), None);
+        for command in std::mem::take(&mut self.queued) {
+            if let Command::Install(login, _) = command {
+                self.discard(*login);
+            }
+        }
+        self.wake_waiters();
+        self.running = Some(tokio::spawn(async move { JobDone::SignedOut(job.run().await, reply) }));
+    }
+
+    /// Asks about every waiting caller again.
+    fn wake_waiters(&mut self) {
+        for waiter in std::mem::take(&mut self.waiters) {
+            self.on_request(waiter);
+        }
+    }
+
+    fn issuer(&self) -> Arc<dyn Issuer> {
+        self.shared.issuers.issuer(&self.record.profile, self.record.kind)
+    }
+
+    /// Not after each request: an answer from memory changes nothing.
+    fn publish(&mut self) {
+        if !std::mem::take(&mut self.changed) {
+            return;
+        }
+        let waits = !self.waiters.is_empty();
+        let mut view = View::of(&self.session, &self.record, waits);
+        view.unsaved = self.unsaved.as_ref().map(|unsaved| unsaved.why.clone());
+        view.intent_unwritten = self.intent_unwritten;
+        if self.running.is_none() {
+            view.due = [view.due, self.save_at].into_iter().flatten().min_by_key(|due| due.mono);
+        }
+        self.view.send_replace(Arc::new(view));
+        self.shared.due_changed.notify_one();
+    }
+}
+
+/// Waits for the running job; for ever where none runs.
+async fn ended(running: &mut Option<JoinHandle<JobDone>>) -> Result<JobDone, tokio::task::JoinError> {
+    match running {
+        Some(job) => job.await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;
