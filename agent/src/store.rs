@@ -88,7 +88,7 @@ pub enum StoreError {
 pub enum Patience {
     /// Nobody sits there: 3 s, and no prompt.
     Background,
-    /// A person signs in and may answer a prompt: 60 s.
+    /// A person signs in: where the keychain is locked, they get 60 s to answer its prompt.
     Login,
 }
 

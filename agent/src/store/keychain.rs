@@ -5,7 +5,6 @@
 //! one, so that two folders never share a session.
 
 use std::collections::BTreeSet;
-use std::time::SystemTime;
 
 use keyring_core::{Entry, Error};
 use seqera_agent_proto::place::Places;
@@ -104,11 +103,6 @@ impl Place for Keychain {
         let found: BTreeSet<ProfileName> =
             system::accounts()?.iter().filter_map(|account| self.profile(account)).collect();
         Ok(found.into_iter().collect())
-    }
-
-    /// An unreadable item is of no use to anybody, and a save replaces it: nothing to set aside.
-    fn set_aside(&self, _: &ProfileName, _: SystemTime) -> Result<Vec<String>, StoreError> {
-        Ok(Vec::new())
     }
 }
 

@@ -171,16 +171,12 @@ impl Ladder {
         self.store(kind).remove(profile).await
     }
 
-    /// Renames what is unreadable, in all stores. Returns where it is now.
+    /// Renames files of the profile that cannot be read, so that a login can go on. Returns their new names.
     ///
     /// # Errors
-    /// The first store's that refuses.
+    /// Where a file cannot be renamed.
     pub async fn set_aside(&self, profile: &ProfileName, now: SystemTime) -> Result<Vec<String>, StoreError> {
-        let mut moved = Vec::new();
-        for store in &self.rungs {
-            moved.extend(store.set_aside(profile, now).await?);
-        }
-        Ok(moved)
+        self.store(StoreKind::File).set_aside(profile, now).await
     }
 
     /// The stores that have a secret of the profile, and the errors of those that do not tell.

@@ -35,7 +35,9 @@ pub trait Place: Send + Sync + 'static {
     /// See [`Store::list`].
     fn list(&self) -> Result<Vec<ProfileName>, StoreError>;
     /// See [`Store::set_aside`].
-    fn set_aside(&self, profile: &ProfileName, now: SystemTime) -> Result<Vec<String>, StoreError>;
+    fn set_aside(&self, _profile: &ProfileName, _now: SystemTime) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
 }
 
 /// A [`Place`] behind a thread of its own.
@@ -79,6 +81,18 @@ impl<P: Place> Timed<P> {
             call(&shared.place)
         });
         answer.await.unwrap_or_else(|stall| Err(stalled::<P>(stall)))
+    }
+
+    async fn save_within(
+        &self,
+        limit: Duration,
+        profile: &ProfileName,
+        secret: &Stored,
+        patience: Patience,
+    ) -> Result<(), StoreError> {
+        let (name, kept) = (profile.clone(), secret.clone());
+        let call = move |place: &P| place.save(&name, &kept, patience);
+        self.write(profile, Some(secret.clone()), limit, call).await
     }
 
     /// A call that changes what is kept for `profile`. `truth` is what the place should hold after it.
@@ -181,13 +195,14 @@ impl<P: Place> Store for Timed<P> {
         secret: &Stored,
         patience: Patience,
     ) -> Result<(), StoreError> {
-        let limit = match patience {
-            Patience::Background => BACKGROUND,
-            Patience::Login => LOGIN,
-        };
-        let (name, kept) = (profile.clone(), secret.clone());
-        self.write(profile, Some(secret.clone()), limit, move |place| place.save(&name, &kept, patience))
-            .await
+        let quick = self.save_within(BACKGROUND, profile, secret, Patience::Background).await;
+        match quick {
+            // It answers and needs a person: only that is worth a long wait. A frozen one is not.
+            Err(StoreError::Locked(_)) if patience == Patience::Login => {
+                self.save_within(LOGIN, profile, secret, Patience::Login).await
+            }
+            saved => saved,
+        }
     }
 
     async fn load(&self, profile: &ProfileName) -> Result<Option<Stored>, StoreError> {

@@ -23,7 +23,7 @@ pub(super) fn entry(account: &str, patience: Patience) -> Result<(Entry, ()), St
     if patience == Patience::Background {
         check_unlocked(account)?;
     }
-    let store = Store::new().map_err(failure)?;
+    let store = Store::new().map_err(|error| absent(&error))?;
     Ok((store.build(SERVICE, account, None).map_err(failure)?, ()))
 }
 
@@ -33,15 +33,21 @@ fn check_unlocked(account: &str) -> Result<(), StoreError> {
     let items = service
         .search_items(HashMap::from([("service", SERVICE), ("username", account)]))
         .map_err(service_failure)?;
-    let default = service.get_default_collection().map_err(service_failure)?;
     // An item in a locked collection is not always found, so the default one must be open in any case.
-    if !items.locked.is_empty() || default.is_locked().map_err(service_failure)? {
-        return Err(StoreError::Locked("unlock it, for example by signing in to the desktop".into()));
-    }
-    Ok(())
+    if !items.locked.is_empty() || is_locked(&service)? { Err(locked()) } else { Ok(()) }
 }
 
-/// The accounts that we have items for, in locked collections too.
+fn is_locked(service: &SecretService<'_>) -> Result<bool, StoreError> {
+    let default = service.get_default_collection().map_err(service_failure)?;
+    default.is_locked().map_err(service_failure)
+}
+
+fn locked() -> StoreError {
+    StoreError::Locked("unlock it, for example by signing in to the desktop".into())
+}
+
+/// The accounts that we have items for, in locked collections too. A daemon that has never unlocked a
+/// collection does not tell what is in it.
 pub(super) fn accounts() -> Result<BTreeSet<String>, StoreError> {
     let service = connect()?;
     let items = service.search_items(HashMap::from([("service", SERVICE)])).map_err(service_failure)?;
@@ -50,20 +56,31 @@ pub(super) fn accounts() -> Result<BTreeSet<String>, StoreError> {
         let mut attributes = item.get_attributes().map_err(service_failure)?;
         accounts.extend(attributes.remove("username"));
     }
+    if accounts.is_empty() && is_locked(&service)? {
+        return Err(locked());
+    }
     Ok(accounts)
 }
 
 /// Nothing secret travels over this connection, so it needs no encryption.
 fn connect() -> Result<SecretService<'static>, StoreError> {
-    SecretService::connect(EncryptionType::Plain).map_err(service_failure)
+    SecretService::connect(EncryptionType::Plain).map_err(|error| absent(&error))
+}
+
+/// No bus, or nobody on it: usual on servers, so the text is for people and the cause for the log.
+fn absent(cause: &dyn std::error::Error) -> StoreError {
+    tracing::debug!(cause = crate::error::chain(cause), "no Secret Service");
+    StoreError::Unavailable("there is no keychain: no Secret Service answers on the session bus".into())
 }
 
 pub(super) fn failure(error: Error) -> StoreError {
     match error {
-        Error::PlatformFailure(cause) => match cause.downcast::<secret_service::Error>() {
-            Ok(cause) => service_failure(*cause),
-            Err(cause) => super::common_failure(Error::PlatformFailure(cause)),
-        },
+        Error::PlatformFailure(cause) | Error::NoStorageAccess(cause) => {
+            match cause.downcast::<secret_service::Error>() {
+                Ok(cause) => service_failure(*cause),
+                Err(cause) => StoreError::Failed(format!("the keychain failed: {cause}")),
+            }
+        }
         other => super::common_failure(other),
     }
 }
@@ -71,11 +88,12 @@ pub(super) fn failure(error: Error) -> StoreError {
 fn service_failure(error: secret_service::Error) -> StoreError {
     use secret_service::Error as Cause;
     match error {
-        Cause::Locked | Cause::Prompt | Cause::PromptDisconnected => StoreError::Locked(error.to_string()),
-        Cause::NoResult => StoreError::Unavailable("the keychain has no default collection".into()),
-        Cause::Unavailable => {
-            StoreError::Unavailable("there is no keychain: no Secret Service answers".into())
+        Cause::Locked => locked(),
+        Cause::Prompt | Cause::PromptDisconnected => {
+            StoreError::Locked("its prompt was dismissed, or there is no display to show it on".into())
         }
+        Cause::NoResult => StoreError::Unavailable("the keychain has no default collection".into()),
+        Cause::Unavailable => absent(&error),
         other => StoreError::Failed(format!("the keychain failed: {other}")),
     }
 }
