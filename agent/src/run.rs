@@ -28,8 +28,10 @@ use crate::{process, socket};
 const MOST_STREAMS: u32 = 64;
 /// Headers of a call; those of a client have some hundred bytes.
 const MOST_HEADER_BYTES: u32 = 16 * 1024;
-/// Between two looks at the socket's file and at whether anybody still needs this agent.
-const ROUND: Duration = Duration::from_secs(30);
+/// Between two looks at the socket's file and at whether anybody still needs this agent. Shorter than a
+/// starting agent waits for the lock, so that one that meets a removed socket sees it come back.
+const ROUND: Duration = Duration::from_secs(15);
+const _: () = assert!(ROUND.as_secs() < STOPPING_LIMIT.as_secs());
 /// For the last answers to reach their callers.
 const FLUSH: Duration = Duration::from_secs(1);
 
