@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
@@ -122,5 +122,9 @@ impl Store for FakeStore {
     async fn list(&self) -> Result<Vec<ProfileName>, StoreError> {
         self.check()?;
         Ok(lock(&self.contents).keys().cloned().collect())
+    }
+
+    async fn set_aside(&self, profile: &ProfileName, _: SystemTime) -> Result<Vec<String>, StoreError> {
+        Ok(vec![format!("{profile}.corrupt")])
     }
 }

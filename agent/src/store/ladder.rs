@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use seqera_agent_proto::place::Places;
 use serde::{Deserialize, Serialize};
@@ -121,15 +120,16 @@ impl Ladder {
         from: Option<StoreKind>,
         patience: Patience,
     ) -> Result<Kept, StoreError> {
+        let mut notes = Vec::new();
         if let Some(kind) = self.choice.only() {
-            self.store(kind).save(profile, secret, patience).await?;
-            return Ok(Kept { kind, notes: Vec::new() });
+            self.save_into(self.store(kind), profile, secret, from, patience, &mut notes).await?;
+            return Ok(Kept { kind, notes });
         }
         let start = from.unwrap_or(StoreKind::Keychain);
-        let (mut notes, mut failed) = (Vec::new(), StoreError::Unavailable("there is no store".into()));
+        let mut failed = StoreError::Unavailable("there is no store".into());
         for store in self.rungs.iter().skip_while(|store| store.kind() != start) {
-            match store.save(profile, secret, patience).await {
-                Ok(()) => return Ok(self.kept(store.kind(), from.is_none(), notes)),
+            match self.save_into(store.as_ref(), profile, secret, from, patience, &mut notes).await {
+                Ok(()) => return Ok(self.kept(store.kind(), from, notes)),
                 Err(error) => {
                     store.disown(profile);
                     tracing::warn!(%profile, store = store.kind().as_str(), %error, "not kept here");
@@ -141,12 +141,33 @@ impl Ladder {
         Err(failed)
     }
 
-    fn kept(&self, kind: StoreKind, from_the_top: bool, mut notes: Vec<String>) -> Kept {
-        if from_the_top {
+    /// One store's save. A login sets aside what it cannot read there; a renewal leaves it to the person.
+    async fn save_into(
+        &self,
+        store: &dyn Store,
+        profile: &ProfileName,
+        secret: &Stored,
+        from: Option<StoreKind>,
+        patience: Patience,
+        notes: &mut Vec<String>,
+    ) -> Result<(), StoreError> {
+        match store.save(profile, secret, patience).await {
+            Err(StoreError::Corrupt(what)) if from.is_none() => {
+                for aside in store.set_aside(profile, secret.saved_at).await? {
+                    notes.push(format!("{what}: set aside as {aside}"));
+                }
+                store.save(profile, secret, patience).await
+            }
+            saved => saved,
+        }
+    }
+
+    fn kept(&self, kind: StoreKind, from: Option<StoreKind>, mut notes: Vec<String>) -> Kept {
+        if from.is_none() {
             *lock(&self.current) = kind;
         }
         match kind {
-            _ if notes.is_empty() => {}
+            _ if kind == from.unwrap_or(StoreKind::Keychain) => {}
             StoreKind::Memory => notes.push("kept in memory only: it is lost when the agent stops".into()),
             StoreKind::Keychain | StoreKind::File => {
                 notes.push(format!("kept in the {} instead", kind.as_str()))
@@ -169,14 +190,6 @@ impl Ladder {
     /// The store's. The secret goes later then, when the store lets us.
     pub async fn remove(&self, profile: &ProfileName, kind: StoreKind) -> Result<bool, StoreError> {
         self.store(kind).remove(profile).await
-    }
-
-    /// Renames files of the profile that cannot be read, so that a login can go on. Returns their new names.
-    ///
-    /// # Errors
-    /// Where a file cannot be renamed.
-    pub async fn set_aside(&self, profile: &ProfileName, now: SystemTime) -> Result<Vec<String>, StoreError> {
-        self.store(StoreKind::File).set_aside(profile, now).await
     }
 
     /// The stores that have a secret of the profile, and the errors of those that do not tell.

@@ -70,6 +70,19 @@ async fn a_chosen_store_is_used_alone() {
 }
 
 #[tokio::test]
+async fn a_login_sets_aside_what_it_cannot_read_and_a_renewal_does_not() {
+    let stores = stores(StoreChoice::Auto);
+    let corrupt = || StoreError::Corrupt("f:1:1: not a stored secret".into());
+    stores.file.fail_next_save(corrupt());
+    assert_eq!(save(&stores, Some(StoreKind::File)).await.unwrap().kind, StoreKind::Memory);
+    stores.keychain.fail_next_save(locked());
+    stores.file.fail_next_save(corrupt());
+    let kept = save(&stores, None).await.unwrap();
+    assert_eq!(kept.kind, StoreKind::File);
+    assert_eq!(kept.notes[1], "f:1:1: not a stored secret: set aside as work.corrupt");
+}
+
+#[tokio::test]
 async fn a_listing_tells_who_holds_what_and_who_did_not_tell() {
     let stores = stores(StoreChoice::Auto);
     save(&stores, None).await.unwrap();
