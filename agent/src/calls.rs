@@ -22,6 +22,9 @@ use crate::socket::Caller;
 /// A message is preceded by a flag and its length (gRPC over HTTP/2, "Length-Prefixed-Message").
 const MESSAGE_PREFIX: usize = 5;
 
+/// The service that is called in loops.
+const HOT: &str = "/seqera.agent.v1.Tokens/";
+
 /// The longest text of a caller that is repeated in the log.
 const LONGEST_ID: usize = 64;
 
@@ -166,7 +169,12 @@ impl Drop for Call {
         let peer = self.caller.as_ref().map(|caller| &caller.peer);
         let pid = peer.and_then(|peer| peer.pid);
         let exe = peer.and_then(|peer| peer.exe.as_deref()).map(tracing::field::debug);
-        tracing::info!(method, pid, exe, request_id, ?outcome, milliseconds, "call");
+        // `seqera token` is called in loops: what went well must not write to the disk each time.
+        if outcome == Code::Ok && method.starts_with(HOT) {
+            tracing::debug!(method, pid, exe, request_id, ?outcome, milliseconds, "call");
+        } else {
+            tracing::info!(method, pid, exe, request_id, ?outcome, milliseconds, "call");
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::renewal::Unsaved;
 use crate::schedule::{Held, keep_alive};
 use crate::secrets::stored;
 use crate::shared::{Shared, unix};
-use crate::state::Record;
+use crate::state::{Record, StateError};
 use crate::store::{Patience, StoreKind, Stored};
 use crate::token::{Credential, Kind, RefreshToken};
 use crate::verdict::Beginning;
@@ -74,12 +74,15 @@ pub async fn install(name: &ProfileName, login: Login, former: Former, shared: &
         },
     };
     let record = new_record(&login, &former, place, shared);
-    if let Err(error) = write(name, &record, shared).await {
-        warn!(profile = %name, %error, "a login could not be recorded");
-        notes.push(format!("the session will not survive a restart of the agent: {error}"));
-    }
-    if let Some(old) = old_place.filter(|old| place != Some(*old)) {
-        let _ = shared.ladder.remove(name, old).await;
+    // The old place is emptied only when the new one is on record.
+    let moved = old_place.filter(|old| place != Some(*old));
+    match (write(name, &record, shared).await, moved) {
+        (Ok(()), Some(old)) => drop(shared.ladder.remove(name, old).await),
+        (Ok(()), None) => {}
+        (Err(error), _) => {
+            warn!(profile = %name, %error, "a login could not be recorded");
+            notes.push(format!("the session will not survive a restart of the agent: {error}"));
+        }
     }
     if let (Some(issuer), Some(what)) = (former.issuer, replaced) {
         shared.pending.revoke(name, issuer, what);
@@ -158,13 +161,11 @@ fn new_record(login: &Login, former: &Former, place: Option<StoreKind>, shared: 
     }
 }
 
-async fn write(name: &ProfileName, record: &Record, shared: &Shared) -> Result<(), crate::state::StateError> {
+async fn write(name: &ProfileName, record: &Record, shared: &Shared) -> Result<(), StateError> {
     let first = record.clone();
     let written =
         shared.state.update(name, move |old| *old = Record { other: old.other.clone(), ..first }).await;
-    if written.is_ok() {
-        return written;
-    }
+    let Err(StateError::Corrupt(_)) = written else { return written };
     // A file that cannot be read is set aside by a login, and by nothing else.
     shared.state.set_aside(shared.now().wall).await?;
     let again = record.clone();

@@ -1,4 +1,22 @@
-//! The agent as a library.
+//! The Seqera credential agent as a library; the binary adds flags and exit codes.
+//!
+//! # How one request flows
+//! `seqera token` connects; [`socket`] has checked its user before gRPC sees a byte; [`calls`] checks its
+//! configuration folder. [`service::tokens`] asks [`registry`] which profile is meant and sends the question
+//! to that profile's [`worker`]. The worker asks its [`session`], a pure state machine, which says: answer,
+//! wait, or refuse. To wait means that a [`renewal`] runs: the [`issuer`] is asked, the [`store`] keeps the
+//! new refresh token, and then every waiting caller is answered at once. Three files tell the path:
+//! `service/tokens.rs`, `worker.rs`, `session.rs`.
+//!
+//! # Where things are
+//! | what | modules |
+//! |---|---|
+//! | pure: no clock, no network, no disk | [`schedule`], [`attempts`], [`session`], [`verdict`], [`token`], [`profile`] |
+//! | one session | [`worker`], [`handle`], [`jobs`], [`renewal`], [`install`], [`signout`], [`view`], [`pending`] |
+//! | providers | [`issuer`], [`login`], [`loopback`], [`page`], [`platform`], [`http`] |
+//! | what is kept | [`store`], [`secrets`], [`state`], [`record`], [`durable`] |
+//! | gRPC | [`service`], [`standard`], [`calls`], [`socket`] |
+//! | the process | [`run`], [`assemble`], [`config`], [`instance`], [`launch`], [`logging`], [`stop`] |
 
 pub mod activity;
 pub mod assemble;

@@ -102,10 +102,14 @@ impl Registry {
             return Ok(handle.clone());
         }
         let known = self.names();
-        if known.contains(name) || *name == ProfileName::fallback() {
+        if known.contains(name) {
             return Ok(self.ensure(name));
         }
-        Err(AgentError::unknown_profile(name, &near(name.as_str(), known.iter())))
+        match self.shared.state.other_host(name) {
+            Some(host) => Err(AgentError::other_host(name, host)),
+            None if *name == ProfileName::fallback() => Ok(self.ensure(name)),
+            None => Err(AgentError::unknown_profile(name, &near(name.as_str(), known.iter()))),
+        }
     }
 
     /// Every name that configuration or state knows.

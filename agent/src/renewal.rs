@@ -244,6 +244,7 @@ impl RenewalJob {
         };
         if let Err(error) = self.shared.state.update(&self.name, update).await {
             warn!(profile = %self.name, %error, "a renewal could not be recorded");
+            return;
         }
         let moved = self.place.filter(|old| place.is_some_and(|new| new != *old));
         self.remove_again(moved).await;

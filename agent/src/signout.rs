@@ -9,10 +9,10 @@ use tracing::{info, warn};
 
 use crate::issuer::{Issuer, Revocable, Revocation};
 use crate::jobs::JobDone;
-use crate::profile::ProfileName;
+use crate::profile::{Profile, ProfileName};
 use crate::shared::Shared;
 use crate::state::Record;
-use crate::store::{StoreError, StoreKind};
+use crate::store::{StoreError, StoreKind, Stored};
 use crate::token::{AccessToken, Kind, RefreshToken};
 
 /// How long a running renewal is waited for, and how long the provider may take to revoke.
@@ -43,6 +43,8 @@ pub struct SignOut {
     pub name: ProfileName,
     /// As recorded.
     pub record: Option<Record>,
+    /// Renewable or fixed.
+    pub kind: Kind,
     /// Revokes.
     pub issuer: Arc<dyn Issuer>,
     /// I/O.
@@ -103,15 +105,37 @@ impl SignOut {
 
     /// True where a secret was stored. It is read to be revoked; a store that fails takes only that away.
     async fn read_stored(&mut self) -> bool {
-        let Some(place) = self.record.as_ref().and_then(|record| record.store) else { return false };
-        let stored = match self.shared.ladder.load(&self.name, place).await {
-            Ok(stored) => stored,
-            Err(error) => {
-                warn!(profile = %self.name, %error, "the stored token cannot be read to be revoked");
-                return true;
-            }
+        let recorded = self.record.as_ref().and_then(|record| record.store);
+        // Without a record, files and keychain may still know the profile.
+        let places = match recorded {
+            Some(place) => vec![place],
+            None => self.shared.ladder.holders(&self.name).await.0,
         };
-        let Some(stored) = stored else { return false };
+        let mut found = false;
+        for place in places {
+            match self.shared.ladder.load(&self.name, place).await {
+                Ok(None) => {}
+                Ok(Some(stored)) => {
+                    found = true;
+                    self.take(&stored, recorded.is_some());
+                }
+                Err(error) => {
+                    found = true;
+                    warn!(profile = %self.name, %error, "the stored token cannot be read to be revoked");
+                }
+            }
+        }
+        found
+    }
+
+    /// A secret goes back to the party that it came from, and to no other.
+    fn take(&mut self, stored: &Stored, recorded: bool) {
+        if !recorded {
+            let (authority, client_id) = (stored.authority.clone(), stored.client_id.clone());
+            let profile = Profile { authority, client_id, ..Profile::default() };
+            self.issuer = self.shared.issuers.issuer(&profile, stored.kind);
+            self.kind = stored.kind;
+        }
         match stored.kind {
             Kind::Renewable if self.refresh.is_none() => {
                 self.refresh = Some(RefreshToken::new(stored.secret.expose_secret()));
@@ -121,12 +145,10 @@ impl SignOut {
             }
             Kind::Renewable | Kind::Fixed => {}
         }
-        true
     }
 
     async fn revoke(&self) -> SignedOut {
-        let fixed = self.record.as_ref().is_some_and(|record| record.kind == Kind::Fixed);
-        if fixed && !self.revoke_fixed {
+        if self.kind == Kind::Fixed && !self.revoke_fixed {
             return SignedOut::TokenKept;
         }
         let what = Revocable { refresh: self.refresh.clone(), access: self.access.clone() };

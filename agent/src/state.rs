@@ -4,6 +4,7 @@
 //! runs share the next one. A change whose write failed stays in memory: undoing it could undo newer changes
 //! with it, and the next write carries it again. So an error means "not durable", not "not done".
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,8 @@ struct Shared {
     folder: PathBuf,
     run_folder: PathBuf,
     host: String,
+    /// Who was signed in on other hosts over the same home folder when this agent started.
+    elsewhere: BTreeMap<ProfileName, String>,
     sessions: ArcSwap<Sessions>,
     /// Number of the newest change; the lock makes changes one by one.
     changes: Mutex<u64>,
@@ -88,6 +91,7 @@ impl State {
             folder: places.config_dir.clone(),
             run_folder,
             host: places.host_id.clone(),
+            elsewhere: elsewhere(places),
             sessions: ArcSwap::from_pointee(sessions),
             changes: Mutex::new(0),
             written: Mutex::new(Written {
@@ -110,6 +114,11 @@ impl State {
     /// What is remembered about one profile.
     pub fn record(&self, profile: &ProfileName) -> Option<Record> {
         self.shared.sessions.load().profiles.get(profile).cloned()
+    }
+
+    /// The host over the same home folder that has a session of this profile.
+    pub fn other_host(&self, profile: &ProfileName) -> Option<&str> {
+        self.shared.elsewhere.get(profile).map(String::as_str)
     }
 
     /// Changes one profile's record, which is made if there is none, and waits until that is durable.
@@ -255,6 +264,18 @@ impl Shared {
         }
         Ok(moved)
     }
+}
+
+/// For an error text only: what cannot be read is left out.
+fn elsewhere(places: &Places) -> BTreeMap<ProfileName, String> {
+    let mut found = BTreeMap::new();
+    let hosts = fs::read_dir(places.config_dir.join("run")).into_iter().flatten().flatten();
+    for host in hosts.filter(|entry| entry.file_name() != places.host_id.as_str()) {
+        let sessions = read(&host.path().join("sessions.json")).unwrap_or_default();
+        let signed_in = sessions.profiles.into_iter().filter(|(_, record)| record.account.is_some());
+        found.extend(signed_in.map(|(name, _)| (name, host.file_name().to_string_lossy().into_owned())));
+    }
+    found
 }
 
 /// No file means no sessions.

@@ -94,7 +94,9 @@ fn told(registry: &Registry, name: &ProfileName, joined: bool, stage: Stage) -> 
                 Ok(Event::Waiting(Waiting { until })),
             ]
         }
-        Stage::Finishing => progress("the browser has answered; fetching the tokens"),
+        Stage::Finishing => progress(
+            "the browser has answered; fetching and storing the tokens (a keychain may ask you to unlock it)",
+        ),
         Stage::Done(Ok(installed)) => vec![Ok(Event::SignedIn(signed_in(registry, name, installed.notes)))],
         Stage::Done(Err(error)) => vec![Err(error.into())],
     }

@@ -100,3 +100,7 @@ impl Watcher {
 fn stopped() -> AgentError {
     AgentError::new(Kind::Stopping, "the agent stops", "")
 }
+
+#[cfg(test)]
+#[path = "watcher_tests.rs"]
+mod tests;
