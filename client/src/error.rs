@@ -8,6 +8,9 @@ use seqera_agent_proto::reason::{DOMAIN, EXIT_NO_AGENT, HINT, Reason};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+/// Interrupted or cancelled: 128 and the number of SIGINT, as shells count.
+pub const EXIT_ENDED: u8 = 130;
+
 /// The agent's refusal, decoded from `google.rpc.ErrorInfo`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -65,6 +68,9 @@ pub enum Error {
     /// The connection ended before the answer was complete.
     #[error("the connection to the agent was lost: {0}")]
     Lost(String),
+    /// Somebody else ended it: a login that was cancelled, or replaced by another one.
+    #[error("{0}")]
+    Ended(String),
     /// The deadline passed.
     #[error("the agent did not answer in time")]
     TimedOut,
@@ -85,6 +91,7 @@ impl Error {
             Self::Distrusted { .. } => "DISTRUSTED",
             Self::NotStarted { .. } => "AGENT_NOT_STARTED",
             Self::Unreachable { .. } | Self::Lost(_) => "AGENT_UNREACHABLE",
+            Self::Ended(_) => "CANCELLED",
             Self::TimedOut => "TIMED_OUT",
             Self::Misunderstood(_) => "AGENT_NOT_UNDERSTOOD",
             Self::Places(_) => Reason::Misconfigured.name(),
@@ -95,7 +102,7 @@ impl Error {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Refused(refusal) => refusal.hint.as_deref(),
-            Self::NoAgent => Some("start one: seqera agent start"),
+            Self::NoAgent => Some("run 'seqera agent start'"),
             Self::NobodyAtChosen(_) => {
                 Some("SEQERA_AGENT_SOCK names it: start that agent, or unset the variable")
             }
@@ -103,13 +110,15 @@ impl Error {
             Self::Distrusted { .. } => {
                 Some("only you may own it and write to it: remove it, or correct owner and mode")
             }
-            Self::Unreachable { .. } | Self::Lost(_) => Some("see whether it runs: seqera agent status"),
-            Self::TimedOut => Some("seqera status tells why; --timeout waits longer"),
+            Self::Unreachable { .. } | Self::Lost(_) => {
+                Some("run 'seqera agent status' to see whether it runs")
+            }
+            Self::TimedOut => Some("'seqera status' tells why; --timeout waits longer"),
             Self::Misunderstood(_) => {
-                Some("agent and client are of different versions: seqera agent restart")
+                Some("agent and client are of different versions: run 'seqera agent restart'")
             }
             Self::NotStarted { hint, .. } => hint.as_deref(),
-            Self::Places(_) => None,
+            Self::Ended(_) | Self::Places(_) => None,
         }
     }
 
@@ -117,6 +126,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Refused(refusal) => refusal.reason.exit_code(),
+            Self::Ended(_) => EXIT_ENDED,
             Self::TimedOut => Reason::IssuerUnreachable.exit_code(),
             Self::Places(_) => Reason::Misconfigured.exit_code(),
             Self::NoAgent
@@ -149,8 +159,8 @@ impl From<Status> for Error {
         }
         match status.code() {
             Code::Unavailable => Self::Lost(status.message().to_owned()),
-            // A server answers CANCELLED where it saw the deadline pass first.
-            Code::DeadlineExceeded | Code::Cancelled => Self::TimedOut,
+            Code::DeadlineExceeded => Self::TimedOut,
+            Code::Cancelled => Self::Ended(status.message().to_owned()),
             code => Self::Misunderstood(format!("{code:?}: {}", status.message())),
         }
     }
@@ -195,6 +205,8 @@ mod tests {
         assert!(matches!(foreign, Error::Misunderstood(_)), "{foreign:?}");
         assert_eq!(Error::from(Status::unavailable("gone")), Error::Lost("gone".into()));
         assert_eq!(Error::from(Status::deadline_exceeded("")), Error::TimedOut);
+        let ended = Error::from(Status::cancelled("the login was replaced"));
+        assert_eq!((ended.to_string().as_str(), ended.exit_code()), ("the login was replaced", 130));
         assert_eq!(Error::from(Status::unimplemented("no such call")).exit_code(), EXIT_NO_AGENT);
     }
 }

@@ -128,6 +128,10 @@ impl Route {
             Ok(answer) => return Ok(answer),
             Err(status) => Error::from(status),
         };
+        // A server answers CANCELLED, too, where it is the first to see the deadline pass.
+        if timed && matches!(error, Error::Ended(_)) && Instant::now() >= search.until {
+            return Err(Error::TimedOut);
+        }
         if error.is_other_agent() {
             search.from = place + 1;
             search.refusal = Some(error.clone());

@@ -65,7 +65,7 @@ fn status(context: &Context) -> Result<(), Failure> {
     info.problems.iter().for_each(|problem| context.screen.warn(problem));
     if info.version != VERSION {
         context.screen.note(&format!(
-            "this command is of version {VERSION}; seqera agent restart brings both together"
+            "this command is of version {VERSION}; 'seqera agent restart' brings both together"
         ));
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Why the command ends without success: what it prints, and its exit code.
 
 use seqera_client::Error;
+use seqera_client::error::EXIT_ENDED;
 use seqera_client::proto::reason::Reason;
 use serde_json::{Value, json};
 
@@ -30,9 +31,9 @@ impl Failure {
         Self::new(Reason::BadRequest, message, hint)
     }
 
-    /// Ended by the person; 130 is 128 and the number of SIGINT, as shells count.
+    /// Ended by the person.
     pub(crate) fn interrupted(message: &str) -> Self {
-        Self { reason: "INTERRUPTED".into(), message: message.into(), hint: None, exit: 130 }
+        Self { reason: "INTERRUPTED".into(), message: message.into(), hint: None, exit: EXIT_ENDED }
     }
 
     /// The operating system refused something that is ours to do, such as writing to standard output.

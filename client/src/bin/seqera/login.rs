@@ -61,7 +61,9 @@ fn given_token(context: &Context, args: &Login) -> Result<Option<String>, Failur
         return Ok(None);
     };
     match token.trim() {
-        "" => Err(Failure::usage("the access token is empty", Some("seqera login --with-token < FILE"))),
+        "" => {
+            Err(Failure::usage("the access token is empty", Some("run 'seqera login --with-token < FILE'")))
+        }
         token => Ok(Some(token.to_owned())),
     }
 }

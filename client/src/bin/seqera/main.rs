@@ -73,7 +73,7 @@ fn unparsed(error: &clap::Error, env: &Env) -> ExitCode {
     if error.use_stderr() && (json || env.wants_json()) {
         let text = error.render().to_string();
         let message = text.trim_start_matches("error: ").lines().next().unwrap_or_default();
-        Screen::new(true, env).failure(&Failure::usage(message, Some("seqera --help")));
+        Screen::new(true, env).failure(&Failure::usage(message, Some("run 'seqera --help'")));
     } else {
         // Nobody can be told that the stream is gone.
         let _ = error.print();

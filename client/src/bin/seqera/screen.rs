@@ -1,7 +1,7 @@
 //! Words on the terminal, and objects for programs. Data goes to standard output, all else to standard
 //! error; with `-o json` standard output gets one object or nothing.
 
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 
 use serde_json::Value;
 
@@ -67,12 +67,16 @@ impl Screen {
     }
 }
 
-/// One line on standard output exactly as it is.
+/// One line on standard output exactly as it is. A reader that has gone has read enough: `status | head -1`
+/// is no failure, and a sign-out goes on.
 pub(crate) fn data(line: &str) -> Result<(), Failure> {
     let mut out = stdout().lock();
-    writeln!(out, "{line}")
-        .and_then(|()| out.flush())
-        .map_err(|error| Failure::system("cannot write to standard output", &error))
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::system("cannot write to standard output", &error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Rows with their values in one column. Rows without a value are left out.

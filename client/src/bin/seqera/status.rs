@@ -46,7 +46,7 @@ pub(crate) fn signed_in(status: SessionStatus) -> Result<SessionStatus, Failure>
     let profile = &status.profile;
     let said = status.last_failure.as_ref().map(|failure| failure.message.as_str());
     let because = said.filter(|said| !said.is_empty()).map(|said| format!(": {said}")).unwrap_or_default();
-    let login = format!("seqera login --profile {profile}");
+    let login = format!("run 'seqera login --profile {profile}'");
     let (reason, message) = match status.state() {
         SessionState::SignedIn => return Ok(status),
         SessionState::SignedOut => (Reason::SignedOut, format!("not logged in (profile {profile})")),

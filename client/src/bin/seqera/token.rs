@@ -46,7 +46,7 @@ pub(crate) fn warn_of_failing(context: &Context, token: &Token) {
     if token.renewal_failing {
         context
             .screen
-            .warn("renewing fails at present, this is the token from before; seqera status tells why");
+            .warn("renewing fails at present, this is the token from before; 'seqera status' tells why");
     }
 }
 
