@@ -9,17 +9,20 @@ use serde_json::Value;
 
 use crate::account::User;
 use crate::clock::Clock;
+use crate::device_codes::DeviceCodes;
 use crate::faults::Faults;
 use crate::grants::Grants;
 use crate::keys::{SigningKey, random_bytes};
 use crate::pats::{NameTaken, Pats, access_key};
 use crate::settings::Settings;
 use crate::stats::{Counter, Stats};
-use crate::{authorize, control, oidc, platform, revoke, token};
+use crate::{authorize, control, device, oidc, platform, revoke, token};
 
 /// One sandbox.
 pub(crate) struct App {
     pub(crate) settings: Settings,
+    /// Where it is reached: `{server_url}/api`.
+    pub(crate) authority: String,
     /// The issuer as it presents itself; not the authority where the settings want a lie.
     pub(crate) issuer: String,
     pub(crate) metadata: Value,
@@ -30,6 +33,8 @@ pub(crate) struct App {
     /// A std lock: it is held for a few map operations and never across an await.
     grants: Mutex<Grants>,
     /// The same.
+    device_codes: Mutex<DeviceCodes>,
+    /// The same.
     pats: Mutex<Pats>,
 }
 
@@ -39,12 +44,14 @@ impl App {
         let metadata = oidc::metadata(&settings, authority, &issuer)?;
         let app = Self {
             issuer,
+            authority: authority.to_owned(),
             metadata,
             key,
             clock: Clock::default(),
             counter: Counter::new(),
             faults: Faults::new(),
             grants: Mutex::new(Grants::new(&settings)),
+            device_codes: Mutex::new(DeviceCodes::new(&settings.device)),
             pats: Mutex::default(),
             settings,
         };
@@ -62,6 +69,10 @@ impl App {
 
     pub(crate) fn grants(&self) -> MutexGuard<'_, Grants> {
         self.grants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn device_codes(&self) -> MutexGuard<'_, DeviceCodes> {
+        self.device_codes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn pats(&self) -> MutexGuard<'_, Pats> {
@@ -116,6 +127,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/oauth2/consent", post(authorize::consent))
         .route("/oauth2/token", post(token::token))
         .route("/oauth2/revoke", post(revoke::revoke))
+        .route("/oauth2/device_authorization", post(device::authorize))
+        .route("/device", get(device::enter).post(device::decide))
         .route("/service-info", get(platform::service_info))
         .route("/user-info", get(platform::user_info))
         .route("/orgs", get(platform::orgs))

@@ -3,6 +3,8 @@
 use axum::http::Uri;
 use serde::{Deserialize, Serialize};
 
+use crate::device;
+
 /// One kind of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -19,6 +21,12 @@ pub enum Call {
     Code,
     /// `/oauth2/token` with a refresh token
     Refresh,
+    /// `/oauth2/token` with a device code
+    Poll,
+    /// `/oauth2/device_authorization`
+    Device,
+    /// `/device`, the page for a code
+    DevicePage,
     /// `/oauth2/revoke`
     Revoke,
     /// `/user-info`
@@ -50,7 +58,7 @@ impl Target {
     pub(crate) fn covers(self, call: Call) -> bool {
         match self {
             Self::Any => true,
-            Self::Token => matches!(call, Call::Code | Call::Refresh),
+            Self::Token => matches!(call, Call::Code | Call::Refresh | Call::Poll),
             Self::Only(only) => only == call,
         }
     }
@@ -65,8 +73,9 @@ impl Call {
             "/.well-known/jwks.json" => Self::Jwks,
             "/oauth2/authorize" => Self::Authorize,
             "/oauth2/consent" => Self::Consent,
-            "/oauth2/token" if is_refresh(body) => Self::Refresh,
-            "/oauth2/token" => Self::Code,
+            "/oauth2/token" => Self::of_grant(body),
+            "/oauth2/device_authorization" => Self::Device,
+            "/device" => Self::DevicePage,
             "/oauth2/revoke" => Self::Revoke,
             "/user-info" => Self::UserInfo,
             "/orgs" => Self::Orgs,
@@ -77,8 +86,13 @@ impl Call {
             _ => return None,
         })
     }
-}
 
-fn is_refresh(form: &[u8]) -> bool {
-    url::form_urlencoded::parse(form).any(|(key, value)| key == "grant_type" && value == "refresh_token")
+    fn of_grant(form: &[u8]) -> Self {
+        let grant = url::form_urlencoded::parse(form).find(|(key, _)| key == "grant_type");
+        match grant.as_ref().map(|(_, value)| &**value) {
+            Some("refresh_token") => Self::Refresh,
+            Some(device::GRANT_TYPE) => Self::Poll,
+            _ => Self::Code,
+        }
+    }
 }

@@ -117,11 +117,15 @@ impl Grants {
         if !consent.is_proven_by(presented.verifier) {
             return Err(Refusal::WrongVerifier);
         }
-        let family = FamilyId(self.families.len() as u64);
         let grant = consent.grant.clone();
+        let family = new_family(&mut self.families, grant.clone());
         code.spent = Some(family);
-        self.families.insert(family, Family { grant: grant.clone(), ended: false });
         Ok((family, grant))
+    }
+
+    /// A family for what a user has allowed without a code.
+    pub(crate) fn begin(&mut self, grant: Grant) -> FamilyId {
+        new_family(&mut self.families, grant)
     }
 
     pub(crate) fn add_refresh(&mut self, token: String, family: FamilyId, now: DateTime<Utc>) {
@@ -233,6 +237,12 @@ impl Grants {
     fn end(&mut self, family: FamilyId) -> bool {
         self.families.get_mut(&family).is_some_and(|family| !std::mem::replace(&mut family.ended, true))
     }
+}
+
+fn new_family(families: &mut HashMap<FamilyId, Family>, grant: Grant) -> FamilyId {
+    let family = FamilyId(families.len() as u64);
+    families.insert(family, Family { grant, ended: false });
+    family
 }
 
 fn is_of(families: &HashMap<FamilyId, Family>, family: FamilyId, user: Option<u64>) -> bool {

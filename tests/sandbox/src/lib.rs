@@ -15,7 +15,7 @@
 //!
 //! How a request goes: `serve` reads it, `call` names it, `stats` counts it, `faults` tells whether
 //! something shall go wrong (`distort` then does it), `app` has the routes. Behind them are `oidc`,
-//! `authorize` with its `page`, `token`, `revoke` and `platform`, over the state in `grants` and `pats`.
+//! `authorize` with its `page`, `device` with its own, `token`, `revoke` and `platform`, over the state in `grants` and `pats`.
 //! `control` has the routes under `/_sandbox`, and their description.
 
 mod account;
@@ -24,6 +24,9 @@ mod authorize;
 mod call;
 mod clock;
 mod control;
+mod device;
+mod device_codes;
+mod device_page;
 mod distort;
 mod faults;
 mod grant;
@@ -50,6 +53,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 pub use account::{Organization, User, Workspace};
 pub use app::SettingsError;
 pub use call::{Call, Target};
+pub use device::DeviceFlow;
 pub use faults::{Fault, IdTokenFault, Kind};
 pub use keys::KeyError;
 pub use settings::{AccessFormat, PersonalToken, Settings};

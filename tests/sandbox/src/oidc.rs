@@ -29,6 +29,9 @@ struct Further {
     /// RFC 8414; absent where revocation is not offered.
     #[serde(skip_serializing_if = "Option::is_none")]
     revocation_endpoint: Option<String>,
+    /// RFC 8628; absent where the device flow is not offered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_authorization_endpoint: Option<String>,
     /// RFC 7636 and RFC 8414.
     code_challenge_methods_supported: Vec<String>,
     /// RFC 9207.
@@ -61,9 +64,17 @@ pub(crate) fn metadata(
     let further = Further {
         sandbox: true,
         revocation_endpoint: settings.revocation.then(|| format!("{authority}/oauth2/revoke")),
+        device_authorization_endpoint: settings
+            .device
+            .offered
+            .then(|| format!("{authority}/oauth2/device_authorization")),
         code_challenge_methods_supported: vec!["S256".into()],
         authorization_response_iss_parameter_supported: true,
     };
+    let mut grants = vec![CoreGrantType::AuthorizationCode, CoreGrantType::RefreshToken];
+    if settings.device.offered {
+        grants.push(CoreGrantType::DeviceCode);
+    }
     let metadata = Metadata::new(
         IssuerUrl::new(issuer.into())?,
         AuthUrl::new(format!("{authority}/oauth2/authorize"))?,
@@ -75,7 +86,7 @@ pub(crate) fn metadata(
     )
     .set_token_endpoint(Some(TokenUrl::new(format!("{authority}/oauth2/token"))?))
     .set_token_endpoint_auth_methods_supported(Some(vec![CoreClientAuthMethod::None]))
-    .set_grant_types_supported(Some(vec![CoreGrantType::AuthorizationCode, CoreGrantType::RefreshToken]))
+    .set_grant_types_supported(Some(grants))
     .set_response_modes_supported(Some(vec![CoreResponseMode::Query]))
     .set_scopes_supported(Some(SCOPES.map(|scope| Scope::new(scope.into())).into()));
     Ok(json!(metadata))

@@ -12,19 +12,27 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
 
 /// Asks which user allows what. `request` is the query of the authorization request; the form sends it back.
 pub(crate) fn consent(users: &[User], client: &str, scope: &str, request: &str) -> Response {
-    let scopes: String =
-        scope.split_whitespace().map(|name| format!("<code>{}</code> ", escape(name))).collect();
-    let buttons: String = users.iter().map(button).collect();
+    let (scopes, buttons) = (scopes(scope), buttons(users));
     let body = format!(
         "<h1>Sign in to the sandbox</h1>\
          <p><strong>{}</strong> asks for {scopes}</p>\
          <form method=\"post\" action=\"consent\">\
-         <input type=\"hidden\" name=\"request\" value=\"{}\">{buttons}\
-         <button class=\"deny\" name=\"deny\" value=\"1\">Deny</button></form>",
+         <input type=\"hidden\" name=\"request\" value=\"{}\">{buttons}</form>",
         escape(client),
         escape(request),
     );
     show(StatusCode::OK, &body)
+}
+
+/// What is asked for, as a list of words.
+pub(crate) fn scopes(scope: &str) -> String {
+    scope.split_whitespace().map(|name| format!("<code>{}</code> ", escape(name))).collect()
+}
+
+/// One for each user, and a no.
+pub(crate) fn buttons(users: &[User]) -> String {
+    let deny = "<button class=\"deny\" name=\"deny\" value=\"1\">Deny</button>";
+    users.iter().map(button).chain([deny.to_owned()]).collect()
 }
 
 fn button(user: &User) -> String {
@@ -51,7 +59,7 @@ pub(crate) fn problem(text: &str) -> Response {
     show(StatusCode::BAD_REQUEST, &body)
 }
 
-fn show(status: StatusCode, body: &str) -> Response {
+pub(crate) fn show(status: StatusCode, body: &str) -> Response {
     let headers = [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::REFERRER_POLICY, "no-referrer"),
@@ -60,7 +68,7 @@ fn show(status: StatusCode, body: &str) -> Response {
     (status, headers, Html(FRAME.replace("{{body}}", body))).into_response()
 }
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, character| {
         match character {
             '&' => escaped.push_str("&amp;"),

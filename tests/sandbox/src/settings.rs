@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::account::{User, residents};
+use crate::device::DeviceFlow;
 
 /// The settings of one sandbox. Lifetimes are whole seconds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,6 +46,8 @@ pub struct Settings {
     pub show_refresh_expiry: bool,
     /// Whether there is a revocation endpoint.
     pub revocation: bool,
+    /// Sign-in on another device.
+    pub device: DeviceFlow,
 }
 
 /// The shape of an access token.
@@ -91,6 +94,7 @@ impl Default for Settings {
             refresh_token: true,
             show_refresh_expiry: false,
             revocation: true,
+            device: DeviceFlow::default(),
         }
     }
 }

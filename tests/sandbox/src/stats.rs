@@ -12,6 +12,8 @@ use crate::call::{Call, Target};
 pub struct Events {
     /// Codes that were turned into tokens.
     pub code_exchanges: u64,
+    /// Device codes that were turned into tokens.
+    pub device_grants: u64,
     /// Renewals that succeeded.
     pub refreshes: u64,
     /// Refresh tokens that came again after they had been replaced.

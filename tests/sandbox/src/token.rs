@@ -18,6 +18,7 @@ use serde_json::json;
 use crate::account::User;
 use crate::app::App;
 use crate::clock::seconds;
+use crate::device;
 use crate::grant::{Grant, Presented, Refusal};
 use crate::grants::FamilyId;
 use crate::keys::{KeyError, random_text};
@@ -36,6 +37,7 @@ pub(crate) struct TokenForm {
     redirect_uri: Option<String>,
     code_verifier: Option<String>,
     refresh_token: Option<String>,
+    device_code: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -64,6 +66,7 @@ pub(crate) async fn token(
     let answer = match form.grant_type.as_deref() {
         Some("authorization_code") => exchange(&app, client, &form)?,
         Some("refresh_token") => renew(&app, client, &form)?,
+        Some(device::GRANT_TYPE) => poll(&app, client, &form)?,
         Some(_) => {
             return Err(OauthError::bad_request("unsupported_grant_type", "the sandbox has no such grant"));
         }
@@ -81,14 +84,35 @@ fn exchange(app: &App, client: &str, form: &TokenForm) -> Result<TokenAnswer, Oa
     };
     let now = app.now();
     let (family, grant) = app.grants().redeem(presented, now)?;
+    let answer = issue_first(app, family, &grant, now)?;
+    app.counter.note(|events| events.code_exchanges += 1);
+    Ok(answer)
+}
+
+/// RFC 8628, 3.4.
+fn poll(app: &App, client: &str, form: &TokenForm) -> Result<TokenAnswer, OauthError> {
+    let device_code = required(&form.device_code, "device_code")?;
+    let now = app.now();
+    let grant = app.device_codes().poll(device_code, client, now)?;
+    let family = app.grants().begin(grant.clone());
+    let answer = issue_first(app, family, &grant, now)?;
+    app.counter.note(|events| events.device_grants += 1);
+    Ok(answer)
+}
+
+/// The first tokens of a family.
+fn issue_first(
+    app: &App,
+    family: FamilyId,
+    grant: &Grant,
+    now: DateTime<Utc>,
+) -> Result<TokenAnswer, OauthError> {
     let wants_refresh = app.settings.refresh_token && grant.has_scope("offline_access");
     let refresh = wants_refresh.then(|| random_text(TOKEN_BYTES));
     if let Some(refresh) = &refresh {
         app.grants().add_refresh(refresh.clone(), family, now);
     }
-    let answer = issue(app, family, &grant, refresh, now)?;
-    app.counter.note(|events| events.code_exchanges += 1);
-    Ok(answer)
+    issue(app, family, grant, refresh, now)
 }
 
 fn renew(app: &App, client: &str, form: &TokenForm) -> Result<TokenAnswer, OauthError> {

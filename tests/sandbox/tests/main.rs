@@ -4,6 +4,7 @@
 
 mod browser;
 mod command;
+mod device;
 mod faults;
 mod platform;
 mod sign_in;

@@ -1,0 +1,136 @@
+//! Sign-in on another device (RFC 8628): the endpoint that hands out codes, and the page where they are entered.
+
+use std::sync::Arc;
+
+use axum::extract::{Form, Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Json, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::app::App;
+use crate::device_codes::{Asked, Decision, Refusal};
+use crate::device_page as page;
+use crate::keys::{random_bytes, random_text};
+use crate::oauth_error::OauthError;
+use crate::token::TOKEN_BYTES;
+
+/// The grant of a poll (RFC 8628, 3.4).
+pub(crate) const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// Letters that are not mistaken for each other and spell no words (RFC 8628, 6.1).
+const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
+
+/// How the sandbox offers the device flow. Times are whole seconds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeviceFlow {
+    /// Whether it is offered at all.
+    pub offered: bool,
+    /// How long a code can be entered.
+    pub lifetime: u32,
+    /// The least time between two polls.
+    pub interval: u32,
+    /// Whether an address is given that has the code in it.
+    pub complete_uri: bool,
+}
+
+impl Default for DeviceFlow {
+    /// The interval is the RFC's own default.
+    fn default() -> Self {
+        Self { offered: true, lifetime: 600, interval: 5, complete_uri: true }
+    }
+}
+
+/// The form of a device authorization request (RFC 8628, 3.1).
+#[derive(Deserialize)]
+pub(crate) struct Request {
+    client_id: Option<String>,
+    scope: Option<String>,
+    audience: Option<String>,
+}
+
+pub(crate) async fn authorize(
+    State(app): State<Arc<App>>,
+    Form(request): Form<Request>,
+) -> Result<Response, OauthError> {
+    let flow = &app.settings.device;
+    if !flow.offered {
+        return Err(OauthError::bad_request("unauthorized_client", "the sandbox offers no device flow"));
+    }
+    let client = request.client_id.ok_or_else(|| OauthError::missing("client_id"))?;
+    if !app.knows_client(&client) {
+        return Err(OauthError::unknown_client());
+    }
+    let audience = request.audience.unwrap_or_else(|| "platform".into());
+    let asked = Asked { client, scope: request.scope.unwrap_or_default(), audience };
+    let (device_code, user_code) = (random_text(TOKEN_BYTES), user_code());
+    app.device_codes().add(device_code.clone(), user_code.clone(), asked, app.now());
+    let page = format!("{}/device", app.authority);
+    let mut answer = json!({
+        "device_code": device_code,
+        "user_code": user_code,
+        "verification_uri": page,
+        "expires_in": flow.lifetime,
+        "interval": flow.interval,
+    });
+    if flow.complete_uri {
+        answer["verification_uri_complete"] = format!("{page}?user_code={user_code}").into();
+    }
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+}
+
+/// Two groups of four letters, which 34 bits are enough for: a code lives for minutes.
+fn user_code() -> String {
+    let letter = |byte: &u8| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]);
+    let letters: String = random_bytes(8).iter().map(letter).collect();
+    format!("{}-{}", &letters[..4], &letters[4..])
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Typed {
+    user_code: Option<String>,
+}
+
+pub(crate) async fn enter(State(app): State<Arc<App>>, Query(typed): Query<Typed>) -> Response {
+    let Some(code) = typed.user_code else { return page::enter(None) };
+    let asked = app.device_codes().asked(&code, app.now());
+    match asked {
+        Some(asked) => page::consent(&app.settings.users, &asked, &code),
+        None => page::enter(Some(&code)),
+    }
+}
+
+/// The form of the page: the code as it was typed, and a button.
+#[derive(Deserialize)]
+pub(crate) struct Pressed {
+    user_code: String,
+    user: Option<String>,
+}
+
+pub(crate) async fn decide(State(app): State<Arc<App>>, Form(pressed): Form<Pressed>) -> Response {
+    let user = pressed.user.as_deref().map(|name| app.user(name));
+    let decision = match user {
+        Some(Some(user)) => Decision::Allowed(user.id),
+        Some(None) => return crate::page::problem("The sandbox has no such user."),
+        None => Decision::Denied,
+    };
+    if app.device_codes().decide(&pressed.user_code, decision, app.now()) {
+        page::decided(matches!(decision, Decision::Allowed(_)))
+    } else {
+        page::enter(Some(&pressed.user_code))
+    }
+}
+
+impl From<Refusal> for OauthError {
+    fn from(refusal: Refusal) -> Self {
+        let code = match refusal {
+            Refusal::Pending => "authorization_pending",
+            Refusal::SlowDown => "slow_down",
+            Refusal::Expired => "expired_token",
+            Refusal::Denied => "access_denied",
+            Refusal::Unknown => "invalid_grant",
+        };
+        Self::bad_request(code, refusal.to_string())
+    }
+}
