@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::schedule::{Backoff, Jitter};
-use crate::verdict::{Failure, Trouble};
+use crate::verdict::{Decision, Failure, Refusal, Trouble};
 
 /// After so many unclear refusals, over so long a time, a session is shown as expired …
 const UNCLEAR_LIMIT: (u32, Duration) = (3, Duration::from_secs(600));
@@ -14,6 +14,9 @@ const UNCLEAR_RETRY: Duration = Duration::from_secs(3600);
 
 /// Nobody mends a configuration within seconds.
 const MISCONFIGURED_PAUSE: Duration = Duration::from_secs(60);
+
+/// A store is not asked again for a caller that comes within this time: the answer would be the same.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What failed since the last success.
 #[derive(Debug, Default)]
@@ -38,6 +41,19 @@ impl Attempts {
     /// How long until the next attempt is allowed.
     pub fn pause(&self, now: Moment) -> Duration {
         self.next.map_or(Duration::ZERO, |next| now.until(next))
+    }
+
+    /// What a caller without a token hears before the next attempt; `None`: that may begin now.
+    pub fn postpone(&self, now: Moment, patience: Duration) -> Option<Decision> {
+        let (failure, pause) = (self.failure.as_ref()?, self.pause(now));
+        let refuse = || Decision::Refuse(Refusal::NotNow(failure.clone(), pause));
+        match failure.trouble {
+            // Only a person can mend that, and has to hear of it for that. To try again costs nobody anything.
+            Trouble::Store | Trouble::Locked => (now.since(failure.at) < STORE_PAUSE).then(refuse),
+            _ if pause.is_zero() => None,
+            _ if pause > patience => Some(refuse()),
+            _ => Some(Decision::Wait(None)),
+        }
     }
 
     /// Notes a failure with a pause of the caller's.

@@ -149,12 +149,7 @@ impl Session {
             };
             return Decision::Refuse(Refusal::Expired(why.to_owned()));
         };
-        let pause = self.attempts.pause(now);
-        match self.attempts.failure() {
-            _ if pause.is_zero() => Decision::Wait(Some(job)),
-            Some(failure) if pause > patience => Decision::Refuse(Refusal::NotNow(failure.clone(), pause)),
-            _ => Decision::Wait(None),
-        }
+        self.attempts.postpone(now, patience).unwrap_or(Decision::Wait(Some(job)))
     }
 
     /// The job that can bring a token.

@@ -235,11 +235,15 @@ fn a_fixed_credential_is_loaded_when_asked_for_and_checked_once_when_reported() 
 }
 
 #[test]
-fn a_caller_of_a_fixed_credential_is_woken_when_the_store_failed() {
+fn a_store_that_failed_is_told_at_once_and_asked_again_for_a_later_caller() {
     let mut session = fixed(false);
     session.started(Job::Load);
     session.on_outcome(at(1), Outcome::Failed(Trouble::Locked, "locked".into()), HALF);
-    assert_eq!(session.on_request(at(1), &ask(0, 30)), Decision::Wait(None));
+    let told = session.on_request(at(1), &ask(0, 30));
+    assert!(
+        matches!(told, Decision::Refuse(Refusal::NotNow(failure, _)) if failure.trouble == Trouble::Locked)
+    );
+    assert_eq!(session.on_request(at(2), &ask(0, 30)), Decision::Wait(Some(Job::Load)));
     assert_eq!(session.next_due(false), None, "nobody waits: nothing to do");
     assert_eq!(session.on_tick(at(3), true), Some(Job::Load));
 }

@@ -149,6 +149,7 @@ async fn a_store_that_fails_while_a_refusal_is_checked_does_not_end_the_session(
     agent.clock.jump(200);
     assert_eq!(agent.token(0, 0).await.unwrap_err().kind, ErrorKind::KeychainLocked);
     agent.store.break_with(None);
+    pass(1).await;
     assert_eq!(agent.token(0, 30).await.unwrap(), "access-2");
 }
 

@@ -19,7 +19,8 @@ use crate::profile::{Profile, ProfileName, Provider, canonical};
 use crate::registry::Registry;
 use crate::service::{convert, describe};
 use crate::token::{AccessToken, Credential, Kind};
-use crate::verdict::Standing;
+use crate::verdict::{Standing, Trouble};
+use crate::view::View;
 
 /// What the callers of a login see.
 pub type Events = Pin<Box<dyn Stream<Item = Result<LoginEvent, Status>> + Send>>;
@@ -32,7 +33,7 @@ pub fn login(registry: &Arc<Registry>, asked: LoginRequest) -> Result<Events, Ag
     let settings = asked.settings.unwrap_or_default();
     let (name, profile) = target(registry, &asked.profile, &settings)?;
     let view = registry.ensure(&name).view();
-    if !asked.force && view.standing == Standing::SignedIn && view.record.profile.serves(&profile.authority) {
+    if !asked.force && is_usable(&view) && view.record.profile.serves(&profile.authority) {
         let event = Event::SignedIn(SignedIn { already: true, ..signed_in(registry, &name, Vec::new()) });
         return Ok(Box::pin(tokio_stream::once(Ok(LoginEvent { event: Some(event) }))));
     }
@@ -50,6 +51,12 @@ pub fn login(registry: &Arc<Registry>, asked: LoginRequest) -> Result<Events, Ag
     let handle =
         registry.logins.begin(&name, &profile, issuer, options, installer(registry, &name, &profile));
     Ok(Box::pin(events(Arc::clone(registry), name, handle)))
+}
+
+/// Somebody is signed in, and the last look found the secret readable: else only a new login helps.
+fn is_usable(view: &View) -> bool {
+    let trouble = view.failure.as_ref().map(|failure| failure.trouble);
+    view.standing == Standing::SignedIn && !matches!(trouble, Some(Trouble::Store | Trouble::Locked))
 }
 
 /// Keeps the session before browser and callers hear of a success.
