@@ -77,6 +77,11 @@ impl Home {
         self
     }
 
+    /// Names a process that lives as long as this home.
+    pub fn adopt(&mut self, pid: u32) {
+        self.reaper.adopt(pid);
+    }
+
     /// The folder that holds home, runtime folder and state.
     pub fn root(&self) -> &Path {
         &self.root
@@ -131,17 +136,16 @@ impl Home {
 
     /// Starts the agent as this process's child and waits until it serves.
     #[track_caller]
-    pub fn start_agent(&mut self) -> Running {
+    pub fn start_agent(&self) -> Running {
         self.start_agent_with(&[])
     }
 
     /// The same, with further variables that only the agent sees.
     #[track_caller]
-    pub fn start_agent_with(&mut self, env: &[(&str, &str)]) -> Running {
+    pub fn start_agent_with(&self, env: &[(&str, &str)]) -> Running {
         let invocation = self.program(&binaries().agent);
         let invocation = env.iter().fold(invocation, |all, (name, value)| all.env(name, value));
         let mut agent = invocation.start();
-        self.reaper.adopt(agent.pid());
         let serves = within(AGENT_LIMIT, || {
             let serves = self.agent_pid() == Some(agent.pid());
             (serves || !agent.is_running()).then_some(serves)
@@ -190,5 +194,11 @@ impl Home {
     #[track_caller]
     pub fn status(&self, profile: &str) -> Value {
         self.seqera(&format!("status --profile {profile} -o json")).run().json()
+    }
+
+    /// Exit code of `seqera status` of a profile: 3 where it is signed out.
+    #[track_caller]
+    pub fn status_code(&self, profile: &str) -> Option<i32> {
+        self.seqera(&format!("status --profile {profile}")).run().code
     }
 }

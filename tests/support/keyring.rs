@@ -20,7 +20,6 @@ const LIMIT: Duration = Duration::from_secs(20);
 pub struct Keyring {
     bus: Child,
     daemon: Child,
-    frozen: bool,
 }
 
 impl Keyring {
@@ -33,17 +32,10 @@ impl Keyring {
         }
         let (bus, address) = start_bus(home);
         home.set("DBUS_SESSION_BUS_ADDRESS", address);
-        let mut daemon = command(home, "gnome-keyring-daemon")
-            .args(["--foreground", "--unlock", "--components=secrets"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("gnome-keyring-daemon can be started");
-        let mut password = daemon.stdin.take().expect("standard input is a pipe");
-        password.write_all(PASSWORD.as_bytes()).expect("the daemon reads its password");
-        drop(password);
-        let keyring = Self { bus, daemon, frozen: false };
+        let daemon = start_daemon(home);
+        home.adopt(bus.id());
+        home.adopt(daemon.id());
+        let keyring = Self { bus, daemon };
         eventually(LIMIT, "a keyring that stores", || keyring.stores(home).then_some(()));
         Some(keyring)
     }
@@ -62,15 +54,13 @@ impl Keyring {
     }
 
     /// Stops the daemon in its tracks: calls to it hang.
-    pub fn freeze(&mut self) {
+    pub fn freeze(&self) {
         reaper::signal(self.daemon.id(), "STOP");
-        self.frozen = true;
     }
 
     /// Lets it go on.
-    pub fn thaw(&mut self) {
+    pub fn thaw(&self) {
         reaper::signal(self.daemon.id(), "CONT");
-        self.frozen = false;
     }
 
     /// Locks the default collection, as after a long absence.
@@ -80,6 +70,16 @@ impl Keyring {
                     /org/freedesktop/secrets org.freedesktop.Secret.Service.Lock \
                     array:objpath:/org/freedesktop/secrets/aliases/default";
         home.shell(call).run().ok();
+    }
+
+    /// Unlocks it again, by a daemon that takes the place of the locked one, as at the next login to a desktop.
+    #[track_caller]
+    pub fn unlock(&mut self, home: &mut Home) {
+        let mut locked = std::mem::replace(&mut self.daemon, start_daemon(home));
+        home.adopt(self.daemon.id());
+        let _ = locked.kill();
+        let _ = locked.wait();
+        eventually(LIMIT, "an unlocked keyring", || self.stores(home).then_some(()));
     }
 }
 
@@ -97,6 +97,20 @@ fn command(home: &Home, program: &str) -> Command {
     let mut command = Command::new(program);
     command.env_clear().envs(home.environment()).current_dir(home.root());
     command
+}
+
+/// A keyring daemon that unlocks the default collection with the password, and replaces one that runs.
+fn start_daemon(home: &Home) -> Child {
+    let mut daemon = command(home, "gnome-keyring-daemon")
+        .args(["--foreground", "--replace", "--unlock", "--components=secrets"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("gnome-keyring-daemon can be started");
+    let mut password = daemon.stdin.take().expect("standard input is a pipe");
+    password.write_all(PASSWORD.as_bytes()).expect("the daemon reads its password");
+    daemon
 }
 
 fn start_bus(home: &Home) -> (Child, String) {
