@@ -1,1 +1,12 @@
 //! End to end with the real programs: what crosses a process boundary.
+
+mod callback;
+mod canary;
+mod crash;
+mod environment;
+mod folders;
+mod renewal;
+mod sign_out;
+mod start;
+mod storage;
+mod strangers;

@@ -1,0 +1,77 @@
+//! Tokens in the environment, and programs under `seqera exec`.
+
+use seqera_tests::sandbox::ADA;
+use seqera_tests::{Home, Sandbox};
+use serde_json::json;
+
+#[test]
+fn a_token_of_the_environment_is_used_as_it_is_and_wakes_no_agent() {
+    let home = Home::new().with("TOWER_ACCESS_TOKEN", "from the environment");
+    assert_eq!(home.seqera("token").run().ok().line(), "from the environment");
+    let seen = home.seqera("exec -- sh -c").args(["echo $SEQERA_ACCESS_TOKEN"]).run().ok();
+    assert_eq!(seen.line(), "from the environment");
+    home.seqera("agent status").run().fails_with(69);
+}
+
+#[test]
+fn a_profile_flag_beats_the_token_of_the_environment_and_says_so() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("work", &sandbox, ADA);
+    let token = home.token("work");
+    let run = home.seqera("token --profile work").env("SEQERA_ACCESS_TOKEN", "other").run().ok();
+    assert_eq!(run.line(), token);
+    assert!(run.stderr.contains("SEQERA_ACCESS_TOKEN"), "{}", run.stderr);
+    let variable =
+        home.seqera("token").env("SEQERA_PROFILE", "work").env("SEQERA_ACCESS_TOKEN", "other").run();
+    assert_eq!(variable.line(), "other");
+}
+
+#[test]
+fn a_program_gets_the_token_the_endpoint_and_no_refresh_token() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("work", &sandbox, ADA);
+    let program = ["env"];
+    let run = home.seqera("exec --profile work --").args(program).env("TOWER_REFRESH_TOKEN", "x").run().ok();
+    let token = home.token("work");
+    for line in [
+        format!("SEQERA_ACCESS_TOKEN={token}"),
+        format!("TOWER_ACCESS_TOKEN={token}"),
+        format!("TOWER_API_ENDPOINT={}", sandbox.authority),
+    ] {
+        assert!(run.stdout.lines().any(|seen| seen == line), "{line} is missing");
+    }
+    assert!(!run.stdout.contains("TOWER_REFRESH_TOKEN"));
+}
+
+#[test]
+fn a_nested_command_gets_a_fresh_token_and_not_the_one_frozen_at_the_start() {
+    let sandbox = Sandbox::start(&json!({"access_lifetime": 4}));
+    let home = Home::new();
+    home.login("work", &sandbox, ADA);
+    // The inner command runs when the token of the environment is dead.
+    let script = "echo started; read -r _; seqera token; echo \"$SEQERA_ACCESS_TOKEN\"";
+    let fifo = home.root().join("go");
+    home.program("mkfifo").args([&fifo]).run().ok();
+    let line = format!("exec <'{}'; {script}", fifo.display());
+    let frozen = home.token("work");
+    let running = home.seqera("exec --profile work -- sh -c").args([line]).start();
+    sandbox.wait_for("refresh", 2);
+    seqera_tests::eventually(std::time::Duration::from_secs(10), "the end of the token", || {
+        (sandbox.user_info(&frozen).status == 401).then_some(())
+    });
+    std::fs::write(&fifo, "\n").expect("the shell reads");
+    let run = running.finish(std::time::Duration::from_secs(30)).ok();
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert_eq!(lines.len(), 3, "{run:?}");
+    assert_ne!(lines[1], lines[2]);
+    assert_eq!(sandbox.user_info(lines[1]).status, 200, "the nested token is alive");
+}
+
+#[test]
+fn exit_codes_are_those_of_the_program_and_of_env() {
+    let home = Home::new().with("SEQERA_ACCESS_TOKEN", "t");
+    assert_eq!(home.seqera("exec -- sh -c").args(["exit 7"]).run().code, Some(7));
+    home.seqera("exec -- /no/such/program").run().fails_with(127);
+    let plain = home.write_config("plain.txt", "not a program");
+    home.seqera("exec --").args([plain]).run().fails_with(126);
+}

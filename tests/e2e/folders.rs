@@ -1,0 +1,82 @@
+//! Configuration folders, runtime folders and hosts: who shares an agent with whom.
+
+use seqera_tests::browser::{authorization_url, sign_in};
+use seqera_tests::sandbox::{ADA, GRACE};
+use seqera_tests::{Home, Invocation, Run, Sandbox};
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn log_in(invocation: Invocation, user: &str) -> Run {
+    let mut login = invocation.start();
+    let url = login.until("authorization URL", authorization_url);
+    sign_in(&url, user);
+    login.finish(LIMIT).ok()
+}
+
+#[test]
+fn two_configuration_folders_with_one_runtime_folder_are_two_agents_that_never_mix() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let other = home.root().join("other");
+    let in_other = |args: &str| home.seqera(args).env("SEQERA_CLI_CONFIG_DIR", &other);
+    let login = format!("login --no-browser --profile work --authority {}", sandbox.authority);
+    log_in(home.seqera(&login), ADA);
+    log_in(in_other(&login), GRACE);
+
+    let pid = |run: Run| run.ok().json()["pid"].as_u64();
+    let first = pid(home.seqera("agent status -o json").run());
+    let second = pid(in_other("agent status -o json").run());
+    assert_ne!(first, second);
+    let who = |run: Run| run.ok().json()["account"]["email"].as_str().map(str::to_owned);
+    assert_eq!(who(home.seqera("status --profile work -o json").run()).as_deref(), Some(ADA));
+    assert_eq!(who(in_other("status --profile work -o json").run()).as_deref(), Some(GRACE));
+
+    // The socket of one, asked by a client of the other: refused, not answered.
+    let socket = home.seqera("agent socket").run().ok().line().to_owned();
+    let crossed = in_other("token --profile work").env("SEQERA_AGENT_SOCK", &socket).run().fails_with(69);
+    assert_eq!(crossed.stdout, "");
+    in_other("agent stop").run().ok();
+}
+
+#[test]
+fn two_runtime_folders_with_one_configuration_folder_share_one_agent() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("work", &sandbox, ADA);
+    let agent = home.agent_pid();
+    let second = home.root().join("run2");
+    std::fs::create_dir(&second).expect("the folder can be made");
+    let job = |args: &str| home.seqera(args).env("XDG_RUNTIME_DIR", &second);
+    let token = job("token --profile work").run().ok();
+    assert_eq!(token.line(), home.token("work"));
+    assert_eq!(job("agent status -o json").run().ok().json()["pid"].as_u64(), agent.map(u64::from));
+    let without = home.seqera("token --profile work").without_env("XDG_RUNTIME_DIR").run().ok();
+    assert_eq!(without.line(), token.line());
+}
+
+#[test]
+fn a_second_host_over_the_same_home_never_spends_the_first_ones_refresh_token() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let on = |host: &str, args: &str| {
+        let runtime = home.root().join(format!("run-{host}"));
+        std::fs::create_dir_all(&runtime).expect("the folder can be made");
+        home.seqera(args).env("SEQERA_AGENT_HOST_ID", host).env("XDG_RUNTIME_DIR", runtime)
+    };
+    let login = format!("login --no-browser --profile work --authority {}", sandbox.authority);
+    log_in(on("alpha", &login), ADA);
+    on("alpha", "agent stop").run().ok();
+    // Nothing in memory: whoever has the refresh token has to spend it now.
+    let refused = on("beta", "token --profile work").run();
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    assert_eq!(sandbox.count("refresh_attempts"), 0);
+    log_in(on("beta", &login), ADA);
+    assert_eq!(sandbox.count("tokens_alive"), 2, "each host has a session of its own");
+    on("beta", "agent restart").run().ok();
+    for host in ["alpha", "beta"] {
+        let token = on(host, "token --profile work").run().ok();
+        assert_eq!(sandbox.user_info(token.line()).status, 200, "{host}");
+    }
+    assert_eq!(sandbox.count("reuses"), 0);
+    for host in ["alpha", "beta"] {
+        on(host, "agent stop").run().ok();
+    }
+}

@@ -1,0 +1,152 @@
+//! How an agent comes to life, and that it stays alone.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use seqera_tests::reaper::is_alive;
+use seqera_tests::sandbox::ADA;
+use seqera_tests::{Home, Running, Sandbox, binaries, eventually};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A home with a session on disk and no agent running.
+fn signed_in_without_agent() -> (Home, Sandbox) {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("work", &sandbox, ADA);
+    let pid = home.agent_pid().expect("the login started an agent");
+    home.stop_agent(pid);
+    (home, sandbox)
+}
+
+#[test]
+fn a_hundred_clients_at_once_start_one_agent() {
+    let (home, sandbox) = signed_in_without_agent();
+    let callers: Vec<Running> = (0..100).map(|_| home.seqera("token --profile work").start()).collect();
+    let runs = callers.into_iter().map(|caller| caller.finish(LIMIT).ok());
+    let tokens: BTreeSet<String> = runs.map(|run| run.line().to_owned()).collect();
+    assert_eq!(tokens.len(), 1);
+    assert_eq!(sandbox.count("refresh_attempts"), 1);
+    assert_eq!(agents_in(&home).len(), 1);
+}
+
+/// The agents whose environment names this home.
+fn agents_in(home: &Home) -> Vec<u32> {
+    let root = home.root().to_string_lossy().into_owned();
+    let numbers = std::fs::read_dir("/proc").expect("procfs").flatten();
+    let pids = numbers.filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok());
+    let of_home = |pid: &u32| {
+        let read = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+        let (program, environment) = (read("cmdline"), read("environ"));
+        String::from_utf8_lossy(&program).starts_with(&*binaries().agent.to_string_lossy())
+            && String::from_utf8_lossy(&environment).contains(&root)
+    };
+    pids.filter(of_home).collect()
+}
+
+#[test]
+fn a_substitution_returns_at_once_with_no_agent_running_and_extra_descriptors_open() {
+    let (home, _sandbox) = signed_in_without_agent();
+    // Descriptor 7 is the pipe to `cat`: an agent that kept it would keep `cat` alive.
+    let script = "{ out=$(seqera token --profile work); echo \"${#out}\"; } 7>&1 | cat";
+    let run = home.shell(script).run().ok();
+    assert!(run.line().parse::<usize>().is_ok_and(|length| length > 20), "{run:?}");
+    let pid = home.agent_pid().expect("the agent lives on");
+    home.stop_agent(pid);
+    let piped = home.shell("seqera token --profile work 2>&1 9<&0 8>&1 | cat").run().ok();
+    assert!(!piped.line().is_empty());
+}
+
+#[test]
+fn the_agent_outlives_its_first_client_and_keeps_nothing_of_it() {
+    let (home, _sandbox) = signed_in_without_agent();
+    home.seqera("token --profile work").env("TOWER_REFRESH_TOKEN", "foreign").run().ok();
+    let pid = home.agent_pid().expect("the agent lives on");
+    let fields = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let session = fields.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(3)).expect("a session id");
+    let mine = std::fs::read_to_string("/proc/self/stat").expect("procfs");
+    let mine = mine.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(3)).expect("a session id");
+    assert_ne!(session, mine, "it has a process session of its own");
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).expect("readable by its owner");
+    assert!(!String::from_utf8_lossy(&environment).contains("foreign"));
+    let cwd = std::fs::read_link(format!("/proc/{pid}/cwd")).expect("readable by its owner");
+    assert_eq!(cwd.to_string_lossy(), "/", "no folder is kept from being unmounted");
+}
+
+#[test]
+fn a_second_agent_refuses_and_names_the_first_which_still_serves() {
+    let home = Home::new();
+    let first = home.start_agent();
+    let second = home.program(&binaries().agent).run().fails_with(1);
+    assert!(second.stderr.contains(&first.pid().to_string()), "{}", second.stderr);
+    assert_eq!(home.agent_pid(), Some(first.pid()));
+}
+
+#[test]
+fn a_socket_that_a_cleaner_removed_is_served_again() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("work", &sandbox, ADA);
+    let socket = home.socket_dir().join("agent.sock");
+    std::fs::remove_file(&socket).expect("the agent listens there");
+    eventually(LIMIT, "a new socket", || socket.exists().then_some(()));
+    assert_eq!(sandbox.user_info(&home.token("work")).status, 200);
+    assert_eq!(agents_in(&home).len(), 1);
+}
+
+#[test]
+fn the_socket_of_a_killed_agent_is_taken_over() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("work", &sandbox, ADA);
+    let first = home.agent_pid().expect("the login started an agent");
+    seqera_tests::reaper::signal(first, "KILL");
+    eventually(LIMIT, "its end", || (!is_alive(first)).then_some(()));
+    assert!(home.socket_dir().join("agent.sock").exists(), "a stale socket");
+    home.token("work");
+    assert_ne!(home.agent_pid(), Some(first));
+}
+
+#[test]
+fn a_restart_keeps_the_sessions() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("work", &sandbox, ADA);
+    let first = home.agent_pid();
+    home.seqera("agent restart").run().ok();
+    let second = home.agent_pid();
+    assert!(second.is_some() && second != first);
+    assert_eq!(sandbox.user_info(&home.token("work")).status, 200);
+}
+
+#[test]
+fn agent_status_never_starts_one_and_a_chosen_socket_is_never_auto_started() {
+    let mut home = Home::new();
+    home.seqera("agent status").run().fails_with(69);
+    let chosen = home.root().join("run/mine.sock");
+    home.set("SEQERA_AGENT_SOCK", &chosen);
+    home.seqera("token").run().fails_with(69);
+    assert_eq!(agents_in(&home), Vec::<u32>::new());
+}
+
+#[test]
+fn stop_ends_the_agent_and_removes_its_socket() {
+    let home = Home::new();
+    let agent = home.start_agent();
+    home.seqera("agent stop").run().ok();
+    agent.finish(Duration::from_secs(25)).ok();
+    assert!(!home.socket_dir().join("agent.sock").exists());
+    assert_eq!(home.seqera("agent stop").run().ok().line(), "no agent was running");
+}
+
+#[test]
+fn a_home_with_a_long_path_works() {
+    let home = Home::new();
+    let long = home.root().join("x".repeat(100)).join("y".repeat(100));
+    std::fs::create_dir_all(&long).expect("the folder can be made");
+    let env = [("HOME", &long), ("XDG_STATE_HOME", &long)];
+    let run = |args: &str| {
+        let invocation = env.iter().fold(home.seqera(args), |all, (name, path)| all.env(name, path));
+        invocation.without_env("XDG_RUNTIME_DIR").run().ok()
+    };
+    run("agent start");
+    let socket = run("agent socket").line().to_owned();
+    assert!(socket.len() < 108, "{socket}");
+    run("agent stop");
+}

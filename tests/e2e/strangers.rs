@@ -1,0 +1,148 @@
+//! Another user of the same machine is refused on both sides. These tests play two users, so they need root.
+
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+
+use seqera_tests::{Home, Invocation, binaries, skip};
+
+/// `nobody` on every Unix that has one.
+const STRANGER: u32 = 65_534;
+
+fn is_root() -> bool {
+    // The folder of this process belongs to the user who runs it.
+    std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").expect("procfs")) == 0
+}
+
+fn open(path: &Path, mode: u32) {
+    let done = std::fs::set_permissions(path, PermissionsExt::from_mode(mode));
+    done.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}
+
+fn as_stranger(invocation: Invocation) -> Invocation {
+    invocation.with(|command| {
+        command.uid(STRANGER).gid(STRANGER);
+    })
+}
+
+/// Lets the stranger reach what lies in this folder, as a careless owner would.
+fn open_folders(home: &Home) {
+    for folder in [home.root().to_owned(), home.root().join("run"), home.socket_dir()] {
+        open(&folder, 0o755);
+    }
+}
+
+/// The programs may lie where a stranger cannot go.
+fn copy_of(program: &Path, home: &Home) -> PathBuf {
+    let copy = home.root().join(program.file_name().expect("a program has a name"));
+    std::fs::copy(program, &copy).expect("a copy can be made");
+    open(&copy, 0o755);
+    copy
+}
+
+#[test]
+fn the_agent_hangs_up_on_another_user_before_a_word_is_said() {
+    if !is_root() {
+        return skip("needs root, to play a second user");
+    }
+    if !skip::have(&["curl"], "apt-get install curl") {
+        return;
+    }
+    let home = Home::new();
+    let _agent = home.start_agent();
+    let socket = home.socket_dir().join("agent.sock");
+    open_folders(&home);
+    open(&socket, 0o777);
+    let ask = || {
+        let socket = socket.to_string_lossy().into_owned();
+        let args = ["-sS", "--http2-prior-knowledge", "-o", "/dev/null", "-w", "%{http_code}"];
+        home.program("curl").args(args).args(["--unix-socket", &socket, "http://localhost/"])
+    };
+    let own = ask().run();
+    assert!(own.code == Some(0) && own.stdout != "000", "the owner is answered: {own:?}");
+    let stranger = as_stranger(ask()).run();
+    assert_eq!(stranger.stdout, "000", "{stranger:?}");
+    assert_ne!(stranger.code, Some(0));
+}
+
+#[test]
+fn the_client_refuses_a_socket_in_another_users_folder() {
+    if !is_root() {
+        return skip("needs root, to play a second user");
+    }
+    let home = Home::new();
+    let _agent = home.start_agent();
+    open_folders(&home);
+    let client = copy_of(&binaries().client, &home);
+    let socket = home.socket_dir().join("agent.sock");
+    open(&socket, 0o777);
+    let ask =
+        home.program(client).args(["token"]).env("HOME", "/nonexistent").env("SEQERA_AGENT_SOCK", &socket);
+    let refused = as_stranger(ask).run();
+    assert!(refused.code.is_some_and(|code| code != 0), "{refused:?}");
+    let folder = home.socket_dir().to_string_lossy().into_owned();
+    assert!(refused.stderr.contains(&folder), "path and reason are named: {}", refused.stderr);
+}
+
+#[test]
+fn the_client_refuses_an_agent_of_another_user() {
+    if !is_root() {
+        return skip("needs root, to play a second user");
+    }
+    let home = Home::new();
+    let agent = copy_of(&binaries().agent, &home);
+    // The stranger's agent, with everything of its own.
+    let own = home.root().join("stranger");
+    std::fs::create_dir(&own).expect("the folder can be made");
+    open(home.root(), 0o755);
+    open(&own, 0o700);
+    chown(&own, Some(STRANGER), Some(STRANGER)).expect("root may");
+    let socket = own.join("agent.sock");
+    let start =
+        home.program(agent).env("HOME", &own).env("XDG_STATE_HOME", &own).env("SEQERA_AGENT_SOCK", &socket);
+    let mut running = as_stranger(start.without_env("XDG_RUNTIME_DIR")).start();
+    seqera_tests::eventually(std::time::Duration::from_secs(20), "the stranger's socket", || {
+        assert!(running.is_running(), "{}", running.stderr());
+        socket.exists().then_some(())
+    });
+    let ask = |why: &str| {
+        let refused = home.seqera("token").env("SEQERA_AGENT_SOCK", &socket).run();
+        assert!(
+            refused.code.is_some_and(|code| code != 0) && refused.stdout.is_empty(),
+            "{why}: {refused:?}"
+        );
+        refused
+    };
+    let folder = ask("the folder is another user's");
+    assert!(folder.stderr.contains(&*own.to_string_lossy()), "{}", folder.stderr);
+    chown(&own, Some(0), Some(0)).expect("root may");
+    open(&own, 0o755);
+    ask("the folder is ours, the agent behind it is not");
+}
+
+#[test]
+fn a_socket_folder_that_others_may_write_to_is_refused_by_both() {
+    let home = Home::new();
+    let folder = home.socket_dir();
+    std::fs::create_dir(&folder).expect("the folder can be made");
+    open(&folder, 0o777);
+    // The agent moves to its next place, or refuses; it never binds there.
+    let started = home.seqera("agent start").run();
+    assert!(!folder.join("agent.sock").exists(), "{started:?}");
+    let chosen = folder.join("agent.sock");
+    let refused = home.program(&binaries().agent).env("SEQERA_AGENT_SOCK", &chosen).run();
+    assert!(refused.code.is_some_and(|code| code != 0), "{refused:?}");
+    assert!(refused.stderr.contains(&*folder.to_string_lossy()), "{}", refused.stderr);
+    assert!(refused.stderr.contains("777"), "the mode is named: {}", refused.stderr);
+}
+
+#[test]
+fn a_symbolic_link_as_socket_folder_is_refused() {
+    let home = Home::new();
+    let elsewhere = home.root().join("elsewhere");
+    std::fs::create_dir(&elsewhere).expect("the folder can be made");
+    open(&elsewhere, 0o700);
+    std::os::unix::fs::symlink(&elsewhere, home.socket_dir()).expect("a link can be made");
+    home.seqera("agent start").run();
+    assert!(!elsewhere.join("agent.sock").exists());
+}
