@@ -1,1 +1,31 @@
-//! The command line as its users meet it: exact texts, exit codes, bad input.
+//! The command line as its users meet it: exact texts, exit codes, bad input. The cases are the pages in
+//! `cases/`; `runner.rs` tells how they are written.
+
+mod normal;
+mod runner;
+
+/// One test for each page, and one that finds pages which are not listed.
+macro_rules! cases {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            runner::run(stringify!($name));
+        })*
+
+        #[test]
+        fn no_page_is_forgotten() {
+            assert_eq!(runner::pages(), [$(stringify!($name)),*]);
+        }
+    };
+}
+
+cases! {
+    agent
+    bad_input
+    environment
+    login
+    logout
+    providers
+    status
+    token
+}

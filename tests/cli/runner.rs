@@ -1,0 +1,132 @@
+//! Runs a page of `cases/`. A page is prose; what is indented by four spaces is a dialogue with a shell in a
+//! sealed home:
+//!
+//! ```text
+//!     $ seqera token --profile wrok
+//!     ! error: …            standard error
+//!     something             standard output
+//!     [1]                   exit code, where it is not 0
+//! ```
+//!
+//! All commands of a page share the home and a sandbox, whose authority is `$SANDBOX`. `@login PROFILE USER`
+//! plays a browser login, `@fault JSON` scripts the sandbox, `@well` ends all faults and `@expire` all sessions
+//! there. What differs from run to run is shown in
+//! angle brackets (`normal.rs`). With `SEQERA_UPDATE_CASES=1` the pages are written anew from what happens:
+//! read the difference before you commit it.
+
+use std::path::PathBuf;
+
+use seqera_tests::browser::{authorization_url, sign_in};
+use seqera_tests::environment::variable;
+use seqera_tests::{Home, Run, Sandbox, binaries};
+use serde_json::{Value, json};
+
+use crate::normal::Normal;
+
+const INDENT: &str = "    ";
+
+/// Where the pages are.
+fn folder() -> PathBuf {
+    binaries::workspace().join("tests/cli/cases")
+}
+
+/// The names of all pages, sorted.
+pub(crate) fn pages() -> Vec<String> {
+    let entries = std::fs::read_dir(folder()).expect("the pages lie beside this file").flatten();
+    let stem = |path: PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let mut names: Vec<String> = entries.filter_map(|entry| stem(entry.path())).collect();
+    names.sort();
+    names
+}
+
+/// Runs the dialogues of a page and compares them with what stands there.
+#[track_caller]
+pub(crate) fn run(name: &str) {
+    let path = folder().join(format!("{name}.md"));
+    let page = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let happened = Stage::new().play(&page);
+    if variable("SEQERA_UPDATE_CASES").is_some() {
+        std::fs::write(&path, happened).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        return;
+    }
+    for (number, (expected, seen)) in page.lines().zip(happened.lines()).enumerate() {
+        assert_eq!(seen, expected, "{}:{}\nall of it:\n{happened}", path.display(), number + 1);
+    }
+    assert_eq!(happened.lines().count(), page.lines().count(), "{}", path.display());
+}
+
+/// Home and sandbox of one page.
+struct Stage {
+    home: Home,
+    sandbox: Sandbox,
+    normal: Normal,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let sandbox = Sandbox::calm();
+        let home = Home::new().with("SANDBOX", &sandbox.authority).with("SEQERA_CREDENTIAL_STORE", "file");
+        let normal = Normal::new(&home, &sandbox);
+        Self { home, sandbox, normal }
+    }
+
+    /// The page with the outputs that the commands had now.
+    fn play(&self, page: &str) -> String {
+        let mut happened = String::new();
+        let mut expected_output = false;
+        for line in page.lines() {
+            let dialogue = line.strip_prefix(INDENT);
+            if let Some(command) = dialogue.and_then(|text| text.strip_prefix("$ ")) {
+                happened += &format!("{line}\n{}", self.answer(command));
+                expected_output = true;
+            } else if dialogue.is_none() || !expected_output {
+                happened += &format!("{line}\n");
+                expected_output = false;
+            }
+        }
+        happened
+    }
+
+    fn answer(&self, command: &str) -> String {
+        let (verb, rest) = command.split_once(' ').unwrap_or((command, ""));
+        match verb {
+            "@login" => return self.normal.dialogue(&self.login(rest), INDENT),
+            "@fault" => {
+                self.sandbox.fault(serde_json::from_str(rest).unwrap_or_else(|e| panic!("{rest}: {e}")))
+            }
+            "@well" => self.sandbox.clear_faults(),
+            "@expire" => self.sandbox.end_sessions(),
+            _ => return self.normal.dialogue(&self.home.shell(command).run(), INDENT),
+        }
+        String::new()
+    }
+
+    fn login(&self, rest: &str) -> Run {
+        let (profile, user) =
+            rest.split_once(' ').unwrap_or_else(|| panic!("@login PROFILE USER, not {rest}"));
+        let args = format!("login --no-browser --profile {profile} --authority {}", self.sandbox.authority);
+        let mut login = self.home.seqera(&args).start();
+        let url = login.until("authorization URL", authorization_url);
+        sign_in(&url, &format!("{user}@sandbox.test"));
+        let mut run = login.finish(std::time::Duration::from_secs(30));
+        // Progress depends on how fast things go.
+        let told =
+            |line: &&str| ["note: ", "warning: ", "error: ", "hint: "].iter().any(|w| line.starts_with(w));
+        run.stderr = run.stderr.lines().filter(told).collect::<Vec<_>>().join("\n");
+        run
+    }
+}
+
+/// The page's faults are JSON values, as the sandbox takes them.
+#[test]
+fn a_dialogue_is_replaced_and_prose_is_kept() {
+    let stage = Stage::new();
+    let page = "Prose.\n\n    $ echo out; echo err >&2; exit 3\n    old\n\nMore.\n    indented prose\n";
+    let happened = stage.play(page);
+    assert_eq!(
+        happened,
+        "Prose.\n\n    $ echo out; echo err >&2; exit 3\n    out\n    ! err\n    [3]\n\nMore.\n    indented prose\n"
+    );
+    stage.sandbox.fault(json!({"on": "orgs", "kind": "reset"}));
+    assert_eq!(stage.sandbox.stats()["sandbox"], Value::Bool(true));
+}
