@@ -4,9 +4,10 @@ mod tour;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use seqera_tests::sandbox::{ADA, GRACE};
-use seqera_tests::{Home, Run, Sandbox, binaries, environment, http};
+use seqera_tests::{Home, Run, Sandbox, binaries, browser, environment, http};
 use serde_json::json;
 
 use crate::report::{line, waiting};
@@ -18,6 +19,12 @@ pub(crate) const USER_INFO: &str = "user-info";
 
 /// Lifetime of access tokens in seconds: a scheduled renewal comes after 16 to 20 of them.
 const LIFETIME: u32 = 40;
+
+/// Longest line of a program's output that is shown whole.
+const WIDTH: usize = 100;
+
+/// A login with a played browser takes no time at all, unless a machine is very busy.
+const LOGIN_LIMIT: Duration = Duration::from_secs(60);
 
 /// The two profiles and the people behind them.
 const PEOPLE: [(&str, &str); 2] = [("work", ADA), ("private", GRACE)];
@@ -50,15 +57,30 @@ impl Stage {
         run
     }
 
+    /// Signs in as a person does, whose browser is played here.
     fn login(&self, profile: &str, user: &str) {
         line(&format!("$ seqera login --profile {profile}"));
-        let run = self.home.login(profile, &self.sandbox, user);
-        print_all(&run);
+        // Both outputs in one, so that they are shown in their order.
+        let script = format!("exec seqera login --no-browser --profile {profile} 2>&1");
+        let mut login = self.home.shell(&script).start();
+        let url = login.until("authorization URL", browser::authorization_url);
+        browser::sign_in(&url, user);
+        print_all(&login.finish(LOGIN_LIMIT).ok());
+        line(&format!("  (the browser was played over HTTP, as {user})"));
     }
 }
 
 fn print_all(run: &Run) {
-    run.stdout.lines().chain(run.stderr.lines()).for_each(|text| line(&format!("  {text}")));
+    let lines = run.stdout.lines().chain(run.stderr.lines()).filter(|text| !text.trim().is_empty());
+    lines.for_each(|text| line(&format!("  {}", shortened(text))));
+}
+
+/// Addresses of a login are long, and nobody has to open these.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// `cargo xtask demo --shell`

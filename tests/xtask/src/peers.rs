@@ -6,7 +6,8 @@ use seqera_tests::skip::on_path;
 use seqera_tests::{keyring, oidc_provider};
 
 /// Debian packages, and a program of each that tells whether it is there.
-const PACKAGES: [(&str, &str); 5] = [
+const PACKAGES: [(&str, &str); 6] = [
+    ("curl", "curl"),
     ("dbus-daemon", "dbus"),
     ("gnome-keyring-daemon", "gnome-keyring"),
     ("secret-tool", "libsecret-tools"),

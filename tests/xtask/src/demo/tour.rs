@@ -11,7 +11,6 @@ use seqera_tests::{Running, eventually};
 use super::{LIFETIME, PEOPLE, Stage, caller};
 use crate::report::{line, seconds, step, table, waiting};
 
-const STEPS: usize = 6;
 const CALLERS: usize = 100;
 
 /// A renewal for `--min-valid` begins only when the token in memory is older than this.
@@ -23,7 +22,7 @@ pub(crate) fn tour() {
     let stage = Stage::build();
     let mut rows = Vec::new();
     for (number, (title, act)) in ACTS.iter().enumerate() {
-        step(number + 1, STEPS, title);
+        step(number + 1, ACTS.len(), title);
         rows.push(((*title).to_owned(), act(&stage)));
     }
     println!("\nall of it took {}\n", seconds(watch.elapsed()));
@@ -32,7 +31,7 @@ pub(crate) fn tour() {
 
 type Act = (&'static str, fn(&Stage) -> String);
 
-const ACTS: [Act; STEPS] = [
+const ACTS: [Act; 6] = [
     ("two profiles are signed in, the first command starts the agent", sign_in),
     ("100 commands ask at once across a renewal", many_callers),
     ("a scheduled renewal, with nobody asking", scheduled_renewal),
@@ -49,7 +48,7 @@ fn sign_in(stage: &Stage) -> String {
     stage.show("status --profile work").ok();
     let alive = stage.sandbox.count("tokens_alive");
     assert_eq!(alive, 2, "each profile holds a refresh token");
-    format!("{} sessions at the sandbox", alive)
+    format!("{alive} sessions at the sandbox")
 }
 
 fn many_callers(stage: &Stage) -> String {
@@ -88,12 +87,18 @@ fn scheduled_renewal(stage: &Stage) -> String {
 
 fn run_a_program(stage: &Stage) -> String {
     let program = caller();
-    line(&format!("$ seqera exec --profile work -- {}", program.join(" ")));
+    let words: Vec<String> = program.iter().map(|word| quoted(word)).collect();
+    line(&format!("$ seqera exec --profile work -- {}", words.join(" ")));
     let run = stage.home.seqera("exec --profile work --").args(&program).run().ok();
     line(&format!("  {}", run.line()));
     let (_, user) = PEOPLE[0];
     assert!(run.stdout.contains(user), "the Platform names the user of the token");
     format!("the Platform answers for {user}")
+}
+
+/// As one would have to type it.
+fn quoted(word: &str) -> String {
+    if word.contains(' ') { format!("'{}'", word.replace('\'', "\"")) } else { word.to_owned() }
 }
 
 fn token_in_a_script(stage: &Stage) -> String {
@@ -121,6 +126,8 @@ fn sign_out(stage: &Stage) -> String {
     assert_eq!(leaks.count(), 0, "no file holds a secret");
     line(&format!("{} files in the home: none is or holds a token", files.len()));
     stage.show("token --profile work").fails_with(3);
+    let status = stage.show("agent status -o json").ok().json();
+    assert_eq!(status["sessions"], 0, "the agent has no session in memory");
     stage.show("agent stop").ok();
     "0 tokens alive at the sandbox, no secret in any file".to_owned()
 }
