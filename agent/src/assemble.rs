@@ -28,7 +28,7 @@ use crate::store::Ladder;
 /// None today; the process is told of a failure by this way.
 pub async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
     let config = Arc::clone(&wiring.config);
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.clock_offset));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.clock_offset.clone()));
     let http = Http::new(Arc::clone(&clock), Limits::default());
     let providers = Arc::new(Providers::new(http, Arc::clone(&clock)));
     let shared = Arc::new(Shared {

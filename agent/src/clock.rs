@@ -3,6 +3,7 @@
 //! The wall clock sees a suspend but can be set back; the monotonic clock cannot be set back but stops while
 //! a machine sleeps. Whoever asks how long a token still lives needs both (design, section 6).
 
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 /// A moment by both clocks. Moments of one process can be compared; the wall part alone outlives it.
@@ -69,13 +70,21 @@ pub async fn reached(clock: &dyn Clock, due: Moment) {
 #[derive(Debug)]
 pub struct SystemClock {
     start: tokio::time::Instant,
-    /// Added to the wall clock; debug builds read it from `SEQERA_AGENT_CLOCK_OFFSET` for the tests.
+    /// Added to the wall clock.
     offset: WallOffset,
 }
 
-/// How far the wall clock is moved, in seconds.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct WallOffset(pub i64);
+/// How far the wall clock is moved: a file with a whole number of seconds, which debug builds take from
+/// `SEQERA_AGENT_CLOCK_OFFSET`. It is read at each look, so that a test from outside makes the clock jump.
+#[derive(Debug, Clone, Default)]
+pub struct WallOffset(pub Option<PathBuf>);
+
+impl WallOffset {
+    fn seconds(&self) -> i64 {
+        let text = self.0.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+        text.and_then(|text| text.trim().parse().ok()).unwrap_or_default()
+    }
+}
 
 impl SystemClock {
     /// Starts the monotonic count.
@@ -88,7 +97,7 @@ impl Clock for SystemClock {
     fn now(&self) -> Moment {
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
         let wall = SystemTime::now();
-        Moment { wall: shift(wall, self.offset.0), mono: self.start.elapsed() }
+        Moment { wall: shift(wall, self.offset.seconds()), mono: self.start.elapsed() }
     }
 }
 

@@ -157,9 +157,7 @@ impl Config {
             idle_exit: idle_exit(env)?,
             socket_handed_over: handed_over(env),
             notify_socket: env("NOTIFY_SOCKET"),
-            clock_offset: WallOffset(
-                number(env, "SEQERA_AGENT_CLOCK_OFFSET")?.filter(|_| debug).unwrap_or_default(),
-            ),
+            clock_offset: WallOffset(env("SEQERA_AGENT_CLOCK_OFFSET").filter(|_| debug).map(PathBuf::from)),
             crash_at: text(env, "SEQERA_AGENT_CRASH_AT").filter(|_| debug),
             flags,
             places,
