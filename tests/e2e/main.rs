@@ -2,6 +2,7 @@
 
 mod callback;
 mod canary;
+mod clocks;
 mod crash;
 mod environment;
 mod folders;

@@ -136,6 +136,26 @@ fn stop_ends_the_agent_and_removes_its_socket() {
 }
 
 #[test]
+fn a_socket_that_a_service_manager_hands_over_is_served() {
+    if !seqera_tests::skip::have(&["systemd-socket-activate"], "apt-get install systemd") {
+        return;
+    }
+    let home = Home::new();
+    let socket = home.socket_dir().join("agent.sock").to_string_lossy().into_owned();
+    let agent = binaries().agent.to_string_lossy().into_owned();
+    let forward = ["HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"].map(|name| format!("-E{name}"));
+    let shell = "umask 077; mkdir \"$XDG_RUNTIME_DIR/seqera\"; exec systemd-socket-activate \"$@\"";
+    let manager =
+        home.program("sh").args(["-c", shell, "manager"]).args(forward).args(["-l", &socket, &agent]);
+    let mut manager = manager.start();
+    eventually(LIMIT, "the manager's socket", || home.socket_dir().join("agent.sock").exists().then_some(()));
+    let status = home.seqera("agent status -o json").run().ok().json();
+    assert_eq!(status["pid"].as_u64(), Some(manager.pid().into()), "the manager became the agent");
+    assert_eq!(status["socket"], socket.as_str());
+    assert!(manager.is_running());
+}
+
+#[test]
 fn a_home_with_a_long_path_works() {
     let home = Home::new();
     let long = home.root().join("x".repeat(100)).join("y".repeat(100));

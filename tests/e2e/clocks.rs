@@ -1,0 +1,78 @@
+//! Clocks that jump or are wrong. Debug builds add the seconds in a file to the wall clock.
+
+use std::path::PathBuf;
+
+use seqera_tests::sandbox::ADA;
+use seqera_tests::wait::Stopwatch;
+use seqera_tests::{Home, Sandbox};
+use serde_json::json;
+use std::time::Duration;
+
+/// A home whose agent's wall clock can be moved.
+struct Clockwork {
+    home: Home,
+    file: PathBuf,
+}
+
+impl Clockwork {
+    fn new(seconds: i64) -> Self {
+        let mut home = Home::new();
+        let file = home.root().join("clock-offset");
+        home.set("SEQERA_AGENT_CLOCK_OFFSET", &file);
+        let clockwork = Self { home, file };
+        clockwork.set(seconds);
+        clockwork
+    }
+
+    /// The wall clock is ahead by so many seconds from now on.
+    fn set(&self, seconds: i64) {
+        // By rename: the agent never reads half a number.
+        let new = self.file.with_extension("new");
+        let done = std::fs::write(&new, seconds.to_string()).and_then(|()| std::fs::rename(&new, &self.file));
+        done.expect("the offset can be written");
+    }
+}
+
+#[test]
+fn an_expired_token_is_never_handed_out_after_the_wall_clock_jumped_ahead() {
+    let (clock, sandbox) = (Clockwork::new(0), Sandbox::calm());
+    clock.home.login("work", &sandbox, ADA);
+    let first = clock.home.token("work");
+    clock.set(2 * 3600);
+    // As after a suspend: the sandbox lives on, and its token is an hour too old.
+    assert_ne!(clock.home.token("work"), first);
+    assert_eq!(sandbox.count("refresh_attempts"), 1);
+}
+
+#[test]
+fn a_jump_ahead_starts_the_renewal_within_half_a_minute_with_nobody_asking() {
+    let (clock, sandbox) = (Clockwork::new(0), Sandbox::calm());
+    clock.home.login("work", &sandbox, ADA);
+    let watch = Stopwatch::start();
+    clock.set(2 * 3600);
+    sandbox.wait_for("refresh", 1);
+    assert!(watch.elapsed() < Duration::from_secs(35), "it took {:?}", watch.elapsed());
+}
+
+#[test]
+fn a_wall_clock_that_is_set_back_makes_no_token_live_longer() {
+    let (clock, sandbox) = (Clockwork::new(0), Sandbox::start(&json!({"access_lifetime": 3})));
+    sandbox.fault(json!({"on": "refresh", "times": 0, "kind": "status", "code": 503}));
+    clock.home.login("work", &sandbox, ADA);
+    let first = clock.home.token("work");
+    clock.set(-3600);
+    let dead = || (sandbox.user_info(&first).status == 401).then_some(());
+    seqera_tests::eventually(Duration::from_secs(20), "the end of the token", dead);
+    clock.home.seqera("token --profile work --timeout 1s").run().fails_with(4);
+}
+
+#[test]
+fn a_clock_that_is_ten_minutes_off_neither_prevents_a_login_nor_shortens_a_token() {
+    for offset in [-600, 600] {
+        let (clock, sandbox) = (Clockwork::new(offset), Sandbox::calm());
+        clock.home.login("work", &sandbox, ADA);
+        let token = clock.home.token("work");
+        assert_eq!(clock.home.token("work"), token, "offset {offset}");
+        assert_eq!(sandbox.count("refresh_attempts"), 0, "expires_in counts from its receipt: {offset}");
+    }
+}
