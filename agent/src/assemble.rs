@@ -32,6 +32,7 @@ pub async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
     let http = Http::new(Arc::clone(&clock), Limits::default());
     let providers = Arc::new(Providers::new(http, Arc::clone(&clock)));
     let shared = Arc::new(Shared {
+        places: config.places.clone(),
         issuers: Arc::clone(&providers) as Arc<dyn crate::issuer::Issuers>,
         ladder: Arc::new(Ladder::open(config.store.value, &config.places)),
         state: State::open(&config.places),

@@ -151,6 +151,7 @@ impl Agent {
         let choice = StoreChoice::File;
         let time: Arc<dyn Clock> = clock.clone();
         let shared = Arc::new(Shared {
+            places: places.places().clone(),
             clock: Arc::clone(&time),
             issuers: Arc::new(OneProvider(Arc::clone(&provider))),
             ladder: Arc::new(Ladder::new(choice, keychain, store.clone(), memory)),

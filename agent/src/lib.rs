@@ -12,7 +12,7 @@
 //! | what | modules |
 //! |---|---|
 //! | pure: no clock, no network, no disk | [`schedule`], [`attempts`], [`session`], [`verdict`], [`token`], [`profile`] |
-//! | one session | [`worker`], [`handle`], [`jobs`], [`renewal`], [`install`], [`signout`], [`view`], [`pending`] |
+//! | one session | [`worker`], [`handle`], [`jobs`], [`renewal`], [`install`], [`signout`], [`neighbours`], [`view`], [`pending`] |
 //! | providers | [`issuer`], [`login`], [`loopback`], [`page`], [`platform`], [`http`] |
 //! | what is kept | [`store`], [`secrets`], [`state`], [`record`], [`durable`] |
 //! | gRPC | [`service`], [`standard`], [`calls`], [`socket`] |
@@ -42,6 +42,7 @@ pub mod launch;
 pub mod logging;
 pub mod login;
 pub mod loopback;
+pub mod neighbours;
 pub mod notify;
 pub mod page;
 pub mod pending;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use seqera_agent_proto::place::Places;
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, Moment};
@@ -14,6 +15,8 @@ use crate::store::Ladder;
 
 /// The parts that a worker does its work with.
 pub struct Shared {
+    /// Folders of this agent.
+    pub places: Places,
     /// Gives the time.
     pub clock: Arc<dyn Clock>,
     /// Finds the provider of a profile.

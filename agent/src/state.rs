@@ -116,6 +116,11 @@ impl State {
         self.shared.sessions.load().profiles.get(profile).cloned()
     }
 
+    /// Sessions of other hosts over the same home folder, with the host, as of the start.
+    pub fn elsewhere(&self) -> Vec<(ProfileName, String)> {
+        self.shared.elsewhere.iter().map(|(name, host)| (name.clone(), host.clone())).collect()
+    }
+
     /// The host over the same home folder that has a session of this profile.
     pub fn other_host(&self, profile: &ProfileName) -> Option<&str> {
         self.shared.elsewhere.get(profile).map(String::as_str)

@@ -76,7 +76,15 @@ fn a_second_host_over_the_same_home_never_spends_the_first_ones_refresh_token() 
         assert_eq!(sandbox.user_info(token.line()).status, 200, "{host}");
     }
     assert_eq!(sandbox.count("reuses"), 0);
-    for host in ["alpha", "beta"] {
-        on(host, "agent stop").run().ok();
-    }
+    on("alpha", "agent stop").run().ok();
+    let all = on("beta", "logout --all").run().ok();
+    assert!(all.stdout.contains("work: revoked"), "{all:?}");
+    assert!(all.stdout.contains("work (of host alpha): revoked"), "{all:?}");
+    assert_eq!(sandbox.count("tokens_alive"), 0);
+    let left = std::fs::read_dir(home.config_dir()).expect("the folder is there").flatten();
+    assert_eq!(
+        left.filter(|file| file.file_name().to_string_lossy().starts_with("refresh-token.")).count(),
+        0
+    );
+    on("beta", "agent stop").run().ok();
 }

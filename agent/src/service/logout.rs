@@ -7,10 +7,12 @@ use std::sync::Arc;
 use futures_util::Stream;
 use seqera_agent_proto::v1::logout_outcome::Result as Outcome;
 use seqera_agent_proto::v1::{LogoutOutcome, LogoutRequest, logout_request::Target};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use crate::error::AgentError;
+use crate::neighbours::{self, Neighbour};
 use crate::profile::ProfileName;
 use crate::registry::Registry;
 use crate::signout::SignedOut;
@@ -23,12 +25,13 @@ pub type Outcomes = Pin<Box<dyn Stream<Item = Result<LogoutOutcome, Status>> + S
 /// # Errors
 /// Where the profile is not known.
 pub async fn logout(registry: &Arc<Registry>, asked: LogoutRequest) -> Result<Outcomes, AgentError> {
+    let all = matches!(asked.target, Some(Target::All(true)));
     let names = match asked.target {
         Some(Target::All(true)) => everything(registry).await,
         Some(Target::Profile(name)) => one(registry, &name)?,
         Some(Target::All(false)) | None => one(registry, "")?,
     };
-    let (outcomes, stream) = tokio::sync::mpsc::channel(names.len().max(1));
+    let (outcomes, stream) = mpsc::channel(names.len().max(1));
     for name in names {
         let (registry, outcomes) = (Arc::clone(registry), outcomes.clone());
         tokio::spawn(async move {
@@ -37,7 +40,22 @@ pub async fn logout(registry: &Arc<Registry>, asked: LogoutRequest) -> Result<Ou
             let _ = outcomes.send(result.map(|result| outcome(&name, result)).map_err(Status::from)).await;
         });
     }
+    if all {
+        tokio::spawn(other_hosts(Arc::clone(registry), outcomes));
+    }
     Ok(Box::pin(ReceiverStream::new(stream)))
+}
+
+/// What other hosts keep in files over the same home folder.
+async fn other_hosts(registry: Arc<Registry>, outcomes: mpsc::Sender<Result<LogoutOutcome, Status>>) {
+    let shared = &registry.shared;
+    let known = shared.state.elsewhere();
+    for neighbour in neighbours::sign_out(&shared.places, known, &*shared.issuers, &shared.pending).await {
+        let Neighbour { profile, host, result } = neighbour;
+        let left = LogoutOutcome { result: Outcome::OtherHost.into(), ..LogoutOutcome::default() };
+        let told = result.map_or(left, |result| outcome(&profile, result));
+        let _ = outcomes.send(Ok(LogoutOutcome { profile: profile.to_string(), host, ..told })).await;
+    }
 }
 
 fn one(registry: &Registry, name: &str) -> Result<BTreeSet<ProfileName>, AgentError> {
@@ -63,5 +81,5 @@ fn outcome(name: &ProfileName, result: SignedOut) -> LogoutOutcome {
         SignedOut::KeychainLocked(why) => (Outcome::KeychainLocked, why),
         SignedOut::NothingStored => (Outcome::NothingStored, String::new()),
     };
-    LogoutOutcome { profile: name.to_string(), result: result.into(), detail }
+    LogoutOutcome { profile: name.to_string(), result: result.into(), detail, host: String::new() }
 }

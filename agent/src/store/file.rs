@@ -44,6 +44,11 @@ impl File {
         Self { folder: places.config_dir.clone(), host: places.host_id.clone() }
     }
 
+    /// The files of another host in the same folder. They are that host's to write.
+    pub fn of_host(places: &Places, host: &str) -> Self {
+        Self { folder: places.config_dir.clone(), host: host.to_owned() }
+    }
+
     fn plain(&self, profile: &ProfileName) -> PathBuf {
         self.folder.join(format!("{PREFIX}{profile}"))
     }

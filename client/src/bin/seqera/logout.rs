@@ -48,10 +48,18 @@ fn one_profile(context: &Context) -> Result<Named, Failure> {
 async fn show(context: &Context, mut events: Events<LogoutOutcome>) -> Result<Vec<LogoutOutcome>, Failure> {
     let mut outcomes = Vec::new();
     while let Some(outcome) = events.next().await? {
-        context.screen.say(&format!("{}: {}", outcome.profile, phrase(&outcome)))?;
+        context.screen.say(&format!("{}: {}", whose(&outcome), phrase(&outcome)))?;
         outcomes.push(outcome);
     }
     Ok(outcomes)
+}
+
+/// The profile, and the host where it is not this one.
+fn whose(outcome: &LogoutOutcome) -> String {
+    match outcome.host.as_str() {
+        "" => outcome.profile.clone(),
+        host => format!("{} (of host {host})", outcome.profile),
+    }
 }
 
 fn phrase(outcome: &LogoutOutcome) -> String {
@@ -68,7 +76,7 @@ fn phrase(outcome: &LogoutOutcome) -> String {
             "signed out; the keychain is locked, its item is removed when it opens".to_owned()
         }
         Outcome::NothingStored => "nothing was stored".to_owned(),
-        Outcome::OtherHost => format!("left as it is; the session belongs to another host ({detail})"),
+        Outcome::OtherHost => "left as it is; sign out on that host".to_owned(),
         // A result of a later version.
         Outcome::Unspecified => format!("signed out {detail}").trim_end().to_owned(),
     }

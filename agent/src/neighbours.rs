@@ -1,0 +1,104 @@
+//! Sessions of other hosts over the same home folder. They are neither spent nor overwritten here; only a
+//! sign-out of everything revokes and removes those whose secret lies in a file, and names the rest.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use seqera_agent_proto::place::Places;
+use tracing::warn;
+
+use crate::issuer::{Issuers, Revocable, Revocation};
+use crate::pending::Pending;
+use crate::profile::{Profile, ProfileName};
+use crate::signout::SignedOut;
+use crate::store::{File, Store, Stored, Timed};
+use crate::token::{AccessToken, Kind, RefreshToken};
+
+/// How long a provider may take to revoke.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// What became of another host's session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Of the session.
+    pub profile: ProfileName,
+    /// Whose it was.
+    pub host: String,
+    /// What became of it; `None`: it was left as it is, since its secret is not in a file.
+    pub result: Option<SignedOut>,
+}
+
+/// The hosts that have a folder below `run/`, other than this one. Blocks on the file system.
+pub fn hosts(places: &Places) -> Vec<String> {
+    let entries = std::fs::read_dir(places.config_dir.join("run")).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| *name != places.host_id).collect()
+}
+
+/// Revokes and removes what the files of other hosts hold. `known` are their sessions as recorded.
+pub async fn sign_out(
+    places: &Places,
+    known: Vec<(ProfileName, String)>,
+    issuers: &dyn Issuers,
+    pending: &Pending,
+) -> Vec<Neighbour> {
+    let mut ended = Vec::new();
+    let everywhere = places.clone();
+    let hosts = tokio::task::spawn_blocking(move || hosts(&everywhere)).await.unwrap_or_default();
+    for host in hosts {
+        let files = Timed::new(File::of_host(places, &host));
+        for profile in files.list().await.unwrap_or_default() {
+            let result = sign_out_one(&files, &profile, issuers, pending).await;
+            ended.push(Neighbour { profile, host: host.clone(), result });
+        }
+    }
+    let done: BTreeSet<_> = ended.iter().map(|done| (done.profile.clone(), done.host.clone())).collect();
+    let left = known.into_iter().filter(|session| !done.contains(session));
+    ended.extend(left.map(|(profile, host)| Neighbour { profile, host, result: None }));
+    ended
+}
+
+async fn sign_out_one(
+    files: &dyn Store,
+    profile: &ProfileName,
+    issuers: &dyn Issuers,
+    pending: &Pending,
+) -> Option<SignedOut> {
+    let stored = files.load(profile).await.ok().flatten()?;
+    let result = revoke(profile, &stored, issuers, pending).await;
+    match files.remove(profile).await {
+        Ok(_) => Some(result),
+        Err(error) => {
+            warn!(%profile, %error, "the file of another host could not be removed");
+            None
+        }
+    }
+}
+
+async fn revoke(
+    profile: &ProfileName,
+    stored: &Stored,
+    issuers: &dyn Issuers,
+    pending: &Pending,
+) -> SignedOut {
+    let secret = stored.secret.expose_secret();
+    let what = match stored.kind {
+        Kind::Fixed => return SignedOut::TokenKept,
+        Kind::Renewable => {
+            Revocable { refresh: Some(RefreshToken::new(secret)), access: None::<AccessToken> }
+        }
+    };
+    let (authority, client_id) = (stored.authority.clone(), stored.client_id.clone());
+    let issuer = issuers.issuer(&Profile { authority, client_id, ..Profile::default() }, stored.kind);
+    match tokio::time::timeout(LIMIT, issuer.revoke(&what)).await {
+        Ok(Revocation::Revoked) => SignedOut::Revoked,
+        Ok(Revocation::NotOffered) => SignedOut::NotOffered,
+        Ok(Revocation::Refused(word)) => SignedOut::Refused(word),
+        Ok(Revocation::Failed(_)) | Err(_) => {
+            pending.revoke(profile, Arc::clone(&issuer), what);
+            SignedOut::Pending
+        }
+    }
+}
