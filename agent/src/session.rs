@@ -201,7 +201,7 @@ impl Session {
             Standing::SignedIn => self.held.as_ref().and_then(|held| held.due()),
             _ => None,
         };
-        // All are of this process, so that the monotonic part orders them.
+        // All are of this process, so that the part which never runs backwards orders them.
         let scheduled = [due, self.keep_alive_at].into_iter().flatten().min_by_key(|moment| moment.mono);
         self.repeat_at.or(self.attempts.next()).or(scheduled)
     }

@@ -86,7 +86,7 @@ pub(crate) fn client_dependencies() -> Result<(), String> {
 }
 
 pub(crate) fn client_size() -> Result<(), String> {
-    let client = build(&["--profile", "dist", "-p", "seqera-client"]).join("seqera");
+    let client = build(&["--release", "-p", "seqera-client"]).join("seqera");
     let bytes = std::fs::metadata(&client).map_err(|error| error.to_string())?.len();
     println!("      {bytes} bytes");
     let limit = MOST_CLIENT_BYTES;

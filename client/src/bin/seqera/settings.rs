@@ -107,7 +107,7 @@ mod tests {
 
     fn config() -> Config {
         let text = r#"{"authDomain": "https://file/api", "backendUrl": "https://file-ai",
-            "profiles": {"work": {"authority": "https://work/api", "clientId": "work-client"}}}"#;
+            "profiles": {"work": {"authority": "https://platform.test/api", "clientId": "work-client"}}}"#;
         serde_json::from_str(text).unwrap()
     }
 
@@ -128,7 +128,7 @@ mod tests {
             authority(None, "work", &full, &file),
             ("https://env/api".into(), Source::Variable("SEQERA_AUTH_DOMAIN"))
         );
-        assert_eq!(authority(None, "work", &only_api, &file), ("https://work/api".into(), Source::File));
+        assert_eq!(authority(None, "work", &only_api, &file), ("https://platform.test/api".into(), Source::File));
         assert_eq!(authority(None, "home", &only_api, &file), ("https://file/api".into(), Source::File));
         assert_eq!(
             authority(None, "", &only_api, &Config::default()),
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "authority is https://work/api (from config.json)",
+                "authority is https://platform.test/api (from config.json)",
                 "client id is work-client (from config.json)",
                 "backend URL is https://ai (from SEQERA_AI_BACKEND_URL)",
             ]
