@@ -128,7 +128,10 @@ mod tests {
             authority(None, "work", &full, &file),
             ("https://env/api".into(), Source::Variable("SEQERA_AUTH_DOMAIN"))
         );
-        assert_eq!(authority(None, "work", &only_api, &file), ("https://platform.test/api".into(), Source::File));
+        assert_eq!(
+            authority(None, "work", &only_api, &file),
+            ("https://platform.test/api".into(), Source::File)
+        );
         assert_eq!(authority(None, "home", &only_api, &file), ("https://file/api".into(), Source::File));
         assert_eq!(
             authority(None, "", &only_api, &Config::default()),
