@@ -159,6 +159,11 @@ impl AgentError {
         Self::new(Kind::AuthorityMismatch, message, hint)
     }
 
+    /// The agent stops; another one can be asked.
+    pub fn stopping() -> Self {
+        Self::new(Kind::Stopping, "the agent stops", "")
+    }
+
     /// A defect of ours.
     pub fn internal(what: impl fmt::Display) -> Self {
         let hint = "'seqera agent logs' has the details; please report this";

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use secrecy::SecretString;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::issuer::{Granted, Issuer, Revocable};
 use crate::profile::{Profile, ProfileName};
-use crate::renewal::Unsaved;
+use crate::renewal::{Generation, Unsaved};
 use crate::schedule::{Held, keep_alive};
-use crate::secrets::stored;
+use crate::secrets::{refresh_of, stored};
 use crate::shared::{Shared, unix};
 use crate::state::{Record, StateError};
 use crate::store::{Patience, StoreKind, Stored};
@@ -52,9 +52,16 @@ pub struct Installed {
     pub notes: Vec<String>,
 }
 
-/// Stores and records the login. It never fails: with a store that refuses, the session lives in memory and
-/// says so, because a login that a person has finished is not thrown away.
-pub async fn install(name: &ProfileName, login: Login, former: Former, shared: &Shared) -> Installed {
+/// Stores and records the login. With a store that refuses, the session lives in memory and says so, because
+/// a login that a person has finished is not thrown away. `None`: a sign-out came in between, so nothing of
+/// the login was left, and its tokens are revoked.
+pub async fn install(
+    name: &ProfileName,
+    login: Login,
+    former: Former,
+    generation: Generation,
+    shared: &Shared,
+) -> Option<Installed> {
     let mut notes = login.granted.notes.clone();
     let replaced = replaced_token(name, &login, &former, shared).await;
     let secret = secret_of(&login, shared);
@@ -74,9 +81,17 @@ pub async fn install(name: &ProfileName, login: Login, former: Former, shared: &
         },
     };
     let record = new_record(&login, &former, place, shared);
+    let written = write(name, &record, &generation, shared).await;
+    if generation.is_past() {
+        if let Some(place) = place {
+            let _ = shared.ladder.remove(name, place).await;
+        }
+        give_back(name, &login, shared);
+        return None;
+    }
     // The old place is emptied only when the new one is on record.
     let moved = old_place.filter(|old| place != Some(*old));
-    match (write(name, &record, shared).await, moved) {
+    match (written, moved) {
         (Ok(()), Some(old)) => drop(shared.ladder.remove(name, old).await),
         (Ok(()), None) => {}
         (Err(error), _) => {
@@ -88,7 +103,15 @@ pub async fn install(name: &ProfileName, login: Login, former: Former, shared: &
         shared.pending.revoke(name, issuer, what);
     }
     let (beginning, refresh) = begin(login.granted, shared);
-    Installed { beginning, record, refresh, unsaved, notes }
+    Some(Installed { beginning, record, refresh, unsaved, notes })
+}
+
+/// Revokes the tokens of a login that a sign-out has overtaken: nobody signs in behind the user's back.
+pub fn give_back(name: &ProfileName, login: &Login, shared: &Shared) {
+    info!(profile = %name, "a login came too late; its tokens are revoked");
+    if let Some(tokens) = login.granted.revocable() {
+        shared.pending.revoke(name, shared.issuers.issuer(&login.profile, Kind::Renewable), tokens);
+    }
 }
 
 /// The former refresh token, if it has to be revoked: only where authority or account differ, since some
@@ -100,20 +123,24 @@ async fn replaced_token(
     shared: &Shared,
 ) -> Option<Revocable> {
     let record = former.record.as_ref()?;
-    let same_account =
-        record.account.as_ref().is_some_and(|old| old.subject == login.granted.account.subject);
-    if record.kind == Kind::Fixed || (same_account && record.profile.same_party(&login.profile)) {
+    if record.kind == Kind::Fixed || is_same_account(record, login) {
         return None;
     }
     let refresh = match (&former.refresh, record.store) {
         (Some(refresh), _) => Some(refresh.clone()),
         (None, Some(place)) => {
             let stored = shared.ladder.load(name, place).await.ok().flatten();
-            stored.map(|stored| RefreshToken::new(secrecy::ExposeSecret::expose_secret(&stored.secret)))
+            stored.and_then(|stored| refresh_of(&stored, &record.profile).ok())
         }
         (None, None) => None,
     };
     refresh.map(|refresh| Revocable { refresh: Some(refresh), access: None })
+}
+
+/// An account is a subject at an authority; its names may change.
+fn is_same_account(old: &Record, login: &Login) -> bool {
+    let same_subject = old.account.as_ref().is_some_and(|old| old.subject == login.granted.account.subject);
+    same_subject && old.profile.same_party(&login.profile)
 }
 
 fn secret_of(login: &Login, shared: &Shared) -> Option<Stored> {
@@ -140,7 +167,7 @@ fn new_record(login: &Login, former: &Former, place: Option<StoreKind>, shared: 
         Credential::Fixed { token, .. } => (Kind::Fixed, Some(token.sha256()), None),
     };
     // Another account clears organisation and workspace.
-    let same = former.record.as_ref().filter(|old| old.account.as_ref() == Some(&login.granted.account));
+    let same = former.record.as_ref().filter(|old| is_same_account(old, login));
     Record {
         profile: login.profile.clone(),
         account: Some(login.granted.account.clone()),
@@ -161,15 +188,21 @@ fn new_record(login: &Login, former: &Former, place: Option<StoreKind>, shared: 
     }
 }
 
-async fn write(name: &ProfileName, record: &Record, shared: &Shared) -> Result<(), StateError> {
-    let first = record.clone();
-    let written =
-        shared.state.update(name, move |old| *old = Record { other: old.other.clone(), ..first }).await;
+async fn write(
+    name: &ProfileName,
+    record: &Record,
+    generation: &Generation,
+    shared: &Shared,
+) -> Result<(), StateError> {
+    let replace = || {
+        let new = record.clone();
+        generation.guarded(move |old| *old = Record { other: std::mem::take(&mut old.other), ..new })
+    };
+    let written = shared.state.update(name, replace()).await;
     let Err(StateError::Corrupt(_)) = written else { return written };
     // A file that cannot be read is set aside by a login, and by nothing else.
     shared.state.set_aside(shared.now().wall).await?;
-    let again = record.clone();
-    shared.state.update(name, move |old| *old = again).await
+    shared.state.update(name, replace()).await
 }
 
 fn begin(granted: Granted, shared: &Shared) -> (Beginning, Option<RefreshToken>) {

@@ -11,7 +11,7 @@ use tracing::warn;
 use crate::install::Installed;
 use crate::issuer::Revocable;
 use crate::profile::ProfileName;
-use crate::renewal::{Kept, RenewalJob};
+use crate::renewal::{Generation, Kept, RenewalJob};
 use crate::secrets::load_fixed;
 use crate::shared::Shared;
 use crate::signout::SignedOut;
@@ -26,6 +26,8 @@ pub enum JobDone {
     Token(Outcome, Box<Kept>),
     /// A login is installed.
     Installed(Box<Installed>, oneshot::Sender<Vec<String>>),
+    /// A sign-out came before a login was installed; nothing is left of it.
+    Overtaken,
     /// A secret that the store had refused was offered to it again.
     Saved(Result<(), String>),
     /// A sign-out has ended.
@@ -33,11 +35,18 @@ pub enum JobDone {
 }
 
 impl JobDone {
-    /// Tokens that were granted to a session that had ended.
-    pub fn into_stale(self) -> Option<Revocable> {
+    /// What has to be revoked where the session has ended while the job ran.
+    pub fn into_revocable(self) -> Option<Revocable> {
         match self {
+            Self::Token(Outcome::Renewed(_, access, _), kept) => {
+                Some(Revocable { refresh: kept.refresh, access: access.ok().map(|access| access.token) })
+            }
             Self::Token(_, kept) => kept.stale,
-            Self::Installed(..) | Self::SignedOut(..) | Self::Saved(_) => None,
+            Self::Installed(installed, _) => {
+                let access = installed.beginning.held.map(|held| held.token);
+                Some(Revocable { refresh: installed.refresh, access })
+            }
+            Self::Overtaken | Self::SignedOut(..) | Self::Saved(_) => None,
         }
     }
 }
@@ -64,6 +73,7 @@ pub fn spawn_save(
     name: ProfileName,
     secret: Stored,
     from: Option<StoreKind>,
+    generation: Generation,
     shared: Arc<Shared>,
 ) -> JoinHandle<JobDone> {
     tokio::spawn(async move {
@@ -71,11 +81,15 @@ pub fn spawn_save(
             Ok(kept) => kept.kind,
             Err(error) => return JobDone::Saved(Err(error.to_string())),
         };
+        if generation.is_past() {
+            let _ = shared.ladder.remove(&name, kept).await;
+            return JobDone::Saved(Err("the session has ended".to_owned()));
+        }
         let sha256 = token_sha256(secret.secret.expose_secret());
-        let update = move |record: &mut Record| {
+        let update = generation.guarded(move |record: &mut Record| {
             record.store = Some(kept);
             record.secret_sha256 = Some(sha256);
-        };
+        });
         if let Err(error) = shared.state.update(&name, update).await {
             warn!(profile = %name, %error, "where a secret is kept could not be recorded");
         }

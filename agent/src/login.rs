@@ -164,10 +164,10 @@ impl Logins {
         true
     }
 
-    /// True while any login runs.
-    pub fn any(&self) -> bool {
+    /// The profiles that are being signed in.
+    pub fn names(&self) -> Vec<ProfileName> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.values().any(|login| login.alive().is_some())
+        running.iter().filter(|(_, login)| login.alive().is_some()).map(|(name, _)| name.clone()).collect()
     }
 }
 

@@ -23,6 +23,17 @@ pub struct Sessions {
     pub other: Map<String, Value>,
 }
 
+impl Sessions {
+    /// As an agent finds them that has just started: what was kept in memory has gone with its process.
+    #[must_use]
+    pub fn after_restart(mut self) -> Self {
+        for record in self.profiles.values_mut() {
+            record.store = record.store.filter(|store| *store != StoreKind::Memory);
+        }
+        self
+    }
+}
+
 /// One profile's session, or the mark that it was ended. Times are Unix seconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -83,18 +94,22 @@ pub struct Intent {
 }
 
 impl Record {
-    /// Marks the deliberate sign-out. `store` and `secret_sha256` stay, so that a start after a crash finds
-    /// what is still to be revoked and removed; [`Record::forget_session`] drops them.
+    /// Marks the deliberate sign-out. `store` stays, so that a start after a crash finds what is still to be
+    /// revoked and removed.
     pub fn sign_out(&mut self) {
         self.signed_out = true;
+        self.intent = None;
         self.ended = None;
     }
 
-    /// Drops everything about the account and its session. What stays: where to sign in, and the mark.
-    pub fn forget_session(&mut self) {
+    /// Drops everything about the account and its session. What stays: where to sign in, the mark, and where
+    /// an item is left that could not be removed.
+    pub fn forget_session(&mut self, left: Option<StoreKind>) {
         *self = Self {
             profile: self.profile.clone(),
-            signed_out: self.signed_out,
+            kind: self.kind,
+            store: left,
+            signed_out: true,
             other: std::mem::take(&mut self.other),
             ..Self::default()
         };

@@ -72,7 +72,8 @@ impl Registry {
             return Ok(sessions.default_profile.clone().unwrap_or_else(ProfileName::fallback));
         }
         let name: ProfileName = name.parse()?;
-        let belongs_to = sessions.profiles.get(&name).map(|record| &record.profile);
+        let recorded = sessions.profiles.get(&name).map(|record| record.profile.clone());
+        let belongs_to = recorded.or_else(|| self.configured(&name));
         match belongs_to.filter(|profile| !authority.is_empty() && !profile.serves(authority)) {
             None => Ok(name),
             Some(profile) => {
@@ -98,17 +99,18 @@ impl Registry {
     /// # Errors
     /// `UNKNOWN_PROFILE` with near names.
     pub fn worker(&self, name: &ProfileName) -> Result<Handle, AgentError> {
-        if let Some(handle) = self.handles.load().get(name) {
+        let is_known = self.shared.state.snapshot().profiles.contains_key(name)
+            || self.configured.load().contains_key(name);
+        // A login that failed leaves a worker, and makes no profile.
+        let has_session = |handle: &&Handle| is_known || handle.view().standing != Standing::SignedOut;
+        if let Some(handle) = self.handles.load().get(name).filter(has_session) {
             return Ok(handle.clone());
         }
-        let known = self.names();
-        if known.contains(name) {
-            return Ok(self.ensure(name));
-        }
         match self.shared.state.other_host(name) {
+            _ if is_known => Ok(self.ensure(name)),
             Some(host) => Err(AgentError::other_host(name, host)),
             None if *name == ProfileName::fallback() => Ok(self.ensure(name)),
-            None => Err(AgentError::unknown_profile(name, &near(name.as_str(), known.iter()))),
+            None => Err(AgentError::unknown_profile(name, &near(name.as_str(), self.names().iter()))),
         }
     }
 
@@ -189,7 +191,7 @@ impl Registry {
         let signed_in = |handle: &Handle| handle.view().standing == Standing::SignedIn;
         !self.workers().iter().any(|(_, handle)| signed_in(handle))
             && self.shared.pending.profiles().is_empty()
-            && !self.logins.any()
+            && self.logins.names().is_empty()
     }
 
     /// Signed-in profiles.
@@ -211,11 +213,8 @@ impl Registry {
     pub async fn drain(&self, limit: Duration) {
         self.stopping.send_replace(true);
         let workers = self.workers();
-        let all = async {
-            for (_, handle) in &workers {
-                handle.drain().await;
-            }
-        };
+        // All at once: the last one must not begin a renewal while the first one ends its own.
+        let all = futures_util::future::join_all(workers.iter().map(|(_, handle)| handle.drain()));
         if tokio::time::timeout(limit, all).await.is_err() {
             error!("a renewal did not end in time; its intent is recorded");
         }

@@ -13,7 +13,7 @@ use crate::profile::{Profile, ProfileName};
 use crate::schedule::keep_alive;
 use crate::secrets::{Failed, refresh_of, store_trouble, stored};
 use crate::shared::{Shared, unix};
-use crate::state::Intent;
+use crate::state::{Intent, Record, StateError};
 use crate::store::{Patience, StoreError, StoreKind, Stored};
 use crate::token::RefreshToken;
 use crate::verdict::{Outcome, Trouble};
@@ -39,6 +39,16 @@ impl Generation {
     /// True where a login or logout has happened since [`Self::take`].
     pub fn is_past(&self) -> bool {
         self.current.load(Ordering::SeqCst) != self.mine
+    }
+
+    /// `change`, unless this generation is past when it is made: a sign-out has the last word in the record.
+    pub fn guarded(&self, change: impl FnOnce(&mut Record)) -> impl FnOnce(&mut Record) {
+        let generation = self.clone();
+        move |record| {
+            if !generation.is_past() {
+                change(record);
+            }
+        }
     }
 }
 
@@ -127,15 +137,19 @@ impl RenewalJob {
     /// True where it could not be written. The renewal goes on all the same: a token is worth more.
     async fn write_intent(&self, refresh: &RefreshToken) -> bool {
         let intent = Intent { sha256: refresh.sha256(), at: unix(self.shared.now()) };
-        let written = self.shared.state.update(&self.name, move |record| record.intent = Some(intent)).await;
+        let written = self.note(move |record| record.intent = Some(intent)).await;
         if let Err(error) = &written {
             warn!(profile = %self.name, %error, "the intent of a renewal could not be written");
         }
         written.is_err()
     }
 
-    async fn clear_intent(&self) -> Result<(), crate::state::StateError> {
-        self.shared.state.update(&self.name, |record| record.intent = None).await
+    async fn clear_intent(&self) -> Result<(), StateError> {
+        self.note(|record| record.intent = None).await
+    }
+
+    async fn note(&self, change: impl FnOnce(&mut Record)) -> Result<(), StateError> {
+        self.shared.state.update(&self.name, self.generation.guarded(change)).await
     }
 
     /// Spends the token. A refusal is believed only after the store was read again: another program may
@@ -167,7 +181,7 @@ impl RenewalJob {
     async fn not_renewed(&self, renewal: Result<Renewal, Failed>) -> Outcome {
         // After a lost answer the intent stays: the token may have been spent.
         let answered = !matches!(renewal, Ok(Renewal::Unknown(_)));
-        if answered && !self.generation.is_past() {
+        if answered {
             let _ = self.clear_intent().await;
         }
         let (trouble, why) = match renewal {
@@ -194,14 +208,15 @@ impl RenewalJob {
         let changed = refresh.sha256() != spent.sha256() || self.unsaved;
         let saved = if changed { self.save(&refresh).await } else { Ok(self.place) };
         (self.shared.crash)("renewal-saved");
+        let place = saved.as_ref().ok().copied().flatten();
+        self.record(sent, &refresh, &renewed, place).await;
         if self.generation.is_past() {
             // Signed out while saving: what was saved has to go again.
-            self.remove_again(saved.ok().flatten()).await;
+            self.remove_again(place).await;
             return (Outcome::Settled, Kept { stale: Some(stale()), ..Kept::default() });
         }
         let secret = || stored(&refresh, &self.profile, sent);
         let unsaved = saved.as_ref().err().map(|error| Unsaved { secret: secret(), why: error.to_string() });
-        self.record(sent, &refresh, &renewed, saved.ok().flatten()).await;
         let outcome = Outcome::Renewed(sent, renewed.access, keep_alive(renewed.refresh_lifetime));
         (outcome, Kept { refresh: Some(refresh), unsaved, ..Kept::default() })
     }
@@ -232,7 +247,7 @@ impl RenewalJob {
         let sha256 = place.map(|_| refresh.sha256());
         let renewed_at = unix(sent);
         let ends = renewed.refresh_lifetime.map(|life: Duration| renewed_at + life.as_secs());
-        let update = move |record: &mut crate::state::Record| {
+        let update = move |record: &mut Record| {
             record.intent = None;
             record.ended = None;
             record.last_renewed_at = Some(renewed_at);
@@ -242,7 +257,7 @@ impl RenewalJob {
                 record.secret_sha256 = Some(sha256);
             }
         };
-        if let Err(error) = self.shared.state.update(&self.name, update).await {
+        if let Err(error) = self.note(update).await {
             warn!(profile = %self.name, %error, "a renewal could not be recorded");
             return;
         }

@@ -81,9 +81,9 @@ impl Held {
         self.renew_after.map(|after| self.sent.plus(after))
     }
 
-    /// When it expires by the wall clock.
-    pub fn expires(&self) -> Option<std::time::SystemTime> {
-        self.lifetime.map(|lifetime| self.sent.wall + lifetime)
+    /// When it expires.
+    pub fn end(&self) -> Option<Moment> {
+        self.lifetime.map(|lifetime| self.sent.plus(lifetime))
     }
 }
 

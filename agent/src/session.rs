@@ -15,7 +15,7 @@ use crate::verdict::{Ask, Beginning, Decision, Failure, Job, Outcome, Refusal, S
 const REJECTION_PAUSE: Duration = Duration::from_secs(60);
 
 /// The session of one profile.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Session {
     kind: Kind,
     generation: u64,
@@ -36,20 +36,7 @@ pub struct Session {
 impl Session {
     /// A session in which nobody is signed in.
     pub fn signed_out(generation: u64) -> Self {
-        Self {
-            kind: Kind::Renewable,
-            generation,
-            standing: Standing::SignedOut,
-            can_renew: false,
-            held: None,
-            rejected: false,
-            last_rejection: None,
-            running: None,
-            attempts: Attempts::default(),
-            keep_alive_at: None,
-            interrupted: false,
-            repeat_at: None,
-        }
+        Self { generation, ..Self::default() }
     }
 
     /// Somebody signed in, now or before the agent was started.
@@ -143,13 +130,22 @@ impl Session {
             return Decision::Wait(None);
         }
         let Some(job) = self.remedy() else {
-            let why = match self.kind {
-                Kind::Fixed => "the access token has reached its end",
-                Kind::Renewable => "the provider gave no refresh token, and the access token has expired",
-            };
-            return Decision::Refuse(Refusal::Expired(why.to_owned()));
+            return Decision::Refuse(Refusal::Expired(self.its_end()));
         };
         self.attempts.postpone(now, patience).unwrap_or(Decision::Wait(Some(job)))
+    }
+
+    /// Why a session ends that nothing can renew.
+    fn its_end(&self) -> String {
+        match self.kind {
+            Kind::Fixed => "the access token has reached its end".into(),
+            Kind::Renewable => "the provider gave no refresh token, and the access token has expired".into(),
+        }
+    }
+
+    /// True where the provider gave something to renew with.
+    pub fn can_renew(&self) -> bool {
+        self.can_renew
     }
 
     /// The job that can bring a token.
@@ -193,22 +189,31 @@ impl Session {
     /// When the ticker has to wake this session; `None`: not before something else happens. A fixed
     /// credential is read again only while somebody waits for it.
     pub fn next_due(&self, somebody_waits: bool) -> Option<Moment> {
-        let idle = self.standing == Standing::SignedOut || self.running.is_some();
-        if idle || self.remedy().is_none() || (self.kind == Kind::Fixed && !somebody_waits) {
+        if self.standing == Standing::SignedOut || self.running.is_some() {
             return None;
         }
-        let due = match self.standing {
-            Standing::SignedIn => self.held.as_ref().and_then(|held| held.due()),
-            _ => None,
-        };
+        let held = self.held.as_ref().filter(|_| self.standing == Standing::SignedIn);
+        if self.remedy().is_none() {
+            return held.and_then(|held| held.end());
+        }
+        if self.kind == Kind::Fixed && !somebody_waits {
+            return None;
+        }
+        let due = held.and_then(|held| held.due());
         // All are of this process, so that the part which never runs backwards orders them.
         let scheduled = [due, self.keep_alive_at].into_iter().flatten().min_by_key(|moment| moment.mono);
         self.repeat_at.or(self.attempts.next()).or(scheduled)
     }
 
-    /// What to start because its time has come, with or without a caller.
-    pub fn on_tick(&self, now: Moment, somebody_waits: bool) -> Option<Job> {
-        self.next_due(somebody_waits).filter(|due| now.reached(*due)).and_then(|_| self.remedy())
+    /// What to start because its time has come, with or without a caller. A session that nothing can renew
+    /// ends with its token.
+    pub fn on_tick(&mut self, now: Moment, somebody_waits: bool) -> Option<Job> {
+        self.next_due(somebody_waits).filter(|due| now.reached(*due))?;
+        let job = self.remedy();
+        if job.is_none() {
+            self.end(self.its_end());
+        }
+        job
     }
 
     /// The worker has started the job.

@@ -31,8 +31,10 @@ pub enum SignedOut {
     Refused(String),
     /// Removed here; an access token that was given stays valid.
     TokenKept,
-    /// Signed out; the item is removed when the keychain opens.
+    /// Signed out; the item is revoked and removed when the keychain opens.
     KeychainLocked(String),
+    /// Signed out; what is stored could not be removed.
+    NotRemoved(String),
     /// There was nothing.
     NothingStored,
 }
@@ -62,23 +64,29 @@ pub struct SignOut {
 impl SignOut {
     /// Runs to its end. Whatever fails, nothing stays here that can be removed.
     pub async fn run(mut self) -> SignedOut {
-        let mark = |record: &mut Record| {
-            record.signed_out = true;
-            record.intent = None;
-        };
         if self.record.is_some() {
-            self.note(self.shared.state.update(&self.name, mark).await);
+            self.note(self.shared.state.update(&self.name, Record::sign_out).await);
         }
         self.wait_for_running().await;
-        let stored = self.read_stored().await;
-        let had_secret = stored || self.refresh.is_some() || self.access.is_some();
+        let unread = self.read_stored().await;
+        let in_hand = self.refresh.is_some() || self.access.is_some();
+        if let Some(StoreError::Locked(why) | StoreError::Unavailable(why)) = &unread
+            && !in_hand
+        {
+            // Removed unread it could never be revoked. The worker comes back to it.
+            self.forget(true).await;
+            return SignedOut::KeychainLocked(why.clone());
+        }
         let revoked = self.revoke().await;
-        let locked = self.remove_everywhere().await;
-        self.forget(locked.is_some()).await;
-        match locked {
-            Some(why) => SignedOut::KeychainLocked(why),
-            None if !had_secret => SignedOut::NothingStored,
-            None => revoked,
+        let left = self.remove_everywhere().await;
+        self.forget(left.is_some()).await;
+        match (left, unread) {
+            (Some(left), _) => left,
+            (None, Some(error)) if !in_hand => {
+                SignedOut::Refused(format!("what was stored could not be read: {error}"))
+            }
+            (None, _) if !in_hand => SignedOut::NothingStored,
+            (None, _) => revoked,
         }
     }
 
@@ -86,64 +94,71 @@ impl SignOut {
     async fn wait_for_running(&mut self) {
         let Some(mut running) = self.running.take() else { return };
         match tokio::time::timeout(LIMIT, &mut running).await {
-            Ok(done) => {
-                if let Some(fresh) = done.ok().and_then(JobDone::into_stale) {
-                    self.refresh = fresh.refresh.or(self.refresh.take());
-                    self.access = fresh.access.or(self.access.take());
-                }
-            }
+            Ok(done) => done.into_iter().for_each(|done| self.take_over(done)),
             Err(_) => {
                 let (name, issuer) = (self.name.clone(), Arc::clone(&self.issuer));
                 let pending = self.shared.pending.clone();
                 tokio::spawn(async move {
-                    let late = running.await.ok().and_then(JobDone::into_stale);
+                    let late = running.await.ok().and_then(JobDone::into_revocable);
                     late.into_iter().for_each(|fresh| pending.revoke(&name, Arc::clone(&issuer), fresh));
                 });
             }
         }
     }
 
-    /// True where a secret was stored. It is read to be revoked; a store that fails takes only that away.
-    async fn read_stored(&mut self) -> bool {
+    /// What the job has brought and recorded is what has to go.
+    fn take_over(&mut self, done: JobDone) {
+        self.record = self.shared.state.record(&self.name);
+        if let JobDone::Installed(installed, _) = &done {
+            (self.refresh, self.access) = (None, None);
+            self.kind = installed.record.kind;
+            self.issuer = self.shared.issuers.issuer(&installed.record.profile, self.kind);
+        }
+        if let Some(fresh) = done.into_revocable() {
+            self.refresh = fresh.refresh.or(self.refresh.take());
+            self.access = fresh.access.or(self.access.take());
+        }
+    }
+
+    /// Reads what is stored, to revoke it. The error of the store that has it, where it does not give it.
+    async fn read_stored(&mut self) -> Option<StoreError> {
         let recorded = self.record.as_ref().and_then(|record| record.store);
         // Without a record, files and keychain may still know the profile.
         let places = match recorded {
             Some(place) => vec![place],
             None => self.shared.ladder.holders(&self.name).await.0,
         };
-        let mut found = false;
+        let mut unread = None;
         for place in places {
             match self.shared.ladder.load(&self.name, place).await {
                 Ok(None) => {}
-                Ok(Some(stored)) => {
-                    found = true;
-                    self.take(&stored, recorded.is_some());
-                }
+                Ok(Some(stored)) => self.take(&stored),
                 Err(error) => {
-                    found = true;
                     warn!(profile = %self.name, %error, "the stored token cannot be read to be revoked");
+                    unread = Some(error);
                 }
             }
         }
-        found
+        unread
     }
 
-    /// A secret goes back to the party that it came from, and to no other.
-    fn take(&mut self, stored: &Stored, recorded: bool) {
-        if !recorded {
-            let (authority, client_id) = (stored.authority.clone(), stored.client_id.clone());
-            let profile = Profile { authority, client_id, ..Profile::default() };
-            self.issuer = self.shared.issuers.issuer(&profile, stored.kind);
+    /// A secret goes back to the party that it came from, and to no other. What is in memory is newer.
+    fn take(&mut self, stored: &Stored) {
+        if self.refresh.is_some() || self.access.is_some() {
+            return;
+        }
+        let from = Profile {
+            authority: stored.authority.clone(),
+            client_id: stored.client_id.clone(),
+            ..Profile::default()
+        };
+        if !self.record.as_ref().is_some_and(|record| record.profile.same_party(&from)) {
+            self.issuer = self.shared.issuers.issuer(&from, stored.kind);
             self.kind = stored.kind;
         }
         match stored.kind {
-            Kind::Renewable if self.refresh.is_none() => {
-                self.refresh = Some(RefreshToken::new(stored.secret.expose_secret()));
-            }
-            Kind::Fixed if self.access.is_none() => {
-                self.access = Some(AccessToken::new(stored.secret.expose_secret()));
-            }
-            Kind::Renewable | Kind::Fixed => {}
+            Kind::Renewable => self.refresh = Some(RefreshToken::new(stored.secret.expose_secret())),
+            Kind::Fixed => self.access = Some(AccessToken::new(stored.secret.expose_secret())),
         }
     }
 
@@ -171,23 +186,25 @@ impl SignOut {
         }
     }
 
-    /// Removes the secret from every place, recorded or not. `Some`: the keychain would not let us.
-    async fn remove_everywhere(&self) -> Option<String> {
+    /// Removes the secret from every place, recorded or not. `Some`: the place that has it would not let us.
+    async fn remove_everywhere(&self) -> Option<SignedOut> {
         let recorded = self.record.as_ref().and_then(|record| record.store);
-        let mut locked = None;
+        let mut left = None;
         for place in [StoreKind::Keychain, StoreKind::File, StoreKind::Memory] {
             match self.shared.ladder.remove(&self.name, place).await {
                 Ok(_) => {}
                 // A keychain that is not there matters only to those who kept something in it.
                 Err(_) if recorded != Some(place) => {}
-                Err(StoreError::Locked(why) | StoreError::Unavailable(why)) => locked = Some(why),
+                Err(StoreError::Locked(why) | StoreError::Unavailable(why)) => {
+                    left = Some(SignedOut::KeychainLocked(why));
+                }
                 Err(error) => {
                     warn!(profile = %self.name, %error, "a stored token could not be removed");
-                    locked = Some(error.to_string());
+                    left = Some(SignedOut::NotRemoved(error.to_string()));
                 }
             }
         }
-        locked
+        left
     }
 
     /// Leaves the profile's name and settings and the mark of the deliberate sign-out, no account data. An
@@ -196,17 +213,7 @@ impl SignOut {
         if self.record.is_none() {
             return;
         }
-        let update = move |record: &mut Record| {
-            let left = record.store.filter(|_| item_is_left);
-            *record = Record {
-                profile: record.profile.clone(),
-                kind: record.kind,
-                store: left,
-                signed_out: true,
-                other: std::mem::take(&mut record.other),
-                ..Record::default()
-            };
-        };
+        let update = move |record: &mut Record| record.forget_session(record.store.filter(|_| item_is_left));
         self.note(self.shared.state.update(&self.name, update).await);
     }
 

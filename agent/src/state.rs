@@ -84,7 +84,7 @@ impl State {
     fn over(places: &Places, lane: Lane) -> Self {
         let run_folder = places.run_dir();
         let (sessions, unreadable) = match read(&run_folder.join("sessions.json")) {
-            Ok(sessions) => (sessions, None),
+            Ok(sessions) => (sessions.after_restart(), None),
             Err(problem) => (Sessions::default(), Some(problem)),
         };
         let shared = Shared {

@@ -8,9 +8,10 @@ use crate::schedule::Held;
 use crate::token::{Access, Kind};
 
 /// Whether somebody is signed in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Standing {
     /// Never signed in, or signed out on purpose.
+    #[default]
     SignedOut,
     /// A credential is there.
     SignedIn,

@@ -35,6 +35,8 @@ pub struct View {
     pub standing: Standing,
     /// The token that is served while it lasts.
     pub held: Option<Arc<Held>>,
+    /// There is something to renew with.
+    pub can_renew: bool,
     /// The last failed attempt.
     pub failure: Option<Failure>,
     /// When the ticker has to wake the worker.
@@ -60,6 +62,7 @@ impl View {
             generation: session.generation(),
             standing: session.standing().clone(),
             held: session.offered().cloned(),
+            can_renew: session.can_renew(),
             failure: session.failure().cloned(),
             due: session.next_due(somebody_waits),
             record: Arc::clone(record),

@@ -6,24 +6,23 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tracing::info;
 
 use crate::clock::Moment;
 use crate::error::AgentError;
 use crate::handle::Command;
-use crate::install::{Former, Login, install};
 use crate::issuer::Issuer;
 use crate::jobs::{JobDone, spawn};
 use crate::profile::ProfileName;
 use crate::renewal::{Generation, RenewalJob, Unsaved};
 use crate::session::Session;
 use crate::shared::Shared;
-use crate::signout::{SignOut, SignedOut};
 use crate::state::Record;
-use crate::token::{Kind, RefreshToken};
+use crate::token::RefreshToken;
 use crate::verdict::{Ask, Decision, Job, Standing};
 use crate::view::{Served, View, refused, restore};
 
+#[path = "worker_change.rs"]
+mod change;
 #[path = "worker_done.rs"]
 mod done;
 
@@ -43,11 +42,13 @@ pub struct Worker {
     record: Arc<Record>,
     refresh: Option<RefreshToken>,
     unsaved: Option<Unsaved>,
-    /// When the store is asked again to take what it refused.
-    save_at: Option<Moment>,
+    /// When the store is asked again to take what it refused, or to give up what has to go.
+    store_at: Option<Moment>,
     intent_unwritten: bool,
     waiters: Vec<Waiter>,
     running: Option<JoinHandle<JobDone>>,
+    /// The job that runs is a sign-out.
+    signing_out: bool,
     queued: VecDeque<Command>,
     /// Nothing is started any more.
     draining: bool,
@@ -71,10 +72,11 @@ impl Worker {
             shared,
             refresh: None,
             unsaved: None,
-            save_at: None,
+            store_at: None,
             intent_unwritten: false,
             waiters: Vec::new(),
             running: None,
+            signing_out: false,
             queued: VecDeque::new(),
             draining: false,
             drained: Vec::new(),
@@ -88,10 +90,7 @@ impl Worker {
 
     /// Runs until every handle has gone.
     pub async fn run(mut self, commands: &mut mpsc::Receiver<Command>) {
-        if self.record.signed_out && self.record.store.is_some() {
-            info!(profile = %self.name, "finishing a sign-out that was interrupted");
-            self.sign_out(false, oneshot::channel().0);
-        }
+        self.finish_sign_out();
         self.publish();
         loop {
             tokio::select! {
@@ -114,12 +113,13 @@ impl Worker {
         match command {
             Command::Token(ask, until, reply) => self.on_request(Waiter { ask, until, reply }),
             Command::Tick => self.on_tick(),
-            Command::SignOut(revoke_fixed, reply) => self.sign_out(revoke_fixed, reply),
+            Command::SignOut(revoke_fixed, reply) if !self.signing_out => self.sign_out(revoke_fixed, reply),
             Command::Drain(reply) => {
                 self.draining = true;
                 self.drained.push(reply);
+                self.wake_waiters();
             }
-            install @ Command::Install(..) => self.queued.push_back(install),
+            later @ (Command::Install(..) | Command::SignOut(..)) => self.queued.push_back(later),
         }
     }
 
@@ -128,12 +128,12 @@ impl Worker {
         if self.running.is_some() {
             return;
         }
-        if let Some(Command::Install(login, reply)) = self.queued.pop_front() {
-            self.install(*login, reply);
-        } else {
-            for reply in self.drained.drain(..) {
+        match self.queued.pop_front() {
+            Some(Command::Install(login, reply)) => self.install(*login, reply),
+            Some(other) => self.on_command(other),
+            None => self.drained.drain(..).for_each(|reply| {
                 let _ = reply.send(());
-            }
+            }),
         }
     }
 
@@ -147,6 +147,9 @@ impl Worker {
             Decision::Answer(start) => {
                 let _ = waiter.reply.send(self.answer(now));
                 self.start(start);
+            }
+            Decision::Wait(_) if self.draining && self.running.is_none() => {
+                let _ = waiter.reply.send(Err(AgentError::stopping()));
             }
             Decision::Wait(start) => {
                 self.changed = true;
@@ -174,9 +177,11 @@ impl Worker {
     fn on_tick(&mut self) {
         let now = self.shared.now();
         self.waiters.retain(|waiter| !waiter.reply.is_closed());
+        let before = self.session.standing().clone();
         let due = self.session.on_tick(now, !self.waiters.is_empty());
+        self.changed |= *self.session.standing() != before;
         self.start(due);
-        self.save_again(now);
+        self.ask_store_again(now);
     }
 
     /// The only place that starts a renewal.
@@ -200,56 +205,6 @@ impl Worker {
         self.running = Some(spawn(job, renewal, held));
     }
 
-    fn install(&mut self, login: Login, reply: oneshot::Sender<Vec<String>>) {
-        if login.generation != self.session.generation() {
-            return self.discard(login);
-        }
-        let former = Former {
-            record: self.shared.state.record(&self.name),
-            refresh: self.refresh.clone(),
-            issuer: Some(self.issuer()),
-        };
-        let (name, shared) = (self.name.clone(), Arc::clone(&self.shared));
-        self.running = Some(tokio::spawn(async move {
-            let installed = install(&name, login, former, &shared).await;
-            JobDone::Installed(Box::new(installed), reply)
-        }));
-    }
-
-    /// A login that a sign-out or another login has overtaken: nobody signs in behind the user's back.
-    fn discard(&self, login: Login) {
-        info!(profile = %self.name, "a login came too late; its tokens are revoked");
-        if let Some(tokens) = login.granted.revocable() {
-            let issuer = self.shared.issuers.issuer(&login.profile, Kind::Renewable);
-            self.shared.pending.revoke(&self.name, issuer, tokens);
-        }
-    }
-
-    /// Serving stops here and now; the rest is a job.
-    fn sign_out(&mut self, revoke_fixed: bool, reply: oneshot::Sender<SignedOut>) {
-        let job = SignOut {
-            name: self.name.clone(),
-            record: self.shared.state.record(&self.name),
-            kind: self.record.kind,
-            issuer: self.issuer(),
-            shared: Arc::clone(&self.shared),
-            refresh: self.refresh.take(),
-            access: self.session.held().map(|held| held.token.clone()),
-            revoke_fixed,
-            running: self.running.take(),
-        };
-        self.session = Session::signed_out(self.generation.advance());
-        self.changed = true;
-        self.set_unsaved(self.shared.now(), None);
-        for command in std::mem::take(&mut self.queued) {
-            if let Command::Install(login, _) = command {
-                self.discard(*login);
-            }
-        }
-        self.wake_waiters();
-        self.running = Some(tokio::spawn(async move { JobDone::SignedOut(job.run().await, reply) }));
-    }
-
     /// Asks about every waiting caller again.
     fn wake_waiters(&mut self) {
         for waiter in std::mem::take(&mut self.waiters) {
@@ -271,7 +226,7 @@ impl Worker {
         view.unsaved = self.unsaved.as_ref().map(|unsaved| unsaved.why.clone());
         view.intent_unwritten = self.intent_unwritten;
         if self.running.is_none() {
-            view.due = [view.due, self.save_at].into_iter().flatten().min_by_key(|due| due.mono);
+            view.due = [view.due, self.store_at].into_iter().flatten().min_by_key(|due| due.mono);
         }
         self.view.send_replace(Arc::new(view));
         self.shared.due_changed.notify_one();
@@ -289,3 +244,7 @@ async fn ended(running: &mut Option<JoinHandle<JobDone>>) -> Result<JobDone, tok
 #[cfg(test)]
 #[path = "worker_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "worker_change_tests.rs"]
+mod change_tests;

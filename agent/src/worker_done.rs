@@ -3,25 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::task::JoinError;
 use tracing::{error, info};
 
 use super::Worker;
 use crate::clock::Moment;
-use crate::install::Installed;
 use crate::issuer::Check;
 use crate::jobs::{JobDone, spawn_save};
 use crate::renewal::{Kept, Unsaved};
-use crate::session::Session;
+use crate::state::Record;
 use crate::verdict::{Outcome, Standing, Trouble};
 
-/// Between two attempts to store what the store refused.
-const SAVE_AGAIN: Duration = Duration::from_secs(30);
+/// Between two attempts to have the store do what it refused.
+const STORE_AGAIN: Duration = Duration::from_secs(30);
 
 impl Worker {
     pub(super) fn on_done(&mut self, done: Result<JobDone, JoinError>) {
         let now = self.shared.now();
+        self.signing_out = false;
         match done {
             Ok(JobDone::Token(outcome, kept)) => self.on_token_job(now, outcome, *kept),
             Ok(JobDone::Installed(installed, reply)) => self.on_installed(*installed, reply),
@@ -29,9 +28,11 @@ impl Worker {
                 self.set_unsaved(now, None);
                 self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
             }
-            Ok(JobDone::Saved(Err(_))) => self.save_at = Some(now.plus(SAVE_AGAIN)),
+            Ok(JobDone::Saved(Err(_))) => self.store_at = Some(now.plus(STORE_AGAIN)),
+            Ok(JobDone::Overtaken) => {}
             Ok(JobDone::SignedOut(result, reply)) => {
                 self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
+                self.store_at = self.record.store.map(|_| now.plus(STORE_AGAIN));
                 let _ = reply.send(result);
             }
             Err(panic) => {
@@ -54,6 +55,8 @@ impl Worker {
         if let Outcome::Renewed(..) = outcome {
             info!(profile = %self.name, "renewed");
             self.set_unsaved(now, kept.unsaved);
+            // Whoever waited gets the result, however long it lives: a second renewal would give no more.
+            self.waiters.iter_mut().for_each(|waiter| waiter.ask.min_valid = Duration::ZERO);
         }
         self.refresh = kept.refresh.or(self.refresh.take());
         self.intent_unwritten = kept.intent_unwritten;
@@ -69,30 +72,26 @@ impl Worker {
         let Standing::Expired(why) = self.session.standing().clone() else { return };
         info!(profile = %self.name, why, "the session has ended at the provider");
         let (name, state) = (self.name.clone(), self.shared.state.clone());
-        tokio::spawn(async move { state.update(&name, move |record| record.ended = Some(why)).await });
+        let generation = self.generation.take();
+        let ended = move |record: &mut Record| record.ended = Some(why);
+        tokio::spawn(async move { state.update(&name, generation.guarded(ended)).await });
     }
 
-    fn on_installed(&mut self, installed: Installed, reply: oneshot::Sender<Vec<String>>) {
-        info!(profile = %self.name, "signed in");
-        self.session = Session::begin(self.generation.advance(), installed.beginning);
-        self.record = Arc::new(installed.record);
-        self.refresh = installed.refresh;
-        self.set_unsaved(self.shared.now(), installed.unsaved);
-        // Whoever is told of the login finds it in place.
-        self.publish();
-        let _ = reply.send(installed.notes);
-    }
-
-    pub(super) fn save_again(&mut self, now: Moment) {
-        let due = self.save_at.is_some_and(|at| now.reached(at)) && self.running.is_none();
-        let Some(unsaved) = self.unsaved.as_ref().filter(|_| due) else { return };
+    /// The store refused to take a secret, or to give one up that has to go.
+    pub(super) fn ask_store_again(&mut self, now: Moment) {
+        if self.running.is_some() || !self.store_at.is_some_and(|at| now.reached(at)) {
+            return;
+        }
         self.changed = true;
-        let (name, secret) = (self.name.clone(), unsaved.secret.clone());
-        self.running = Some(spawn_save(name, secret, self.record.store, Arc::clone(&self.shared)));
+        self.store_at = None;
+        let Some(unsaved) = &self.unsaved else { return self.finish_sign_out() };
+        let (name, secret, generation) = (self.name.clone(), unsaved.secret.clone(), self.generation.take());
+        let shared = Arc::clone(&self.shared);
+        self.running = Some(spawn_save(name, secret, self.record.store, generation, shared));
     }
 
     pub(super) fn set_unsaved(&mut self, now: Moment, unsaved: Option<Unsaved>) {
-        self.save_at = unsaved.as_ref().map(|_| now.plus(SAVE_AGAIN));
+        self.store_at = unsaved.as_ref().map(|_| now.plus(STORE_AGAIN));
         self.unsaved = unsaved;
     }
 }

@@ -27,7 +27,7 @@ pub fn token(name: &ProfileName, served: &Served) -> v1::AccessToken {
     v1::AccessToken {
         access_token: served.held.token.expose().to_owned(),
         token_type: "Bearer".into(),
-        expires_at: served.held.expires().map(timestamp),
+        expires_at: served.held.end().map(|end| timestamp(end.wall)),
         renewed_at: Some(timestamp(served.held.sent.wall)),
         profile: name.to_string(),
         authority: record.profile.authority.clone(),
@@ -101,7 +101,7 @@ pub fn status(name: &ProfileName, view: &View, now: Moment) -> v1::SessionStatus
         workspace_id: record.workspace_id.unwrap_or_default(),
         logged_in_at: record.logged_in_at.map(unix),
         last_renewed_at: record.last_renewed_at.map(unix),
-        access_expires_at: held.and_then(|held| held.expires()).map(timestamp),
+        access_expires_at: held.and_then(|held| held.end()).map(|end| timestamp(end.wall)),
         session_expires_at: record.refresh_expires_at.map(unix),
         next_renewal_at: view.due.filter(|_| signed_in).map(|due| timestamp(due.wall)),
         store: record.store.map(|store| store.as_str().to_owned()).unwrap_or_default(),

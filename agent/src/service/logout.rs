@@ -12,10 +12,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use crate::error::AgentError;
+use crate::handle::Handle;
 use crate::neighbours::{self, Neighbour};
 use crate::profile::ProfileName;
 use crate::registry::Registry;
 use crate::signout::SignedOut;
+use crate::verdict::Standing;
 
 /// One outcome per profile.
 pub type Outcomes = Pin<Box<dyn Stream<Item = Result<LogoutOutcome, Status>> + Send>>;
@@ -64,9 +66,14 @@ fn one(registry: &Registry, name: &str) -> Result<BTreeSet<ProfileName>, AgentEr
     Ok(BTreeSet::from([name]))
 }
 
-/// Every profile that the agent, the state files, the keychain and the files know.
+/// Every profile that the agent, the state files, the keychain and the files know, and those that are being
+/// signed in.
 async fn everything(registry: &Registry) -> BTreeSet<ProfileName> {
     let mut names: BTreeSet<_> = registry.shared.state.snapshot().profiles.keys().cloned().collect();
+    names.extend(registry.logins.names());
+    let signed_in = |handle: &Handle| handle.view().standing != Standing::SignedOut;
+    names
+        .extend(registry.workers().into_iter().filter(|(_, handle)| signed_in(handle)).map(|(name, _)| name));
     names.extend(registry.shared.ladder.list_all().await.profiles.into_keys());
     names
 }
@@ -79,6 +86,7 @@ fn outcome(name: &ProfileName, result: SignedOut) -> LogoutOutcome {
         SignedOut::Refused(word) => (Outcome::Refused, word),
         SignedOut::TokenKept => (Outcome::TokenKept, String::new()),
         SignedOut::KeychainLocked(why) => (Outcome::KeychainLocked, why),
+        SignedOut::NotRemoved(why) => (Outcome::NotRemoved, why),
         SignedOut::NothingStored => (Outcome::NothingStored, String::new()),
     };
     LogoutOutcome { profile: name.to_string(), result: result.into(), detail, host: String::new() }

@@ -8,7 +8,7 @@ use seqera_agent_proto::v1::{TokenEvent, token_event};
 use tokio::sync::watch;
 use tonic::Status;
 
-use crate::error::{AgentError, Kind};
+use crate::error::AgentError;
 use crate::handle::Handle;
 use crate::profile::ProfileName;
 use crate::registry::Registry;
@@ -62,7 +62,10 @@ impl Watcher {
             // After a start there is no token in memory until somebody asks. The outcome shows in the view;
             // a provider that is down for now is no event.
             let patient = self.registry.shared.now().plus(std::time::Duration::from_secs(30));
-            let _ = self.worker.token(Ask::default(), patient).await;
+            tokio::select! {
+                _ = self.worker.token(Ask::default(), patient) => {}
+                _ = self.stopping.wait_for(|stopping| *stopping) => return Err(AgentError::stopping()),
+            }
         }
         loop {
             let view = Arc::clone(&self.views.borrow_and_update());
@@ -70,8 +73,8 @@ impl Watcher {
                 return Ok(TokenEvent { event: Some(event) });
             }
             tokio::select! {
-                changed = self.views.changed() => changed.map_err(|_| stopped())?,
-                _ = self.stopping.wait_for(|stopping| *stopping) => return Err(stopped()),
+                changed = self.views.changed() => changed.map_err(|_| AgentError::stopping())?,
+                _ = self.stopping.wait_for(|stopping| *stopping) => return Err(AgentError::stopping()),
             }
         }
     }
@@ -95,10 +98,6 @@ impl Watcher {
         self.told = now;
         Some(token_event::Event::Token(convert::token(&self.name, &served)))
     }
-}
-
-fn stopped() -> AgentError {
-    AgentError::new(Kind::Stopping, "the agent stops", "")
 }
 
 #[cfg(test)]

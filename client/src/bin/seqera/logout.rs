@@ -77,6 +77,7 @@ fn phrase(outcome: &LogoutOutcome) -> String {
         }
         Outcome::NothingStored => "nothing was stored".to_owned(),
         Outcome::OtherHost => "left as it is; sign out on that host".to_owned(),
+        Outcome::NotRemoved => format!("signed out; what is stored could not be removed ({detail})"),
         // A result of a later version.
         Outcome::Unspecified => format!("signed out {detail}").trim_end().to_owned(),
     }
@@ -96,6 +97,6 @@ mod tests {
         }
         assert!(seen.contains("removed here; the provider refused to revoke (x)"));
         assert!(seen.contains("revoked") && seen.contains("nothing was stored"));
-        assert_eq!(seen.len(), 9);
+        assert_eq!(seen.len(), 10);
     }
 }
