@@ -42,6 +42,8 @@ impl Home {
     /// Where its folders cannot be made, or the programs do not build.
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
+        // First: where they do not build, no folder is left behind.
+        let programs = binaries();
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         // A short name: a socket path has 108 bytes at most.
         let root = std::env::temp_dir().join(format!("seqera-{}-{number}", std::process::id()));
@@ -50,13 +52,13 @@ impl Home {
         for path in [root.clone(), root.join("home"), root.join("run"), root.join("state")] {
             folder.create(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         }
-        let reaper = Reaper::new(&root, &binaries().agent);
+        let reaper = Reaper::new(&root, &programs.agent);
         let mut home = Self { root, env: BTreeMap::new(), reaper };
         for (name, folder) in [("HOME", "home"), ("XDG_RUNTIME_DIR", "run"), ("XDG_STATE_HOME", "state")] {
             home.set(name, home.root.join(folder));
         }
         // The client finds its agent beside itself; the folder is on PATH for programs that it runs.
-        let own = binaries().client.parent().expect("a program lies in a folder");
+        let own = programs.client.parent().expect("a program lies in a folder");
         home.set(
             "PATH",
             std::env::join_paths([own, "/usr/bin".as_ref(), "/bin".as_ref()]).expect("no colons"),
