@@ -76,12 +76,14 @@ fn markup_in_an_error_is_shown_as_text() {
 }
 
 #[test]
-fn a_person_who_refuses_is_told_so() {
+fn a_person_who_refuses_is_told_so_and_no_profile_is_made() {
     let (home, sandbox) = (Home::new(), Sandbox::calm());
     let waiting = begin(&home, &sandbox);
     browser::deny(&waiting.url);
     waiting.login.finish(LIMIT).fails_with(3);
-    assert_eq!(home.status_code("work"), Some(3));
+    // Nothing came of it, so that there is no profile of this name either.
+    let unknown = home.seqera("token --profile work -o json").run().fails_with(1).error_json();
+    assert_eq!(unknown["reason"], "UNKNOWN_PROFILE");
 }
 
 #[test]

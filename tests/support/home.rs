@@ -197,10 +197,4 @@ impl Home {
     pub fn status(&self, profile: &str) -> Value {
         self.seqera(&format!("status --profile {profile} -o json")).run().json()
     }
-
-    /// Exit code of `seqera status` of a profile: 3 where it is signed out.
-    #[track_caller]
-    pub fn status_code(&self, profile: &str) -> Option<i32> {
-        self.seqera(&format!("status --profile {profile}")).run().code
-    }
 }
