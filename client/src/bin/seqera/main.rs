@@ -67,7 +67,8 @@ fn run(context: &Context, command: Command) -> Result<(), Failure> {
 
 /// Help and version, which are no failures, or a wrong use.
 fn unparsed(error: &clap::Error, env: &Env) -> ExitCode {
-    let words: Vec<_> = std::env::args().collect();
+    // `args` would end the process at a word that is not Unicode.
+    let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let json = words.iter().any(|word| matches!(word.as_str(), "-ojson" | "-o=json" | "--output=json"))
         || words.windows(2).any(|pair| matches!(pair[0].as_str(), "-o" | "--output") && pair[1] == "json");
     if error.use_stderr() && (json || env.wants_json()) {
