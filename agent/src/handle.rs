@@ -60,9 +60,9 @@ impl Handle {
     pub async fn install(&self, login: Login) -> Result<Vec<String>, AgentError> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Install(Box::new(login), reply)).await?;
-        answer
-            .await
-            .map_err(|_| AgentError::new(Kind::Ended, "a sign-out came before the login was stored", ""))
+        answer.await.map_err(|_| {
+            AgentError::new(Kind::Ended, "a sign-out or another login came before this one was stored", "")
+        })
     }
 
     /// Signs out.

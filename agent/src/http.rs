@@ -211,9 +211,12 @@ fn fault(error: reqwest::Error) -> Fault {
     if unsent { Fault::NotSent(why) } else { Fault::Unanswered(why) }
 }
 
-/// The error with its causes, without the URL, which the caller names as it likes.
+/// The error with its causes, without the URL, which the caller names as it likes, and without the names of
+/// the library's own layers.
 fn told(error: reqwest::Error) -> String {
-    chain(&error.without_url())
+    let text = chain(&error.without_url());
+    let text = text.strip_prefix("error sending request: ").unwrap_or(&text);
+    text.strip_prefix("client error (Connect): ").unwrap_or(text).to_owned()
 }
 
 /// Reads into `body` what comes, so that the part that came before a failure is kept.

@@ -1,5 +1,5 @@
-//! What sign-outs still owe: revocations that failed and keychain items that could not be removed. Kept in
-//! memory and tried again for up to a day while the agent lives (design, section 9).
+//! What sign-outs still owe: revocations that failed. Kept in memory and tried again for up to a day while the
+//! agent lives (design, section 9).
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,8 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tracing::info;
 
-use crate::clock::Clock;
-use crate::clock::Moment;
+use crate::clock::{Clock, Moment};
 use crate::issuer::{Issuer, Revocable, Revocation};
 use crate::profile::ProfileName;
 use crate::schedule::{Backoff, Jitter};

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::profile::{BadName, Profile, ProfileName};
+use crate::summary::at;
 
 /// `authDomain` and `backendUrl` at the top are the client's, and not read here.
 #[derive(Debug, Default, Deserialize)]
@@ -37,12 +38,8 @@ pub(super) fn read(path: &Path) -> (Document, Vec<String>) {
     match serde_json::from_slice(&bytes) {
         Ok(document) => (document, Vec::new()),
         Err(error) => {
-            let reason = error.to_string();
-            let reason = reason.split(" at line ").next().unwrap_or_default();
-            let (file, line, column) = (path.display(), error.line(), error.column());
-            let problem = format!(
-                "{file}:{line}:{column}: {reason}; the defaults are in force until the file is corrected"
-            );
+            let (file, place) = (path.display(), at(&error));
+            let problem = format!("{file}:{place}; the defaults are in force until the file is corrected");
             (Document::default(), vec![problem])
         }
     }

@@ -11,7 +11,7 @@ use tonic::{Request, Response, Status};
 use crate::error::{AgentError, Kind};
 use crate::registry::Registry;
 
-/// What the process around the registry can do. Implemented by `run.rs`.
+/// What the process around the registry can do. `assemble.rs` implements it.
 pub trait Host: Send + Sync {
     /// Version, pid, folders, socket; sessions and problems of the state are added by the service.
     fn info(&self) -> InfoResponse;
