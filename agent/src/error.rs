@@ -111,6 +111,12 @@ impl AgentError {
         Self::new(Kind::LoginExpired, message, login_hint(profile))
     }
 
+    /// What is known of the sessions cannot be read, which is not the same as "not signed in".
+    pub fn state_unreadable(problem: &str) -> Self {
+        let hint = "correct the file, or run 'seqera login', which sets it aside; nothing was deleted";
+        Self::new(Kind::StoreFailed, problem, hint)
+    }
+
     /// The session belongs to another host.
     pub fn other_host(profile: &ProfileName, host: &str) -> Self {
         let message = format!("the session of profile '{profile}' belongs to another host ({host})");

@@ -211,6 +211,16 @@ impl Agent {
         self.worker().token(ask, until).await.map(|served| served.held.token.expose().to_owned())
     }
 
+    /// A caller in a task of its own.
+    pub(crate) fn caller(
+        self: &Arc<Self>,
+        min_valid: u64,
+        patience: u64,
+    ) -> tokio::task::JoinHandle<Result<String, AgentError>> {
+        let agent = Arc::clone(self);
+        tokio::spawn(async move { agent.token(min_valid, patience).await })
+    }
+
     pub(crate) fn stored(&self) -> Option<String> {
         self.store.contents().get(&work()).cloned()
     }

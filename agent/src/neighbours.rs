@@ -1,23 +1,18 @@
 //! Sessions of other hosts over the same home folder. They are neither spent nor overwritten here; only a
 //! sign-out of everything revokes and removes those whose secret lies in a file, and names the rest.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::ExposeSecret;
 use seqera_agent_proto::place::Places;
 use tracing::warn;
 
-use crate::issuer::{Issuers, Revocable, Revocation};
+use crate::issuer::{Issuers, Revocable};
 use crate::pending::Pending;
 use crate::profile::{Profile, ProfileName};
-use crate::signout::SignedOut;
+use crate::signout::{SignedOut, revoke_or_owe};
 use crate::store::{File, Store, Stored, Timed};
-use crate::token::{AccessToken, Kind, RefreshToken};
-
-/// How long a provider may take to revoke.
-const LIMIT: Duration = Duration::from_secs(5);
+use crate::token::{Kind, RefreshToken};
 
 /// What became of another host's session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +30,18 @@ pub fn hosts(places: &Places) -> Vec<String> {
     let entries = std::fs::read_dir(places.config_dir.join("run")).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     names.filter(|name| *name != places.host_id).collect()
+}
+
+/// Who is signed in on other hosts, with the host. What cannot be read is left out. Blocks on the file system.
+pub fn sessions(places: &Places) -> BTreeMap<ProfileName, String> {
+    let mut found = BTreeMap::new();
+    for host in hosts(places) {
+        let path = places.config_dir.join("run").join(&host).join("sessions.json");
+        let profiles = crate::state::read(&path).unwrap_or_default().profiles;
+        let signed_in = profiles.into_iter().filter(|(_, record)| record.account.is_some());
+        found.extend(signed_in.map(|(name, _)| (name, host.clone())));
+    }
+    found
 }
 
 /// Revokes and removes what the files of other hosts hold. `known` are their sessions as recorded.
@@ -86,19 +93,9 @@ async fn revoke(
     let secret = stored.secret.expose_secret();
     let what = match stored.kind {
         Kind::Fixed => return SignedOut::TokenKept,
-        Kind::Renewable => {
-            Revocable { refresh: Some(RefreshToken::new(secret)), access: None::<AccessToken> }
-        }
+        Kind::Renewable => Revocable { refresh: Some(RefreshToken::new(secret)), access: None },
     };
     let (authority, client_id) = (stored.authority.clone(), stored.client_id.clone());
     let issuer = issuers.issuer(&Profile { authority, client_id, ..Profile::default() }, stored.kind);
-    match tokio::time::timeout(LIMIT, issuer.revoke(&what)).await {
-        Ok(Revocation::Revoked) => SignedOut::Revoked,
-        Ok(Revocation::NotOffered) => SignedOut::NotOffered,
-        Ok(Revocation::Refused(word)) => SignedOut::Refused(word),
-        Ok(Revocation::Failed(_)) | Err(_) => {
-            pending.revoke(profile, Arc::clone(&issuer), what);
-            SignedOut::Pending
-        }
-    }
+    revoke_or_owe(profile, &issuer, what, pending).await
 }

@@ -49,8 +49,12 @@ impl Registry {
             configured: ArcSwap::from_pointee(configured),
             stopping: watch::Sender::new(false),
         });
-        for name in registry.shared.state.snapshot().profiles.keys() {
-            registry.ensure(name);
+        let sessions = registry.shared.state.snapshot();
+        sessions.profiles.keys().for_each(|name| drop(registry.ensure(name)));
+        let kept =
+            sessions.profiles.values().filter_map(|record| Some((record.logged_in_at?, record.store?)));
+        if let Some((_, kind)) = kept.max_by_key(|(at, _)| *at) {
+            registry.shared.ladder.expect(kind);
         }
         registry
     }
@@ -97,7 +101,7 @@ impl Registry {
     /// The worker of a known profile. Takes no lock.
     ///
     /// # Errors
-    /// `UNKNOWN_PROFILE` with near names.
+    /// `UNKNOWN_PROFILE` with near names, `OTHER_HOST`, `STORE_FAILED` where nobody can know.
     pub fn worker(&self, name: &ProfileName) -> Result<Handle, AgentError> {
         let is_known = self.shared.state.snapshot().profiles.contains_key(name)
             || self.configured.load().contains_key(name);
@@ -105,6 +109,9 @@ impl Registry {
         let has_session = |handle: &&Handle| is_known || handle.view().standing != Standing::SignedOut;
         if let Some(handle) = self.handles.load().get(name).filter(has_session) {
             return Ok(handle.clone());
+        }
+        if let Some(problem) = self.shared.state.unreadable() {
+            return Err(AgentError::state_unreadable(&problem));
         }
         match self.shared.state.other_host(name) {
             _ if is_known => Ok(self.ensure(name)),
@@ -241,3 +248,7 @@ fn supervise(name: ProfileName, shared: Arc<Shared>) -> Handle {
     });
     handle
 }
+
+#[cfg(test)]
+#[path = "registry_tests.rs"]
+mod tests;

@@ -1,7 +1,7 @@
 //! What every worker and its jobs share: the real I/O objects of the agent, or a test's.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use seqera_agent_proto::place::Places;
 use tokio::sync::Notify;
@@ -25,7 +25,7 @@ pub struct Shared {
     pub ladder: Arc<Ladder>,
     /// Keeps what is known of the sessions.
     pub state: State,
-    /// Revocations and removals that are still owed.
+    /// Revocations that are still owed.
     pub pending: Pending,
     /// Told when a worker's next due time may have changed.
     pub due_changed: Arc<Notify>,
@@ -47,5 +47,11 @@ impl Shared {
 
 /// Seconds since 1970, as the state files write times.
 pub fn unix(moment: Moment) -> u64 {
-    moment.wall.duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+    moment.wall.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+}
+
+/// The time of [`unix`]. A damaged number is cut at the last second of the year 9999, so that sums with it
+/// stay times.
+pub fn from_unix(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds.min(253_402_300_799))
 }

@@ -9,6 +9,7 @@ use tracing::{info, warn};
 
 use crate::issuer::{Issuer, Revocable, Revocation};
 use crate::jobs::JobDone;
+use crate::pending::Pending;
 use crate::profile::{Profile, ProfileName};
 use crate::shared::Shared;
 use crate::state::Record;
@@ -170,20 +171,7 @@ impl SignOut {
         if what.refresh.is_none() && what.access.is_none() {
             return SignedOut::NothingStored;
         }
-        let result = match tokio::time::timeout(LIMIT, self.issuer.revoke(&what)).await {
-            Ok(result) => result,
-            Err(_) => Revocation::Failed("no answer in time".into()),
-        };
-        info!(profile = %self.name, ?result, "revocation");
-        match result {
-            Revocation::Revoked => SignedOut::Revoked,
-            Revocation::NotOffered => SignedOut::NotOffered,
-            Revocation::Refused(word) => SignedOut::Refused(word),
-            Revocation::Failed(_) => {
-                self.shared.pending.revoke(&self.name, Arc::clone(&self.issuer), what);
-                SignedOut::Pending
-            }
-        }
+        revoke_or_owe(&self.name, &self.issuer, what, &self.shared.pending).await
     }
 
     /// Removes the secret from every place, recorded or not. `Some`: the place that has it would not let us.
@@ -220,6 +208,27 @@ impl SignOut {
     fn note(&self, written: Result<(), crate::state::StateError>) {
         if let Err(error) = written {
             warn!(profile = %self.name, %error, "a sign-out could not be recorded");
+        }
+    }
+}
+
+/// Revokes now, or as soon as the provider lets us.
+pub async fn revoke_or_owe(
+    name: &ProfileName,
+    issuer: &Arc<dyn Issuer>,
+    what: Revocable,
+    pending: &Pending,
+) -> SignedOut {
+    let answer = tokio::time::timeout(LIMIT, issuer.revoke(&what)).await;
+    let result = answer.unwrap_or_else(|_| Revocation::Failed("no answer in time".into()));
+    info!(profile = %name, ?result, "revocation");
+    match result {
+        Revocation::Revoked => SignedOut::Revoked,
+        Revocation::NotOffered => SignedOut::NotOffered,
+        Revocation::Refused(word) => SignedOut::Refused(word),
+        Revocation::Failed(_) => {
+            pending.revoke(name, Arc::clone(issuer), what);
+            SignedOut::Pending
         }
     }
 }

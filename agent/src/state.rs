@@ -15,6 +15,7 @@ use arc_swap::ArcSwap;
 use seqera_agent_proto::place::Places;
 
 use crate::durable;
+use crate::neighbours;
 use crate::profile::ProfileName;
 pub use crate::record::{Intent, Record, Sessions};
 use crate::store::lane::{Lane, lock};
@@ -53,8 +54,10 @@ struct Shared {
     sessions: ArcSwap<Sessions>,
     /// Number of the newest change; the lock makes changes one by one.
     changes: Mutex<u64>,
-    /// How the last write went.
+    /// How the last write went. Locked while files are written, so only the lane's thread may lock it.
     written: Mutex<Written>,
+    /// What went wrong at the last write.
+    failure: Mutex<Option<String>>,
     /// Why `sessions.json` must not be overwritten.
     unreadable: Mutex<Option<String>>,
     /// What is wrong with `auth-state.json`.
@@ -91,7 +94,7 @@ impl State {
             folder: places.config_dir.clone(),
             run_folder,
             host: places.host_id.clone(),
-            elsewhere: elsewhere(places),
+            elsewhere: neighbours::sessions(places),
             sessions: ArcSwap::from_pointee(sessions),
             changes: Mutex::new(0),
             written: Mutex::new(Written {
@@ -100,6 +103,7 @@ impl State {
                 #[cfg(test)]
                 count: 0,
             }),
+            failure: Mutex::new(None),
             unreadable: Mutex::new(unreadable),
             summary_problem: Mutex::new(None),
         };
@@ -177,10 +181,15 @@ impl State {
     /// What is wrong with the files, one sentence each: file, line and column, reason, what to do.
     pub fn problems(&self) -> Vec<String> {
         let shared = &self.shared;
-        let unsaved = lock(&shared.written).result.as_ref().err().map(ToString::to_string);
         let hint = "'seqera login' sets it aside";
-        let unreadable = lock(&shared.unreadable).as_ref().map(|problem| format!("{problem}; {hint}"));
-        unreadable.into_iter().chain(lock(&shared.summary_problem).clone()).chain(unsaved).collect()
+        let unreadable = self.unreadable().map(|problem| format!("{problem}; {hint}"));
+        let (summary, unsaved) = (lock(&shared.summary_problem).clone(), lock(&shared.failure).clone());
+        unreadable.into_iter().chain(summary).chain(unsaved).collect()
+    }
+
+    /// Why nothing is known of the sessions, where `sessions.json` cannot be read.
+    pub fn unreadable(&self) -> Option<String> {
+        lock(&self.shared.unreadable).clone()
     }
 
     async fn change(&self, change: impl FnOnce(&mut Sessions)) -> Result<(), StateError> {
@@ -220,6 +229,7 @@ impl Shared {
             let newest = *lock(&self.changes);
             written.result = self.write_files(&self.sessions.load());
             written.change = newest;
+            *lock(&self.failure) = written.result.as_ref().err().map(ToString::to_string);
             #[cfg(test)]
             {
                 written.count += 1;
@@ -252,15 +262,15 @@ impl Shared {
                 .map_err(|error| StateError::Failed(format!("{}: {error}", path.display())))
         };
         let mut moved = Vec::new();
-        let mut unreadable = lock(&self.unreadable);
-        if unreadable.is_some() {
+        let is_unreadable = lock(&self.unreadable).is_some();
+        if is_unreadable {
             let path = self.sessions_path();
             // The file system may only have had a bad moment at the start.
             match read(&path) {
                 Ok(sessions) => self.sessions.store(Arc::new(sessions)),
                 Err(_) => moved.push(aside(&path)?),
             }
-            *unreadable = None;
+            *lock(&self.unreadable) = None;
         }
         let summary = self.summary_path();
         if summary::merge(&summary, &self.sessions.load().profiles).is_err() {
@@ -271,20 +281,8 @@ impl Shared {
     }
 }
 
-/// For an error text only: what cannot be read is left out.
-fn elsewhere(places: &Places) -> BTreeMap<ProfileName, String> {
-    let mut found = BTreeMap::new();
-    let hosts = fs::read_dir(places.config_dir.join("run")).into_iter().flatten().flatten();
-    for host in hosts.filter(|entry| entry.file_name() != places.host_id.as_str()) {
-        let sessions = read(&host.path().join("sessions.json")).unwrap_or_default();
-        let signed_in = sessions.profiles.into_iter().filter(|(_, record)| record.account.is_some());
-        found.extend(signed_in.map(|(name, _)| (name, host.file_name().to_string_lossy().into_owned())));
-    }
-    found
-}
-
 /// No file means no sessions.
-fn read(path: &Path) -> Result<Sessions, String> {
+pub(crate) fn read(path: &Path) -> Result<Sessions, String> {
     match fs::read(path) {
         Ok(json) => serde_json::from_slice(&json)
             .map_err(|error| format!("{}:{}", path.display(), summary::at(&error))),

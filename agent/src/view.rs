@@ -2,13 +2,14 @@
 //! with when the agent starts.
 
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::error::{AgentError, Kind as ErrorKind};
 use crate::profile::ProfileName;
 use crate::schedule::{Held, keep_alive};
 use crate::session::Session;
+use crate::shared::from_unix;
 use crate::state::Record;
 use crate::token::Kind;
 use crate::verdict::{Beginning, Failure, Refusal, Standing, Trouble};
@@ -110,9 +111,9 @@ pub fn restore(record: Option<&Record>, generation: u64, now: Moment) -> Session
 
 /// Counted from the last saved renewal, restarts included.
 fn keep_alive_at(record: &Record, now: Moment) -> Moment {
-    let renewed = record.last_renewed_at.unwrap_or_default();
-    let lifetime = record.refresh_expires_at.map(|end| Duration::from_secs(end.saturating_sub(renewed)));
-    now.at_wall(UNIX_EPOCH + Duration::from_secs(renewed) + keep_alive(lifetime))
+    let renewed = from_unix(record.last_renewed_at.unwrap_or_default());
+    let lifetime = record.refresh_expires_at.and_then(|end| from_unix(end).duration_since(renewed).ok());
+    now.at_wall(renewed + keep_alive(lifetime))
 }
 
 /// What the person reads where there is no token.

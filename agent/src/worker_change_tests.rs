@@ -64,10 +64,7 @@ async fn a_sign_out_right_after_a_renewal_was_saved_revokes_the_new_token_and_no
     let agent = Arc::new(Agent::signed_in().await);
     agent.store.hold_saves();
     agent.clock.jump(200);
-    let caller = tokio::spawn({
-        let agent = Arc::clone(&agent);
-        async move { agent.token(0, 30).await }
-    });
+    let caller = agent.caller(0, 30);
     agent.provider.called(1).await;
     let out = tokio::spawn({
         let agent = Arc::clone(&agent);
@@ -176,10 +173,7 @@ async fn a_renewal_that_takes_long_is_not_followed_by_another_for_the_same_calle
     let agent = Arc::new(Agent::signed_in().await);
     pass(11).await;
     agent.provider.held.send_replace(true);
-    let caller = tokio::spawn({
-        let agent = Arc::clone(&agent);
-        async move { agent.token(100, 60).await }
-    });
+    let caller = agent.caller(100, 60);
     agent.provider.called(1).await;
     pass(15).await;
     agent.provider.held.send_replace(false);

@@ -19,12 +19,7 @@ async fn two_hundred_callers_at_expiry_cost_one_renewal() {
     let agent = Arc::new(Agent::signed_in().await);
     agent.provider.held.send_replace(true);
     agent.clock.jump(200);
-    let callers: Vec<_> = (0..200)
-        .map(|_| {
-            let agent = Arc::clone(&agent);
-            tokio::spawn(async move { agent.token(0, 30).await })
-        })
-        .collect();
+    let callers: Vec<_> = (0..200).map(|_| agent.caller(0, 30)).collect();
     agent.provider.called(1).await;
     agent.provider.held.send_replace(false);
     for caller in callers {
@@ -38,10 +33,7 @@ async fn a_caller_that_hangs_up_in_mid_renewal_loses_nothing() {
     let agent = Arc::new(Agent::signed_in().await);
     agent.provider.held.send_replace(true);
     agent.clock.jump(200);
-    let caller = tokio::spawn({
-        let agent = Arc::clone(&agent);
-        async move { agent.token(0, 30).await }
-    });
+    let caller = agent.caller(0, 30);
     agent.provider.called(1).await;
     caller.abort();
     agent.provider.held.send_replace(false);
@@ -54,10 +46,7 @@ async fn the_new_refresh_token_is_saved_before_the_access_token_is_served() {
     let agent = Arc::new(Agent::signed_in().await);
     agent.store.hold_saves();
     agent.clock.jump(200);
-    let caller = tokio::spawn({
-        let agent = Arc::clone(&agent);
-        async move { agent.token(0, 3600).await }
-    });
+    let caller = agent.caller(0, 3600);
     agent.provider.called(1).await;
     pass(1).await;
     assert!(!caller.is_finished(), "served before it was saved");
@@ -173,10 +162,7 @@ async fn a_sign_out_in_mid_renewal_revokes_the_tokens_that_still_come() {
     let agent = Arc::new(Agent::signed_in().await);
     agent.provider.held.send_replace(true);
     agent.clock.jump(200);
-    let caller = tokio::spawn({
-        let agent = Arc::clone(&agent);
-        async move { agent.token(0, 30).await }
-    });
+    let caller = agent.caller(0, 30);
     agent.provider.called(1).await;
     let out = tokio::spawn({
         let agent = Arc::clone(&agent);

@@ -1,12 +1,13 @@
 //! From what the agent knows to what the contract says. No decisions here.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use prost_types::Timestamp;
 use seqera_agent_proto::v1;
 
 use crate::clock::Moment;
 use crate::profile::{Profile, ProfileName};
+use crate::shared::from_unix;
 use crate::state::Record;
 use crate::token::{Account, Kind, Organization};
 use crate::verdict::{Failure, Standing, Trouble};
@@ -18,7 +19,7 @@ pub fn timestamp(time: SystemTime) -> Timestamp {
 }
 
 fn unix(seconds: u64) -> Timestamp {
-    timestamp(UNIX_EPOCH + Duration::from_secs(seconds))
+    timestamp(from_unix(seconds))
 }
 
 /// One hand-out.
@@ -83,6 +84,7 @@ pub fn settings(profile: &Profile) -> v1::ProfileSettings {
         backend_url: profile.backend_url.clone(),
         scopes: profile.scopes.clone(),
         provider: "platform".into(),
+        authority_is_default: false,
     }
 }
 
@@ -102,12 +104,34 @@ pub fn status(name: &ProfileName, view: &View, now: Moment) -> v1::SessionStatus
         logged_in_at: record.logged_in_at.map(unix),
         last_renewed_at: record.last_renewed_at.map(unix),
         access_expires_at: held.and_then(|held| held.end()).map(|end| timestamp(end.wall)),
-        session_expires_at: record.refresh_expires_at.map(unix),
+        session_expires_at: session_end(view),
         next_renewal_at: view.due.filter(|_| signed_in).map(|due| timestamp(due.wall)),
         store: record.store.map(|store| store.as_str().to_owned()).unwrap_or_default(),
         unsaved: view.unsaved.is_some(),
-        last_failure: view.failure.as_ref().map(|failed| failure(failed, view.due)),
+        last_failure: last_failure(view),
         notes: notes(view),
+    }
+}
+
+/// Where the provider tells it; a session that cannot be renewed ends with its access token.
+fn session_end(view: &View) -> Option<Timestamp> {
+    let renewable = view.can_renew || view.record.kind == Kind::Fixed;
+    let token = view.held.as_ref().filter(|_| !renewable && view.standing == Standing::SignedIn);
+    let end = token.and_then(|held| held.end()).map(|end| timestamp(end.wall));
+    end.or(view.record.refresh_expires_at.map(unix))
+}
+
+/// Why renewals fail, or why there will be none.
+fn last_failure(view: &View) -> Option<v1::session_status::Failure> {
+    match &view.standing {
+        Standing::Expired(why) => Some(v1::session_status::Failure {
+            reason: v1::Reason::LoginExpired.into(),
+            message: why.clone(),
+            ..Default::default()
+        }),
+        Standing::SignedIn | Standing::SignedOut => {
+            view.failure.as_ref().map(|failed| failure(failed, view.due))
+        }
     }
 }
 
@@ -128,9 +152,6 @@ fn failure(failure: &Failure, retry: Option<Moment>) -> v1::session_status::Fail
 
 fn notes(view: &View) -> Vec<String> {
     let mut notes = Vec::new();
-    if let Standing::Expired(why) = &view.standing {
-        notes.push(format!("the session has ended: {why}"));
-    }
     if let Some(why) = &view.unsaved {
         notes.push(format!("kept in memory only, until it can be stored: {why}"));
     }
@@ -138,4 +159,47 @@ fn notes(view: &View) -> Vec<String> {
         notes.push("the last renewal could not be announced in sessions.json; is the disk full?".into());
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::schedule::{Held, Jitter};
+    use crate::token::{Access, AccessToken};
+
+    fn view() -> View {
+        let sent = Moment { wall: from_unix(1_000), mono: Duration::ZERO };
+        let access = Access { token: AccessToken::new("t"), lifetime: Duration::from_secs(100) };
+        let held = Some(Arc::new(Held::renewable(access, sent, Jitter::HALF)));
+        View { standing: Standing::SignedIn, held, can_renew: true, ..View::default() }
+    }
+
+    fn shown(view: &View) -> v1::SessionStatus {
+        let now = Moment { wall: from_unix(1_010), mono: Duration::from_secs(10) };
+        status(&ProfileName::fallback(), view, now)
+    }
+
+    #[test]
+    fn a_session_that_cannot_be_renewed_ends_with_its_access_token() {
+        assert_eq!(shown(&view()).session_expires_at, None);
+        let end = shown(&View { can_renew: false, ..view() }).session_expires_at;
+        assert_eq!(end.map(|end| end.seconds), Some(1_100));
+    }
+
+    #[test]
+    fn why_a_session_has_ended_is_told() {
+        let ended = View { standing: Standing::Expired("invalid_grant".into()), ..view() };
+        let failure = shown(&ended).last_failure.unwrap();
+        assert_eq!((failure.reason(), failure.message.as_str()), (v1::Reason::LoginExpired, "invalid_grant"));
+    }
+
+    #[test]
+    fn a_damaged_time_is_shown_and_does_not_end_the_agent() {
+        let record = Record { logged_in_at: Some(u64::MAX), ..Record::default() };
+        let end = shown(&View { record: Arc::new(record), ..view() }).logged_in_at;
+        assert_eq!(end.map(|end| end.seconds), Some(253_402_300_799));
+    }
 }

@@ -150,14 +150,18 @@ pub async fn import(
 }
 
 /// The profile that a login means, and its settings: what is given, else what it has, else the default.
-fn target(
+pub(crate) fn target(
     registry: &Registry,
-    name: &str,
+    asked: &str,
     given: &ProfileSettings,
 ) -> Result<(ProfileName, Profile), AgentError> {
-    let name = if name.is_empty() { unnamed(registry, &given.authority) } else { name.parse()? };
+    let name = if asked.is_empty() { unnamed(registry, &given.authority) } else { asked.parse()? };
     let known = registry.shared.state.record(&name).map(|record| record.profile);
     let known = known.filter(|known| !known.authority.is_empty()).or_else(|| registry.configured(&name));
+    let serves = |known: &Profile| known.serves(&given.authority);
+    if !asked.is_empty() && given.authority_is_default && known.as_ref().is_some_and(|known| !serves(known)) {
+        return Ok((name, merged(&ProfileSettings::default(), known.as_ref())?));
+    }
     // What belongs to another authority is no default for this one.
     let known = known.filter(|known| given.authority.is_empty() || known.serves(&given.authority));
     Ok((name, merged(given, known.as_ref())?))

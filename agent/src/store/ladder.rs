@@ -102,6 +102,13 @@ impl Ladder {
         self.choice
     }
 
+    /// The last login that is known has put its secret there.
+    pub fn expect(&self, kind: StoreKind) {
+        if self.choice == StoreChoice::Auto {
+            *lock(&self.current) = kind;
+        }
+    }
+
     /// Where the next login would put its secret, by what the last one met. No I/O.
     pub fn current_kind(&self) -> StoreKind {
         *lock(&self.current)

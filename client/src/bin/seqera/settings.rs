@@ -36,6 +36,8 @@ pub(crate) struct Setting {
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) authority: Option<Setting>,
+    /// It is said of no profile in particular.
+    authority_is_default: bool,
     pub(crate) client_id: Option<Setting>,
     pub(crate) audience: Option<Setting>,
     pub(crate) api_url: Option<Setting>,
@@ -50,6 +52,7 @@ impl Settings {
         let api_url = variable("SEQERA_PLATFORM_API_URL", env.platform_api_url());
         let flag = flag_authority.map(|url| Setting { text: url.to_owned(), source: Source::Flag });
         Self {
+            authority_is_default: flag.is_none() && in_file(&own.authority).is_none(),
             authority: flag
                 .or(variable("SEQERA_AUTH_DOMAIN", env.auth_domain()))
                 .or(in_file(&own.authority))
@@ -70,6 +73,7 @@ impl Settings {
             |setting: &Option<Setting>| setting.as_ref().map(|set| set.text.clone()).unwrap_or_default();
         ProfileSettings {
             authority: text(&self.authority),
+            authority_is_default: self.authority.is_some() && self.authority_is_default,
             client_id: text(&self.client_id),
             audience: text(&self.audience),
             api_url: text(&self.api_url),
@@ -144,6 +148,18 @@ mod tests {
         let nothing = Settings::resolve(None, "", &Env::of(&[]), &Config::default());
         assert_eq!(nothing.message(), ProfileSettings::default());
         assert!(nothing.lines().is_empty());
+    }
+
+    #[test]
+    fn an_authority_of_no_profile_in_particular_is_a_default_for_named_ones() {
+        let env = Env::of(&[("SEQERA_AUTH_DOMAIN", "https://env/api")]);
+        let is_default = |flag, profile, env: &Env, config: &Config| {
+            Settings::resolve(flag, profile, env, config).message().authority_is_default
+        };
+        assert!(is_default(None, "home", &env, &Config::default()));
+        assert!(is_default(None, "home", &Env::of(&[]), &config()));
+        assert!(!is_default(None, "work", &Env::of(&[]), &config()));
+        assert!(!is_default(Some("https://flag/api"), "home", &env, &config()));
     }
 
     #[test]
