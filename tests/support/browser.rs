@@ -1,12 +1,7 @@
-//! A person at a browser, as far as a login needs one: follows redirects, keeps cookies, lands on the
-//! agent's page.
-
-use std::collections::BTreeMap;
+//! A person at a browser, as far as a login at the sandbox needs one, who lands on the agent's page.
 
 use crate::http::{self, Reply};
-
-/// More redirects than any of the providers uses.
-const MOST_REDIRECTS: usize = 12;
+use crate::visit::Visit;
 
 /// The address that `seqera login` prints.
 pub fn authorization_url(output: &str) -> Option<String> {
@@ -67,39 +62,7 @@ fn text_hex(tail: &[u8]) -> Option<u8> {
 /// Follows redirects to the first page that is none.
 #[track_caller]
 pub fn follow(url: &str) -> Reply {
-    let mut cookies = Cookies::default();
-    let mut url = url.to_owned();
-    for _ in 0..MOST_REDIRECTS {
-        let host = http::split(&url).0.to_owned();
-        let reply = http::get(&url, &[("cookie", &cookies.of(&host))]);
-        cookies.keep(&host, &reply);
-        let Some(location) = reply.header("location").filter(|_| (300..400).contains(&reply.status)) else {
-            return reply;
-        };
-        url =
-            if location.starts_with('/') { format!("http://{host}{location}") } else { location.to_owned() };
-    }
-    panic!("more than {MOST_REDIRECTS} redirects, the last one to {url}");
-}
-
-/// Cookies by host, without paths and expiry: a login is one short visit.
-#[derive(Debug, Default)]
-struct Cookies(BTreeMap<(String, String), String>);
-
-impl Cookies {
-    fn keep(&mut self, host: &str, reply: &Reply) {
-        let set = reply.headers.iter().filter(|(name, _)| name == "set-cookie");
-        for (_, cookie) in set {
-            let pair = cookie.split(';').next().unwrap_or_default();
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            self.0.insert((host.to_owned(), name.to_owned()), value.to_owned());
-        }
-    }
-
-    fn of(&self, host: &str) -> String {
-        let own = self.0.iter().filter(|((known, _), value)| known == host && !value.is_empty());
-        own.map(|((_, name), value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
-    }
+    Visit::open(url).page
 }
 
 #[cfg(test)]

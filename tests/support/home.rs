@@ -179,11 +179,17 @@ impl Home {
     /// The same at any provider that lets its test users in.
     #[track_caller]
     pub fn login_at(&self, profile: &str, authority: &str, user: &str) -> Run {
+        self.login_by(profile, authority, |url| drop(browser::sign_in(url, user))).ok()
+    }
+
+    /// A login whose browser is played by `person`, who gets the authorization URL.
+    #[track_caller]
+    pub fn login_by(&self, profile: &str, authority: &str, person: impl FnOnce(&str)) -> Run {
         let args = format!("login --no-browser --profile {profile} --authority {authority}");
         let mut login = self.seqera(&args).start();
         let url = login.until("authorization URL", browser::authorization_url);
-        browser::sign_in(&url, user);
-        login.finish(AGENT_LIMIT).ok()
+        person(&url);
+        login.finish(AGENT_LIMIT)
     }
 
     /// The access token of a profile, from the agent.

@@ -59,7 +59,7 @@ impl Invocation {
         self
     }
 
-    /// The longest time the program may take.
+    /// The longest time the program may take, or what is waited for in its output.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -83,7 +83,7 @@ impl Invocation {
     /// Starts the program.
     #[track_caller]
     pub fn start(self) -> Running {
-        let Self { mut command, stdin, .. } = self;
+        let Self { mut command, stdin, limit } = self;
         let name = format!("{command:?}");
         let input = if stdin.is_some() { Stdio::piped() } else { Stdio::null() };
         let started = command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
@@ -94,7 +94,7 @@ impl Invocation {
         }
         let stdout = Stream::read(child.stdout.take().expect("standard output is a pipe"));
         let stderr = Stream::read(child.stderr.take().expect("standard error is a pipe"));
-        Running { child, stdout, stderr, name }
+        Running { child, stdout, stderr, name, limit }
     }
 }
 
@@ -105,6 +105,7 @@ pub struct Running {
     stdout: Stream,
     stderr: Stream,
     name: String,
+    limit: Duration,
 }
 
 impl Running {
@@ -134,7 +135,7 @@ impl Running {
     /// With the output so far, when the program ends before or the limit passes.
     #[track_caller]
     pub fn until<T>(&mut self, what: &str, mut found: impl FnMut(&str) -> Option<T>) -> T {
-        let value = within(LIMIT, || {
+        let value = within(self.limit, || {
             let ended = !self.is_running() && self.stdout.ended() && self.stderr.ended();
             let value = found(&self.stdout.text()).or_else(|| found(&self.stderr.text()));
             (value.is_some() || ended).then_some(value)
