@@ -53,10 +53,14 @@ pub fn login(registry: &Arc<Registry>, asked: LoginRequest) -> Result<Events, Ag
     Ok(Box::pin(events(Arc::clone(registry), name, handle)))
 }
 
-/// Somebody is signed in, and the last look found the secret readable: else only a new login helps.
+/// Somebody is signed in, the last look found the secret readable, and the provider did not refuse it: else
+/// only a new login may help.
 fn is_usable(view: &View) -> bool {
-    let trouble = view.failure.as_ref().map(|failure| failure.trouble);
-    view.standing == Standing::SignedIn && !matches!(trouble, Some(Trouble::Store | Trouble::Locked))
+    let broken = match view.failure.as_ref().map(|failure| failure.trouble) {
+        Some(Trouble::Store | Trouble::Locked | Trouble::Unclear | Trouble::Misconfigured) => true,
+        Some(Trouble::Transient(_) | Trouble::Unknown) | None => false,
+    };
+    view.standing == Standing::SignedIn && !broken
 }
 
 /// Keeps the session before browser and callers hear of a success.
