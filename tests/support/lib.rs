@@ -6,6 +6,7 @@
 pub mod binaries;
 pub mod browser;
 pub mod environment;
+pub mod glewlwyd;
 pub mod home;
 pub mod http;
 pub mod keycloak;

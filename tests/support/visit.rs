@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use crate::browser::encode;
 use crate::http::{self, Reply};
 
 /// More redirects than any of the providers uses.
 const MOST_REDIRECTS: usize = 12;
+
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A visit, at the page that it has come to.
 #[derive(Debug)]
@@ -23,8 +27,28 @@ impl Visit {
     #[track_caller]
     pub fn open(url: &str) -> Self {
         let mut cookies = Cookies::default();
-        let page = cookies.request("GET", url, "");
+        let page = cookies.request("GET", url, FORM, "");
         follow(cookies, url.to_owned(), page)
+    }
+
+    /// Opens another address in the same browser.
+    #[must_use]
+    #[track_caller]
+    pub fn go_to(mut self, url: &str) -> Self {
+        let page = self.cookies.request("GET", url, FORM, "");
+        follow(self.cookies, url.to_owned(), page)
+    }
+
+    /// Sends JSON as a script of the page does, which stays where it is.
+    ///
+    /// # Panics
+    /// Where the answer is not a success.
+    #[track_caller]
+    pub fn send(&mut self, method: &str, url: &str, body: &Value) -> Reply {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let reply = self.cookies.request(method, url, "application/json", &body);
+        assert!(reply.status < 300, "{method} {url}: {reply:?}");
+        reply
     }
 
     /// Sends the page's first form with these fields, besides its hidden ones.
@@ -40,7 +64,7 @@ impl Visit {
         let hidden = form.hidden.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let kept = hidden.filter(|(name, _)| fields.iter().all(|(given, _)| given != name));
         let body = encoded(kept.chain(fields.iter().copied()));
-        let page = self.cookies.request("POST", &url, &body);
+        let page = self.cookies.request("POST", &url, FORM, &body);
         follow(self.cookies, url, page)
     }
 }
@@ -58,7 +82,7 @@ fn follow(mut cookies: Cookies, mut url: String, mut page: Reply) -> Visit {
             return Visit { url, page, cookies };
         };
         url = absolute(&url, location);
-        page = cookies.request("GET", &url, "");
+        page = cookies.request("GET", &url, FORM, "");
     }
     panic!("more than {MOST_REDIRECTS} redirects, the last one to {url}");
 }
@@ -106,10 +130,10 @@ struct Cookies(BTreeMap<(String, String), String>);
 
 impl Cookies {
     #[track_caller]
-    fn request(&mut self, method: &str, url: &str, body: &str) -> Reply {
+    fn request(&mut self, method: &str, url: &str, kind: &str, body: &str) -> Reply {
         let host = http::split(url).0.to_owned();
         let cookie = self.of(&host);
-        let headers = [("cookie", cookie.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+        let headers = [("cookie", cookie.as_str()), ("content-type", kind)];
         let sent = if method == "GET" { &headers[..1] } else { &headers };
         let reply = http::request(method, url, sent, body);
         let reply = reply.unwrap_or_else(|error| panic!("{method} {url}: {error}"));
