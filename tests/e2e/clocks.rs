@@ -1,12 +1,12 @@
 //! Clocks that jump or are wrong. Debug builds add the seconds in a file to the wall clock.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use seqera_tests::sandbox::ADA;
 use seqera_tests::wait::Stopwatch;
-use seqera_tests::{Home, Sandbox};
+use seqera_tests::{Home, Sandbox, eventually};
 use serde_json::json;
-use std::time::Duration;
 
 /// A home whose agent's wall clock can be moved.
 struct Clockwork {
@@ -62,7 +62,7 @@ fn a_wall_clock_that_is_set_back_makes_no_token_live_longer() {
     let first = clock.home.token("work");
     clock.set(-3600);
     let dead = || (sandbox.user_info(&first).status == 401).then_some(());
-    seqera_tests::eventually(Duration::from_secs(20), "the end of the token", dead);
+    eventually(Duration::from_secs(20), "the end of the token", dead);
     clock.home.seqera("token --profile work --timeout 1s").run().fails_with(4);
 }
 

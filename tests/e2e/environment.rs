@@ -1,7 +1,9 @@
 //! Tokens in the environment, and programs under `seqera exec`.
 
+use std::time::Duration;
+
 use seqera_tests::sandbox::ADA;
-use seqera_tests::{Home, Sandbox};
+use seqera_tests::{Home, Sandbox, eventually};
 use serde_json::json;
 
 #[test]
@@ -30,8 +32,7 @@ fn a_profile_flag_beats_the_token_of_the_environment_and_says_so() {
 fn a_program_gets_the_token_the_endpoint_and_no_refresh_token() {
     let (home, sandbox) = (Home::new(), Sandbox::calm());
     home.login("work", &sandbox, ADA);
-    let program = ["env"];
-    let run = home.seqera("exec --profile work --").args(program).env("TOWER_REFRESH_TOKEN", "x").run().ok();
+    let run = home.seqera("exec --profile work -- env").env("TOWER_REFRESH_TOKEN", "x").run().ok();
     let token = home.token("work");
     for line in [
         format!("SEQERA_ACCESS_TOKEN={token}"),
@@ -48,23 +49,20 @@ fn a_nested_command_gets_a_fresh_token_and_not_the_one_frozen_at_the_start() {
     let sandbox = Sandbox::start(&json!({"access_lifetime": 4}));
     let home = Home::new();
     home.login("work", &sandbox, ADA);
-    // The inner command runs when the token of the environment is dead.
-    let script = "echo started; read -r _; seqera token; echo \"$SEQERA_ACCESS_TOKEN\"";
-    let fifo = home.root().join("go");
-    home.program("mkfifo").args([&fifo]).run().ok();
-    let line = format!("exec <'{}'; {script}", fifo.display());
+    // The inner command runs when this file can be read: not before the token of the environment is dead.
+    let gate = home.root().join("gate");
+    home.program("mkfifo").args([&gate]).run().ok();
+    let script = "read -r _ <gate; seqera token; echo \"$SEQERA_ACCESS_TOKEN\"";
     let frozen = home.token("work");
-    let running = home.seqera("exec --profile work -- sh -c").args([line]).start();
+    let running = home.seqera("exec --profile work -- sh -c").args([script]).start();
     sandbox.wait_for("refresh", 2);
-    seqera_tests::eventually(std::time::Duration::from_secs(10), "the end of the token", || {
-        (sandbox.user_info(&frozen).status == 401).then_some(())
-    });
-    std::fs::write(&fifo, "\n").expect("the shell reads");
-    let run = running.finish(std::time::Duration::from_secs(30)).ok();
-    let lines: Vec<&str> = run.stdout.lines().collect();
-    assert_eq!(lines.len(), 3, "{run:?}");
-    assert_ne!(lines[1], lines[2]);
-    assert_eq!(sandbox.user_info(lines[1]).status, 200, "the nested token is alive");
+    let dead = || (sandbox.user_info(&frozen).status == 401).then_some(());
+    eventually(Duration::from_secs(10), "the end of the token", dead);
+    std::fs::write(&gate, "\n").expect("the shell reads");
+    let run = running.finish(Duration::from_secs(30)).ok();
+    let (fresh, inherited) = run.line().split_once('\n').expect("two lines");
+    assert_ne!(fresh, inherited);
+    assert_eq!(sandbox.user_info(fresh).status, 200, "the nested token is alive");
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Configuration folders, runtime folders and hosts: who shares an agent with whom.
 
+use std::time::Duration;
+
 use seqera_tests::browser::{authorization_url, sign_in};
 use seqera_tests::sandbox::{ADA, GRACE};
 use seqera_tests::{Home, Invocation, Run, Sandbox};
-use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(30);
 

@@ -1,9 +1,10 @@
 //! Sign-out: what is left afterwards, here and at the provider.
 
 use std::path::Path;
+use std::time::Duration;
 
 use seqera_tests::sandbox::{ADA, GRACE};
-use seqera_tests::{Home, Sandbox};
+use seqera_tests::{Home, Sandbox, eventually};
 use serde_json::{Value, json};
 
 /// Names of the files below a folder that hold a secret by their name.
@@ -97,9 +98,8 @@ fn the_result_of_a_renewal_that_a_sign_out_overtakes_is_revoked() {
     sandbox.fault(json!({"on": "refresh", "kind": "delay", "ms": 2000, "after": true}));
     sandbox.wait_for("refresh", 1);
     home.seqera("logout --profile work").run().ok();
-    seqera_tests::eventually(std::time::Duration::from_secs(20), "no living refresh token", || {
-        (sandbox.count("tokens_alive") == 0).then_some(())
-    });
+    let none_alive = || (sandbox.count("tokens_alive") == 0).then_some(());
+    eventually(Duration::from_secs(20), "no living refresh token", none_alive);
     assert_eq!(home.seqera("token --profile work").run().code, Some(3));
     assert_eq!(secret_files(&home.config_dir()), Vec::<String>::new());
 }

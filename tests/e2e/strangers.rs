@@ -1,17 +1,18 @@
 //! Another user of the same machine is refused on both sides. These tests play two users, so they need root.
 
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use seqera_tests::{Home, Invocation, binaries, skip};
+use seqera_tests::{Home, Invocation, binaries, eventually, skip};
 
 /// `nobody` on every Unix that has one.
 const STRANGER: u32 = 65_534;
 
+/// The folder of a process belongs to the user who runs it.
 fn is_root() -> bool {
-    // The folder of this process belongs to the user who runs it.
-    std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").expect("procfs")) == 0
+    std::fs::metadata("/proc/self").expect("procfs").uid() == 0
 }
 
 fn open(path: &Path, mode: u32) {
@@ -101,7 +102,7 @@ fn the_client_refuses_an_agent_of_another_user() {
     let start =
         home.program(agent).env("HOME", &own).env("XDG_STATE_HOME", &own).env("SEQERA_AGENT_SOCK", &socket);
     let mut running = as_stranger(start.without_env("XDG_RUNTIME_DIR")).start();
-    seqera_tests::eventually(std::time::Duration::from_secs(20), "the stranger's socket", || {
+    eventually(Duration::from_secs(20), "the stranger's socket", || {
         assert!(running.is_running(), "{}", running.stderr());
         socket.exists().then_some(())
     });
