@@ -20,6 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // Generated code must not print a token when somebody formats a message.
         .skip_debug([
             "seqera.agent.v1.AccessToken",
+            "seqera.agent.v1.CompleteLoginRequest",
             "seqera.agent.v1.ImportTokenRequest",
             "seqera.agent.v1.DescribeRequest",
             "seqera.agent.v1.TokenEvent",

@@ -150,6 +150,12 @@ impl AgentError {
         Self::new(Kind::LoginTimedOut, message, hint)
     }
 
+    /// Nobody entered the code of a device login while it could be entered.
+    pub fn code_expired() -> Self {
+        let hint = "run 'seqera login --device' again: each code can be entered for some minutes";
+        Self::new(Kind::LoginTimedOut, "the code has expired before anybody entered it", hint)
+    }
+
     /// The profile belongs to another authority; `fits` is the one that belongs to `asked`.
     pub fn authority_mismatch(
         profile: &ProfileName,

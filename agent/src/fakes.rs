@@ -14,8 +14,8 @@ use crate::error::AgentError;
 use crate::handle::Handle;
 use crate::install::Login;
 use crate::issuer::{
-    Answer, Callback, CallbackRequest, Check, Flow, Granted, Issuer, Issuers, Page, Renewal, Renewed,
-    Revocable, Revocation,
+    Answer, Callback, CallbackRequest, Check, DeviceFlow, Flow, Granted, Issuer, Issuers, Page, Poll,
+    Renewal, Renewed, Revocable, Revocation,
 };
 use crate::login::Logins;
 use crate::pending::Pending;
@@ -77,6 +77,14 @@ impl Issuer for Provider {
         Err(AgentError::internal("not played here"))
     }
 
+    async fn start_device(&self) -> Result<DeviceFlow, AgentError> {
+        Err(AgentError::internal("not played here"))
+    }
+
+    async fn poll(&self, _: &DeviceFlow) -> Poll {
+        Poll::Failed(AgentError::internal("not played here"))
+    }
+
     fn callback(&self, _: &Flow, _: &CallbackRequest) -> Callback {
         Callback::NotYet(Page::default())
     }
@@ -85,7 +93,7 @@ impl Issuer for Provider {
         Page::default()
     }
 
-    async fn finish(&self, _: Flow, _: Answer) -> Result<Granted, AgentError> {
+    async fn finish(&self, _: Answer, _: Option<&str>) -> Result<Granted, AgentError> {
         Err(AgentError::internal("not played here"))
     }
 

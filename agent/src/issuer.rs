@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use secrecy::SecretString;
 use url::Url;
 
 use crate::clock::Moment;
@@ -86,7 +87,27 @@ pub struct Revocable {
     pub access: Option<AccessToken>,
 }
 
-/// A login that has begun. Its secrets never leave the agent, apart from what the URL shows.
+/// The tokens of one answer, before anybody has looked whose they are.
+pub struct Tokens {
+    /// What may be served, or why nothing may.
+    pub access: Result<Access, String>,
+    /// Missing: none was given.
+    pub refresh: Option<RefreshToken>,
+    /// `refresh_expires_in`, where told and not zero.
+    pub refresh_lifetime: Option<Duration>,
+    /// As it came, unchecked.
+    pub id_token: Option<String>,
+}
+
+impl Tokens {
+    /// All of them, where they have to be given back.
+    pub fn revocable(&self) -> Revocable {
+        let access = self.access.as_ref().ok().map(|access| access.token.clone());
+        Revocable { refresh: self.refresh.clone(), access }
+    }
+}
+
+/// A login in a browser that has begun. Its secrets never leave the agent, apart from what the URL shows.
 pub struct Flow {
     /// What the browser opens.
     pub authorization_url: Url,
@@ -98,8 +119,58 @@ pub struct Flow {
     pub nonce: String,
     /// PKCE (RFC 7636).
     pub code_verifier: String,
-    /// The organisation that the person asked for, by id or name; the login fills it in.
-    pub organization: Option<String>,
+    /// The provider also offers a login on another device.
+    pub offers_device: bool,
+}
+
+/// A login on another device that has begun (RFC 8628, section 3.2).
+pub struct DeviceFlow {
+    /// For the person.
+    pub code: UserCode,
+    /// Secret: whoever has it gets the tokens.
+    pub device_code: SecretString,
+    /// PKCE, which some providers ask for here as well.
+    pub code_verifier: String,
+    /// The least time between two polls.
+    pub interval: Duration,
+    /// How long the code can be entered, from when it was asked for.
+    pub lifetime: Duration,
+}
+
+/// What a person enters on another device, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserCode {
+    /// The provider's own spelling, without control characters.
+    pub text: String,
+    /// Where it is entered.
+    pub page: Url,
+    /// The same with the code in it.
+    pub page_with_code: Option<Url>,
+}
+
+/// What came of one poll for the tokens of a device login (RFC 8628, section 3.5).
+#[derive(Debug)]
+pub enum Poll {
+    /// The person has not decided.
+    Pending,
+    /// The same, and the polls come too fast.
+    SlowDown,
+    /// Not sent, or 408, 429, 5xx. With `Retry-After`, where given.
+    Transient(String, Option<Duration>),
+    /// Sent, and no answer came: the device code may be spent or not.
+    Unknown(String),
+    /// `invalid_grant`: unknown, or spent by a poll whose answer was lost.
+    Spent(String),
+    /// The tokens, and when they were asked for: their lives count from then.
+    Granted(Box<Tokens>, Moment),
+    /// Denied, expired, refused, or granted in an answer that cannot be read: the login ends.
+    Failed(AgentError),
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tokens(redacted)")
+    }
 }
 
 /// A request that reached the loopback listener. Its `Host` has been checked.
@@ -131,14 +202,20 @@ pub struct Page {
 pub enum Callback {
     /// Not the answer (wrong state, favicon, preflight): the login goes on.
     NotYet(Page),
-    /// The answer. The page is owed until `finish` has ended.
-    Answer(Answer),
+    /// An authorization code, or for other providers the token itself. The page is owed until `finish` has
+    /// ended.
+    Code(SecretString),
     /// `access_denied` or another error of the provider: the login ends.
     Failed(Page, AgentError),
 }
 
-/// What the browser brought: an authorization code, or for other providers the token itself.
-pub struct Answer(pub secrecy::SecretString);
+/// What ends the person's part of a login.
+pub enum Answer {
+    /// What a browser brought, and the flow that it belongs to.
+    Code(SecretString, Box<Flow>),
+    /// What the last poll of a device login brought, and when it was sent.
+    Tokens(Box<Tokens>, Moment),
+}
 
 impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -176,14 +253,19 @@ impl Granted {
 /// One kind of provider, for one profile. Every method but `callback` and `page` waits on the network.
 #[async_trait]
 pub trait Issuer: Send + Sync {
-    /// Begins a login that comes back to `redirect_uri`.
+    /// Begins a login in a browser that comes back to `redirect_uri`.
     async fn start(&self, redirect_uri: &Url) -> Result<Flow, AgentError>;
+    /// Begins a login on another device; `MISCONFIGURED` where the provider offers none.
+    async fn start_device(&self) -> Result<DeviceFlow, AgentError>;
+    /// Asks once for the tokens of a device login.
+    async fn poll(&self, flow: &DeviceFlow) -> Poll;
     /// Judges a request to the loopback listener.
     fn callback(&self, flow: &Flow, request: &CallbackRequest) -> Callback;
     /// The page that ends a login, good or bad.
     fn page(&self, outcome: Result<&Account, &AgentError>) -> Page;
-    /// Turns the answer into tokens. Tokens of a login that fails its checks are revoked before it returns.
-    async fn finish(&self, flow: Flow, answer: Answer) -> Result<Granted, AgentError>;
+    /// Turns the answer into a session; `organization` is the one that the person asked for, by id or name.
+    /// Tokens of a login that fails its checks are revoked before it returns.
+    async fn finish(&self, answer: Answer, organization: Option<&str>) -> Result<Granted, AgentError>;
     /// Spends the refresh token once; `subject` is who must be in the answer.
     async fn renew(&self, refresh: &RefreshToken, subject: &str) -> Renewal;
     /// Asks whether a token still works.

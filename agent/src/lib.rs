@@ -13,7 +13,7 @@
 //! |---|---|
 //! | pure: no clock, no network, no disk | [`schedule`], [`attempts`], [`session`], [`verdict`], [`token`], [`profile`] |
 //! | one session | [`worker`], [`handle`], [`jobs`], [`renewal`], [`install`], [`signout`], [`neighbours`], [`view`], [`pending`] |
-//! | providers | [`issuer`], [`login`], [`loopback`], [`page`], [`platform`], [`http`] |
+//! | providers | [`issuer`], [`login`], [`signin`], [`loopback`], [`polling`], [`pasted`], [`page`], [`platform`], [`http`] |
 //! | what is kept | [`store`], [`secrets`], [`state`], [`record`], [`durable`] |
 //! | gRPC | [`service`], [`standard`], [`calls`], [`socket`] |
 //! | the process | [`run`], [`assemble`], [`config`], [`instance`], [`launch`], [`logging`], [`stop`] |
@@ -45,8 +45,10 @@ pub mod loopback;
 pub mod neighbours;
 pub mod notify;
 pub mod page;
+pub mod pasted;
 pub mod pending;
 pub mod platform;
+pub mod polling;
 #[cfg(unix)]
 #[path = "process/unix.rs"]
 pub mod process;
@@ -63,6 +65,7 @@ pub mod secrets;
 pub mod service;
 pub mod session;
 pub mod shared;
+pub mod signin;
 pub mod signout;
 pub mod socket;
 pub mod standard;

@@ -1,37 +1,56 @@
-//! Running logins: at most one a profile. A login owns the listener, the time limit and the order of things; it
-//! does not know which issuer it serves.
+//! Running logins: at most one a profile. Here callers begin, join, complete and end them; what one does is in
+//! [`crate::signin`].
 
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use url::Url;
 
-use crate::clock::{Clock, Moment, reached};
+use crate::clock::Clock;
 use crate::error::{AgentError, Kind};
-use crate::issuer::{Answer, Callback, Flow, Granted, Issuer, Page};
-use crate::loopback::Loopback;
+use crate::issuer::{Granted, Issuer, UserCode};
+use crate::pasted::Paste;
 use crate::profile::{Profile, ProfileName};
-use crate::token::Account;
+use crate::signin::SignIn;
 
-/// How a login is to be done.
-#[derive(Debug, Clone)]
-pub struct LoginOptions {
-    /// Used alone where it is set; else the documented one, the nine after it, then any.
-    pub port: Option<u16>,
-    /// How long the person may take.
-    pub limit: Duration,
-    /// The organisation to choose, by id or name.
-    pub organization: Option<String>,
+/// Pastes that wait for the login to look at them; a person makes one at a time.
+const PASTES: usize = 4;
+
+/// The way in that the person chose.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Method {
+    /// A browser that comes back to this host.
+    #[default]
+    Browser,
+    /// A code that is entered on any device.
+    Device,
 }
 
-impl Default for LoginOptions {
-    /// 300 s, as documented (`SEQERA_AUTH_CALLBACK_TIMEOUT_MS`).
-    fn default() -> Self {
-        Self { port: None, limit: Duration::from_secs(300), organization: None }
+impl Method {
+    /// As it is recorded.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Device => "device",
+        }
     }
+}
+
+/// How a login is to be done.
+#[derive(Debug, Clone, Default)]
+pub struct LoginOptions {
+    /// The way in.
+    pub method: Method,
+    /// The callback's port. Used alone where it is set; else the documented one, the nine after it, then any.
+    pub port: Option<u16>,
+    /// How long the person may take. `None`: 300 s in a browser, as documented
+    /// (`SEQERA_AUTH_CALLBACK_TIMEOUT_MS`), and on another device as long as the code can be entered.
+    pub limit: Option<Duration>,
+    /// The organisation to choose, by id or name.
+    pub organization: Option<String>,
 }
 
 /// What is left of a login when its session is kept.
@@ -46,17 +65,31 @@ pub struct Installed {
 pub type Install =
     Box<dyn FnOnce(Granted) -> Pin<Box<dyn Future<Output = Result<Installed, AgentError>> + Send>> + Send>;
 
-/// How far a login is.
-#[derive(Debug, Clone)]
-pub enum Stage {
-    /// The listener opens, the provider is asked for its description.
-    Preparing,
-    /// The browser's turn.
-    Waiting {
-        /// What it opens.
+/// What a person has to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prompt {
+    /// Open a page.
+    Browser {
+        /// What the browser opens.
         url: Url,
         /// Where it comes back to.
         redirect_uri: Url,
+        /// The provider also offers a login on another device.
+        offers_device: bool,
+    },
+    /// Enter a code.
+    Device(UserCode),
+}
+
+/// How far a login is.
+#[derive(Debug, Clone)]
+pub enum Stage {
+    /// The provider is asked for its description, the listener opens.
+    Preparing,
+    /// The person's turn.
+    Waiting {
+        /// What there is to do.
+        prompt: Prompt,
         /// When the login gives up.
         until: SystemTime,
     },
@@ -101,7 +134,9 @@ impl LoginHandle {
 
 struct Running {
     profile: Profile,
+    method: Method,
     stages: watch::Receiver<Stage>,
+    pastes: mpsc::Sender<Paste>,
     end: Weak<End>,
 }
 
@@ -124,8 +159,8 @@ impl Logins {
         Self { clock, running: Mutex::default() }
     }
 
-    /// Begins a login, or joins the one that runs for the same authority and client. A login that runs for
-    /// another is replaced. Needs a tokio runtime.
+    /// Begins a login, or joins the one that runs for the same authority, client and method. Another one that
+    /// runs is replaced. Needs a tokio runtime.
     pub fn begin(
         &self,
         name: &ProfileName,
@@ -140,7 +175,7 @@ impl Logins {
         if let Some(login) = running.get(name)
             && let Some(end) = login.alive()
         {
-            if login.profile.same_party(profile) {
+            if login.profile.same_party(profile) && login.method == options.method {
                 return LoginHandle::new(true, login.stages.clone(), end);
             }
             end.send_replace(Some(replaced(name)));
@@ -148,12 +183,43 @@ impl Logins {
         }
         let (end, ended) = watch::channel(None);
         let (stage, stages) = watch::channel(Stage::Preparing);
+        let (pastes, pasted) = mpsc::channel(PASTES);
         let end = Arc::new(end);
-        let login = Login { clock: self.clock.clone(), issuer, options, stage };
-        tokio::spawn(login.run(before, ended, install));
-        let entry = Running { profile: profile.clone(), stages: stages.clone(), end: Arc::downgrade(&end) };
+        let entry = Running {
+            profile: profile.clone(),
+            method: options.method,
+            stages: stages.clone(),
+            pastes,
+            end: Arc::downgrade(&end),
+        };
         running.insert(name.clone(), entry);
+        let login = SignIn { clock: self.clock.clone(), issuer, options, stage, before, ended, pasted };
+        tokio::spawn(login.run(install));
         LoginHandle::new(false, stages, end)
+    }
+
+    /// Hands a login in a browser what that browser ended on, as a person pasted it.
+    ///
+    /// # Errors
+    /// Where no such login waits, or for another answer than the right one; then the login goes on.
+    pub async fn complete(&self, name: &ProfileName, text: String) -> Result<(), AgentError> {
+        let pastes = self.pastes(name)?;
+        let (reply, told) = oneshot::channel();
+        // A login that has its answer does not look at pastes any more.
+        let _ = pastes.send(Paste { text, reply }).await;
+        told.await.unwrap_or_else(|_| Err(nothing_to_complete(name)))
+    }
+
+    fn pastes(&self, name: &ProfileName) -> Result<mpsc::Sender<Paste>, AgentError> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let login = running.get(name).filter(|login| login.alive().is_some());
+        match login.ok_or_else(|| nothing_to_complete(name))? {
+            Running { method: Method::Browser, pastes, .. } => Ok(pastes.clone()),
+            Running { method: Method::Device, .. } => {
+                let hint = "enter the code that the login shows on the page that it names";
+                Err(AgentError::new(Kind::BadRequest, "this login waits for no address", hint))
+            }
+        }
     }
 
     /// Ends a login whose answer has not come. `false`: none runs.
@@ -176,105 +242,9 @@ fn replaced(name: &ProfileName) -> AgentError {
     AgentError::new(Kind::Ended, message, "finish the newer login, or run 'seqera login' again")
 }
 
-/// What the browser brought, and the page that it waits for.
-struct Returned {
-    flow: Flow,
-    answer: Answer,
-    browser: oneshot::Sender<Page>,
-}
-
-/// The task of one login.
-struct Login {
-    clock: Arc<dyn Clock>,
-    issuer: Arc<dyn Issuer>,
-    options: LoginOptions,
-    stage: watch::Sender<Stage>,
-}
-
-impl Login {
-    async fn run(
-        self,
-        before: Option<watch::Receiver<Stage>>,
-        ended: watch::Receiver<Option<AgentError>>,
-        install: Install,
-    ) {
-        let outcome = self.sign_in(before, ended, install).await;
-        if let Err(error) = &outcome {
-            tracing::info!(%error, "a login ended without a session");
-        }
-        self.stage.send_replace(Stage::Done(outcome));
-    }
-
-    async fn sign_in(
-        &self,
-        before: Option<watch::Receiver<Stage>>,
-        ended: watch::Receiver<Option<AgentError>>,
-        install: Install,
-    ) -> Result<Installed, AgentError> {
-        let until = self.clock.now().plus(self.options.limit);
-        let Returned { flow, answer, browser } = tokio::select! {
-            returned = self.browser(before, until) => returned?,
-            why = end(ended) => return Err(why),
-            () = reached(&*self.clock, until) => return Err(AgentError::login_timed_out(self.options.limit)),
-        };
-        self.stage.send_replace(Stage::Finishing);
-        let outcome = self.finish(flow, answer, install).await;
-        // A browser that has gone does not change what was done.
-        let _ = browser.send(self.issuer.page(outcome.as_ref().map(|(account, _)| account)));
-        outcome.map(|(_, installed)| installed)
-    }
-
-    /// Waits for the right answer. The listener closes with it: a second one finds nobody.
-    async fn browser(
-        &self,
-        before: Option<watch::Receiver<Stage>>,
-        until: Moment,
-    ) -> Result<Returned, AgentError> {
-        if let Some(mut before) = before {
-            // The replaced login frees its port first. An error means that it is gone already.
-            let _ = before.wait_for(|stage| matches!(stage, Stage::Finishing | Stage::Done(_))).await;
-        }
-        let mut loopback = Loopback::open(self.options.port).await?;
-        let redirect_uri = loopback.redirect_uri();
-        let mut flow = self.issuer.start(&redirect_uri).await?;
-        flow.organization.clone_from(&self.options.organization);
-        let url = flow.authorization_url.clone();
-        self.stage.send_replace(Stage::Waiting { url, redirect_uri, until: until.wall });
-        while let Some(visit) = loopback.visit().await {
-            // The send fails where the visitor has gone, which is its own affair.
-            match self.issuer.callback(&flow, &visit.request) {
-                Callback::NotYet(page) => {
-                    let _ = visit.reply.send(page);
-                }
-                Callback::Answer(answer) => return Ok(Returned { flow, answer, browser: visit.reply }),
-                Callback::Failed(page, error) => {
-                    let _ = visit.reply.send(page);
-                    return Err(error);
-                }
-            }
-        }
-        Err(AgentError::internal("the callback listener stopped"))
-    }
-
-    async fn finish(
-        &self,
-        flow: Flow,
-        answer: Answer,
-        install: Install,
-    ) -> Result<(Account, Installed), AgentError> {
-        let granted = self.issuer.finish(flow, answer).await?;
-        let account = granted.account.clone();
-        Ok((account, install(granted).await?))
-    }
-}
-
-/// Waits until somebody ends the login, or nobody is left who wants it.
-async fn end(mut ended: watch::Receiver<Option<AgentError>>) -> AgentError {
-    let nobody = || AgentError::new(Kind::Ended, "nobody waits for this login any more", "");
-    match ended.wait_for(Option::is_some).await {
-        Ok(why) => why.clone().unwrap_or_else(nobody),
-        Err(_) => nobody(),
-    }
+fn nothing_to_complete(name: &ProfileName) -> AgentError {
+    let message = format!("no login of profile '{name}' waits for an answer");
+    AgentError::new(Kind::BadRequest, message, "begin one with 'seqera login'")
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ impl Client {
         self.ask(v1::ListRequest {}, |link, request| async move { sessions(link).list(request).await }).await
     }
 
-    /// Signs in with a browser. An empty profile in the message means the client's own.
+    /// Signs in with a browser or on another device. An empty profile in the message means the client's own.
     ///
     /// # Errors
     /// As [`Client::token`]; what happens later comes from [`Events::next`].
@@ -113,6 +113,16 @@ impl Client {
         }
         let call = |link, request| async move { sessions(link).login(request).await };
         Ok(Events(self.route.run(Call::open_ended(), message, call).await?))
+    }
+
+    /// Hands the running login of a profile the address that its browser ended on, as a person pasted it.
+    ///
+    /// # Errors
+    /// As [`Client::token`]; `BAD_REQUEST` for another answer than the right one, and the login goes on.
+    pub async fn complete_login(&self, profile: &str, answer: &str) -> Result<(), Error> {
+        let message = v1::CompleteLoginRequest { profile: profile.to_owned(), answer: answer.to_owned() };
+        let call = |link, request| async move { sessions(link).complete_login(request).await };
+        self.route.run(Call::within(self.route.options.deadline), message, call).await.map(drop)
     }
 
     /// Signs in with a personal access token, which is checked at the Platform before it is kept.

@@ -6,8 +6,10 @@ use seqera_tests::{Home, Run, Sandbox};
 const TIMES: [&str; 3] = ["0000-00-00T00:00:00Z", "0000-00-00 00:00:00", "00:00:00"];
 
 /// Told only where it takes long enough for somebody to wonder.
-const PROGRESS: [&str; 2] =
-    ["asking the provider how to sign in", "the browser has answered; fetching the tokens"];
+const PROGRESS: [&str; 2] = [
+    "asking the provider how to sign in",
+    "the answer has come; fetching and storing the tokens (a keychain may ask you to unlock it)",
+];
 
 /// What is known to differ.
 pub(crate) struct Normal {

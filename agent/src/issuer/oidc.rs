@@ -3,21 +3,22 @@
 mod admission;
 mod answer;
 mod authorization;
+mod device;
 mod discovery;
 mod id_token;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use secrecy::ExposeSecret;
 use url::Url;
 
-use self::answer::{Tokens, Verdict};
+use self::admission::Issued;
+use self::answer::Verdict;
 use self::discovery::{Discovery, Fault, Metadata};
 use self::id_token::Keys;
 use super::{
-    Answer, Callback, CallbackRequest, Check, Flow, Granted, Issuer, Page, Renewal, Renewed, Revocable,
-    Revocation, Unservable,
+    Answer, Callback, CallbackRequest, Check, DeviceFlow, Flow, Granted, Issuer, Page, Poll, Renewal,
+    Renewed, Revocable, Revocation, Tokens, Unservable,
 };
 use crate::clock::Clock;
 use crate::error::AgentError;
@@ -54,6 +55,14 @@ impl Oidc {
         self.discovery.metadata().await.map_err(|fault| fault.told(&self.profile.authority))
     }
 
+    /// The description that a login began with; it does not fail where only discovery does.
+    async fn known_metadata(&self) -> Result<Arc<Metadata>, AgentError> {
+        match self.discovery.last_good() {
+            Some(metadata) => Ok(metadata),
+            None => self.metadata().await,
+        }
+    }
+
     /// One token (RFC 7009, section 2).
     async fn revoke_one(&self, endpoint: &Url, token: &str, hint: &str) -> Revocation {
         let form = [("token", token), ("token_type_hint", hint), ("client_id", &self.profile.client_id)];
@@ -76,6 +85,18 @@ impl Issuer for Oidc {
         Ok(authorization::begin(&self.profile, &metadata, redirect_uri))
     }
 
+    async fn start_device(&self) -> Result<DeviceFlow, AgentError> {
+        let metadata = self.metadata().await?;
+        self.begin_device(&metadata).await
+    }
+
+    async fn poll(&self, flow: &DeviceFlow) -> Poll {
+        match self.known_metadata().await {
+            Ok(metadata) => self.poll_device(&metadata, flow).await,
+            Err(error) => Poll::Failed(error),
+        }
+    }
+
     fn callback(&self, flow: &Flow, request: &CallbackRequest) -> Callback {
         let metadata = self.discovery.last_good();
         authorization::judge(&self.profile.authority, metadata.as_deref(), flow, request)
@@ -88,9 +109,13 @@ impl Issuer for Oidc {
         }
     }
 
-    async fn finish(&self, flow: Flow, answer: Answer) -> Result<Granted, AgentError> {
-        let metadata = self.metadata().await?;
-        self.admit(&metadata, &flow, answer.0.expose_secret()).await
+    async fn finish(&self, answer: Answer, organization: Option<&str>) -> Result<Granted, AgentError> {
+        let metadata = self.known_metadata().await?;
+        let issued = match answer {
+            Answer::Code(code, flow) => self.exchange(&metadata, *flow, &code).await?,
+            Answer::Tokens(tokens, sent) => Issued { tokens: *tokens, sent, nonce: None },
+        };
+        self.admit(&metadata, issued, organization).await
     }
 
     async fn renew(&self, refresh: &RefreshToken, subject: &str) -> Renewal {

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use url::Url;
 
 use super::{
-    Answer, Callback, CallbackRequest, Check, Flow, Granted, Issuer, Page, Renewal, Revocable, Revocation,
+    Answer, Callback, CallbackRequest, Check, DeviceFlow, Flow, Granted, Issuer, Page, Poll, Renewal,
+    Revocable, Revocation,
 };
 use crate::error::{AgentError, Kind};
 use crate::page;
@@ -43,6 +44,14 @@ impl Issuer for Pat {
         Err(no_browser_login())
     }
 
+    async fn start_device(&self) -> Result<DeviceFlow, AgentError> {
+        Err(no_browser_login())
+    }
+
+    async fn poll(&self, _flow: &DeviceFlow) -> Poll {
+        Poll::Failed(no_browser_login())
+    }
+
     fn callback(&self, _flow: &Flow, _request: &CallbackRequest) -> Callback {
         let error = no_browser_login();
         Callback::Failed(page::failed(&error), error)
@@ -55,7 +64,7 @@ impl Issuer for Pat {
         }
     }
 
-    async fn finish(&self, _flow: Flow, _answer: Answer) -> Result<Granted, AgentError> {
+    async fn finish(&self, _answer: Answer, _organization: Option<&str>) -> Result<Granted, AgentError> {
         Err(no_browser_login())
     }
 

@@ -1,4 +1,6 @@
 mod bench;
+mod device;
+mod pasted;
 
 use tokio::net::{TcpListener, TcpStream};
 

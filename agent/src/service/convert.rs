@@ -110,6 +110,7 @@ pub fn status(name: &ProfileName, view: &View, now: Moment) -> v1::SessionStatus
         unsaved: view.unsaved.is_some(),
         last_failure: last_failure(view),
         notes: notes(view),
+        method: record.method.clone().unwrap_or_default(),
     }
 }
 

@@ -6,15 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
-use seqera_agent_proto::v1::login_event::{self, AuthorizationUrl, Event, Progress, SignedIn, Waiting};
-use seqera_agent_proto::v1::{ImportTokenRequest, LoginEvent, LoginRequest, ProfileSettings, SessionStatus};
+use seqera_agent_proto::v1::login_event::{
+    self, AuthorizationUrl, DeviceCode, Event, Progress, SignedIn, Waiting,
+};
+use seqera_agent_proto::v1::{
+    CompleteLoginRequest, ImportTokenRequest, LoginEvent, LoginMethod, LoginRequest, ProfileSettings,
+    SessionStatus,
+};
 use tonic::Status;
 
 use crate::error::{AgentError, Kind as ErrorKind};
 use crate::install::Login;
 use crate::issuer::providers::Providers;
 use crate::issuer::{Check, Granted};
-use crate::login::{Installed, LoginHandle, LoginOptions, Stage};
+use crate::login::{Installed, LoginHandle, LoginOptions, Method, Prompt, Stage};
 use crate::profile::{Profile, ProfileName, Provider, canonical};
 use crate::registry::Registry;
 use crate::service::{convert, describe};
@@ -30,6 +35,10 @@ pub type Events = Pin<Box<dyn Stream<Item = Result<LoginEvent, Status>> + Send>>
 /// # Errors
 /// Where the profile's name is none.
 pub fn login(registry: &Arc<Registry>, asked: LoginRequest) -> Result<Events, AgentError> {
+    let method = match asked.method() {
+        LoginMethod::Unspecified | LoginMethod::Browser => Method::Browser,
+        LoginMethod::Device => Method::Device,
+    };
     let settings = asked.settings.unwrap_or_default();
     let (name, profile) = target(registry, &asked.profile, &settings)?;
     let view = registry.ensure(&name).view();
@@ -41,15 +50,12 @@ pub fn login(registry: &Arc<Registry>, asked: LoginRequest) -> Result<Events, Ag
         0 => None,
         port => Some(u16::try_from(port).map_err(|_| bad_port(port))?),
     };
-    let limit = match asked.timeout_ms {
-        0 => LoginOptions::default().limit,
-        given => Duration::from_millis(u64::from(given)),
-    };
+    let limit = (asked.timeout_ms > 0).then(|| Duration::from_millis(u64::from(asked.timeout_ms)));
     let organization = Some(asked.organization).filter(|wanted| !wanted.is_empty());
-    let options = LoginOptions { port, limit, organization };
+    let options = LoginOptions { method, port, limit, organization };
     let issuer = registry.shared.issuers.issuer(&profile, Kind::Renewable);
-    let handle =
-        registry.logins.begin(&name, &profile, issuer, options, installer(registry, &name, &profile));
+    let install = installer(registry, &name, &profile, method);
+    let handle = registry.logins.begin(&name, &profile, issuer, options, install);
     Ok(Box::pin(events(Arc::clone(registry), name, handle)))
 }
 
@@ -64,12 +70,18 @@ fn is_usable(view: &View) -> bool {
 }
 
 /// Keeps the session before browser and callers hear of a success.
-fn installer(registry: &Arc<Registry>, name: &ProfileName, profile: &Profile) -> crate::login::Install {
+fn installer(
+    registry: &Arc<Registry>,
+    name: &ProfileName,
+    profile: &Profile,
+    method: Method,
+) -> crate::login::Install {
     let (worker, profile) = (registry.ensure(name), profile.clone());
     let generation = worker.view().generation;
     Box::new(move |granted| {
         Box::pin(async move {
-            let notes = worker.install(Login { profile, granted, method: "browser", generation }).await?;
+            let login = Login { profile, granted, method: method.as_str(), generation };
+            let notes = worker.install(login).await?;
             Ok(Installed { notes })
         })
     })
@@ -97,20 +109,45 @@ fn told(registry: &Registry, name: &ProfileName, joined: bool, stage: Stage) -> 
     let progress = |text: &str| vec![Ok(Event::Progress(Progress { text: text.to_owned() }))];
     match stage {
         Stage::Preparing => progress("asking the provider how to sign in"),
-        Stage::Waiting { url, redirect_uri, until } => {
-            let (url, redirect_uri) = (url.to_string(), redirect_uri.to_string());
+        Stage::Waiting { prompt, until } => {
             let until = Some(convert::timestamp(until));
-            vec![
-                Ok(Event::AuthorizationUrl(AuthorizationUrl { url, redirect_uri, joined })),
-                Ok(Event::Waiting(Waiting { until })),
-            ]
+            vec![Ok(prompted(prompt, name, joined)), Ok(Event::Waiting(Waiting { until }))]
         }
         Stage::Finishing => progress(
-            "the browser has answered; fetching and storing the tokens (a keychain may ask you to unlock it)",
+            "the answer has come; fetching and storing the tokens (a keychain may ask you to unlock it)",
         ),
         Stage::Done(Ok(installed)) => vec![Ok(Event::SignedIn(signed_in(registry, name, installed.notes)))],
         Stage::Done(Err(error)) => vec![Err(error.into())],
     }
+}
+
+fn prompted(prompt: Prompt, name: &ProfileName, joined: bool) -> Event {
+    let profile = name.to_string();
+    match prompt {
+        Prompt::Browser { url, redirect_uri, offers_device } => Event::AuthorizationUrl(AuthorizationUrl {
+            url: url.to_string(),
+            redirect_uri: redirect_uri.to_string(),
+            joined,
+            profile,
+            offers_device,
+        }),
+        Prompt::Device(code) => Event::DeviceCode(DeviceCode {
+            user_code: code.text,
+            verification_uri: code.page.to_string(),
+            verification_uri_complete: code.page_with_code.map(String::from).unwrap_or_default(),
+            joined,
+            profile,
+        }),
+    }
+}
+
+/// Hands a login what its browser ended on.
+///
+/// # Errors
+/// `BAD_REQUEST` where none waits, or for another answer than the right one.
+pub async fn complete(registry: &Registry, asked: CompleteLoginRequest) -> Result<(), AgentError> {
+    let name = registry.resolve(&asked.profile, "")?;
+    registry.logins.complete(&name, asked.answer).await
 }
 
 fn signed_in(registry: &Registry, name: &ProfileName, notes: Vec<String>) -> login_event::SignedIn {

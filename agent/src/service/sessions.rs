@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use seqera_agent_proto::v1::sessions_server;
 use seqera_agent_proto::v1::{
-    CancelLoginRequest, CancelLoginResponse, DescribeRequest, Description, ImportTokenRequest, ListRequest,
-    ListResponse, LoginRequest, LogoutRequest, SessionStatus, StatusRequest, describe_request::Subject,
+    CancelLoginRequest, CancelLoginResponse, CompleteLoginRequest, CompleteLoginResponse, DescribeRequest,
+    Description, ImportTokenRequest, ListRequest, ListResponse, LoginRequest, LogoutRequest, SessionStatus,
+    StatusRequest, describe_request::Subject,
 };
 use tonic::{Request, Response, Status};
 
@@ -35,6 +36,14 @@ impl sessions_server::Sessions for Sessions {
 
     async fn login(&self, request: Request<LoginRequest>) -> Result<Response<Events>, Status> {
         Ok(Response::new(login::login(&self.registry, request.into_inner())?))
+    }
+
+    async fn complete_login(
+        &self,
+        request: Request<CompleteLoginRequest>,
+    ) -> Result<Response<CompleteLoginResponse>, Status> {
+        login::complete(&self.registry, request.into_inner()).await?;
+        Ok(Response::new(CompleteLoginResponse {}))
     }
 
     async fn cancel_login(

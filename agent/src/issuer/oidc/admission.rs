@@ -2,18 +2,30 @@
 
 use std::time::Duration;
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use super::Oidc;
-use super::answer::{Tokens, Verdict, judge};
+use super::answer::{Verdict, judge};
 use super::discovery::{Metadata, misconfigured, unreachable};
 use super::id_token::Expected;
+use crate::clock::Moment;
 use crate::error::{AgentError, Kind};
 use crate::http;
-use crate::issuer::{Flow, Granted, Issuer as _, Revocable};
+use crate::issuer::{Flow, Granted, Issuer as _, Tokens};
 use crate::platform::{PlatformError, choose};
 use crate::token::{Access, AccessToken, Account, Credential, Grant, Organization};
 
 /// A failed login tells the person after so long, even where its tokens could not be revoked.
 const GIVE_BACK_LIMIT: Duration = Duration::from_secs(5);
+
+/// Tokens that a provider gave to a login.
+pub(super) struct Issued {
+    pub(super) tokens: Tokens,
+    /// When they were asked for.
+    pub(super) sent: Moment,
+    /// What the ID token has to repeat, where something was sent.
+    pub(super) nonce: Option<String>,
+}
 
 /// Who signed in.
 struct Identity {
@@ -23,23 +35,21 @@ struct Identity {
 }
 
 impl Oidc {
-    /// Spends the code and checks what it brings. Tokens that fail their checks are revoked.
+    /// Checks what a login brought. Tokens that fail their checks are revoked.
     pub(super) async fn admit(
         &self,
         metadata: &Metadata,
-        flow: &Flow,
-        code: &str,
+        issued: Issued,
+        organization: Option<&str>,
     ) -> Result<Granted, AgentError> {
-        let sent = self.clock.now();
-        let tokens = self.exchange(metadata, flow, code).await?;
-        let (access, identity) = match self.identify(metadata, flow, &tokens).await {
+        let (access, identity) = match self.identify(metadata, &issued, organization).await {
             Ok(identified) => identified,
             Err(error) => {
-                self.give_back(tokens).await;
+                self.give_back(&issued.tokens).await;
                 return Err(error);
             }
         };
-        let Tokens { refresh, refresh_lifetime, .. } = tokens;
+        let Issued { tokens: Tokens { refresh, refresh_lifetime, .. }, sent, .. } = issued;
         let Identity { account, organization, mut notes } = identity;
         if refresh.is_none() {
             let note = "the provider gave no refresh token: the session lasts as long as its access token";
@@ -49,15 +59,21 @@ impl Oidc {
         Ok(Granted { credential, account, sent, organization, notes })
     }
 
-    async fn give_back(&self, tokens: Tokens) {
-        let access = tokens.access.ok().map(|access| access.token);
-        let what = Revocable { refresh: tokens.refresh, access };
+    async fn give_back(&self, tokens: &Tokens) {
+        let what = tokens.revocable();
         let revocation = tokio::time::timeout(GIVE_BACK_LIMIT, self.revoke(&what)).await;
         tracing::warn!(?revocation, "a login failed its checks, its tokens are revoked");
     }
 
     /// Spends the authorization code (RFC 6749, section 4.1.3; RFC 7636, section 4.5).
-    async fn exchange(&self, metadata: &Metadata, flow: &Flow, code: &str) -> Result<Tokens, AgentError> {
+    pub(super) async fn exchange(
+        &self,
+        metadata: &Metadata,
+        flow: Flow,
+        code: &SecretString,
+    ) -> Result<Issued, AgentError> {
+        let code = code.expose_secret();
+        let sent = self.clock.now();
         let form = [
             ("grant_type", "authorization_code"),
             ("code", code),
@@ -71,7 +87,7 @@ impl Oidc {
             http::Fault::Misconfigured(why) => misconfigured(&why),
         })?;
         match judge(&reply, code) {
-            Verdict::Granted(tokens) => Ok(tokens),
+            Verdict::Granted(tokens) => Ok(Issued { tokens, sent, nonce: Some(flow.nonce) }),
             Verdict::Unknown(why) | Verdict::Transient(why, _) => Err(unreachable(authority, &why)),
             Verdict::Misconfigured(why) => {
                 Err(misconfigured(&format!("{authority} refuses this client: {why}")))
@@ -86,15 +102,16 @@ impl Oidc {
     async fn identify(
         &self,
         metadata: &Metadata,
-        flow: &Flow,
-        tokens: &Tokens,
+        issued: &Issued,
+        organization: Option<&str>,
     ) -> Result<(Access, Identity), AgentError> {
-        let authority = &self.profile.authority;
+        let (authority, tokens) = (&self.profile.authority, &issued.tokens);
         let access = tokens.access.clone().map_err(|why| unreachable(authority, &why))?;
         let told = match &tokens.id_token {
             Some(raw) => {
                 let now = self.clock.now().wall;
-                let expected = Expected { profile: &self.profile, metadata, nonce: &flow.nonce, now };
+                let nonce = issued.nonce.as_deref();
+                let expected = Expected { profile: &self.profile, metadata, nonce, now };
                 let checked = self.keys.check(&self.http, raw, &expected).await;
                 Some(checked.map_err(|fault| fault.told(authority))?)
             }
@@ -102,7 +119,7 @@ impl Oidc {
         };
         let identity = match (self.platform.user_info(&access.token).await, told) {
             (Ok(info), told) => {
-                let (organization, notes) = self.organization(&access.token, flow).await;
+                let (organization, notes) = self.organization(&access.token, organization).await;
                 Identity { account: info.user.complete(told), organization, notes }
             }
             // A plain OIDC provider, or a Platform that is not well: the ID token is enough to sign in.
@@ -122,13 +139,17 @@ impl Oidc {
     }
 
     /// The one asked for, else the first, as documented; with a note where there is none.
-    async fn organization(&self, access: &AccessToken, flow: &Flow) -> (Option<Organization>, Vec<String>) {
+    async fn organization(
+        &self,
+        access: &AccessToken,
+        wanted: Option<&str>,
+    ) -> (Option<Organization>, Vec<String>) {
         let orgs = match self.platform.orgs(access).await {
             Ok(orgs) => orgs,
             Err(error) => return (None, vec![format!("no organisation was chosen: {error}")]),
         };
-        let found = choose(&orgs, flow.organization.as_deref()).cloned();
-        let missing = flow.organization.as_ref().filter(|_| found.is_none());
+        let found = choose(&orgs, wanted).cloned();
+        let missing = wanted.filter(|_| found.is_none());
         let note = missing.map(|wanted| format!("you are in no organisation {wanted:?}: none was chosen"));
         (found, note.into_iter().collect())
     }

@@ -8,6 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
 use crate::http::Reply;
+use crate::issuer::Tokens;
 use crate::token::{Access, AccessToken, RefreshToken};
 
 /// Of an access token whose provider tells nothing.
@@ -36,14 +37,6 @@ pub(super) enum Verdict {
     Misconfigured(String),
     /// A refusal without a code that we know.
     Unclear(String),
-}
-
-/// The tokens of a 2xx answer.
-pub(super) struct Tokens {
-    pub(super) access: Result<Access, String>,
-    pub(super) refresh: Option<RefreshToken>,
-    pub(super) refresh_lifetime: Option<Duration>,
-    pub(super) id_token: Option<String>,
 }
 
 /// Judges an answer. `sent` is the secret that was sent: a provider that repeats it must not bring it into a
@@ -132,7 +125,7 @@ pub(super) fn claims(token: &str) -> Option<Map<String, Value>> {
 }
 
 /// Seconds as a number or as text.
-fn seconds(value: &Value) -> Option<Duration> {
+pub(super) fn seconds(value: &Value) -> Option<Duration> {
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
     number.is_finite().then(|| clamped(number))
 }

@@ -8,7 +8,7 @@ use super::admission::denied;
 use super::answer::clean;
 use super::discovery::{Metadata, misconfigured, same_issuer, unreachable};
 use crate::error::AgentError;
-use crate::issuer::{Answer, Callback, CallbackRequest, Flow};
+use crate::issuer::{Callback, CallbackRequest, Flow};
 use crate::page;
 use crate::profile::Profile;
 
@@ -37,12 +37,12 @@ pub(super) fn begin(profile: &Profile, metadata: &Metadata, redirect_uri: &Url) 
         state,
         nonce,
         code_verifier: verifier.into_secret(),
-        organization: None,
+        offers_device: metadata.device_endpoint.is_some(),
     }
 }
 
 /// `openid` makes it OIDC, whatever the profile asks for besides.
-fn scopes(profile: &Profile) -> String {
+pub(super) fn scopes(profile: &Profile) -> String {
     let rest = profile.scopes.split_whitespace().filter(|scope| *scope != "openid");
     std::iter::once("openid").chain(rest).collect::<Vec<_>>().join(" ")
 }
@@ -83,7 +83,7 @@ pub(super) fn judge(
         return failed(misconfigured("the answer does not name the provider (iss) as that one announces"));
     }
     match field("code").filter(|code| !code.is_empty()) {
-        Some(code) => Callback::Answer(Answer(code.into_owned().into())),
+        Some(code) => Callback::Code(code.into_owned().into()),
         None => Callback::NotYet(page::stray()),
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Metadata {
     pub(super) authorization_endpoint: Url,
     pub(super) token_endpoint: Url,
     pub(super) revocation_endpoint: Option<Url>,
+    /// RFC 8628, section 4.
+    pub(super) device_endpoint: Option<Url>,
     pub(super) jwks_uri: Option<Url>,
     /// Of ID tokens, as the provider names them.
     pub(super) signing_algs: Vec<String>,
@@ -80,6 +82,7 @@ struct Document {
     authorization_endpoint: String,
     token_endpoint: String,
     revocation_endpoint: Option<String>,
+    device_authorization_endpoint: Option<String>,
     jwks_uri: Option<String>,
     #[serde(default)]
     id_token_signing_alg_values_supported: Vec<String>,
@@ -168,6 +171,10 @@ impl Discovery {
                 .endpoint("authorization_endpoint", &document.authorization_endpoint)?,
             token_endpoint: self.endpoint("token_endpoint", &document.token_endpoint)?,
             revocation_endpoint: optional("revocation_endpoint", document.revocation_endpoint)?,
+            device_endpoint: optional(
+                "device_authorization_endpoint",
+                document.device_authorization_endpoint,
+            )?,
             jwks_uri: optional("jwks_uri", document.jwks_uri)?,
             issuer: document.issuer,
             signing_algs: document.id_token_signing_alg_values_supported,
@@ -175,8 +182,8 @@ impl Discovery {
         })
     }
 
-    /// An endpoint is https, or a loopback address named by a loopback authority.
-    fn endpoint(&self, name: &str, text: &str) -> Result<Url, Fault> {
+    /// An endpoint, or a page for the person, is https, or a loopback address named by a loopback authority.
+    pub(super) fn endpoint(&self, name: &str, text: &str) -> Result<Url, Fault> {
         let url = Url::parse(text).map_err(|error| self.wrong(&format!("names a bad {name}: {error}")))?;
         let local = || Url::parse(&self.authority).is_ok_and(|authority| is_loopback(&authority));
         if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url) && local()) {

@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 use openidconnect::core::{
     CoreIdToken, CoreIdTokenClaims, CoreIdTokenVerifier, CoreJsonWebKeySet, CoreJwsSigningAlgorithm,
 };
-use openidconnect::{ClaimsVerificationError, ClientId, IssuerUrl, Nonce, SignatureVerificationError};
+use openidconnect::{
+    ClaimsVerificationError, ClientId, IssuerUrl, Nonce, NonceVerifier as _, SignatureVerificationError,
+};
 use serde_json::Value;
 
 use super::answer::{claims, clean};
@@ -25,7 +27,8 @@ const LEEWAY: Duration = Duration::from_secs(600);
 pub(super) struct Expected<'a> {
     pub(super) profile: &'a Profile,
     pub(super) metadata: &'a Metadata,
-    pub(super) nonce: &'a str,
+    /// `None`: the request had none, as in the device flow.
+    pub(super) nonce: Option<&'a str>,
     /// By the wall clock.
     pub(super) now: SystemTime,
 }
@@ -99,16 +102,19 @@ fn verified(raw: &str, expected: &Expected<'_>, keys: CoreJsonWebKeySet) -> Resu
     .require_issuer_match(false)
     .set_other_audience_verifier_fn(move |other| !audience.is_empty() && **other == audience)
     .set_time_fn(move || now.into());
-    let claims =
-        token.claims(&verifier, &Nonce::new(expected.nonce.to_owned())).map_err(|error| match &error {
-            ClaimsVerificationError::SignatureVerification(
-                SignatureVerificationError::NoMatchingKey
-                | SignatureVerificationError::AmbiguousKeyId(_)
-                | SignatureVerificationError::CryptoError(_)
-                | SignatureVerificationError::InvalidKey(_),
-            ) => Flaw::Key(format!("the ID token is not valid: {}", chain(&error))),
-            _ => flaw(&chain(&error)),
-        })?;
+    let nonce = |told: Option<&Nonce>| match expected.nonce {
+        Some(sent) => (&Nonce::new(sent.to_owned())).verify(told),
+        None => Ok(()),
+    };
+    let claims = token.claims(&verifier, nonce).map_err(|error| match &error {
+        ClaimsVerificationError::SignatureVerification(
+            SignatureVerificationError::NoMatchingKey
+            | SignatureVerificationError::AmbiguousKeyId(_)
+            | SignatureVerificationError::CryptoError(_)
+            | SignatureVerificationError::InvalidKey(_),
+        ) => Flaw::Key(format!("the ID token is not valid: {}", chain(&error))),
+        _ => flaw(&chain(&error)),
+    })?;
     if !same_issuer(claims.issuer().as_str(), &expected.metadata.issuer) {
         return Err(flaw(&format!("it comes from {:?}", claims.issuer().as_str())));
     }

@@ -2,6 +2,7 @@
 
 mod admission;
 mod authorization;
+mod device;
 mod discovery;
 mod renewal;
 mod revocation;
@@ -83,10 +84,10 @@ impl Bench {
         let mut claims = self.claims(&flow);
         change(&mut claims);
         self.grant(&jwt(&claims));
-        self.oidc.finish(flow, code()).await
+        self.oidc.finish(code(flow), None).await
     }
 }
 
-fn code() -> Answer {
-    Answer("code-1".to_owned().into())
+fn code(flow: Flow) -> Answer {
+    Answer::Code("code-1".to_owned().into(), Box::new(flow))
 }

@@ -4,6 +4,8 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use url::Url;
+
 use super::super::*;
 use crate::clock::FakeClock;
 use crate::double::{Double, json_answer, jwt};
@@ -60,9 +62,13 @@ impl Bench {
     }
 
     pub(super) fn begin_with(&self, client_id: &str, port: Option<u16>, install: Install) -> LoginHandle {
+        let options = LoginOptions { port, ..LoginOptions::default() };
+        self.begin_as(client_id, options, install)
+    }
+
+    pub(super) fn begin_as(&self, client_id: &str, options: LoginOptions, install: Install) -> LoginHandle {
         let profile = self.profile(client_id);
         let issuer = self.providers.issuer(&profile, CredentialKind::Renewable);
-        let options = LoginOptions { port, ..LoginOptions::default() };
         self.logins.begin(&ProfileName::fallback(), &profile, issuer, options, install)
     }
 
@@ -83,7 +89,9 @@ impl Bench {
 pub(super) async fn waiting(handle: &mut LoginHandle) -> (Url, u16) {
     loop {
         match handle.next().await {
-            Some(Stage::Waiting { url, redirect_uri, .. }) => return (url, redirect_uri.port().unwrap()),
+            Some(Stage::Waiting { prompt: Prompt::Browser { url, redirect_uri, .. }, .. }) => {
+                return (url, redirect_uri.port().unwrap());
+            }
             Some(Stage::Preparing) => {}
             other => panic!("{other:?}"),
         }

@@ -53,12 +53,16 @@ pub(crate) enum Command {
     Agent(Agent),
 }
 
-/// Sign in with a browser, or with an access token
+/// Sign in with a browser, on another device, or with an access token
+///
+/// While it waits for a browser it takes the address that a browser on another machine ended on: paste it and
+/// press Enter. With `-o json` the address, or the code, comes as one JSON object a line on standard error.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   seqera login
   seqera login --profile work --authority https://seqera.example.com/api
+  seqera login --device
   seqera login --with-token < token.txt")]
 pub(crate) struct Login {
     /// OIDC issuer base URL [variable: SEQERA_AUTH_DOMAIN; default: https://cloud.seqera.io/api]
@@ -67,11 +71,14 @@ pub(crate) struct Login {
     /// Print the URL only [variable: SEQERA_BROWSER_AUTO_OPEN=false]
     #[arg(long)]
     pub(crate) no_browser: bool,
+    /// Show a code to enter in a browser anywhere, such as on a phone
+    #[arg(long)]
+    pub(crate) device: bool,
     /// Read an access token from standard input instead
-    #[arg(long, conflicts_with_all = ["token", "no_browser"])]
+    #[arg(long, conflicts_with_all = ["token", "no_browser", "device"])]
     pub(crate) with_token: bool,
     /// Use this access token instead; other users of this machine can see it, --with-token hides it
-    #[arg(long, value_name = "VALUE", conflicts_with = "no_browser")]
+    #[arg(long, value_name = "VALUE", conflicts_with_all = ["no_browser", "device"])]
     pub(crate) token: Option<String>,
     /// Sign in again although a session exists
     #[arg(long)]
@@ -197,7 +204,11 @@ mod tests {
 
     #[test]
     fn what_excludes_each_other_is_refused() {
-        for line in ["seqera login --with-token --token x", "seqera logout --all --profile work"] {
+        for line in [
+            "seqera login --with-token --token x",
+            "seqera login --with-token --device",
+            "seqera logout --all --profile work",
+        ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }
     }

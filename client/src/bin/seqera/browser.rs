@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 ///
 /// # Errors
 /// Where none of them is there.
-pub(crate) fn open(url: &str, chosen: &[String]) -> io::Result<()> {
+pub(crate) fn open(url: &str, chosen: &[String], in_wsl: bool) -> io::Result<()> {
     let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for (program, arguments) in openers(url, chosen) {
+    for (program, arguments) in openers(url, chosen, in_wsl) {
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         match command.spawn() {
@@ -22,7 +22,7 @@ pub(crate) fn open(url: &str, chosen: &[String]) -> io::Result<()> {
 
 /// The programs to try with their arguments: those of `BROWSER`, where `%s` stands for the page, then the
 /// system's own.
-fn openers(url: &str, chosen: &[String]) -> Vec<(String, Vec<String>)> {
+fn openers(url: &str, chosen: &[String], in_wsl: bool) -> Vec<(String, Vec<String>)> {
     let page = |word: &str| word.replace("%s", url);
     let mut openers = Vec::new();
     for line in chosen {
@@ -33,6 +33,10 @@ fn openers(url: &str, chosen: &[String]) -> Vec<(String, Vec<String>)> {
             arguments.push(url.to_owned());
         }
         openers.push((program.to_owned(), arguments));
+    }
+    if in_wsl {
+        // The browser of Windows; part of `wslu`, which the usual distributions bring along.
+        openers.push(("wslview".to_owned(), vec![url.to_owned()]));
     }
     let of_system: &[&str] = if cfg!(target_os = "macos") {
         &["open"]
@@ -55,9 +59,16 @@ mod tests {
     #[test]
     fn the_chosen_browser_comes_first_and_gets_the_page_where_it_wants_it() {
         let chosen = ["firefox --new %s".to_owned(), "lynx".to_owned()];
-        let openers = openers("http://x/?a&b", &chosen);
+        let openers = openers("http://x/?a&b", &chosen, false);
         assert_eq!(openers[0], ("firefox".into(), vec!["--new".into(), "http://x/?a&b".into()]));
         assert_eq!(openers[1], ("lynx".into(), vec!["http://x/?a&b".into()]));
         assert_eq!(openers.len(), 3);
+    }
+
+    #[test]
+    fn in_wsl_the_browser_of_windows_comes_before_that_of_linux() {
+        let names: Vec<_> = openers("http://x/", &[], true).into_iter().map(|(program, _)| program).collect();
+        assert_eq!(names[0], "wslview");
+        assert_eq!(names.len(), 2);
     }
 }

@@ -136,9 +136,9 @@ impl Env {
     }
 
     /// `DISPLAY`, `WAYLAND_DISPLAY`: whether there is a screen to open a browser on. A `BROWSER` counts,
-    /// too: editors set it to open pages on the machine the user sits at.
+    /// too: editors set it to open pages on the machine the user sits at. WSL has the screen of Windows.
     pub(crate) fn has_display(&self) -> bool {
-        let of_its_own = cfg!(any(windows, target_os = "macos"));
+        let of_its_own = cfg!(any(windows, target_os = "macos")) || self.in_wsl();
         of_its_own || ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"].iter().any(|name| self.text(name).is_some())
     }
 
@@ -146,6 +146,13 @@ impl Env {
     pub(crate) fn ssh_server(&self) -> Option<String> {
         let connection = self.text("SSH_CONNECTION")?;
         connection.split_whitespace().nth(2).map(str::to_owned)
+    }
+
+    /// `WSL_DISTRO_NAME`, which Windows sets; where `sudo` or `su` have removed it, the kernel's name tells.
+    pub(crate) fn in_wsl(&self) -> bool {
+        let named = |kernel: String| kernel.to_ascii_lowercase().contains("microsoft");
+        self.text("WSL_DISTRO_NAME").is_some()
+            || std::fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(named)
     }
 
     /// `SEQERA_CLI_OUTPUT_FORMAT`: `json` where no `-o` is given.

@@ -1,18 +1,17 @@
-//! `seqera login`: the agent owns the login, this shows it and opens the browser.
+//! `seqera login`: the agent owns the login, [`Follow`] shows it, this begins it and tells how it ended.
 
 use std::io::{BufRead, IsTerminal, stdin};
 
-use seqera_client::proto::v1::login_event::{AuthorizationUrl, Event, SignedIn};
-use seqera_client::proto::v1::{LoginRequest, SessionStatus};
+use seqera_client::proto::v1::login_event::SignedIn;
+use seqera_client::proto::v1::{LoginMethod, LoginRequest, SessionStatus};
 use seqera_client::{Client, Options};
 
 use crate::args::Login;
-use crate::browser;
 use crate::context::{Context, interruptible, wait};
 use crate::failure::Failure;
+use crate::follow::Follow;
 use crate::settings::Settings;
 use crate::status::{account_name, object};
-use crate::time::local;
 
 /// More than any access token; the agent's messages end at 64 KiB.
 const TOKEN_MAX: u64 = 48 * 1024;
@@ -25,12 +24,14 @@ pub(crate) fn run(context: &Context, args: Login) -> Result<(), Failure> {
     let options = context.options()?;
     let profile = context.profile.clone().or(context.env.profile()).unwrap_or_default();
     let settings = Settings::resolve(args.authority.as_deref(), &profile, &context.env, &context.config()?);
+    let method = if args.device { LoginMethod::Device } else { LoginMethod::Browser };
     let request = LoginRequest {
         profile: profile.clone(),
         settings: Some(settings.message()),
         redirect_port: context.env.redirect_port()?.unwrap_or_default().into(),
         timeout_ms: context.env.callback_timeout_ms()?.unwrap_or_default(),
         force: args.force,
+        method: method.into(),
         ..LoginRequest::default()
     };
     let token = given_token(context, &args)?;
@@ -40,7 +41,7 @@ pub(crate) fn run(context: &Context, args: Login) -> Result<(), Failure> {
     let signed_in = wait(interruptible("the login", async {
         match token {
             Some(token) => import(&client, &settings, &token).await,
-            None => with_browser(context, &client, request, opens).await,
+            None => Follow::new(context, &client, opens).run(request).await,
         }
     }));
     let signed_in = signed_in.inspect_err(|failure| explain(context, failure, &settings))?;
@@ -78,54 +79,6 @@ fn first_line(input: impl BufRead) -> Result<String, Failure> {
 async fn import(client: &Client, settings: &Settings, token: &str) -> Result<SignedIn, Failure> {
     let status = client.import_token(settings.message(), token).await?;
     Ok(SignedIn { notes: status.notes.clone(), status: Some(status), already: false })
-}
-
-async fn with_browser(
-    context: &Context,
-    client: &Client,
-    request: LoginRequest,
-    opens: bool,
-) -> Result<SignedIn, Failure> {
-    let mut events = client.login(request).await?;
-    while let Some(event) = events.next().await? {
-        match event.event {
-            Some(Event::SignedIn(signed_in)) => return Ok(signed_in),
-            Some(Event::AuthorizationUrl(page)) => show_page(context, &page, opens),
-            Some(Event::Waiting(waiting)) => {
-                let until = waiting.until.map(local).unwrap_or_default();
-                context.screen.tell(&format!("Waiting for the browser until {until}. Ctrl-C cancels."));
-            }
-            Some(Event::Progress(progress)) => context.screen.tell(&progress.text),
-            // An event of a later version.
-            None => {}
-        }
-    }
-    Err(seqera_client::Error::Lost("the login ended without an answer".to_owned()).into())
-}
-
-fn show_page(context: &Context, page: &AuthorizationUrl, opens: bool) {
-    let screen = &context.screen;
-    if page.joined {
-        screen.tell("A login of this profile is running already; this one joins it.");
-    }
-    screen.tell(&format!("Open this page in a browser:\n\n  {}\n", page.url));
-    if let Some(line) = context.env.ssh_server().and_then(|server| forward(&page.redirect_uri, &server)) {
-        screen.tell(&format!("If the browser runs on another machine, run this there first:\n\n  {line}\n"));
-    }
-    // The login that was joined has opened it.
-    if !opens || page.joined {
-        return;
-    }
-    match browser::open(&page.url, &context.env.browsers()) {
-        Ok(()) => screen.tell("Opening browser for authentication..."),
-        Err(error) => screen.note(&format!("no browser could be started ({error})")),
-    }
-}
-
-/// The command that lets a browser elsewhere reach the callback on this host.
-fn forward(redirect_uri: &str, server: &str) -> Option<String> {
-    let port: u16 = redirect_uri.rsplit_once(':')?.1.split('/').next()?.parse().ok()?;
-    Some(format!("ssh -L {port}:127.0.0.1:{port} {server}"))
 }
 
 /// Time-outs and refusals are often a matter of a wrong setting, so each is shown with its source.
@@ -185,13 +138,6 @@ mod tests {
         status.organization = Some(Organization { id: 1, name: "acme".into() });
         assert_eq!(words(&status, false)[1], "[Login] ✓ Organization set: acme");
         assert!(words(&status, true)[0].starts_with("Already logged in as user@example.com (profile work)"));
-    }
-
-    #[test]
-    fn the_forwarding_command_has_the_port_of_the_callback() {
-        let line = forward("http://127.0.0.1:53684/callback", "198.51.100.7");
-        assert_eq!(line.as_deref(), Some("ssh -L 53684:127.0.0.1:53684 198.51.100.7"));
-        assert_eq!(forward("http://127.0.0.1/callback", "h"), None);
     }
 
     #[test]

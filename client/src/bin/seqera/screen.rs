@@ -7,10 +7,13 @@ use serde_json::Value;
 
 use crate::env::Env;
 use crate::failure::Failure;
+use crate::qr::Qr;
+use crate::terminal;
 
 const RED: &str = "\x1b[1;31m";
 const YELLOW: &str = "\x1b[1;33m";
 const CYAN: &str = "\x1b[1;36m";
+const BLACK_ON_WHITE: &str = "\x1b[30;107m";
 const PLAIN: &str = "\x1b[0m";
 
 pub(crate) struct Screen {
@@ -37,6 +40,24 @@ impl Screen {
     pub(crate) fn tell(&self, text: &str) {
         // Nobody can be told that standard error is gone.
         let _ = writeln!(stderr(), "{}", printable(text));
+    }
+
+    /// For a program that follows what goes on: one object a line on standard error.
+    pub(crate) fn event(&self, value: &Value) {
+        let _ = writeln!(stderr(), "{value}");
+    }
+
+    /// A picture of dark cells on light ground, rows of block characters; nothing where nobody looks at a
+    /// terminal, or where it is too narrow.
+    pub(crate) fn picture(&self, code: &Qr) {
+        if !stderr().is_terminal() || terminal::columns().is_some_and(|columns| columns < code.width()) {
+            return;
+        }
+        let (on, off) = if self.colour { (BLACK_ON_WHITE, PLAIN) } else { ("", "") };
+        // Without colours the ground is taken to be dark, as that of most terminals is.
+        for row in code.rows(self.colour) {
+            let _ = writeln!(stderr(), "  {on}{row}{off}");
+        }
     }
 
     pub(crate) fn note(&self, text: &str) {

@@ -32,9 +32,10 @@ pub(crate) fn run(context: &Context) -> Result<(), Failure> {
 }
 
 fn of_session(status: SessionStatus) -> Identity {
-    let (method, signed_in_by) = match status.kind() {
-        CredentialKind::Fixed => ("token", "access token"),
-        CredentialKind::Renewable | CredentialKind::Unspecified => ("browser", "browser login"),
+    let (method, signed_in_by) = match (status.kind(), status.method.as_str()) {
+        (CredentialKind::Fixed, _) => ("token", "access token"),
+        (_, "device") => ("device", "login on another device"),
+        _ => ("browser", "browser login"),
     };
     Identity {
         method,
@@ -119,5 +120,7 @@ mod tests {
         let status = |kind: CredentialKind| SessionStatus { kind: kind.into(), ..SessionStatus::default() };
         assert_eq!(of_session(status(CredentialKind::Fixed)).method, "token");
         assert_eq!(of_session(status(CredentialKind::Renewable)).method, "browser");
+        let by_code = SessionStatus { method: "device".into(), ..status(CredentialKind::Renewable) };
+        assert_eq!(of_session(by_code).method, "device");
     }
 }

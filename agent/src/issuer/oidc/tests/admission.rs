@@ -37,10 +37,9 @@ async fn an_organisation_that_is_not_there_is_said_and_not_replaced() {
     bench.double.script("GET /user-info", json_answer(200, &json!({ "user": { "id": 7 } })));
     let orgs = json!({ "organizations": [{ "orgId": 1, "name": "lab" }] });
     bench.double.script("GET /orgs", json_answer(200, &orgs));
-    let mut flow = bench.flow().await;
-    flow.organization = Some("clinic".into());
+    let flow = bench.flow().await;
     bench.grant(&jwt(&bench.claims(&flow)));
-    let granted = bench.oidc.finish(flow, code()).await.unwrap();
+    let granted = bench.oidc.finish(code(flow), Some("clinic")).await.unwrap();
     assert_eq!(granted.organization, None);
     assert!(granted.notes[0].contains("clinic"), "{:?}", granted.notes);
 }
@@ -60,7 +59,7 @@ async fn a_platform_without_id_tokens_tells_the_account_itself() {
     bench.double.script("GET /user-info", json_answer(200, &json!({ "user": { "id": 7 } })));
     bench.double.script("POST /token", json_answer(200, &json!({ "access_token": "access-1" })));
     let flow = bench.flow().await;
-    let granted = bench.oidc.finish(flow, code()).await.unwrap();
+    let granted = bench.oidc.finish(code(flow), None).await.unwrap();
     assert_eq!(granted.account.subject, "7");
     assert!(granted.notes.iter().any(|note| note.contains("as long as its access token")));
 }
@@ -71,7 +70,7 @@ async fn a_provider_that_names_nobody_gets_its_tokens_back() {
     bench.double.script("POST /revoke", answer(200, &[], ""));
     bench.grant("");
     let flow = bench.flow().await;
-    let error = bench.oidc.finish(flow, code()).await.unwrap_err();
+    let error = bench.oidc.finish(code(flow), None).await.unwrap_err();
     assert_eq!(error.kind, Kind::Misconfigured);
     assert!(is_revoked(&bench, "refresh-1"));
 }
@@ -113,7 +112,7 @@ async fn a_token_without_a_good_signature_is_refused() {
             unsigned(kind, &claims)
         };
         bench.grant(&token);
-        let error = bench.oidc.finish(flow, code()).await.unwrap_err();
+        let error = bench.oidc.finish(code(flow), None).await.unwrap_err();
         assert!(error.to_string().contains("ID token"), "{kind}: {error}");
     }
 }
@@ -134,7 +133,7 @@ async fn a_machine_whose_clock_is_ten_minutes_off_can_sign_in() {
         claims["exp"] = json!(bench.now() + 60);
         bench.grant(&jwt(&claims));
         bench.clock.jump(seconds);
-        let granted = bench.oidc.finish(flow, code()).await;
+        let granted = bench.oidc.finish(code(flow), None).await;
         assert!(granted.is_ok(), "{seconds}: {granted:?}");
     }
 }
@@ -147,7 +146,7 @@ async fn the_signing_keys_are_fetched_again_only_where_they_do_not_fit() {
     assert_eq!(bench.double.seen("GET /jwks").len(), 1);
     let flow = bench.flow().await;
     bench.grant(&unsigned("RS256", &bench.claims(&flow)));
-    assert!(bench.oidc.finish(flow, code()).await.is_err());
+    assert!(bench.oidc.finish(code(flow), None).await.is_err());
     assert_eq!(bench.double.seen("GET /jwks").len(), 2);
 }
 
@@ -171,7 +170,7 @@ async fn a_code_that_is_refused_has_its_reason() {
     ] {
         bench.double.script("POST /token", script);
         let flow = bench.flow().await;
-        let error = bench.oidc.finish(flow, code()).await.unwrap_err();
+        let error = bench.oidc.finish(code(flow), None).await.unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
         assert!(!error.to_string().contains("code-1"), "{error}");
     }
@@ -184,6 +183,6 @@ async fn a_refresh_token_in_an_answer_that_was_cut_off_is_given_back() {
     let half = cut_answer(200, r#"{"refresh_token":"refresh-1","access_tok"#);
     bench.double.script("POST /token", Script::Bytes(half));
     let flow = bench.flow().await;
-    assert_eq!(bench.oidc.finish(flow, code()).await.unwrap_err().kind, Kind::Unreachable);
+    assert_eq!(bench.oidc.finish(code(flow), None).await.unwrap_err().kind, Kind::Unreachable);
     assert!(is_revoked(&bench, "refresh-1"));
 }

@@ -1,5 +1,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
@@ -67,7 +68,7 @@ async fn only_the_right_state_is_an_answer() {
     }
     let target = format!("/callback?code=c%2B1&state={}", flow.state);
     match bench.oidc.callback(&flow, &get(target.clone())) {
-        Callback::Answer(answer) => assert_eq!(answer.0.expose_secret(), "c+1"),
+        Callback::Code(code) => assert_eq!(code.expose_secret(), "c+1"),
         other => panic!("{other:?}"),
     }
     let post = CallbackRequest { method: "POST".into(), ..get(target) };
@@ -86,7 +87,7 @@ async fn an_answer_of_another_provider_ends_the_login() {
         }
     }
     let ours = get(target(&bench.double.url));
-    assert!(matches!(bench.oidc.callback(&flow, &ours), Callback::Answer(_)));
+    assert!(matches!(bench.oidc.callback(&flow, &ours), Callback::Code(_)));
 }
 
 #[tokio::test]

@@ -1,0 +1,32 @@
+//! What the terminal can do.
+
+use std::io::{IsTerminal, stdin};
+
+/// True where a line can be read from standard input: from a terminal, and in its foreground, since a read
+/// from the background stops the whole process (SIGTTIN).
+pub(crate) fn readable() -> bool {
+    stdin().is_terminal() && in_foreground()
+}
+
+#[cfg(unix)]
+fn in_foreground() -> bool {
+    rustix::termios::tcgetpgrp(stdin()).is_ok_and(|group| group == rustix::process::getpgrp())
+}
+
+#[cfg(not(unix))]
+fn in_foreground() -> bool {
+    true
+}
+
+/// How wide the terminal at standard error is, where it tells.
+#[cfg(unix)]
+pub(crate) fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok()?;
+    // A terminal without a size says 0.
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn columns() -> Option<usize> {
+    None
+}
