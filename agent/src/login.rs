@@ -230,6 +230,18 @@ impl Logins {
         true
     }
 
+    /// Returns when the logins whose answer has come have ended.
+    pub async fn finished(&self) {
+        let finishing: Vec<_> = {
+            let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            let stages = running.values().map(|login| login.stages.clone());
+            stages.filter(|stages| matches!(*stages.borrow(), Stage::Finishing)).collect()
+        };
+        for mut stages in finishing {
+            let _ = stages.wait_for(|stage| matches!(stage, Stage::Done(_))).await;
+        }
+    }
+
     /// The profiles that are being signed in.
     pub fn names(&self) -> Vec<ProfileName> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);

@@ -220,8 +220,13 @@ impl Registry {
     pub async fn drain(&self, limit: Duration) {
         self.stopping.send_replace(true);
         let workers = self.workers();
-        // All at once: the last one must not begin a renewal while the first one ends its own.
-        let all = futures_util::future::join_all(workers.iter().map(|(_, handle)| handle.drain()));
+        // At once: the last one must not begin a renewal while the first one ends its own.
+        let drained = || futures_util::future::join_all(workers.iter().map(|(_, handle)| handle.drain()));
+        let all = async {
+            tokio::join!(drained(), self.logins.finished());
+            // What those logins brought.
+            drained().await;
+        };
         if tokio::time::timeout(limit, all).await.is_err() {
             error!("a renewal did not end in time; its intent is recorded");
         }

@@ -114,13 +114,19 @@ impl Worker {
             Command::Token(ask, until, reply) => self.on_request(Waiter { ask, until, reply }),
             Command::Tick => self.on_tick(),
             Command::SignOut(revoke_fixed, reply) if !self.signing_out => self.sign_out(revoke_fixed, reply),
-            Command::Drain(reply) => {
-                self.draining = true;
-                self.drained.push(reply);
-                self.wake_waiters();
-            }
+            Command::Drain(reply) => self.drain(reply),
             later @ (Command::Install(..) | Command::SignOut(..)) => self.queued.push_back(later),
         }
+    }
+
+    /// Starts nothing any more, and offers the store once more what would be forgotten.
+    fn drain(&mut self, reply: oneshot::Sender<()>) {
+        self.draining = true;
+        self.drained.push(reply);
+        self.wake_waiters();
+        let now = self.shared.now();
+        self.store_at = self.unsaved.as_ref().map(|_| now);
+        self.ask_store_again(now);
     }
 
     /// Starts what waited for the running job.

@@ -180,3 +180,14 @@ async fn a_renewal_that_takes_long_is_not_followed_by_another_for_the_same_calle
     assert_eq!(caller.await.unwrap().unwrap(), "access-1");
     assert_eq!(agent.provider.calls(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stopping_agent_offers_the_store_once_more_what_it_would_forget() {
+    let agent = Agent::signed_in().await;
+    agent.store.break_with(Some(StoreError::Failed("disk full".into())));
+    agent.clock.jump(200);
+    agent.token(0, 30).await.unwrap();
+    agent.store.break_with(None);
+    agent.registry.drain(Duration::from_secs(1)).await;
+    assert_eq!(agent.stored().as_deref(), Some("refresh-1"));
+}
