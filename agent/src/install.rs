@@ -175,7 +175,7 @@ fn new_record(login: &Login, former: &Former, place: Option<StoreKind>, shared: 
         store: place,
         secret_sha256: sha256.filter(|_| place.is_some()),
         logged_in_at: Some(now),
-        last_renewed_at: Some(now),
+        last_renewed_at: (kind == Kind::Renewable).then_some(now),
         refresh_expires_at: refresh_lifetime.map(|life| now + life.as_secs()),
         organization: login
             .granted
