@@ -7,10 +7,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use seqera_tests::sandbox::{ADA, GRACE};
+use seqera_tests::wait::Stopwatch;
 use seqera_tests::{Home, Run, Sandbox, binaries, browser, environment, http};
 use serde_json::json;
 
-use crate::report::{line, waiting};
+use crate::report::{line, seconds};
 
 pub(crate) use tour::tour;
 
@@ -43,7 +44,10 @@ impl Stage {
         println!(
             "then shows them at work for about a minute. Nothing outside a temporary folder is touched."
         );
-        waiting("built", binaries);
+        let watch = Stopwatch::start();
+        // Cargo shows its own progress.
+        binaries();
+        line(&format!("built: {}", seconds(watch.elapsed())));
         let sandbox = Sandbox::start(&json!({ "access_lifetime": LIFETIME }));
         let home = Home::new().with("SEQERA_AUTH_DOMAIN", &sandbox.authority);
         Self { sandbox, home }
