@@ -1,5 +1,6 @@
 //! The agent against real programs from outside: GNOME Keyring, Keycloak, Glewlwyd and npm's `oidc-provider`.
 
+mod chromium;
 mod glewlwyd;
 mod keychain;
 mod keycloak;

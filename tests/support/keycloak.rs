@@ -21,7 +21,8 @@ pub const REMEDY: &str = "sh tests/peers/keycloak/install.sh";
 pub const USER: &str = "ada";
 /// Her address.
 pub const EMAIL: &str = "ada@keycloak.test";
-const PASSWORD: &str = "countess of computing";
+/// Her password.
+pub const PASSWORD: &str = "countess of computing";
 
 /// Of the one server, which lives in memory, on loopback, for the time of the tests.
 const ADMIN: &str = "admin";
@@ -99,7 +100,7 @@ impl Realm {
         if !skip::have(&["java"], "apt-get install default-jre-headless maven") {
             return None;
         }
-        if !binaries::workspace().join("target/peers/keycloak/installed").is_file() {
+        if !is_installed() {
             skip(&format!("Keycloak missing ({REMEDY})"));
             return None;
         }
@@ -168,6 +169,11 @@ fn settings(name: &str, changes: &[(&str, Value)]) -> Value {
         *place.unwrap_or_else(|| panic!("no {pointer} in realm.json")) = value.clone();
     }
     realm
+}
+
+/// True where `install.sh` has been here.
+pub fn is_installed() -> bool {
+    binaries::workspace().join("target/peers/keycloak/installed").is_file()
 }
 
 /// Where the scripts and the realm are.

@@ -5,6 +5,7 @@
 
 pub mod binaries;
 pub mod browser;
+pub mod chromium;
 pub mod environment;
 pub mod glewlwyd;
 pub mod home;

@@ -24,12 +24,21 @@ pub(crate) fn clippy() -> Result<(), String> {
     succeed(Command::new(cargo()).args(args))
 }
 
+/// All tests but those with peers, each of which is a part of its own.
 pub(crate) fn tests() -> Result<(), String> {
-    let skips = skips_file();
-    // Left by an earlier run.
-    let _ = std::fs::remove_file(&skips);
-    let args = ["test", "--workspace", "--no-fail-fast"];
-    succeed(Command::new(cargo()).args(args).env(environment::SKIPS, skips))
+    let units = cargo_test(&["--workspace", "--exclude", "seqera-tests"]);
+    let outside = cargo_test(&["-p", "seqera-tests", "--lib", "--test", "e2e", "--test", "cli"]);
+    units.and(outside)
+}
+
+pub(crate) fn cargo_test(args: &[&str]) -> Result<(), String> {
+    let mut command = Command::new(cargo());
+    succeed(command.args(["test", "--no-fail-fast"]).args(args).env(environment::SKIPS, skips_file()))
+}
+
+/// Forgets what an earlier run skipped.
+pub(crate) fn forget_skipped() {
+    let _ = std::fs::remove_file(skips_file());
 }
 
 /// What the tests skipped, each with its reason.

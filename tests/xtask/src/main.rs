@@ -14,6 +14,7 @@ usage: cargo xtask <task>
   demo          sign in, renew, hand out tokens and sign out, against the sandbox; about a minute
   demo --shell  leave you in a shell where `seqera` works against the sandbox
   test          run every check and test; names what is missing and what was skipped
+  peers         run the tests with real providers, a real keychain and a real browser only
 ";
 
 /// What the command line asks for.
@@ -22,6 +23,7 @@ enum Task {
     Demo { shell: bool },
     UserInfo,
     Test,
+    Peers,
     Help,
 }
 
@@ -31,7 +33,8 @@ fn main() -> ExitCode {
         Ok(Task::Demo { shell: false }) => demo::tour(),
         Ok(Task::Demo { shell: true }) => demo::shell(),
         Ok(Task::UserInfo) => demo::user_info(),
-        Ok(Task::Test) => return test::run(),
+        Ok(Task::Test) => return test::all(),
+        Ok(Task::Peers) => return test::with_peers(),
         Ok(Task::Help) => print!("{USAGE}"),
         Err(error) => {
             eprintln!("error: {error}\n\n{USAGE}");
@@ -51,6 +54,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task, lexopt::Error> {
             (Long("shell"), Some(Task::Demo { .. })) => Task::Demo { shell: true },
             (Value(name), None) if name == demo::USER_INFO => Task::UserInfo,
             (Value(name), None) if name == "test" => Task::Test,
+            (Value(name), None) if name == "peers" => Task::Peers,
             (other, _) => return Err(other.unexpected()),
         });
     }
@@ -77,6 +81,7 @@ mod tests {
         assert_eq!(task(&["demo"]), Some(Task::Demo { shell: false }));
         assert_eq!(task(&["test", "--shell"]), None);
         assert_eq!(task(&["test"]), Some(Task::Test));
+        assert_eq!(task(&["peers"]), Some(Task::Peers));
     }
 
     #[test]

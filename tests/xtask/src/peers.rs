@@ -1,30 +1,68 @@
 //! The real programs that tests run against: installed where that is possible, else named.
 
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use seqera_tests::skip::on_path;
-use seqera_tests::{keyring, oidc_provider};
+use seqera_tests::{chromium, glewlwyd, keycloak, oidc_provider};
+
+use crate::checks;
+use crate::test::Part;
 
 /// Debian packages, and a program of each that tells whether it is there.
-const PACKAGES: [(&str, &str); 6] = [
+const PACKAGES: [(&str, &str); 12] = [
+    ("chromium", "chromium"),
     ("curl", "curl"),
     ("dbus-daemon", "dbus"),
+    ("glewlwyd", "glewlwyd"),
     ("gnome-keyring-daemon", "gnome-keyring"),
-    ("secret-tool", "libsecret-tools"),
+    ("java", "default-jre-headless"),
+    ("mvn", "maven"),
     ("node", "nodejs"),
     ("npm", "npm"),
+    ("openssl", "openssl"),
+    ("secret-tool", "libsecret-tools"),
+    ("sqlite3", "sqlite3"),
 ];
+
+/// One part for each peer, so that the time of each is seen.
+pub(crate) const TESTS: [Part; 5] = [
+    ("peer: GNOME Keyring", || test("keychain")),
+    ("peer: oidc-provider", || test("provider")),
+    ("peer: Keycloak", || test("keycloak")),
+    ("peer: Glewlwyd", || test("glewlwyd")),
+    ("peer: Chromium", || test("chromium")),
+];
+
+/// Runs the tests of one module of the program `peers`.
+fn test(module: &str) -> Result<(), String> {
+    checks::cargo_test(&["-p", "seqera-tests", "--test", "peers", "--", &format!("{module}::")])
+}
 
 /// Installs what is missing. What cannot be installed is named; the tests that need it skip.
 pub(crate) fn prepare() -> Result<(), String> {
-    debug_assert!(keyring::PROGRAMS.iter().all(|name| PACKAGES.iter().any(|(program, _)| program == name)));
-    let missing: Vec<&str> =
-        PACKAGES.iter().filter(|(program, _)| !on_path(program)).map(|(_, package)| *package).collect();
+    let missing: Vec<&str> = PACKAGES
+        .iter()
+        .filter(|(program, _)| !on_path(program))
+        .map(|(_, package)| *package)
+        .filter(|package| !starts_by_itself(package))
+        .collect();
     if !missing.is_empty() {
         install(&missing);
     }
-    provider_packages();
+    npm_packages(&oidc_provider::folder());
+    npm_packages(&chromium::folder());
+    install_keycloak();
     Ok(())
+}
+
+/// Its package starts a server where systemd runs: nobody's machine gets one from a test.
+fn starts_by_itself(package: &str) -> bool {
+    let server = package == "glewlwyd" && Path::new("/run/systemd/system").is_dir();
+    if server {
+        println!("      missing: {package}, whose package starts a server. By hand: {}", glewlwyd::REMEDY);
+    }
+    server
 }
 
 fn install(packages: &[&str]) {
@@ -42,18 +80,29 @@ fn install(packages: &[&str]) {
     }
 }
 
-fn provider_packages() {
-    let folder = oidc_provider::folder();
+fn npm_packages(folder: &Path) {
     let stamp = |path: &str| std::fs::metadata(folder.join(path)).and_then(|file| file.modified()).ok();
     let fresh = stamp("node_modules/.package-lock.json") >= stamp("package-lock.json");
     if fresh || !on_path("npm") {
         return;
     }
-    println!("      {}", oidc_provider::REMEDY);
+    println!("      npm ci in {}", folder.display());
     let args = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
     let done = Command::new("npm").args(args).current_dir(folder).status();
     if !done.is_ok_and(|status| status.success()) {
-        println!("      that failed; the tests with oidc-provider are skipped");
+        println!("      that failed; the tests that need its packages are skipped");
+    }
+}
+
+fn install_keycloak() {
+    if keycloak::is_installed() || !on_path("java") || !on_path("mvn") {
+        return;
+    }
+    println!("      installing Keycloak from Maven Central, below target/peers; a minute or two");
+    let script = keycloak::folder().join("install.sh");
+    let done = Command::new("/bin/sh").arg(script).stdout(Stdio::null()).status();
+    if !done.is_ok_and(|status| status.success()) {
+        println!("      that failed; by hand: {}", keycloak::REMEDY);
     }
 }
 

@@ -1,4 +1,5 @@
-//! `cargo xtask test`: everything that has to hold, in one command. What fails does not stop the rest.
+//! `cargo xtask test`: everything that has to hold, in one command. `cargo xtask peers`: the part of it with
+//! real providers, keychain and browser. What fails does not stop the rest.
 
 use std::process::ExitCode;
 
@@ -8,9 +9,9 @@ use seqera_tests::wait::Stopwatch;
 use crate::{checks, peers, report};
 
 /// One part: its name, and what it does. An error is one line for the table.
-type Part = (&'static str, fn() -> Result<(), String>);
+pub(crate) type Part = (&'static str, fn() -> Result<(), String>);
 
-const PARTS: [Part; 7] = [
+const CHECKS: [Part; 7] = [
     ("peers", peers::prepare),
     ("format", checks::format),
     ("file length", checks::file_length),
@@ -20,13 +21,25 @@ const PARTS: [Part; 7] = [
     ("client size", checks::client_size),
 ];
 
-/// Runs all parts and prints their times, what failed, and what was skipped.
-pub(crate) fn run() -> ExitCode {
-    println!("Checks and tests of the workspace; about ten minutes on a fresh clone with two processors.");
+/// Runs every check and test.
+pub(crate) fn all() -> ExitCode {
+    println!("Checks and tests of the workspace; about twenty minutes on a fresh clone with two processors.");
+    run(&[&CHECKS[..], &peers::TESTS].concat())
+}
+
+/// Runs the tests with real peers.
+pub(crate) fn with_peers() -> ExitCode {
+    println!("The agent against real programs from outside; about five minutes on two processors.");
+    run(&[&[("peers", peers::prepare as fn() -> _)][..], &peers::TESTS].concat())
+}
+
+/// Runs parts and prints their times, what failed, and what was skipped.
+fn run(parts: &[Part]) -> ExitCode {
+    checks::forget_skipped();
     let mut rows = Vec::new();
     let mut failures = 0;
-    for (index, (name, part)) in PARTS.iter().enumerate() {
-        report::step(index + 1, PARTS.len(), name);
+    for (index, (name, part)) in parts.iter().enumerate() {
+        report::step(index + 1, parts.len(), name);
         let watch = Stopwatch::start();
         let outcome = part();
         failures += usize::from(outcome.is_err());
