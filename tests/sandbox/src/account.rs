@@ -53,7 +53,7 @@ pub struct Workspace {
 impl User {
     /// Whether `name` is this person's address or short name.
     pub(crate) fn is_called(&self, name: &str) -> bool {
-        self.email == name || self.user_name == name
+        self.email.eq_ignore_ascii_case(name) || self.user_name == name
     }
 
     pub(crate) fn full_name(&self) -> String {

@@ -5,24 +5,38 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::Router;
 use axum::routing::{delete, get, post};
 use chrono::{DateTime, Utc};
+use reqwest::Client;
 use serde_json::Value;
 
-use crate::account::User;
 use crate::clock::Clock;
 use crate::device_codes::DeviceCodes;
 use crate::faults::Faults;
+use crate::grant::Grant;
 use crate::grants::Grants;
+use crate::jwt::{Claims, Use};
 use crate::keys::{SigningKey, random_bytes};
+use crate::once::Once;
 use crate::pats::{NameTaken, Pats, access_key};
+use crate::people::{Identity, People};
 use crate::settings::Settings;
+use crate::sign_in::{Away, Mailed};
 use crate::stats::{Counter, Stats};
-use crate::{authorize, control, device, oidc, platform, revoke, token};
+use crate::tower::Tower;
+use crate::{
+    authorize, control, device, ephemeral, oidc, platform, provider, revoke, session, sign_in, token,
+};
 
 /// One sandbox.
 pub(crate) struct App {
     pub(crate) settings: Settings,
     /// Where it is reached: `{server_url}/api`.
     pub(crate) authority: String,
+    pub(crate) tower: Tower,
+    pub(crate) people: People,
+    /// The address that users see, without a trailing slash.
+    pub(crate) url: String,
+    /// Talks to sign-in providers; none where there are none.
+    pub(crate) http: Option<Client>,
     /// The issuer as it presents itself; not the authority where the settings want a lie.
     pub(crate) issuer: String,
     pub(crate) metadata: Value,
@@ -30,6 +44,12 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
     pub(crate) counter: Counter,
     pub(crate) faults: Faults,
+    /// People who are at a provider.
+    pub(crate) away: Once<Away>,
+    /// People who are looking for a mail.
+    pub(crate) mailed: Once<Mailed>,
+    /// Parameters of runs.
+    pub(crate) ephemeral: Once<Value>,
     /// A std lock: it is held for a few map operations and never across an await.
     grants: Mutex<Grants>,
     /// The same.
@@ -39,24 +59,40 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(settings: Settings, authority: &str, key: SigningKey) -> Result<Self, SettingsError> {
-        let issuer = settings.issuer.clone().unwrap_or_else(|| authority.to_owned());
-        let metadata = oidc::metadata(&settings, authority, &issuer)?;
+    pub(crate) fn new(
+        settings: Settings,
+        tower: Tower,
+        url: String,
+        key: SigningKey,
+    ) -> Result<Self, SettingsError> {
+        let authority = format!("{url}/api");
+        let issuer = settings.issuer.clone().unwrap_or_else(|| authority.clone());
+        let metadata = oidc::metadata(&settings, &authority, &issuer)?;
+        let asks_providers = !tower.providers.is_empty();
+        let http = asks_providers.then(provider::http_client).transpose().map_err(SettingsError::Http)?;
         let app = Self {
             issuer,
-            authority: authority.to_owned(),
+            authority,
             metadata,
             key,
             clock: Clock::default(),
             counter: Counter::new(),
             faults: Faults::new(),
+            away: Once::new(),
+            mailed: Once::new(),
+            ephemeral: Once::new(),
             grants: Mutex::new(Grants::new(&settings)),
             device_codes: Mutex::new(DeviceCodes::new(&settings.device)),
             pats: Mutex::default(),
+            people: People::new(&settings.users),
+            tower,
+            url,
+            http,
             settings,
         };
         for seed in &app.settings.personal_tokens {
-            let user = app.user(&seed.user).ok_or_else(|| SettingsError::UnknownUser(seed.user.clone()))?;
+            let user =
+                app.people.named(&seed.user).ok_or_else(|| SettingsError::UnknownUser(seed.user.clone()))?;
             app.add_pat(user.id, &seed.name, seed.access_key.clone())
                 .map_err(|NameTaken| SettingsError::NameTaken(seed.name.clone()))?;
         }
@@ -85,13 +121,28 @@ impl App {
         self.pats().add(user, name, key, self.now())
     }
 
-    /// Finds a user by address or short name.
-    pub(crate) fn user(&self, name: &str) -> Option<&User> {
-        self.settings.users.iter().find(|user| user.is_called(name))
+    /// The user that an access token of a session speaks for.
+    pub(crate) fn bearer(&self, token: &str) -> Option<u64> {
+        self.recall(Use::Access, token);
+        self.grants().bearer(token, self.now())
     }
 
-    pub(crate) fn user_by_id(&self, id: u64) -> Option<&User> {
-        self.settings.users.iter().find(|user| user.id == id)
+    /// Takes a token of an earlier run back into memory. One that is known stays as it is, and one that
+    /// another secret has signed stays unknown.
+    pub(crate) fn recall(&self, what: Use, token: &str) {
+        if self.grants().knows(token) {
+            return;
+        }
+        let claims = self.tower.secret.verify(what, token).filter(|claims| !claims.email.is_empty());
+        let Some(Claims { email, name, client_id, scope, aud, exp, family, .. }) = claims else { return };
+        let Some(expires) = DateTime::from_timestamp(exp, 0) else { return };
+        let user = self.people.admit(&Identity { email, name: Some(name) }).id;
+        let mut grants = self.grants();
+        grants.found(family.clone(), Grant { user, client: client_id, scope, audience: aud, nonce: None });
+        match what {
+            Use::Access => grants.recall_access(token.to_owned(), family, expires),
+            Use::Refresh => grants.recall_refresh(token.to_owned(), family, expires),
+        }
     }
 
     pub(crate) fn knows_client(&self, client: &str) -> bool {
@@ -110,6 +161,9 @@ pub enum SettingsError {
     /// `server_url` or `issuer` cannot be understood.
     #[error("server_url or issuer is no URL: {0}")]
     Url(#[from] url::ParseError),
+    /// Providers cannot be talked to.
+    #[error("no HTTP client: {0}")]
+    Http(#[source] reqwest::Error),
     /// A personal token is for somebody who is not among the users.
     #[error("personal_tokens: there is no user {0:?}")]
     UnknownUser(String),
@@ -129,6 +183,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/oauth2/revoke", post(revoke::revoke))
         .route("/oauth2/device_authorization", post(device::authorize))
         .route("/device", get(device::enter).post(device::decide))
+        .route("/oauth/access_token", post(session::access_token))
+        .route("/ephemeral/{file}", get(ephemeral::hand_over))
         .route("/service-info", get(platform::service_info))
         .route("/user-info", get(platform::user_info))
         .route("/orgs", get(platform::orgs))
@@ -142,10 +198,18 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/wait", post(control::wait))
         .route("/expire", post(control::expire))
         .route("/clock", post(control::advance))
-        .route("/tokens", post(control::create_token));
+        .route("/tokens", post(control::create_token))
+        .route("/ephemeral", post(ephemeral::create));
+    let web = Router::new()
+        .route("/login/email", post(sign_in::send_link))
+        .route("/login/{provider}", get(sign_in::login))
+        .route("/callback/email", get(sign_in::follow_link))
+        .route("/callback/{provider}", get(sign_in::callback))
+        .route("/logout", post(sign_in::logout));
     Router::new()
         .route("/", get(authorize::front_page))
         .nest("/api", api)
+        .nest("/oauth", web)
         .nest("/_sandbox", control)
         .with_state(app)
 }

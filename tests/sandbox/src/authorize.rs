@@ -1,13 +1,14 @@
 //! The authorization endpoint, on whose page a user says yes or no (RFC 6749, 4.1.1; RFC 7636; RFC 9207).
 //!
 //! A test plays the browser without the page: `sandbox_user=ada@sandbox.test` among the parameters is that
-//! user's yes, `sandbox_deny=1` a no. No real Platform has such a shortcut.
+//! user's yes, `sandbox_deny=1` a no. No real Platform has such a shortcut, and where sign-in providers are
+//! configured the yes counts for nothing here either.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{Form, RawQuery, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use url::{Host, Url, form_urlencoded};
@@ -15,7 +16,10 @@ use url::{Host, Url, form_urlencoded};
 use crate::app::App;
 use crate::grant::{Consent, Grant};
 use crate::keys::random_text;
-use crate::page;
+use crate::page::{self, Question};
+use crate::platform::HEARTBEAT_SECONDS;
+use crate::session::Visitor;
+use crate::sign_in::{self, Purpose};
 use crate::token::TOKEN_BYTES;
 
 /// The length of an S256 challenge: 256 bits in base64url (RFC 7636, 4.2).
@@ -55,19 +59,43 @@ enum Problem {
     Told(Box<Redirect>, &'static str, &'static str),
 }
 
-pub(crate) async fn front_page(State(app): State<Arc<App>>) -> Response {
-    page::front(&app.issuer)
+/// An open page comes back by itself, which keeps its session as the Platform's heartbeat does.
+pub(crate) async fn front_page(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    match Visitor::of(&app, &headers) {
+        Some(visitor) => {
+            let heartbeat = [(header::REFRESH, HEARTBEAT_SECONDS.to_string())];
+            let page = (heartbeat, page::front(&app, Some(&visitor.user))).into_response();
+            visitor.show(&app, page)
+        }
+        None => page::front(&app, None),
+    }
 }
 
-pub(crate) async fn authorize(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
+pub(crate) async fn authorize(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
     let query = query.unwrap_or_default();
     let request = match Request::parse(&app, &query) {
         Ok(request) => request,
         Err(problem) => return problem.into_response(),
     };
     match request.shortcut {
-        Some(ref decision) => decide(&app, &request, decision),
-        None => page::consent(&app.settings.users, &request.client, &request.scope, &query),
+        Some(Decision::Deny) => decide(&app, &request, &Decision::Deny),
+        Some(ref decision) if app.tower.is_plain() => decide(&app, &request, decision),
+        _ => {
+            let purpose = Purpose { request: Some(query), user_code: None };
+            sign_in::ask(&app, &headers, &request.question(&purpose))
+        }
+    }
+}
+
+/// Tells the client of an authorization request that its sign-in has ended without success.
+pub(crate) fn refuse(app: &App, query: &str, code: &str, why: &str) -> Response {
+    match Request::parse(app, query) {
+        Ok(request) => request.redirect.error(code, why),
+        Err(problem) => problem.into_response(),
     }
 }
 
@@ -78,20 +106,36 @@ pub(crate) struct ConsentForm {
     user: Option<String>,
 }
 
-pub(crate) async fn consent(State(app): State<Arc<App>>, Form(form): Form<ConsentForm>) -> Response {
+pub(crate) async fn consent(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Form(form): Form<ConsentForm>,
+) -> Response {
     let request = match Request::parse(&app, &form.request) {
         Ok(request) => request,
         Err(problem) => return problem.into_response(),
     };
     let decision = form.user.map_or(Decision::Deny, |user| Decision::Allow { user });
-    decide(&app, &request, &decision)
+    match &decision {
+        // The button names a person; where the session is somebody else's the question is asked again.
+        Decision::Allow { user } if !is_theirs(&app, &headers, user) => {
+            let purpose = Purpose { request: Some(form.request), user_code: None };
+            sign_in::ask(&app, &headers, &request.question(&purpose))
+        }
+        _ => decide(&app, &request, &decision),
+    }
+}
+
+/// An unknown name goes on to its own refusal.
+fn is_theirs(app: &App, headers: &HeaderMap, user: &str) -> bool {
+    app.people.named(user).is_none_or(|user| sign_in::may_answer(app, headers, &user))
 }
 
 fn decide(app: &App, request: &Request, decision: &Decision) -> Response {
     let Decision::Allow { user } = decision else {
         return request.redirect.error("access_denied", "the user of the sandbox said no");
     };
-    let Some(user) = app.user(user) else {
+    let Some(user) = app.people.named(user) else {
         return page::problem("The sandbox has no such user.");
     };
     let grant = Grant {
@@ -109,6 +153,10 @@ fn decide(app: &App, request: &Request, decision: &Decision) -> Response {
 }
 
 impl Request {
+    fn question<'a>(&'a self, purpose: &'a Purpose) -> Question<'a> {
+        Question { client: &self.client, scope: &self.scope, purpose }
+    }
+
     fn parse(app: &App, query: &str) -> Result<Self, Problem> {
         let mut given: HashMap<String, String> =
             form_urlencoded::parse(query.as_bytes()).into_owned().collect();

@@ -27,6 +27,8 @@ pub enum Call {
     Device,
     /// `/device`, the page for a code
     DevicePage,
+    /// `/oauth/access_token`, the older renewal of browser sessions
+    BrowserRefresh,
     /// `/oauth2/revoke`
     Revoke,
     /// `/user-info`
@@ -76,6 +78,7 @@ impl Call {
             "/oauth2/token" => Self::of_grant(body),
             "/oauth2/device_authorization" => Self::Device,
             "/device" => Self::DevicePage,
+            "/oauth/access_token" => Self::BrowserRefresh,
             "/oauth2/revoke" => Self::Revoke,
             "/user-info" => Self::UserInfo,
             "/orgs" => Self::Orgs,

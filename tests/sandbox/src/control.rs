@@ -10,6 +10,7 @@
 //! | `POST /expire` | `{"refresh": "all", "access": "ada"}` | lets tokens expire now |
 //! | `POST /clock` | `{"advance": 3600}` | lets so many seconds pass at once |
 //! | `POST /tokens` | `{"user": "ada", "name": "ci"}` | makes a personal access token |
+//! | `POST /ephemeral` | any JSON | keeps it behind an ephemeral address, as the launch of a run does |
 //!
 //! What is misspelt is refused with 422, or 400 for a fault, so that no test passes for want of its fault.
 
@@ -96,7 +97,7 @@ pub(crate) async fn expire(State(app): State<Arc<App>>, Json(expire): Json<Expir
     let whose = |name: &Option<String>| match name.as_deref() {
         None => Ok(None),
         Some("all") => Ok(Some(None)),
-        Some(name) => app.user(name).map(|user| Some(Some(user.id))).ok_or(StatusCode::NOT_FOUND),
+        Some(name) => app.people.named(name).map(|user| Some(Some(user.id))).ok_or(StatusCode::NOT_FOUND),
     };
     let (refresh, access) = match (whose(&expire.refresh), whose(&expire.access)) {
         (Ok(refresh), Ok(access)) => (refresh, access),
@@ -133,7 +134,7 @@ pub(crate) struct NewToken {
 
 /// Answers like the Platform's `POST /tokens`, without a sign-in before it.
 pub(crate) async fn create_token(State(app): State<Arc<App>>, Json(new): Json<NewToken>) -> Response {
-    let Some(user) = app.user(&new.user) else { return StatusCode::NOT_FOUND.into_response() };
+    let Some(user) = app.people.named(&new.user) else { return StatusCode::NOT_FOUND.into_response() };
     let name = new.name.unwrap_or_else(|| format!("sandbox-{}", random_text(6)));
     match app.add_pat(user.id, &name, None) {
         Ok(id) => Json(app.pats().created(id)).into_response(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Form, Query, State};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Json, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -13,6 +13,8 @@ use crate::device_codes::{Asked, Decision, Refusal};
 use crate::device_page as page;
 use crate::keys::{random_bytes, random_text};
 use crate::oauth_error::OauthError;
+use crate::page::Question;
+use crate::sign_in::{self, Purpose};
 use crate::token::TOKEN_BYTES;
 
 /// The grant of a poll (RFC 8628, 3.4).
@@ -92,13 +94,27 @@ pub(crate) struct Typed {
     user_code: Option<String>,
 }
 
-pub(crate) async fn enter(State(app): State<Arc<App>>, Query(typed): Query<Typed>) -> Response {
+pub(crate) async fn enter(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Query(typed): Query<Typed>,
+) -> Response {
     let Some(code) = typed.user_code else { return page::enter(None) };
     let asked = app.device_codes().asked(&code, app.now());
     match asked {
-        Some(asked) => page::consent(&app.settings.users, &asked, &code),
+        Some(Asked { client, scope, .. }) => {
+            let purpose = Purpose { request: None, user_code: Some(code) };
+            let question = Question { client: &client, scope: &scope, purpose: &purpose };
+            sign_in::ask(&app, &headers, &question)
+        }
         None => page::enter(Some(&code)),
     }
+}
+
+/// The person behind a code is not let in: its client learns of a no.
+pub(crate) fn refuse(app: &App, user_code: &str) {
+    // A code that is decided or over has its answer already.
+    let _ = app.device_codes().decide(user_code, Decision::Denied, app.now());
 }
 
 /// The form of the page: the code as it was typed, and a button.
@@ -108,10 +124,15 @@ pub(crate) struct Pressed {
     user: Option<String>,
 }
 
-pub(crate) async fn decide(State(app): State<Arc<App>>, Form(pressed): Form<Pressed>) -> Response {
-    let user = pressed.user.as_deref().map(|name| app.user(name));
+pub(crate) async fn decide(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Form(pressed): Form<Pressed>,
+) -> Response {
+    let user = pressed.user.as_deref().map(|name| app.people.named(name));
     let decision = match user {
-        Some(Some(user)) => Decision::Allowed(user.id),
+        Some(Some(user)) if sign_in::may_answer(&app, &headers, &user) => Decision::Allowed(user.id),
+        Some(Some(_)) => return crate::page::problem("This browser is not signed in as that user."),
         Some(None) => return crate::page::problem("The sandbox has no such user."),
         None => Decision::Denied,
     };

@@ -1,11 +1,9 @@
-//! The pages of a sign-in on another device.
+//! The pages of a sign-in on another device, apart from the question itself.
 
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::account::User;
-use crate::device_codes::Asked;
-use crate::page::{buttons, escape, scopes, show};
+use crate::page::{escape, show};
 
 /// Asks for the code; `wrong` is one that did not fit.
 pub(crate) fn enter(wrong: Option<&str>) -> Response {
@@ -26,21 +24,6 @@ pub(crate) fn enter(wrong: Option<&str>) -> Response {
          required autofocus></label><button>Continue</button></form>"
     );
     show(status, &body)
-}
-
-/// Asks which user allows what. RFC 8628, 3.3.1: the code is shown, so that a stranger's is noticed.
-pub(crate) fn consent(users: &[User], asked: &Asked, code: &str) -> Response {
-    let code = escape(code);
-    let body = format!(
-        "<h1>Sign in to the sandbox</h1>\
-         <p><strong>{client}</strong> asks for {scopes} on another device.</p>\
-         <p>Does your terminal show <strong>{code}</strong>? If it does not, deny.</p>\
-         <form method=\"post\"><input type=\"hidden\" name=\"user_code\" value=\"{code}\">{buttons}</form>",
-        client = escape(&asked.client),
-        scopes = scopes(&asked.scope),
-        buttons = buttons(users),
-    );
-    show(StatusCode::OK, &body)
 }
 
 /// The end, good or bad.

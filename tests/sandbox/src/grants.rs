@@ -1,26 +1,37 @@
 //! Who has been granted what: codes, refresh tokens, access tokens. No I/O and no clock: time is passed in.
 //!
-//! A sign-in starts a *family*. All refresh and access tokens that descend from it die with it.
+//! A sign-in starts a *family*. All refresh and access tokens that descend from it die with it. Tokens of an
+//! earlier run are taken back when they come, if they are signed with the same secret; what was spent or
+//! revoked in that run is forgotten.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::seconds;
 use crate::grant::{Consent, Grant, Presented, Refusal};
+use crate::keys::random_text;
 use crate::settings::Settings;
 
-/// Names a family of tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct FamilyId(u64);
+/// Names a family of tokens, this one and no other, in later runs as well.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct FamilyId(String);
+
+impl FamilyId {
+    pub(crate) fn new() -> Self {
+        Self(random_text(16))
+    }
+}
 
 /// The result of using a refresh token.
 #[derive(Debug)]
 pub(crate) struct Renewal {
     pub(crate) family: FamilyId,
     pub(crate) grant: Grant,
-    /// Whether the presented token was replaced by the next one.
-    pub(crate) replaced: bool,
+    /// The token that replaces the presented one; none where the same goes on.
+    pub(crate) next: Option<String>,
 }
 
 #[derive(Debug)]
@@ -58,6 +69,7 @@ struct Refresh {
 struct Access {
     family: FamilyId,
     expires: DateTime<Utc>,
+    revoked: bool,
 }
 
 /// All grants of one sandbox. Secrets are the keys of the maps.
@@ -105,8 +117,8 @@ impl Grants {
         if consent.grant.client != presented.client {
             return Err(Refusal::OtherClient);
         }
-        if let Some(family) = code.spent {
-            return Err(Refusal::Reused { family_ended: self.end(family) });
+        if let Some(family) = code.spent.clone() {
+            return Err(Refusal::Reused { family_ended: self.end(&family) });
         }
         if now >= code.expires {
             return Err(Refusal::Expired);
@@ -118,43 +130,58 @@ impl Grants {
             return Err(Refusal::WrongVerifier);
         }
         let grant = consent.grant.clone();
-        let family = new_family(&mut self.families, grant.clone());
-        code.spent = Some(family);
+        let family = FamilyId::new();
+        code.spent = Some(family.clone());
+        self.found(family.clone(), grant.clone());
         Ok((family, grant))
     }
 
-    /// A family for what a user has allowed without a code.
-    pub(crate) fn begin(&mut self, grant: Grant) -> FamilyId {
-        new_family(&mut self.families, grant)
+    /// Starts a family, or leaves it as it is.
+    pub(crate) fn found(&mut self, family: FamilyId, grant: Grant) {
+        self.families.entry(family).or_insert(Family { grant, ended: false });
     }
 
-    pub(crate) fn add_refresh(&mut self, token: String, family: FamilyId, now: DateTime<Utc>) {
-        let expires = now + self.rules.refresh_lifetime;
+    /// Whether the token was issued in this run or has been taken back.
+    pub(crate) fn knows(&self, token: &str) -> bool {
+        self.refresh.contains_key(token) || self.access.contains_key(token)
+    }
+
+    /// Takes back a refresh token of an earlier run.
+    pub(crate) fn recall_refresh(&mut self, token: String, family: FamilyId, expires: DateTime<Utc>) {
         self.refresh.insert(token, Refresh { family, expires, spent: None });
     }
 
-    pub(crate) fn add_access(&mut self, token: String, family: FamilyId, now: DateTime<Utc>) {
-        let expires = now + self.rules.access_lifetime;
-        self.access.insert(token, Access { family, expires });
+    /// Takes back an access token of an earlier run.
+    pub(crate) fn recall_access(&mut self, token: String, family: FamilyId, expires: DateTime<Utc>) {
+        self.access.insert(token, Access { family, expires, revoked: false });
     }
 
-    /// Uses a refresh token. With rotation `next` takes its place; without, its idle time starts again.
+    pub(crate) fn add_refresh(&mut self, token: String, family: FamilyId, now: DateTime<Utc>) {
+        self.recall_refresh(token, family, now + self.rules.refresh_lifetime);
+    }
+
+    pub(crate) fn add_access(&mut self, token: String, family: FamilyId, now: DateTime<Utc>) {
+        self.recall_access(token, family, now + self.rules.access_lifetime);
+    }
+
+    /// Uses a refresh token. With rotation what `next` makes takes its place; without, its idle time starts
+    /// again.
     pub(crate) fn renew(
         &mut self,
         token: &str,
         client: &str,
-        next: String,
+        next: impl FnOnce(&FamilyId, &Grant) -> String,
         now: DateTime<Utc>,
     ) -> Result<Renewal, Refusal> {
         let record = self.refresh.get_mut(token).ok_or(Refusal::Unknown)?;
-        let family = record.family;
+        let family = record.family.clone();
         let Family { grant, ended } = self.families.get(&family).ok_or(Refusal::Unknown)?;
         let grant = grant.clone();
         if grant.client != client {
             return Err(Refusal::OtherClient);
         }
         if record.spent.is_some_and(|at| now >= at + self.rules.reuse_grace) {
-            let family_ended = self.rules.revoke_family_on_reuse && self.end(family);
+            let family_ended = self.rules.revoke_family_on_reuse && self.end(&family);
             return Err(Refusal::Reused { family_ended });
         }
         if *ended {
@@ -163,13 +190,14 @@ impl Grants {
         if now >= record.expires {
             return Err(Refusal::Expired);
         }
-        if self.rules.rotation {
-            record.spent.get_or_insert(now);
-            self.add_refresh(next, family, now);
-        } else {
+        if !self.rules.rotation {
             record.expires = now + self.rules.refresh_lifetime;
+            return Ok(Renewal { family, grant, next: None });
         }
-        Ok(Renewal { family, grant, replaced: self.rules.rotation })
+        record.spent.get_or_insert(now);
+        let next = next(&family, &grant);
+        self.add_refresh(next.clone(), family.clone(), now);
+        Ok(Renewal { family, grant, next: Some(next) })
     }
 
     /// The user that an access token speaks for, if it is still good.
@@ -181,20 +209,24 @@ impl Grants {
     /// RFC 7009: a refresh token takes its family along, an access token goes alone. Tells whether
     /// anything ended.
     pub(crate) fn revoke(&mut self, token: &str, client: &str) -> Result<bool, Refusal> {
-        let refresh = self.refresh.get(token).map(|refresh| refresh.family);
-        let access = self.access.get(token).map(|access| access.family);
-        let Some(family) = refresh.or(access) else { return Ok(false) };
+        let refresh = self.refresh.get(token).map(|refresh| refresh.family.clone());
+        let access = self.access.get(token).map(|access| access.family.clone());
+        let Some(family) = refresh.clone().or(access) else { return Ok(false) };
         if self.families.get(&family).is_some_and(|family| family.grant.client != client) {
             return Err(Refusal::OtherClient);
         }
-        Ok(if refresh.is_some() { self.end(family) } else { self.access.remove(token).is_some() })
+        if refresh.is_some() {
+            return Ok(self.end(&family));
+        }
+        let access = self.access.get_mut(token);
+        Ok(access.is_some_and(|access| !std::mem::replace(&mut access.revoked, true)))
     }
 
     /// Lets all refresh tokens of `user`, or of everybody, expire now. Tells how many were alive.
     pub(crate) fn expire_refresh(&mut self, user: Option<u64>, now: DateTime<Utc>) -> usize {
         let alive = self.refresh_alive(now);
         for refresh in self.refresh.values_mut() {
-            if is_of(&self.families, refresh.family, user) {
+            if is_of(&self.families, &refresh.family, user) {
                 refresh.expires = refresh.expires.min(now);
             }
         }
@@ -205,7 +237,7 @@ impl Grants {
     pub(crate) fn expire_access(&mut self, user: Option<u64>, now: DateTime<Utc>) -> usize {
         let alive = self.access_alive(now);
         for access in self.access.values_mut() {
-            if is_of(&self.families, access.family, user) {
+            if is_of(&self.families, &access.family, user) {
                 access.expires = access.expires.min(now);
             }
         }
@@ -215,7 +247,7 @@ impl Grants {
     /// How many refresh tokens can still be used.
     pub(crate) fn refresh_alive(&self, now: DateTime<Utc>) -> usize {
         let alive = |refresh: &&Refresh| {
-            refresh.spent.is_none() && now < refresh.expires && !self.has_ended(refresh.family)
+            refresh.spent.is_none() && now < refresh.expires && !self.has_ended(&refresh.family)
         };
         self.refresh.values().filter(alive).count()
     }
@@ -226,27 +258,21 @@ impl Grants {
     }
 
     fn is_access_alive(&self, access: &Access, now: DateTime<Utc>) -> bool {
-        now < access.expires && !self.has_ended(access.family)
+        now < access.expires && !access.revoked && !self.has_ended(&access.family)
     }
 
-    fn has_ended(&self, family: FamilyId) -> bool {
-        self.families.get(&family).is_none_or(|family| family.ended)
+    fn has_ended(&self, family: &FamilyId) -> bool {
+        self.families.get(family).is_none_or(|family| family.ended)
     }
 
     /// Ends a family; false if it had ended before.
-    fn end(&mut self, family: FamilyId) -> bool {
-        self.families.get_mut(&family).is_some_and(|family| !std::mem::replace(&mut family.ended, true))
+    fn end(&mut self, family: &FamilyId) -> bool {
+        self.families.get_mut(family).is_some_and(|family| !std::mem::replace(&mut family.ended, true))
     }
 }
 
-fn new_family(families: &mut HashMap<FamilyId, Family>, grant: Grant) -> FamilyId {
-    let family = FamilyId(families.len() as u64);
-    families.insert(family, Family { grant, ended: false });
-    family
-}
-
-fn is_of(families: &HashMap<FamilyId, Family>, family: FamilyId, user: Option<u64>) -> bool {
-    user.is_none_or(|user| families.get(&family).is_some_and(|family| family.grant.user == user))
+fn is_of(families: &HashMap<FamilyId, Family>, family: &FamilyId, user: Option<u64>) -> bool {
+    user.is_none_or(|user| families.get(family).is_some_and(|family| family.grant.user == user))
 }
 
 #[cfg(test)]

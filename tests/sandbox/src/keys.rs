@@ -72,7 +72,8 @@ pub(crate) fn claims_of(jws: &str) -> Option<Value> {
     serde_json::from_slice(&payload).ok()
 }
 
-fn encode(part: &Value) -> String {
+/// One part of a compact JWS.
+pub(crate) fn encode(part: &Value) -> String {
     URL_SAFE_NO_PAD.encode(part.to_string())
 }
 

@@ -15,33 +15,49 @@
 //!
 //! How a request goes: `serve` reads it, `call` names it, `stats` counts it, `faults` tells whether
 //! something shall go wrong (`distort` then does it), `app` has the routes. Behind them are `oidc`,
-//! `authorize` with its `page`, `device` with its own, `token`, `revoke` and `platform`, over the state in `grants` and `pats`.
-//! `control` has the routes under `/_sandbox`, and their description.
+//! `authorize` with its `page`, `device` with its own, `token`, `revoke` and `platform`, over the state in
+//! `grants` and `pats`. `control` has the routes under `/_sandbox`, and their description.
+//!
+//! With a [`Configuration`] (`tower.yml` and the environment) people sign in as at a Platform: `tower` reads it,
+//! `sign_in` sends them to a `provider` or a `mail`, `people` knows them, `session` keeps their browsers signed
+//! in. Tokens of all sessions are signed in `jwt`. Without one the page has a button for each user.
 
 mod account;
+mod allow_list;
 mod app;
 mod authorize;
 mod call;
 mod clock;
+mod configuration;
 mod control;
 mod device;
 mod device_codes;
 mod device_page;
 mod distort;
+mod duration;
+mod ephemeral;
 mod faults;
 mod grant;
 mod grants;
+mod jwt;
 mod keys;
+mod mail;
 mod oauth_error;
 mod oidc;
+mod once;
 mod page;
 mod pats;
+mod people;
 mod platform;
+mod provider;
 mod revoke;
 mod serve;
+mod session;
 mod settings;
+mod sign_in;
 mod stats;
 mod token;
+mod tower;
 
 use std::io;
 use std::net::SocketAddr;
@@ -53,14 +69,18 @@ use tokio::task::{JoinHandle, spawn_blocking};
 pub use account::{Organization, User, Workspace};
 pub use app::SettingsError;
 pub use call::{Call, Target};
+pub use configuration::{Configuration, ConfigurationError, ValueError};
 pub use device::DeviceFlow;
 pub use faults::{Fault, IdTokenFault, Kind};
 pub use keys::KeyError;
+pub use mail::SmtpError;
 pub use settings::{AccessFormat, PersonalToken, Settings};
 pub use stats::{Events, Stage, Stats};
+pub use tower::TowerError;
 
 use app::App;
 use keys::SigningKey;
+use tower::Tower;
 
 /// Starts sandboxes.
 #[derive(Debug)]
@@ -69,7 +89,6 @@ pub struct Sandbox;
 /// A sandbox that serves. It stops when it is dropped.
 pub struct Running {
     address: SocketAddr,
-    url: String,
     app: Arc<App>,
     server: JoinHandle<()>,
 }
@@ -91,6 +110,9 @@ pub enum StartError {
     /// The settings contradict themselves.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// The Platform's configuration is wrong.
+    #[error(transparent)]
+    Tower(#[from] TowerError),
     /// The task that makes the key did not come back.
     #[error("the signing key was not made: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -98,16 +120,20 @@ pub enum StartError {
 
 impl Sandbox {
     /// Makes a key, listens and serves. Returns when connections are accepted.
-    pub async fn start(settings: Settings) -> Result<Running, StartError> {
+    pub async fn start(mut settings: Settings) -> Result<Running, StartError> {
+        let tower = match settings.configuration.take() {
+            Some(configuration) => Tower::read(&configuration, &mut settings)?,
+            None => Tower::plain(),
+        };
         let address = settings.listen;
         let listen = |source| StartError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let url = settings.server_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let key = spawn_blocking(SigningKey::generate).await??;
-        let app = Arc::new(App::new(settings, &authority(&url), key)?);
+        let app = Arc::new(App::new(settings, tower, url, key)?);
         let server = tokio::spawn(serve::serve(listener, app.clone()));
-        Ok(Running { address, url, app, server })
+        Ok(Running { address, app, server })
     }
 }
 
@@ -119,12 +145,17 @@ impl Running {
 
     /// The address for users and for `/_sandbox`, without a trailing slash.
     pub fn url(&self) -> &str {
-        &self.url
+        &self.app.url
     }
 
     /// The OIDC authority, which is the base of the REST API too: `{url}/api`.
     pub fn authority(&self) -> String {
-        authority(&self.url)
+        format!("{}/api", self.app.url)
+    }
+
+    /// What works and is not as the Platform's document advises, a sentence each.
+    pub fn warnings(&self) -> &[String] {
+        &self.app.tower.warnings
     }
 
     /// What happened so far.
@@ -164,8 +195,4 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.server.abort();
     }
-}
-
-fn authority(url: &str) -> String {
-    format!("{url}/api")
 }

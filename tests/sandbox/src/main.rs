@@ -1,12 +1,14 @@
 //! Serves a sandbox until it is told to stop.
 
+mod environment;
+
 use std::error::Error;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use lexopt::{Arg, Parser, ValueExt as _};
-use seqera_sandbox::{Sandbox, Settings};
+use seqera_sandbox::{Configuration, Sandbox, Settings};
 use tokio::sync::oneshot;
 
 const HELP: &str = "\
@@ -14,6 +16,8 @@ A small Seqera Platform to develop and test against.
 
 Usage: seqera-sandbox [OPTIONS]
 
+  --config FILE             a Platform's tower.yml [TOWER_CONFIG_FILE]; TOWER_* variables beat it,
+                            and both beat flags
   --settings FILE           read all settings from a JSON file; flags behind it change them
   --listen ADDR             listen there [127.0.0.1:0, a free port]
   --server-url URL          the address that users see
@@ -52,6 +56,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
     // Before the line is printed: whoever reads it may send the signal at once.
     let stop = stop_signal()?;
     let sandbox = Sandbox::start(settings).await?;
+    for warning in sandbox.warnings() {
+        eprintln!("seqera-sandbox: warning: {warning}");
+    }
     let line = serde_json::json!({ "url": sandbox.url(), "authority": sandbox.authority(), "sandbox": true });
     writeln!(std::io::stdout(), "{line}")?;
     if exit_with_stdin {
@@ -68,9 +75,11 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
 fn parse(mut parser: Parser) -> Result<Command, Box<dyn Error>> {
     let mut settings = Settings::default();
+    let mut config = environment::variable("TOWER_CONFIG_FILE").map(PathBuf::from);
     let mut exit_with_stdin = false;
     while let Some(argument) = parser.next()? {
         match argument {
+            Arg::Long("config") => config = Some(parser.value()?.into()),
             Arg::Long("settings") => settings = read(parser.value()?.into())?,
             Arg::Long("listen") => settings.listen = parser.value()?.parse()?,
             Arg::Long("server-url") => settings.server_url = Some(parser.value()?.string()?),
@@ -84,7 +93,17 @@ fn parse(mut parser: Parser) -> Result<Command, Box<dyn Error>> {
             other => return Err(other.unexpected().into()),
         }
     }
+    let configuration = configure(config.as_deref())?;
+    // A file that says nothing was meant to say something; variables alone need not be there.
+    settings.configuration = Some(configuration).filter(|said| config.is_some() || !said.is_empty());
     Ok(Command::Serve { settings: Box::new(settings), exit_with_stdin })
+}
+
+fn configure(file: Option<&Path>) -> Result<Configuration, Box<dyn Error>> {
+    let told = |error: &dyn Error| format!("{}: {error}", file.unwrap_or(Path::new("environment")).display());
+    let text = file.map(std::fs::read_to_string).transpose().map_err(|error| told(&error))?;
+    let read = Configuration::read(&text.unwrap_or_default(), environment::variables());
+    read.map_err(|error| told(&error).into())
 }
 
 fn read(file: PathBuf) -> Result<Settings, Box<dyn Error>> {

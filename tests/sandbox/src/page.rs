@@ -1,38 +1,92 @@
 //! The pages that a person sees. Each is one file without scripts, and says that this is a sandbox.
 
+use std::sync::Arc;
+
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use url::Url;
+use url::form_urlencoded::Serializer;
 
 use crate::account::User;
+use crate::app::App;
+use crate::provider::{Name, Provider};
+use crate::sign_in::Purpose;
+use crate::tower::Tower;
 
 const FRAME: &str = include_str!("page.html");
 
 /// Nothing is loaded, nothing runs, nobody frames it.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Asks which user allows what. `request` is the query of the authorization request; the form sends it back.
-pub(crate) fn consent(users: &[User], client: &str, scope: &str, request: &str) -> Response {
-    let (scopes, buttons) = (scopes(scope), buttons(users));
+/// What a client asks a person for.
+pub(crate) struct Question<'a> {
+    pub(crate) client: &'a str,
+    pub(crate) scope: &'a str,
+    pub(crate) purpose: &'a Purpose,
+}
+
+impl Question<'_> {
+    fn words(&self) -> String {
+        let name = |name| format!("<code>{}</code> ", escape(name));
+        let scopes: String = self.scope.split_whitespace().map(name).collect();
+        let words = format!("<p><strong>{}</strong> asks for {scopes}</p>", escape(self.client));
+        // RFC 8628, 3.3.1: the code is shown, so that a stranger's is noticed.
+        let device = self.purpose.user_code.as_deref().map(|code| {
+            format!(
+                "<p>It runs on another device. Does your terminal show <strong>{}</strong>? If not, deny.</p>",
+                escape(code)
+            )
+        });
+        words + &device.unwrap_or_default()
+    }
+
+    /// The form for the answer, with a button for the no.
+    fn form(&self, buttons: &str) -> String {
+        let action = if self.purpose.user_code.is_some() { "/api/device" } else { "/api/oauth2/consent" };
+        let fields = self.purpose.fields();
+        let deny = "<button class=\"plain\" name=\"deny\" value=\"1\">Deny</button>";
+        format!("<form method=\"post\" action=\"{action}\">{fields}{buttons}{deny}</form>")
+    }
+}
+
+impl Purpose {
+    /// As hidden fields of a form.
+    fn fields(&self) -> String {
+        let field = |(name, value): (&str, &str)| {
+            format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escape(value))
+        };
+        self.parameters().map(field).collect()
+    }
+}
+
+/// Asks which user allows what. Nobody has to prove anything.
+pub(crate) fn choose(users: &[Arc<User>], question: &Question<'_>) -> Response {
+    let buttons: String = users.iter().map(|user| button(user)).collect();
+    let (words, form) = (question.words(), question.form(&buttons));
+    show(StatusCode::OK, &format!("<h1>Sign in to the sandbox</h1>{words}{form}"))
+}
+
+/// Asks somebody who is signed in.
+pub(crate) fn consent(user: &User, question: &Question<'_>) -> Response {
+    let allow = format!(
+        "<button class=\"main\" name=\"user\" value=\"{email}\"><b>Allow</b><span>as {name} ({email})</span></button>",
+        email = escape(&user.email),
+        name = escape(&user.full_name()),
+    );
     let body = format!(
-        "<h1>Sign in to the sandbox</h1>\
-         <p><strong>{}</strong> asks for {scopes}</p>\
-         <form method=\"post\" action=\"consent\">\
-         <input type=\"hidden\" name=\"request\" value=\"{}\">{buttons}</form>",
-        escape(client),
-        escape(request),
+        "<h1>Allow access?</h1>{}{}<form method=\"post\" action=\"/oauth/logout\">{}\
+         <button class=\"plain\">Use another account</button></form>",
+        question.words(),
+        question.form(&allow),
+        question.purpose.fields(),
     );
     show(StatusCode::OK, &body)
 }
 
-/// What is asked for, as a list of words.
-pub(crate) fn scopes(scope: &str) -> String {
-    scope.split_whitespace().map(|name| format!("<code>{}</code> ", escape(name))).collect()
-}
-
-/// One for each user, and a no.
-pub(crate) fn buttons(users: &[User]) -> String {
-    let deny = "<button class=\"deny\" name=\"deny\" value=\"1\">Deny</button>";
-    users.iter().map(button).chain([deny.to_owned()]).collect()
+/// Asks for a proof of who it is, on behalf of a client.
+pub(crate) fn sign_in(tower: &Tower, question: &Question<'_>) -> Response {
+    let (words, ways, deny) = (question.words(), ways(tower, question.purpose), question.form(""));
+    show(StatusCode::OK, &format!("<h1>Sign in to the sandbox</h1>{words}{ways}{deny}"))
 }
 
 fn button(user: &User) -> String {
@@ -43,20 +97,75 @@ fn button(user: &User) -> String {
     )
 }
 
+/// A button for each provider, and the field for a magic link.
+fn ways(tower: &Tower, purpose: &Purpose) -> String {
+    let providers: String = tower.providers.iter().map(|provider| way(provider, purpose)).collect();
+    let email = tower.email.as_ref().map(|_| {
+        format!(
+            "<form method=\"post\" action=\"/oauth/login/email\">{}<label>E-mail address\
+             <input type=\"email\" name=\"email\" autocomplete=\"email\" required></label>\
+             <button><b>Send me a sign-in link</b></button></form>",
+            purpose.fields()
+        )
+    });
+    format!("{providers}{}", email.unwrap_or_default())
+}
+
+fn way(provider: &Provider, purpose: &Purpose) -> String {
+    let query = Serializer::new(String::new()).extend_pairs(purpose.parameters()).finish();
+    let host = Url::parse(&provider.address).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let label = match provider.name {
+        Name::Oidc => "single sign-on",
+        other => other.label(),
+    };
+    format!(
+        "<a class=\"button\" href=\"/oauth/login/{}?{query}\"><b>Continue with {label}</b><span>{}</span></a>",
+        provider.name.path(),
+        escape(&host.unwrap_or_default()),
+    )
+}
+
 /// What a person finds at the address itself.
-pub(crate) fn front(issuer: &str) -> Response {
+pub(crate) fn front(app: &App, visitor: Option<&User>) -> Response {
+    let person = match visitor {
+        Some(user) => format!(
+            "<p>Signed in as <strong>{}</strong> ({}). This page keeps the session while it is open.</p>\
+             <form method=\"post\" action=\"/oauth/logout\"><button class=\"plain\">Sign out</button></form>",
+            escape(&user.full_name()),
+            escape(&user.email)
+        ),
+        None => ways(&app.tower, &Purpose::default()),
+    };
     let body = format!(
         "<h1>A small Seqera Platform to test against</h1><p>Authority: <code>{}</code></p>\
-         <p>What happened: <a href=\"/_sandbox/stats\"><code>/_sandbox/stats</code></a></p>",
-        escape(issuer)
+         <p>What happened: <a href=\"/_sandbox/stats\"><code>/_sandbox/stats</code></a></p>{person}",
+        escape(&app.issuer)
+    );
+    show(StatusCode::OK, &body)
+}
+
+/// A magic link is on its way.
+pub(crate) fn mail_sent(email: &str) -> Response {
+    let body = format!(
+        "<h1>Look into your mail</h1><p>A sign-in link has gone to <strong>{}</strong>. It works once, for 15 \
+         minutes. This page can be closed.</p>",
+        escape(email)
     );
     show(StatusCode::OK, &body)
 }
 
 /// An error that must not be told to the client.
 pub(crate) fn problem(text: &str) -> Response {
-    let body = format!("<h1>This sign-in cannot go on</h1><p>{}</p>", escape(text));
-    show(StatusCode::BAD_REQUEST, &body)
+    stop(StatusCode::BAD_REQUEST, text)
+}
+
+/// A sign-in that is not allowed, where no client is waiting to be told.
+pub(crate) fn refused(text: &str) -> Response {
+    stop(StatusCode::FORBIDDEN, text)
+}
+
+fn stop(status: StatusCode, text: &str) -> Response {
+    show(status, &format!("<h1>This sign-in cannot go on</h1><p>{}</p>", escape(text)))
 }
 
 pub(crate) fn show(status: StatusCode, body: &str) -> Response {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRequestParts, Json, Path};
+use axum::extract::{FromRequestParts, Json, Path, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 
 use crate::account::{Organization, User, Workspace};
 use crate::app::App;
+
+/// How often an open page comes back to keep its session.
+pub(crate) const HEARTBEAT_SECONDS: u32 = 60;
 
 /// The user whose access token or personal access token came as bearer.
 pub(crate) struct Caller {
@@ -27,25 +30,33 @@ impl FromRequestParts<Arc<App>> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, StatusCode> {
         let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = value.and_then(|value| value.strip_prefix("Bearer ")).ok_or(StatusCode::UNAUTHORIZED)?;
-        let now = app.now();
-        let id = app.grants().bearer(token, now).or_else(|| app.pats().bearer(token, now));
+        let id = app.bearer(token).or_else(|| app.pats().bearer(token, app.now()));
         Ok(Self { app: app.clone(), id: id.ok_or(StatusCode::UNAUTHORIZED)? })
     }
 }
 
 impl Caller {
-    fn user(&self) -> Result<&User, StatusCode> {
-        self.app.user_by_id(self.id).ok_or(StatusCode::UNAUTHORIZED)
+    fn user(&self) -> Result<Arc<User>, StatusCode> {
+        self.app.people.by_id(self.id).ok_or(StatusCode::UNAUTHORIZED)
+    }
+
+    /// Root users have administrative access to all that the Platform has.
+    fn is_root(&self, user: &User) -> bool {
+        self.app.tower.is_root(user.id, &user.email)
     }
 }
 
-pub(crate) async fn service_info() -> Json<Value> {
+pub(crate) async fn service_info(State(app): State<Arc<App>>) -> Json<Value> {
+    let email = app.tower.email.as_ref().map(|_| "email");
+    let providers = app.tower.providers.iter().map(|provider| provider.name.path());
+    let plain = app.tower.is_plain().then_some("sandbox");
+    let ways: Vec<&str> = plain.into_iter().chain(email).chain(providers).collect();
     Json(json!({ "serviceInfo": {
         "version": concat!("sandbox-", env!("CARGO_PKG_VERSION")),
         "apiVersion": "1.187.0",
-        "authTypes": ["sandbox"],
+        "authTypes": ways,
         "loginPath": "/oauth2/authorize",
-        "heartbeatInterval": 60,
+        "heartbeatInterval": HEARTBEAT_SECONDS,
         "seqeraCloud": false,
         "seqeraAiBaseUrl": null,
         "seqeraAgentBackendUrl": null,
@@ -72,8 +83,21 @@ pub(crate) async fn user_info(caller: Caller) -> Result<Json<Value>, StatusCode>
 
 pub(crate) async fn orgs(caller: Caller) -> Result<Json<Value>, StatusCode> {
     let user = caller.user()?;
-    let organizations: Vec<Value> = user.organizations.iter().map(|of| organization(user, of)).collect();
+    let mut seen: Vec<Organization> = user.organizations.clone();
+    if caller.is_root(&user) {
+        add_all(&mut seen, &caller.app.people.all());
+    }
+    let organizations: Vec<Value> = seen.iter().map(|of| organization(&user, of)).collect();
     Ok(Json(json!({ "totalSize": organizations.len(), "organizations": organizations })))
+}
+
+/// Adds the organisations of everybody, which a root user has a say in without being a member.
+fn add_all(seen: &mut Vec<Organization>, people: &[Arc<User>]) {
+    for organization in people.iter().flat_map(|user| &user.organizations) {
+        if seen.iter().all(|known| known.id != organization.id) {
+            seen.push(Organization { role: "owner".into(), ..organization.clone() });
+        }
+    }
 }
 
 fn organization(user: &User, organization: &Organization) -> Value {
@@ -89,12 +113,13 @@ fn organization(user: &User, organization: &Organization) -> Value {
     })
 }
 
-/// The user's own, and nobody else's.
+/// The user's own, and nobody else's, root users apart.
 pub(crate) async fn workspaces(caller: Caller, Path(user): Path<u64>) -> Result<Json<Value>, StatusCode> {
-    if user != caller.id {
+    if user != caller.id && !caller.is_root(&*caller.user()?) {
         return Err(StatusCode::FORBIDDEN);
     }
-    let rows: Vec<Value> = caller.user()?.organizations.iter().flat_map(rows_of).collect();
+    let user = caller.app.people.by_id(user).ok_or(StatusCode::NOT_FOUND)?;
+    let rows: Vec<Value> = user.organizations.iter().flat_map(rows_of).collect();
     Ok(Json(json!({ "orgsAndWorkspaces": rows })))
 }
 

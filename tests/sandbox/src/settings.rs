@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::account::{User, residents};
+use crate::configuration::Configuration;
 use crate::device::DeviceFlow;
 
 /// The settings of one sandbox. Lifetimes are whole seconds.
@@ -48,13 +49,17 @@ pub struct Settings {
     pub revocation: bool,
     /// Sign-in on another device.
     pub device: DeviceFlow,
+    /// What a real Platform would be configured with. What it says about addresses and lifetimes beats the
+    /// fields above. Without it nobody has to prove who they are.
+    #[serde(skip)]
+    pub configuration: Option<Configuration>,
 }
 
 /// The shape of an access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccessFormat {
-    /// A JWT signed with RS256 (RFC 9068).
+    /// A JWT with the claims of RFC 9068, signed with the JWT secret, as the Platform does it.
     Jwt,
     /// Random text without dots.
     Opaque,
@@ -95,6 +100,7 @@ impl Default for Settings {
             show_refresh_expiry: false,
             revocation: true,
             device: DeviceFlow::default(),
+            configuration: None,
         }
     }
 }

@@ -13,15 +13,15 @@ use openidconnect::{
     Nonce, StandardClaims, SubjectIdentifier,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::account::User;
 use crate::app::App;
 use crate::clock::seconds;
 use crate::device;
 use crate::grant::{Grant, Presented, Refusal};
-use crate::grants::FamilyId;
-use crate::keys::{KeyError, random_text};
+use crate::grants::{FamilyId, Renewal};
+use crate::jwt::{Claims, Use};
+use crate::keys::random_text;
 use crate::oauth_error::OauthError;
 use crate::settings::AccessFormat;
 
@@ -65,7 +65,7 @@ pub(crate) async fn token(
     }
     let answer = match form.grant_type.as_deref() {
         Some("authorization_code") => exchange(&app, client, &form)?,
-        Some("refresh_token") => renew(&app, client, &form)?,
+        Some("refresh_token") => refresh(&app, client, &form)?,
         Some(device::GRANT_TYPE) => poll(&app, client, &form)?,
         Some(_) => {
             return Err(OauthError::bad_request("unsupported_grant_type", "the sandbox has no such grant"));
@@ -94,7 +94,8 @@ fn poll(app: &App, client: &str, form: &TokenForm) -> Result<TokenAnswer, OauthE
     let device_code = required(&form.device_code, "device_code")?;
     let now = app.now();
     let grant = app.device_codes().poll(device_code, client, now)?;
-    let family = app.grants().begin(grant.clone());
+    let family = FamilyId::new();
+    app.grants().found(family.clone(), grant.clone());
     let answer = issue_first(app, family, &grant, now)?;
     app.counter.note(|events| events.device_grants += 1);
     Ok(answer)
@@ -108,29 +109,36 @@ fn issue_first(
     now: DateTime<Utc>,
 ) -> Result<TokenAnswer, OauthError> {
     let wants_refresh = app.settings.refresh_token && grant.has_scope("offline_access");
-    let refresh = wants_refresh.then(|| random_text(TOKEN_BYTES));
+    let refresh = wants_refresh.then(|| refresh_token(app, &family, grant, now));
     if let Some(refresh) = &refresh {
-        app.grants().add_refresh(refresh.clone(), family, now);
+        app.grants().add_refresh(refresh.clone(), family.clone(), now);
     }
     issue(app, family, grant, refresh, now)
 }
 
-fn renew(app: &App, client: &str, form: &TokenForm) -> Result<TokenAnswer, OauthError> {
-    let presented = required(&form.refresh_token, "refresh_token")?;
-    let (now, next) = (app.now(), random_text(TOKEN_BYTES));
-    let renewed = app.grants().renew(presented, client, next.clone(), now);
+fn refresh(app: &App, client: &str, form: &TokenForm) -> Result<TokenAnswer, OauthError> {
+    let Renewal { family, grant, next } =
+        renew(app, required(&form.refresh_token, "refresh_token")?, client)?;
+    // The nonce belongs to the sign-in; a renewed ID token is better without one (OIDC Core, 12.2).
+    let grant = Grant { nonce: None, ..grant };
+    let answer = issue(app, family, &grant, next, app.now())?;
+    app.counter.note(|events| events.refreshes += 1);
+    Ok(answer)
+}
+
+/// Uses a refresh token, and counts it where it comes a second time.
+pub(crate) fn renew(app: &App, presented: &str, client: &str) -> Result<Renewal, Refusal> {
+    app.recall(Use::Refresh, presented);
+    let now = app.now();
+    let next = |family: &FamilyId, grant: &Grant| refresh_token(app, family, grant, now);
+    let renewed = app.grants().renew(presented, client, next, now);
     if let Err(Refusal::Reused { family_ended }) = renewed {
         app.counter.note(|events| {
             events.reuses += 1;
             events.families_revoked += u64::from(family_ended);
         });
     }
-    let renewal = renewed?;
-    // The nonce belongs to the sign-in; a renewed ID token is better without one (OIDC Core, 12.2).
-    let grant = Grant { nonce: None, ..renewal.grant };
-    let answer = issue(app, renewal.family, &grant, renewal.replaced.then_some(next), now)?;
-    app.counter.note(|events| events.refreshes += 1);
-    Ok(answer)
+    renewed
 }
 
 fn required<'a>(parameter: &'a Option<String>, name: &str) -> Result<&'a str, OauthError> {
@@ -144,12 +152,11 @@ fn issue(
     refresh_token: Option<String>,
     now: DateTime<Utc>,
 ) -> Result<TokenAnswer, OauthError> {
-    let user = app.user_by_id(grant.user).ok_or_else(|| OauthError::server_error("this user has gone"))?;
-    let access_token =
-        access_token(app, grant, now).map_err(|error| OauthError::server_error(error.to_string()))?;
+    let user = app.people.by_id(grant.user).ok_or_else(|| OauthError::server_error("this user has gone"))?;
+    let access_token = access_token(app, &family, grant, now);
     app.grants().add_access(access_token.clone(), family, now);
     let wants_id_token = app.settings.id_token && grant.has_scope("openid");
-    let id_token = wants_id_token.then(|| id_token(app, user, grant, &access_token, now)).transpose()?;
+    let id_token = wants_id_token.then(|| id_token(app, &user, grant, &access_token, now)).transpose()?;
     let can_renew = app.settings.refresh_token && grant.has_scope("offline_access");
     let shows_expiry = can_renew && app.settings.show_refresh_expiry;
     Ok(TokenAnswer {
@@ -163,22 +170,36 @@ fn issue(
     })
 }
 
-/// A JWT as in RFC 9068, or random text.
-fn access_token(app: &App, grant: &Grant, now: DateTime<Utc>) -> Result<String, KeyError> {
+/// A JWT with the claims of RFC 9068, or random text.
+pub(crate) fn access_token(app: &App, family: &FamilyId, grant: &Grant, now: DateTime<Utc>) -> String {
     if app.settings.access_format == AccessFormat::Opaque {
-        return Ok(random_text(TOKEN_BYTES));
+        return random_text(TOKEN_BYTES);
     }
-    let claims = json!({
-        "iss": app.issuer,
-        "sub": grant.user.to_string(),
-        "aud": grant.audience,
-        "client_id": grant.client,
-        "scope": grant.scope,
-        "iat": now.timestamp(),
-        "exp": (now + seconds(app.settings.access_lifetime)).timestamp(),
-        "jti": random_text(TOKEN_BYTES),
-    });
-    app.key.sign("at+jwt", &claims)
+    let claims = claims(app, family, grant, now, app.settings.access_lifetime);
+    app.tower.secret.sign(Use::Access, &claims)
+}
+
+/// It is signed as the access token is, so that a Platform that was restarted knows it again.
+pub(crate) fn refresh_token(app: &App, family: &FamilyId, grant: &Grant, now: DateTime<Utc>) -> String {
+    let claims = claims(app, family, grant, now, app.settings.refresh_lifetime);
+    app.tower.secret.sign(Use::Refresh, &claims)
+}
+
+fn claims(app: &App, family: &FamilyId, grant: &Grant, now: DateTime<Utc>, lifetime: u32) -> Claims {
+    let user = app.people.by_id(grant.user);
+    Claims {
+        iss: app.issuer.clone(),
+        sub: grant.user.to_string(),
+        email: user.as_ref().map(|user| user.email.clone()).unwrap_or_default(),
+        name: user.map(|user| user.full_name()).unwrap_or_default(),
+        aud: grant.audience.clone(),
+        client_id: grant.client.clone(),
+        scope: grant.scope.clone(),
+        iat: now.timestamp(),
+        exp: (now + seconds(lifetime)).timestamp(),
+        jti: random_text(TOKEN_BYTES),
+        family: family.clone(),
+    }
 }
 
 fn id_token(

@@ -75,3 +75,49 @@ fn a_flag_that_does_not_exist_and_an_address_in_use_are_errors() {
         assert!(output.stdout.is_empty());
     }
 }
+
+/// Runs with a `tower.yml` and variables until standard input closes, which is at once.
+fn with_tower_yml(name: &str, text: &str, variables: &[(&str, &str)]) -> std::process::Output {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&file, text).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_seqera-sandbox"))
+        .arg("--exit-with-stdin")
+        .env("TOWER_CONFIG_FILE", &file)
+        .envs(variables.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdin.take());
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_tower_yml_is_read_the_environment_beats_it_and_warnings_are_told() {
+    let yaml = "tower:\n  server-url: http://sandbox.test/\n  jwt:\n    secret: from the file\n";
+    let output = with_tower_yml("tower.yml", yaml, &[]);
+    let line: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(line["authority"], "http://sandbox.test/api");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("warning: TOWER_JWT_SECRET") && !told.contains("from the file"), "{told}");
+
+    let variables = [("TOWER_SERVER_URL", "http://other.test"), ("TOWER_JWT_SECRET", &*"long".repeat(9))];
+    let output = with_tower_yml("tower-beaten.yml", yaml, &variables);
+    let line: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(line["authority"], "http://other.test/api");
+    assert!(output.stderr.is_empty());
+}
+
+#[test]
+fn a_platform_s_configuration_without_its_secret_or_that_is_no_yaml_is_an_error() {
+    for (name, yaml, expected) in [
+        ("tower-no-secret.yml", "tower: {}\n", "TOWER_JWT_SECRET"),
+        ("tower-broken.yml", "a: [1\n", "tower-broken.yml"),
+    ] {
+        let output = with_tower_yml(name, yaml, &[]);
+        assert!(!output.status.success() && output.stdout.is_empty());
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains(expected), "{told}");
+    }
+}

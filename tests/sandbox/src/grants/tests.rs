@@ -37,13 +37,13 @@ fn with_code(settings: &Settings) -> Grants {
 fn signed_in(settings: &Settings) -> Grants {
     let mut grants = with_code(settings);
     let (family, _) = grants.redeem(presented(), at(0)).unwrap();
-    grants.add_refresh("r0".into(), family, at(0));
+    grants.add_refresh("r0".into(), family.clone(), at(0));
     grants.add_access("a0".into(), family, at(0));
     grants
 }
 
 fn renew(grants: &mut Grants, token: &str, next: &str, second: i64) -> Result<bool, Refusal> {
-    grants.renew(token, CLIENT, next.into(), at(second)).map(|renewal| renewal.replaced)
+    grants.renew(token, CLIENT, |_, _| next.into(), at(second)).map(|renewal| renewal.next.is_some())
 }
 
 #[test]

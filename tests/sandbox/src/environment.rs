@@ -1,0 +1,17 @@
+//! The environment, read in this one place.
+
+use std::ffi::OsString;
+
+/// All variables that are text.
+pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
+    #[expect(clippy::disallowed_methods, reason = "the one place of this program that reads the environment")]
+    let variables = std::env::vars_os();
+    variables.filter_map(|(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    })
+}
+
+/// One of them.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    variables().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value)
+}

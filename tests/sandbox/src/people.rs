@@ -1,0 +1,90 @@
+//! Who is known: the people of the settings, and those whom a provider has brought.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::account::User;
+
+/// Who somebody is, as a sign-in provider tells it.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) email: String,
+    pub(crate) name: Option<String>,
+}
+
+/// All users of one sandbox. Nobody ever leaves.
+#[derive(Debug)]
+pub(crate) struct People(RwLock<Vec<Arc<User>>>);
+
+impl People {
+    pub(crate) fn new(users: &[User]) -> Self {
+        Self(RwLock::new(users.iter().cloned().map(Arc::new).collect()))
+    }
+
+    /// Finds a user by address or short name.
+    pub(crate) fn named(&self, name: &str) -> Option<Arc<User>> {
+        self.all().into_iter().find(|user| user.is_called(name))
+    }
+
+    pub(crate) fn by_id(&self, id: u64) -> Option<Arc<User>> {
+        self.all().into_iter().find(|user| user.id == id)
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<User>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The user of this address. At the first sign-in there is none yet, and one is made.
+    pub(crate) fn admit(&self, identity: &Identity) -> Arc<User> {
+        let mut people = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let known = people.iter().find(|user| user.email.eq_ignore_ascii_case(&identity.email));
+        if let Some(user) = known {
+            return user.clone();
+        }
+        let user = Arc::new(newcomer(identity));
+        people.push(user.clone());
+        user
+    }
+}
+
+fn newcomer(identity: &Identity) -> User {
+    let short = identity.email.split('@').next().unwrap_or_default();
+    let name = identity.name.as_deref().unwrap_or(short);
+    let (first_name, last_name) = name.split_once(' ').unwrap_or((name, ""));
+    User {
+        id: id_of(&identity.email),
+        user_name: short.to_lowercase(),
+        email: identity.email.clone(),
+        first_name: first_name.to_owned(),
+        last_name: last_name.to_owned(),
+        organizations: Vec::new(),
+    }
+}
+
+/// The same address gets the same id after a restart as well, since tokens that outlive it name the id.
+fn id_of(email: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    email.to_lowercase().hash(&mut hasher);
+    // Above every id that settings use, and within what JSON numbers carry exactly.
+    (1 << 40) | (hasher.finish() >> 24)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::residents;
+
+    fn of(email: &str) -> Identity {
+        Identity { email: email.into(), name: Some("Alan Sandbox-Turing".into()) }
+    }
+
+    #[test]
+    fn an_address_is_one_user_in_any_case_and_after_a_restart() {
+        let people = People::new(&residents());
+        assert_eq!(people.admit(&of("ADA@sandbox.test")).id, 1);
+        let alan = people.admit(&of("alan@sandbox.test"));
+        assert_eq!((people.admit(&of("Alan@Sandbox.test")).id, people.all().len()), (alan.id, 3));
+        assert_eq!(People::new(&residents()).admit(&of("ALAN@sandbox.test")).id, alan.id);
+        assert_eq!((&*alan.first_name, &*alan.user_name), ("Alan", "alan"));
+    }
+}

@@ -1,0 +1,246 @@
+//! Signing people in, as the Platform's web host does it: `/oauth/login/<provider>` leads to the provider,
+//! which leads back to `/oauth/callback/<provider>`. Where a command-line client is waiting, its authorization
+//! request travels along as `request` and goes on afterwards; a refusal is told to it.
+
+use std::sync::Arc;
+
+use axum::extract::{Form, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use chrono::TimeDelta;
+use serde::Deserialize;
+use url::form_urlencoded;
+
+use crate::account::User;
+use crate::app::App;
+use crate::keys::random_text;
+use crate::page::{self, Question};
+use crate::people::Identity;
+use crate::provider::{Departure, Name, ProviderError};
+use crate::session::{self, Visitor, cookie, set_cookie};
+use crate::token::TOKEN_BYTES;
+use crate::{authorize, device};
+
+/// Binds a sign-in to the browser that began it (RFC 9700, 4.7).
+const STATE_COOKIE: &str = "SANDBOX_SIGN_IN";
+
+/// How long a person may take at the provider or with the mail: a link in a mail is said to work that long.
+const PATIENCE: TimeDelta = TimeDelta::minutes(15);
+
+/// A person who is at a provider.
+pub(crate) struct Away {
+    provider: Name,
+    departure: Departure,
+    purpose: Purpose,
+}
+
+/// A person who is looking for a mail.
+pub(crate) struct Mailed {
+    email: String,
+    purpose: Purpose,
+}
+
+/// What a sign-in is for. Without either it is for the sandbox's own front page.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Purpose {
+    /// The query of the authorization request that goes on afterwards.
+    pub(crate) request: Option<String>,
+    /// The code that another device shows.
+    pub(crate) user_code: Option<String>,
+}
+
+impl Purpose {
+    /// As they travel in forms and addresses.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let request = self.request.as_deref().map(|request| ("request", request));
+        request.into_iter().chain(self.user_code.as_deref().map(|code| ("user_code", code)))
+    }
+
+    /// Where it goes on. That is on this host whatever was sent.
+    fn page(&self) -> String {
+        match (&self.request, &self.user_code) {
+            (Some(request), _) => format!("/api/oauth2/authorize?{request}"),
+            (None, Some(code)) => {
+                let code: String = form_urlencoded::byte_serialize(code.as_bytes()).collect();
+                format!("/api/device?user_code={code}")
+            }
+            (None, None) => "/".to_owned(),
+        }
+    }
+}
+
+/// Shows the page that fits: who are you, how do you prove it, or do you agree.
+pub(crate) fn ask(app: &App, headers: &HeaderMap, question: &Question<'_>) -> Response {
+    if app.tower.is_plain() {
+        return page::choose(&app.people.all(), question);
+    }
+    match Visitor::of(app, headers) {
+        Some(visitor) => {
+            let page = page::consent(&visitor.user, question);
+            visitor.show(app, page)
+        }
+        None => page::sign_in(&app.tower, question),
+    }
+}
+
+/// Whether a yes in the name of `user` counts from this browser.
+pub(crate) fn may_answer(app: &App, headers: &HeaderMap, user: &User) -> bool {
+    app.tower.is_plain() || session::holder(app, headers).is_some_and(|holder| holder.id == user.id)
+}
+
+/// Why a sign-in goes no further.
+enum Failure {
+    /// Nobody here began it, or not this browser: nothing of it can be trusted, no client is told.
+    Stray,
+    /// The person or the rules say no.
+    Denied(String),
+    /// The provider does not play along.
+    Failed(String),
+}
+
+/// Sends the browser to a provider.
+pub(crate) async fn login(
+    State(app): State<Arc<App>>,
+    Path(name): Path<Name>,
+    Query(purpose): Query<Purpose>,
+) -> Response {
+    let (Some(provider), Some(http)) = (app.tower.provider(name), &app.http) else {
+        return page::problem("This sandbox does not sign in that way.");
+    };
+    let departure = Departure::new(format!("{}/oauth/callback/{}", app.url, name.path()));
+    let state = random_text(TOKEN_BYTES);
+    match provider.authorization_url(http, &departure, &state).await {
+        Ok(to) => {
+            let away = Away { provider: name, departure, purpose };
+            let now = app.now();
+            app.away.put_as(state.clone(), away, now + PATIENCE, now);
+            let age = u32::try_from(PATIENCE.num_seconds()).unwrap_or(u32::MAX);
+            let bound = AppendHeaders([set_cookie(&app, STATE_COOKIE, &state, age)]);
+            (bound, see_other(to.as_str())).into_response()
+        }
+        Err(ProviderError(why)) => refuse(&app, Failure::Failed(why), &purpose),
+    }
+}
+
+/// What a provider sends along (RFC 6749, 4.1.2).
+#[derive(Deserialize)]
+pub(crate) struct Callback {
+    state: Option<String>,
+    code: Option<String>,
+    error: Option<String>,
+    error_description: Option<String>,
+}
+
+pub(crate) async fn callback(
+    State(app): State<Arc<App>>,
+    Path(name): Path<Name>,
+    headers: HeaderMap,
+    Query(answer): Query<Callback>,
+) -> Response {
+    let state = answer.state.as_deref().filter(|state| cookie(&headers, STATE_COOKIE) == Some(*state));
+    let away = state.and_then(|state| app.away.take(state, app.now()));
+    let Some(away) = away.filter(|away| away.provider == name) else {
+        return refuse(&app, Failure::Stray, &Purpose::default());
+    };
+    let Away { departure, purpose, .. } = away;
+    match identify(&app, name, departure, answer).await {
+        Ok(identity) => enter(&app, &identity, &purpose),
+        Err(failure) => refuse(&app, failure, &purpose),
+    }
+}
+
+async fn identify(
+    app: &App,
+    name: Name,
+    departure: Departure,
+    answer: Callback,
+) -> Result<Identity, Failure> {
+    let (Some(provider), Some(http)) = (app.tower.provider(name), &app.http) else {
+        return Err(Failure::Stray);
+    };
+    if let Some(error) = answer.error {
+        let why = answer.error_description.unwrap_or_else(|| error.clone());
+        let why = format!("{}: {why}", name.label());
+        return Err(if error == "access_denied" { Failure::Denied(why) } else { Failure::Failed(why) });
+    }
+    let code = answer.code.ok_or_else(|| Failure::Failed(format!("{} sent no code", name.label())))?;
+    let told = provider.identify(http, departure, &code).await;
+    let identity = told.map_err(|ProviderError(why)| Failure::Failed(why))?;
+    if provider.admits(&identity.email) {
+        return Ok(identity);
+    }
+    let (email, label) = (&identity.email, name.label());
+    Err(Failure::Denied(format!("{email} is not on the allow list for {label} sign-in of this sandbox")))
+}
+
+/// The form for a magic link.
+#[derive(Deserialize)]
+pub(crate) struct EmailForm {
+    email: String,
+    #[serde(flatten)]
+    purpose: Purpose,
+}
+
+/// Sends a link to the address. Whoever reads its mail can sign in with it.
+pub(crate) async fn send_link(State(app): State<Arc<App>>, Form(form): Form<EmailForm>) -> Response {
+    let Some(smtp) = &app.tower.email else {
+        return page::problem("This sandbox does not sign in that way.");
+    };
+    let (now, email) = (app.now(), form.email.trim().to_owned());
+    let mailed = Mailed { email: email.clone(), purpose: form.purpose };
+    let token = app.mailed.put(mailed, now + PATIENCE, now);
+    let link = format!("{}/oauth/callback/email?token={token}", app.url);
+    match smtp.send_link(&email, &link).await {
+        Ok(()) => page::mail_sent(&email),
+        Err(why) => page::problem(&why),
+    }
+}
+
+/// The token of a magic link.
+#[derive(Deserialize)]
+pub(crate) struct Link {
+    token: String,
+}
+
+pub(crate) async fn follow_link(State(app): State<Arc<App>>, Query(link): Query<Link>) -> Response {
+    let Some(Mailed { email, purpose }) = app.mailed.take(&link.token, app.now()) else {
+        return page::problem("This link has been used or is too old.");
+    };
+    enter(&app, &Identity { email, name: None }, &purpose)
+}
+
+/// Ends the browser's session, and shows the ways to sign in.
+pub(crate) async fn logout(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Form(purpose): Form<Purpose>,
+) -> Response {
+    (session::close(&app, &headers), see_other(&purpose.page())).into_response()
+}
+
+fn enter(app: &App, identity: &Identity, purpose: &Purpose) -> Response {
+    let user = app.people.admit(identity);
+    (session::open(app, &user).set(app), see_other(&purpose.page())).into_response()
+}
+
+/// Tells whoever is waiting: the client of a request by its redirect, a device at its next poll.
+fn refuse(app: &App, failure: Failure, purpose: &Purpose) -> Response {
+    let (code, why) = match failure {
+        Failure::Stray => {
+            return page::problem("This browser has begun no such sign-in, or it took too long.");
+        }
+        Failure::Denied(why) => ("access_denied", why),
+        Failure::Failed(why) => ("server_error", why),
+    };
+    if let Some(request) = &purpose.request {
+        return authorize::refuse(app, request, code, &why);
+    }
+    if let Some(user_code) = &purpose.user_code {
+        device::refuse(app, user_code);
+    }
+    page::refused(&why)
+}
+
+fn see_other(to: &str) -> Response {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, to), (header::CACHE_CONTROL, "no-store")]).into_response()
+}
