@@ -17,6 +17,7 @@ pub mod process;
 pub mod reaper;
 pub mod sandbox;
 pub mod skip;
+pub mod terminal;
 pub mod visit;
 pub mod wait;
 

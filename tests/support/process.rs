@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,13 +22,14 @@ const OUTPUT_LIMIT: Duration = Duration::from_secs(5);
 pub struct Invocation {
     command: Command,
     stdin: Option<Vec<u8>>,
+    typed: bool,
     limit: Duration,
 }
 
 impl Invocation {
     /// Starts from a command; its streams are set here.
     pub fn new(command: Command) -> Self {
-        Self { command, stdin: None, limit: LIMIT }
+        Self { command, stdin: None, typed: false, limit: LIMIT }
     }
 
     /// Adds arguments.
@@ -59,6 +60,13 @@ impl Invocation {
         self
     }
 
+    /// Keeps standard input open for [`Running::write`].
+    #[must_use]
+    pub fn typed(mut self) -> Self {
+        self.typed = true;
+        self.stdin("")
+    }
+
     /// The longest time the program may take, or what is waited for in its output.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
@@ -83,18 +91,20 @@ impl Invocation {
     /// Starts the program.
     #[track_caller]
     pub fn start(self) -> Running {
-        let Self { mut command, stdin, limit } = self;
+        let Self { mut command, stdin, typed, limit } = self;
         let name = format!("{command:?}");
         let input = if stdin.is_some() { Stdio::piped() } else { Stdio::null() };
         let started = command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = started.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
-        if let (Some(text), Some(mut pipe)) = (stdin, child.stdin.take()) {
+        let mut input = child.stdin.take();
+        if let (Some(text), Some(pipe)) = (stdin, &mut input) {
             // A program that does not read its input closes the pipe; that is its own business.
             let _ = pipe.write_all(&text);
         }
+        let input = input.filter(|_| typed);
         let stdout = Stream::read(child.stdout.take().expect("standard output is a pipe"));
         let stderr = Stream::read(child.stderr.take().expect("standard error is a pipe"));
-        Running { child, stdout, stderr, name, limit }
+        Running { child, input, stdout, stderr, name, limit }
     }
 }
 
@@ -102,6 +112,7 @@ impl Invocation {
 #[derive(Debug)]
 pub struct Running {
     child: Child,
+    input: Option<ChildStdin>,
     stdout: Stream,
     stderr: Stream,
     name: String,
@@ -109,6 +120,13 @@ pub struct Running {
 }
 
 impl Running {
+    /// Writes to its standard input, which was kept open.
+    #[track_caller]
+    pub fn write(&mut self, text: &str) {
+        let input = self.input.as_mut().expect("standard input was kept open");
+        input.write_all(text.as_bytes()).unwrap_or_else(|error| panic!("{}: {error}", self.name));
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
