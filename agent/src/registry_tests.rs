@@ -71,3 +71,12 @@ async fn what_is_said_of_no_profile_in_particular_does_not_move_one_that_has_an_
     let (_, fresh) = of("fresh", &given(true));
     assert_eq!(fresh.authority, "https://other.test/api");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_is_not_known_is_refused_and_not_taken_for_another() {
+    let agent = Agent::start();
+    let given = |provider: &str| ProfileSettings { provider: provider.into(), ..ProfileSettings::default() };
+    let outcome = |provider| target(&agent.registry, "work", &given(provider)).map(drop).map_err(|e| e.kind);
+    assert_eq!(outcome("moon"), Err(Kind::BadRequest));
+    assert_eq!((outcome("platform"), outcome("")), (Ok(()), Ok(())));
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
-use tracing::info;
+use tracing::{debug, info};
 
 use super::Worker;
 use crate::handle::Command;
@@ -64,7 +64,7 @@ impl Worker {
     /// locked. A login that has begun since is not touched.
     pub(super) fn finish_sign_out(&mut self) {
         if self.record.signed_out && self.record.store.is_some() {
-            info!(profile = %self.name, "going on with a sign-out");
+            debug!(profile = %self.name, "going on with a sign-out");
             let job = self.removal(false);
             self.run_removal(job, oneshot::channel().0);
         }

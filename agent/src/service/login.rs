@@ -233,6 +233,7 @@ fn merged(given: &ProfileSettings, known: Option<&Profile>) -> Result<Profile, A
         provider: Provider::Platform,
     };
     check_authority(&profile.authority)?;
+    check_provider(&given.provider)?;
     Ok(profile)
 }
 
@@ -262,6 +263,17 @@ fn check_authority(authority: &str) -> Result<(), AgentError> {
         return Ok(());
     }
     bad(format!("'{authority}' is not an https address"))
+}
+
+/// The contract has names for kinds of provider that this agent does not know yet.
+fn check_provider(provider: &str) -> Result<(), AgentError> {
+    match provider {
+        "" | "platform" => Ok(()),
+        other => {
+            let what = format!("this agent knows no provider {other:?}");
+            Err(AgentError::new(ErrorKind::BadRequest, what, "leave it out, or use 'platform'"))
+        }
+    }
 }
 
 fn bad_port(port: u32) -> AgentError {
