@@ -61,8 +61,9 @@ impl SignIn {
             Method::Browser => self.by_browser().await?,
             Method::Device => self.by_device().await?,
         };
-        // Whoever pastes now is told that nobody waits for it.
+        // Whoever pastes now, or has just done so, is told that nobody waits for it.
         self.pasted.close();
+        while self.pasted.try_recv().is_ok() {}
         self.stage.send_replace(Stage::Finishing);
         let outcome = self.finish(answer, install).await;
         if let Some(browser) = browser {
