@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::clock::{Clock, FakeClock};
@@ -35,6 +36,11 @@ pub(crate) const LIFETIME: Duration = Duration::from_secs(100);
 pub(crate) type Script = Vec<Renewal>;
 
 pub(crate) struct Provider {
+    /// How long an access token lives.
+    pub(crate) lifetime: Duration,
+    /// How long a refresh token lives without being used.
+    pub(crate) idle: Duration,
+    pub(crate) used: Mutex<Instant>,
     pub(crate) good: Mutex<Option<String>>,
     pub(crate) spent: Mutex<BTreeSet<String>>,
     pub(crate) revoked: Mutex<Vec<String>>,
@@ -44,6 +50,21 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
+    /// The refresh token of the sign-in is `refresh-0`.
+    pub(crate) fn new(lifetime: Duration, idle: Duration) -> Self {
+        Self {
+            lifetime,
+            idle,
+            used: Mutex::new(Instant::now()),
+            good: Mutex::new(Some("refresh-0".into())),
+            spent: Mutex::default(),
+            revoked: Mutex::default(),
+            script: Mutex::default(),
+            calls: watch::Sender::new(0),
+            held: watch::Sender::new(false),
+        }
+    }
+
     pub(crate) fn calls(&self) -> u32 {
         *self.calls.borrow()
     }
@@ -58,7 +79,8 @@ impl Provider {
 
     pub(crate) fn grant(&self, refresh: &RefreshToken) -> Renewal {
         let mut good = self.good.lock().unwrap();
-        if good.as_deref() != Some(refresh.expose()) {
+        let idle = std::mem::replace(&mut *self.used.lock().unwrap(), Instant::now()).elapsed();
+        if good.as_deref() != Some(refresh.expose()) || idle >= self.idle {
             *good = None;
             return Renewal::Rejected("invalid_grant".into());
         }
@@ -66,7 +88,7 @@ impl Provider {
         let next = format!("refresh-{}", self.calls());
         *good = Some(next.clone());
         let token = AccessToken::new(format!("access-{}", self.calls()));
-        let access = Ok(Access { token, lifetime: LIFETIME });
+        let access = Ok(Access { token, lifetime: self.lifetime });
         Renewal::Renewed(Renewed { refresh: Some(RefreshToken::new(next)), refresh_lifetime: None, access })
     }
 }
@@ -137,14 +159,10 @@ pub(crate) struct Agent {
 
 impl Agent {
     pub(crate) fn start() -> Self {
-        let provider = Provider {
-            good: Mutex::new(Some("refresh-0".into())),
-            spent: Mutex::default(),
-            revoked: Mutex::default(),
-            script: Mutex::default(),
-            calls: watch::Sender::new(0),
-            held: watch::Sender::new(false),
-        };
+        Self::at(Provider::new(LIFETIME, Duration::MAX))
+    }
+
+    pub(crate) fn at(provider: Provider) -> Self {
         Self::over(TestPlaces::new(), FakeStore::new(StoreKind::File), Arc::new(provider), FakeClock::new())
     }
 
@@ -196,7 +214,7 @@ impl Agent {
     /// What a login of now would give.
     pub(crate) fn granted(&self) -> Granted {
         let grant = Grant {
-            access: Access { token: AccessToken::new("access-0"), lifetime: LIFETIME },
+            access: Access { token: AccessToken::new("access-0"), lifetime: self.provider.lifetime },
             refresh: Some(RefreshToken::new("refresh-0")),
             refresh_lifetime: None,
         };

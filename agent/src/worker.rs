@@ -252,5 +252,9 @@ async fn ended(running: &mut Option<JoinHandle<JobDone>>) -> Result<JobDone, tok
 mod tests;
 
 #[cfg(test)]
+#[path = "idle_tests.rs"]
+mod idle_tests;
+
+#[cfg(test)]
 #[path = "worker_change_tests.rs"]
 mod change_tests;
