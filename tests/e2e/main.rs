@@ -8,6 +8,7 @@ mod device;
 mod environment;
 mod folders;
 mod paste;
+mod platform;
 mod renewal;
 mod sign_out;
 mod start;

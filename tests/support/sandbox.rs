@@ -30,9 +30,30 @@ impl Sandbox {
     /// Where it does not start.
     #[track_caller]
     pub fn start(settings: &Value) -> Self {
+        Self::run("--settings", settings, &[])
+    }
+
+    /// Starts one with a Platform's configuration: a `tower.yml`, of which JSON is a part.
+    #[track_caller]
+    pub fn platform(tower_yml: &Value) -> Self {
+        Self::run("--config", tower_yml, &[])
+    }
+
+    /// Ends it and starts one with another configuration at the same address.
+    #[must_use]
+    #[track_caller]
+    pub fn restart(self, tower_yml: &Value) -> Self {
+        let address = http::split(&self.url).0.to_owned();
+        drop(self);
+        Self::run("--config", tower_yml, &["--listen", &address])
+    }
+
+    #[track_caller]
+    fn run(flag: &str, settings: &Value, more: &[&str]) -> Self {
         let file = SettingsFile::write(settings);
         let mut child = Command::new(&binaries().sandbox)
-            .args(["--exit-with-stdin".as_ref(), "--settings".as_ref(), file.0.as_os_str()])
+            .args(["--exit-with-stdin".as_ref(), flag.as_ref(), file.0.as_os_str()])
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
