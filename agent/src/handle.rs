@@ -26,6 +26,9 @@ pub enum Command {
     SignOut(bool, oneshot::Sender<SignedOut>),
     /// Start nothing any more; answered when nothing runs.
     Drain(oneshot::Sender<()>),
+    /// Dies as a defect of ours would make it die.
+    #[cfg(test)]
+    Panic,
 }
 
 /// Speaks to one worker. Clones speak to the same.
@@ -86,6 +89,12 @@ impl Handle {
         if self.send(Command::Drain(reply)).await.is_ok() {
             let _ = answer.await;
         }
+    }
+
+    /// Makes the worker panic.
+    #[cfg(test)]
+    pub(crate) async fn panic(&self) {
+        let _ = self.send(Command::Panic).await;
     }
 
     /// What is seen of the session, now.

@@ -54,6 +54,8 @@ impl JobDone {
 /// Starts a job that brings a token or a verdict on one. `held` is the fixed credential to check.
 pub fn spawn(job: Job, renewal: RenewalJob, held: Option<AccessToken>) -> JoinHandle<JobDone> {
     tokio::spawn(async move {
+        // Closed never: the worker and its successor hold it.
+        let _turn = Arc::clone(&renewal.turn).acquire_owned().await;
         let (outcome, kept) = match (job, held) {
             (Job::Renew, _) => renewal.run().await,
             (Job::Check, Some(token)) => {

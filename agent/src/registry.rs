@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tracing::error;
 
 use crate::error::{AgentError, Kind};
@@ -239,7 +239,8 @@ impl Registry {
 /// Runs the worker of a profile, and starts it again from what is stored if it panics.
 fn supervise(name: ProfileName, shared: Arc<Shared>) -> Handle {
     let (handle, mut inbox, view) = Handle::new();
-    let first = Worker::new(name.clone(), Arc::clone(&shared), view.clone());
+    let turn = Arc::new(Semaphore::new(1));
+    let first = Worker::new(name.clone(), Arc::clone(&shared), Arc::clone(&turn), view.clone());
     tokio::spawn(async move {
         let mut worker = first;
         loop {
@@ -248,7 +249,7 @@ fn supervise(name: ProfileName, shared: Arc<Shared>) -> Handle {
                 Ok(()) => return,
                 Err(_) => error!(profile = %name, "the task of a profile panicked; it is started again"),
             }
-            worker = Worker::new(name.clone(), Arc::clone(&shared), view.clone());
+            worker = Worker::new(name.clone(), Arc::clone(&shared), Arc::clone(&turn), view.clone());
         }
     });
     handle

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
 use crate::clock::Moment;
@@ -74,6 +75,9 @@ pub struct RenewalJob {
     pub intent: Option<Intent>,
     /// Of the session.
     pub generation: Generation,
+    /// One place: a worker that was started again waits for the renewal of the one that panicked, which may
+    /// be spending the very token that the store still has.
+    pub turn: Arc<Semaphore>,
 }
 
 /// What the worker learns from a job about the secret and its place.

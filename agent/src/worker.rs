@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::Moment;
@@ -40,6 +40,7 @@ pub struct Worker {
     session: Session,
     generation: Generation,
     record: Arc<Record>,
+    turn: Arc<Semaphore>,
     refresh: Option<RefreshToken>,
     unsaved: Option<Unsaved>,
     /// When the store is asked again to take what it refused, or to give up what has to go.
@@ -60,7 +61,12 @@ pub struct Worker {
 
 impl Worker {
     /// A worker for what is recorded of the profile.
-    pub fn new(name: ProfileName, shared: Arc<Shared>, view: watch::Sender<Arc<View>>) -> Self {
+    pub fn new(
+        name: ProfileName,
+        shared: Arc<Shared>,
+        turn: Arc<Semaphore>,
+        view: watch::Sender<Arc<View>>,
+    ) -> Self {
         let generation = Generation::default();
         let record = shared.state.record(&name);
         let session = restore(record.as_ref(), generation.advance(), shared.now());
@@ -70,6 +76,7 @@ impl Worker {
             generation,
             record: Arc::new(record.unwrap_or_default()),
             shared,
+            turn,
             refresh: None,
             unsaved: None,
             store_at: None,
@@ -115,6 +122,8 @@ impl Worker {
             Command::Tick => self.on_tick(),
             Command::SignOut(revoke_fixed, reply) if !self.signing_out => self.sign_out(revoke_fixed, reply),
             Command::Drain(reply) => self.drain(reply),
+            #[cfg(test)]
+            Command::Panic => panic!("asked to"),
             later @ (Command::Install(..) | Command::SignOut(..)) => self.queued.push_back(later),
         }
     }
@@ -206,6 +215,7 @@ impl Worker {
             unsaved: self.unsaved.is_some(),
             intent: self.record.intent.clone().filter(|_| self.refresh.is_none()),
             generation: self.generation.take(),
+            turn: Arc::clone(&self.turn),
         };
         let held = self.session.held().map(|held| held.token.clone());
         self.running = Some(spawn(job, renewal, held));

@@ -191,3 +191,22 @@ async fn a_stopping_agent_offers_the_store_once_more_what_it_would_forget() {
     agent.registry.drain(Duration::from_secs(1)).await;
     assert_eq!(agent.stored().as_deref(), Some("refresh-1"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_panics_in_mid_renewal_is_started_again_and_spends_no_token_twice() {
+    let agent = Arc::new(Agent::signed_in().await);
+    agent.provider.held.send_replace(true);
+    agent.clock.jump(200);
+    let caller = tokio::spawn({
+        let agent = Arc::clone(&agent);
+        async move { agent.token(0, 30).await }
+    });
+    agent.provider.called(1).await;
+    agent.worker().panic().await;
+    assert_eq!(caller.await.unwrap().unwrap_err().kind, ErrorKind::Internal);
+    pass(1).await;
+    assert_eq!(agent.provider.calls(), 1, "the new worker waits for the renewal of the old one");
+    agent.provider.held.send_replace(false);
+    assert_eq!(agent.token(0, 30).await.unwrap(), "access-2");
+    assert_eq!(agent.stored().as_deref(), Some("refresh-2"));
+}

@@ -245,9 +245,16 @@ fn unnamed(registry: &Registry, authority: &str) -> ProfileName {
     }
     let fallback = ProfileName::fallback();
     let free = sessions.profiles.get(&fallback).is_none_or(|record| record.signed_out);
-    registry
-        .of_authority(authority)
-        .unwrap_or_else(|| if free { fallback } else { ProfileName::after_host(canonical(authority)) })
+    registry.of_authority(authority).unwrap_or_else(|| {
+        if free {
+            return fallback;
+        }
+        // Two authorities of one host are two profiles.
+        let first = ProfileName::after_host(canonical(authority));
+        let next = |number| ProfileName::imported(&format!("{first}-{number}"));
+        let mut names = std::iter::once(first.clone()).chain((2..).map(next));
+        names.find(|name| !sessions.profiles.contains_key(name)).unwrap_or(first.clone())
+    })
 }
 
 /// Plain http is for this machine only: tokens would be read on the way.

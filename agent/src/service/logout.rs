@@ -17,6 +17,7 @@ use crate::neighbours::{self, Neighbour};
 use crate::profile::ProfileName;
 use crate::registry::Registry;
 use crate::signout::SignedOut;
+use crate::store::StoreError;
 use crate::verdict::Standing;
 
 /// One outcome per profile.
@@ -28,12 +29,16 @@ pub type Outcomes = Pin<Box<dyn Stream<Item = Result<LogoutOutcome, Status>> + S
 /// Where the profile is not known.
 pub async fn logout(registry: &Arc<Registry>, asked: LogoutRequest) -> Result<Outcomes, AgentError> {
     let all = matches!(asked.target, Some(Target::All(true)));
-    let names = match asked.target {
+    let (names, unsearched) = match asked.target {
         Some(Target::All(true)) => everything(registry).await,
-        Some(Target::Profile(name)) => one(registry, &name)?,
-        Some(Target::All(false)) | None => one(registry, "")?,
+        Some(Target::Profile(name)) => (one(registry, &name)?, Vec::new()),
+        Some(Target::All(false)) | None => (one(registry, "")?, Vec::new()),
     };
-    let (outcomes, stream) = mpsc::channel(names.len().max(1));
+    let (outcomes, stream) = mpsc::channel((names.len() + unsearched.len()).max(1));
+    for why in unsearched {
+        let result = Outcome::NotSearched.into();
+        let _ = outcomes.try_send(Ok(LogoutOutcome { result, detail: why, ..LogoutOutcome::default() }));
+    }
     for name in names {
         let (registry, outcomes) = (Arc::clone(registry), outcomes.clone());
         tokio::spawn(async move {
@@ -67,15 +72,17 @@ fn one(registry: &Registry, name: &str) -> Result<BTreeSet<ProfileName>, AgentEr
 }
 
 /// Every profile that the agent, the state files, the keychain and the files know, and those that are being
-/// signed in.
-async fn everything(registry: &Registry) -> BTreeSet<ProfileName> {
+/// signed in. With the stores that would not tell, and why; one that is not there has nothing to tell.
+async fn everything(registry: &Registry) -> (BTreeSet<ProfileName>, Vec<String>) {
     let mut names: BTreeSet<_> = registry.shared.state.snapshot().profiles.keys().cloned().collect();
     names.extend(registry.logins.names());
     let signed_in = |handle: &Handle| handle.view().standing != Standing::SignedOut;
     names
         .extend(registry.workers().into_iter().filter(|(_, handle)| signed_in(handle)).map(|(name, _)| name));
-    names.extend(registry.shared.ladder.list_all().await.profiles.into_keys());
-    names
+    let stored = registry.shared.ladder.list_all().await;
+    names.extend(stored.profiles.into_keys());
+    let silent = stored.errors.into_iter().filter(|(_, error)| !matches!(error, StoreError::Unavailable(_)));
+    (names, silent.map(|(_, error)| error.to_string()).collect())
 }
 
 fn outcome(name: &ProfileName, result: SignedOut) -> LogoutOutcome {

@@ -57,6 +57,7 @@ async fn show(context: &Context, mut events: Events<LogoutOutcome>) -> Result<Ve
 /// The profile, and the host where it is not this one.
 fn whose(outcome: &LogoutOutcome) -> String {
     match outcome.host.as_str() {
+        "" if outcome.profile.is_empty() => "note".to_owned(),
         "" => outcome.profile.clone(),
         host => format!("{} (of host {host})", outcome.profile),
     }
@@ -78,6 +79,7 @@ fn phrase(outcome: &LogoutOutcome) -> String {
         Outcome::NothingStored => "nothing was stored".to_owned(),
         Outcome::OtherHost => "left as it is; sign out on that host".to_owned(),
         Outcome::NotRemoved => format!("signed out; what is stored could not be removed ({detail})"),
+        Outcome::NotSearched => format!("forgotten sessions could not be searched for: {detail}"),
         // A result of a later version.
         Outcome::Unspecified => format!("signed out {detail}").trim_end().to_owned(),
     }
@@ -97,6 +99,6 @@ mod tests {
         }
         assert!(seen.contains("removed here; the provider refused to revoke (x)"));
         assert!(seen.contains("revoked") && seen.contains("nothing was stored"));
-        assert_eq!(seen.len(), 10);
+        assert_eq!(seen.len(), 11);
     }
 }
