@@ -59,6 +59,22 @@ fn a_person_without_the_offline_role_learns_why() {
 }
 
 #[test]
+fn a_person_signs_in_on_another_device() {
+    let Some(realm) = Realm::new(&[]) else { return };
+    let home = Home::new();
+    let person = |url: &str| {
+        let done = realm.sign_in(url).submit(&[("accept", "Yes")]);
+        assert!(done.page.body.contains("Device Login Successful"), "{done:?}");
+    };
+    home.login_on_another_device("kc", &realm.authority, person).ok();
+    assert_eq!(realm.user_info(&home.token("kc")), 200);
+    let other = Home::new();
+    let refuse = |url: &str| drop(realm.sign_in(url).submit(&[("cancel", "No")]));
+    let refused = other.login_on_another_device("kc", &realm.authority, refuse).fails_with(3);
+    assert!(refused.stderr.contains("LOGIN_DENIED"), "{}", refused.stderr);
+}
+
+#[test]
 fn one_renewal_serves_a_hundred_callers_who_find_no_valid_token() {
     let Some(realm) = Realm::new(&[]) else { return };
     let home = signed_in(&realm);

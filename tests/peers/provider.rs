@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use seqera_tests::oidc_provider::OidcProvider;
-use seqera_tests::{Home, browser, eventually, http};
+use seqera_tests::{Home, Visit, browser, eventually, http};
 use serde_json::Value;
 
 const USER: &str = "ada@provider.test";
@@ -27,6 +27,45 @@ fn a_login_is_renewed_on_schedule_and_no_refresh_token_is_used_twice() {
         caller.finish(LIMIT).ok();
     }
     assert_eq!((provider.count("grant.revoked"), provider.count("grant.error")), (0, 0));
+}
+
+#[test]
+fn one_renewal_serves_a_hundred_callers_who_find_no_valid_token() {
+    let Some(provider) = OidcProvider::start(3600) else { return };
+    let home = Home::new();
+    home.login_at("other", &provider.authority, "ada");
+    // A started agent has no access token: it is in the state of one whose token has expired.
+    home.seqera("agent restart").run().ok();
+    let callers: Vec<_> = (0..100).map(|_| home.seqera("token --profile other").start()).collect();
+    callers.into_iter().for_each(|caller| drop(caller.finish(LIMIT).ok()));
+    assert_eq!((provider.count("refresh_token.consumed"), provider.count("grant.error")), (1, 0));
+}
+
+#[test]
+fn a_person_signs_in_on_another_device() {
+    let Some(provider) = OidcProvider::start(3600) else { return };
+    let home = Home::new();
+    // The first form is the code's, which its script sends; the second asks whether this is the device.
+    let person = |url: &str| {
+        let done = Visit::open(url).submit(&[]).submit(&[("confirm", "yes")]);
+        assert!(done.page.body.contains("Sign-in Success"), "{done:?}");
+    };
+    home.login_on_another_device("other", &provider.authority, person).ok();
+    assert_eq!(user_info(&provider, &home.token("other")), 200);
+}
+
+#[test]
+fn a_refresh_token_that_is_too_old_is_the_end_of_the_session() {
+    // It dies before the access token is half way through its life.
+    let Some(provider) = OidcProvider::start_with(8, 2) else { return };
+    let home = Home::new();
+    home.login_at("other", &provider.authority, "ada");
+    let expired = eventually(LIMIT, "the end of the session", || {
+        let run = home.seqera("token --profile other -o json").run();
+        (run.code != Some(0)).then_some(run)
+    });
+    assert_eq!(expired.fails_with(3).error_json()["reason"], "LOGIN_EXPIRED");
+    assert_eq!(provider.count("grant.error"), 1);
 }
 
 #[test]

@@ -192,6 +192,19 @@ impl Home {
         login.finish(AGENT_LIMIT)
     }
 
+    /// A login on another device, which is played by `person`, who gets the address with the code in it.
+    #[track_caller]
+    pub fn login_on_another_device(&self, profile: &str, authority: &str, person: impl FnOnce(&str)) -> Run {
+        let args = format!("login --device -o json --profile {profile} --authority {authority}");
+        let mut login = self.seqera(&args).start();
+        let code: Value = login.until("device code", |output| {
+            let lines = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            lines.into_iter().find(|line| line["event"] == "device_code")
+        });
+        person(code["verification_uri_complete"].as_str().expect("an address with the code"));
+        login.finish(AGENT_LIMIT)
+    }
+
     /// The access token of a profile, from the agent.
     #[track_caller]
     pub fn token(&self, profile: &str) -> String {

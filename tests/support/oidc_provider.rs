@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
@@ -17,6 +17,8 @@ pub struct OidcProvider {
     /// Its issuer address.
     pub authority: String,
     child: Child,
+    // Held open: it also prints advice there.
+    _stdout: BufReader<ChildStdout>,
 }
 
 impl OidcProvider {
@@ -24,6 +26,12 @@ impl OidcProvider {
     /// or the packages are missing.
     #[track_caller]
     pub fn start(access_lifetime: u32) -> Option<Self> {
+        Self::start_with(access_lifetime, 86_400)
+    }
+
+    /// The same, with refresh tokens that live `refresh_lifetime` seconds.
+    #[track_caller]
+    pub fn start_with(access_lifetime: u32, refresh_lifetime: u32) -> Option<Self> {
         if !skip::have(&["node"], "install Node.js 20 or later") {
             return None;
         }
@@ -33,7 +41,7 @@ impl OidcProvider {
         }
         let mut child = Command::new("node")
             .arg("server.mjs")
-            .arg(access_lifetime.to_string())
+            .args([access_lifetime, refresh_lifetime].map(|seconds| seconds.to_string()))
             .current_dir(folder())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -41,12 +49,12 @@ impl OidcProvider {
             .spawn()
             .expect("node can be started");
         let mut line = String::new();
-        let stdout = child.stdout.take().expect("standard output is a pipe");
-        BufReader::new(stdout).read_line(&mut line).expect("the provider says where it serves");
+        let mut stdout = BufReader::new(child.stdout.take().expect("standard output is a pipe"));
+        stdout.read_line(&mut line).expect("the provider says where it serves");
         let ready: Value = serde_json::from_str(&line)
             .unwrap_or_else(|error| panic!("oidc-provider did not start: {error} in {line:?}"));
         let authority = ready["authority"].as_str().expect("the line names the authority").to_owned();
-        Some(Self { authority, child })
+        Some(Self { authority, child, _stdout: stdout })
     }
 
     /// How often an event of the provider happened: `grant.success`, `grant.error`, `grant.revoked`,

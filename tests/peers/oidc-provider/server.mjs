@@ -1,7 +1,7 @@
 // A certified OpenID provider as a second party to test against: PKCE required, refresh tokens rotate, a
 // reused one revokes its family, revocation is offered. Every login is let in at once, without a page.
 //
-// usage: node server.mjs <access token lifetime in seconds>
+// usage: node server.mjs <access token lifetime in seconds> <refresh token lifetime in seconds>
 // Prints one line, {"authority": "http://127.0.0.1:<port>"}, when it serves; ends when its input closes.
 
 import { createServer } from 'node:http';
@@ -14,28 +14,30 @@ const EVENTS = [
   'refresh_token.destroyed', 'refresh_token.saved', 'revocation.error',
 ];
 
-function configuration(accessLifetime) {
+function configuration(accessLifetime, refreshLifetime) {
   return {
     clients: [{
       client_id: 'seqera_ai_cli',
       application_type: 'native', // any port of the loopback address (RFC 8252, section 7.3)
       token_endpoint_auth_method: 'none',
       redirect_uris: ['http://127.0.0.1/callback'],
-      grant_types: ['authorization_code', 'refresh_token'],
+      grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
       response_types: ['code'],
     }],
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
     conformIdTokenClaims: false, // the email goes into the ID token, too
     cookies: { keys: ['only for tests'] },
-    features: { devInteractions: { enabled: false }, revocation: { enabled: true } },
+    features: {
+      deviceFlow: { enabled: true }, devInteractions: { enabled: false }, revocation: { enabled: true },
+    },
     findAccount: (_ctx, id) => ({ accountId: id, claims: () => USER }),
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     pkce: { required: () => true },
     rotateRefreshToken: true,
     ttl: {
-      AccessToken: accessLifetime, AuthorizationCode: 60, Grant: 86400, IdToken: 600, Interaction: 600,
-      RefreshToken: 86400, Session: 86400,
+      AccessToken: accessLifetime, AuthorizationCode: 60, Grant: 86400, IdToken: 600, DeviceCode: 600,
+      Interaction: 600, RefreshToken: refreshLifetime, Session: 86400,
     },
   };
 }
@@ -65,7 +67,7 @@ const server = createServer();
 server.listen(0, '127.0.0.1');
 await once(server, 'listening');
 const authority = `http://127.0.0.1:${server.address().port}`;
-const provider = new Provider(authority, configuration(Number(process.argv[2])));
+const provider = new Provider(authority, configuration(...process.argv.slice(2).map(Number)));
 const counts = countEvents(provider);
 const callback = provider.callback();
 
