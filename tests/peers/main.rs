@@ -4,4 +4,5 @@ mod chromium;
 mod glewlwyd;
 mod keychain;
 mod keycloak;
+mod platform;
 mod provider;

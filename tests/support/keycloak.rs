@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::process::{Invocation, Running};
 use crate::reaper::Reaper;
+use crate::sandbox::Sandbox;
 use crate::visit::{Visit, encoded};
 use crate::{binaries, http, skip};
 
@@ -117,6 +118,22 @@ impl Realm {
     #[track_caller]
     pub fn sign_in(&self, authorization_url: &str) -> Visit {
         self.fill_in(Visit::open(authorization_url))
+    }
+
+    /// Starts a sandbox that is a Platform whose people sign in here, those that the list allows.
+    #[track_caller]
+    pub fn platform(&self, allow_list: &str) -> Sandbox {
+        Sandbox::platform(&json!({
+            "tower": {
+                "jwt": {"secret": "longer than the thirty-five characters that are asked for"},
+                "oidc": {
+                    "client": "seqera_platform",
+                    "secret": "shared by a Platform and its Keycloak",
+                    "issuer": self.authority,
+                },
+                "auth": {"oidc": {"allow-list": [allow_list]}},
+            },
+        }))
     }
 
     /// Fills in the form that asks for name and password.

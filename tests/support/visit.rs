@@ -39,6 +39,20 @@ impl Visit {
         follow(self.cookies, url.to_owned(), page)
     }
 
+    /// Follows the page's first link whose address begins like this.
+    ///
+    /// # Panics
+    /// Where there is none.
+    #[must_use]
+    #[track_caller]
+    pub fn click(self, beginning: &str) -> Self {
+        let mut links = self.page.body.split("<a").skip(1).map(|link| attribute(link, "href"));
+        let link = links.find(|link| link.starts_with(beginning));
+        let link = link.unwrap_or_else(|| panic!("no link {beginning} at {}: {:?}", self.url, self.page));
+        let url = absolute(&self.url, &link);
+        self.go_to(&url)
+    }
+
     /// Sends JSON as a script of the page does, which stays where it is.
     ///
     /// # Panics

@@ -11,7 +11,7 @@ pub(crate) fn enter(wrong: Option<&str>) -> Response {
         None => (StatusCode::OK, String::new()),
         Some(code) => {
             let text = format!(
-                "<p role=\"alert\">No sign-in waits for <code>{}</code>. It may be mistyped, decided or expired.</p>",
+                "<p role=\"alert\">No sign-in waits for <code class=\"user-code\">{}</code>. It may be mistyped, decided or expired.</p>",
                 escape(code)
             );
             (StatusCode::BAD_REQUEST, text)
@@ -21,7 +21,7 @@ pub(crate) fn enter(wrong: Option<&str>) -> Response {
         "<h1>Sign in on another device</h1>{complaint}\
          <form method=\"get\"><label>The code that your terminal shows\
          <input name=\"user_code\" autocomplete=\"off\" autocapitalize=\"characters\" spellcheck=\"false\" \
-         required autofocus></label><button>Continue</button></form>"
+         required autofocus></label><button class=\"main alone\">Continue</button></form>"
     );
     show(status, &body)
 }

@@ -33,7 +33,8 @@ impl Question<'_> {
         // RFC 8628, 3.3.1: the code is shown, so that a stranger's is noticed.
         let device = self.purpose.user_code.as_deref().map(|code| {
             format!(
-                "<p>It runs on another device. Does your terminal show <strong>{}</strong>? If not, deny.</p>",
+                "<p>It runs on another device. Does your terminal show <strong class=\"user-code\">{}</strong>? \
+                 If not, deny.</p>",
                 escape(code)
             )
         });

@@ -26,10 +26,11 @@ const PACKAGES: [(&str, &str); 12] = [
 ];
 
 /// One part for each peer, so that the time of each is seen.
-pub(crate) const TESTS: [Part; 5] = [
+pub(crate) const TESTS: [Part; 6] = [
     ("peer: GNOME Keyring", || test("keychain")),
     ("peer: oidc-provider", || test("provider")),
     ("peer: Keycloak", || test("keycloak")),
+    ("peer: a Platform with Keycloak", || test("platform")),
     ("peer: Glewlwyd", || test("glewlwyd")),
     ("peer: Chromium", || test("chromium")),
 ];

@@ -6,8 +6,8 @@ use url::Url;
 
 use super::admission::denied;
 use super::answer::clean;
-use super::discovery::{Metadata, misconfigured, same_issuer, unreachable};
-use crate::error::AgentError;
+use super::discovery::{Metadata, misconfigured, same_issuer};
+use crate::error::{AgentError, Kind};
 use crate::issuer::{Callback, CallbackRequest, Flow};
 use crate::page;
 use crate::profile::Profile;
@@ -93,7 +93,14 @@ fn refusal(authority: &str, code: &str, description: &str) -> AgentError {
     let (code, description) = (clean(code, ""), clean(description, ""));
     let why = if description.is_empty() { code.clone() } else { format!("{code}, {description}") };
     match code.as_str() {
-        "temporarily_unavailable" | "server_error" => unreachable(authority, &why),
+        "temporarily_unavailable" | "server_error" => {
+            let why = format!("{authority} could not finish the sign-in: {why}");
+            AgentError::new(
+                Kind::Unreachable,
+                why,
+                "run 'seqera login' again in a while; nothing was changed",
+            )
+        }
         "invalid_request" | "invalid_scope" | "unauthorized_client" | "unsupported_response_type" => {
             misconfigured(&format!("{authority} refuses this client: {why}"))
         }

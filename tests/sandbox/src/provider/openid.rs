@@ -1,6 +1,8 @@
 //! An OIDC provider through its discovery document: authorization code with PKCE and an ID token that is checked.
 
-use openidconnect::core::{CoreIdToken, CoreIdTokenVerifier, CoreJsonWebKeySet, CoreProviderMetadata};
+use openidconnect::core::{
+    CoreIdToken, CoreIdTokenVerifier, CoreJsonWebKeySet, CoreJwsSigningAlgorithm, CoreProviderMetadata,
+};
 use openidconnect::{ClientId, ClientSecret, IssuerUrl};
 use reqwest::Client;
 use serde::Deserialize;
@@ -61,7 +63,8 @@ pub(super) async fn identify(
         ClientSecret::new(provider.secret.clone()),
         metadata.issuer().clone(),
         keys,
-    );
+    )
+    .set_allowed_algs(public_key_algorithms(&metadata));
     let claims = answer.id_token.claims(&verifier, &departure.nonce);
     let claims =
         claims.map_err(|error| provider.fails(format_args!("the ID token does not hold: {error}")))?;
@@ -78,6 +81,15 @@ pub(super) async fn identify(
     }
     let email = about.email.ok_or_else(|| provider.fails("the provider tells no e-mail address"))?;
     Ok(Identity { email, name: about.name })
+}
+
+/// Those that the provider announces: a Keycloak or Entra ID may sign with elliptic curves. None with a shared
+/// secret, and never `none`.
+fn public_key_algorithms(metadata: &CoreProviderMetadata) -> Vec<CoreJwsSigningAlgorithm> {
+    use CoreJwsSigningAlgorithm as Alg;
+    let secret = [Alg::None, Alg::HmacSha256, Alg::HmacSha384, Alg::HmacSha512];
+    let announced = metadata.id_token_signing_alg_values_supported().iter();
+    announced.filter(|alg| !secret.contains(alg)).cloned().collect()
 }
 
 /// Basic authentication is what every provider must support (RFC 6749, 2.3.1); a form where it is not offered.

@@ -78,7 +78,7 @@ async fn a_provider_that_names_nobody_gets_its_tokens_back() {
 #[tokio::test]
 async fn an_id_token_that_fails_a_check_gives_its_tokens_back() {
     type Change = fn(&mut Value);
-    let changes: [(&str, Change); 8] = [
+    let changes: [(&str, Change); 11] = [
         ("nonce", |claims| claims["nonce"] = json!("other")),
         ("nonce", |claims| drop(claims.as_object_mut().unwrap().remove("nonce"))),
         ("aud", |claims| claims["aud"] = json!("other")),
@@ -86,7 +86,10 @@ async fn an_id_token_that_fails_a_check_gives_its_tokens_back() {
         ("azp", |claims| claims["azp"] = json!("other")),
         ("iss", |claims| claims["iss"] = json!("https://other.test")),
         ("exp", |claims| claims["exp"] = json!(claims["iat"].as_i64().unwrap() - 700)),
-        ("shape", |claims| drop(claims.as_object_mut().unwrap().remove("sub"))),
+        ("no sub", |claims| drop(claims.as_object_mut().unwrap().remove("sub"))),
+        ("no iss", |claims| drop(claims.as_object_mut().unwrap().remove("iss"))),
+        ("no aud", |claims| drop(claims.as_object_mut().unwrap().remove("aud"))),
+        ("no exp", |claims| drop(claims.as_object_mut().unwrap().remove("exp"))),
     ];
     for (what, change) in changes {
         let bench = Bench::new().await;
@@ -115,6 +118,16 @@ async fn a_token_without_a_good_signature_is_refused() {
         let error = bench.oidc.finish(code(flow), None).await.unwrap_err();
         assert!(error.to_string().contains("ID token"), "{kind}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_good_signature_by_an_algorithm_that_the_provider_does_not_announce_is_refused() {
+    let bench = Bench::new().await;
+    let mut document = bench.double.discovery();
+    document["id_token_signing_alg_values_supported"] = json!(["ES256"]);
+    bench.double.script("GET /.well-known/openid-configuration", json_answer(200, &document));
+    let error = bench.finish_with(|_| {}).await.unwrap_err();
+    assert!(error.to_string().contains("ID token"), "{error}");
 }
 
 #[tokio::test]
