@@ -145,3 +145,15 @@ fn a_login_that_fails_leaves_the_session_before_it_as_it_was() {
     login.finish(LIMIT).fails_with(3);
     assert_eq!(home.token("work"), before);
 }
+
+/// RFC 8628, section 5.4: a sign-in that nobody asked for trains people to agree to anything.
+#[test]
+fn only_login_starts_a_login() {
+    let (home, sandbox) = (Home::new().with("SEQERA_BROWSER_AUTO_OPEN", "true"), Sandbox::calm());
+    let home = home.with("SEQERA_AUTH_DOMAIN", &sandbox.authority);
+    for command in ["token", "exec -- true", "whoami", "status", "agent start", "agent restart"] {
+        home.seqera(command).run();
+    }
+    home.seqera("token").run().fails_with(3);
+    assert_eq!((sandbox.count("authorize"), sandbox.count("discovery")), (0, 0));
+}
