@@ -6,6 +6,7 @@ mod authorization;
 mod device;
 mod discovery;
 mod id_token;
+mod jwks;
 
 use std::sync::Arc;
 

@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 /// Most characters of the provider's own words that go into a message.
 const WORDS: usize = 200;
 
-const BASE64URL: GeneralPurpose = GeneralPurpose::new(
+pub(super) const BASE64URL: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );

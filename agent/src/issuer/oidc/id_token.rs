@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::answer::{claims, clean};
 use super::discovery::{Fault, Metadata, same_issuer};
+use super::jwks;
 use crate::error::chain;
 use crate::http::{Http, Reply};
 use crate::issuer::Unservable;
@@ -82,7 +83,7 @@ async fn fetch(http: &Http, metadata: &Metadata) -> Result<CoreJsonWebKeySet, Fa
         Err(fault) => Err(fault.to_string()),
     };
     let reply = reply.map_err(|why| Fault::Transient(failed(&why), None))?;
-    let keys = if reply.is_success() { reply.json() } else { None };
+    let keys = if reply.is_success() { reply.json().and_then(jwks::read) } else { None };
     keys.ok_or_else(|| Fault::Misconfigured(failed(&format!("{url} is no JSON Web Key Set"))))
 }
 
