@@ -10,7 +10,7 @@ use crate::profile::{Profile, ProfileName};
 use crate::renewal::{Generation, Unsaved};
 use crate::schedule::{Held, keep_alive};
 use crate::secrets::{refresh_of, stored};
-use crate::shared::{Shared, unix};
+use crate::shared::{Shared, jitter, unix};
 use crate::state::{Record, StateError};
 use crate::store::{Patience, StoreKind, Stored};
 use crate::token::{Credential, Kind, RefreshToken};
@@ -208,7 +208,7 @@ async fn write(
 fn begin(granted: Granted, shared: &Shared) -> (Beginning, Option<RefreshToken>) {
     match granted.credential {
         Credential::Renewable(grant) => {
-            let held = Held::renewable(grant.access, granted.sent, shared.jitter());
+            let held = Held::renewable(grant.access, granted.sent, jitter());
             let beginning = Beginning {
                 kind: Kind::Renewable,
                 held: Some(held),

@@ -10,7 +10,8 @@ use tracing::info;
 use crate::clock::{Clock, Moment};
 use crate::issuer::{Issuer, Revocable, Revocation};
 use crate::profile::ProfileName;
-use crate::schedule::{Backoff, Jitter};
+use crate::schedule::Backoff;
+use crate::shared::jitter;
 
 /// How long something owed is tried again.
 const GIVE_UP: Duration = Duration::from_secs(24 * 3600);
@@ -88,8 +89,7 @@ impl Pending {
     fn next_due(&self, now: Moment) -> Option<Debt> {
         let mut debts = self.lock();
         let debt = debts.iter_mut().find(|debt| now.reached(debt.next))?;
-        let jitter = Jitter::from_draw(getrandom::u32().unwrap_or(u32::MAX / 2));
-        debt.next = now.plus(debt.backoff.after_failure(None, jitter).max(Duration::from_secs(1)));
+        debt.next = now.plus(debt.backoff.after_failure(None, jitter()).max(Duration::from_secs(1)));
         Some(debt.clone())
     }
 

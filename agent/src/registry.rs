@@ -90,12 +90,12 @@ impl Registry {
     /// The profile of an authority: one that is signed in before one that is not, then by name.
     pub fn of_authority(&self, authority: &str) -> Option<ProfileName> {
         let sessions = self.shared.state.snapshot();
-        let mut fitting: Vec<_> =
-            sessions.profiles.iter().filter(|(_, record)| record.profile.serves(authority)).collect();
-        fitting.sort_by_key(|(name, record)| (record.signed_out, (*name).clone()));
+        let fitting = sessions.profiles.iter().filter(|(_, record)| record.profile.serves(authority));
+        if let Some((name, _)) = fitting.min_by_key(|(name, record)| (record.signed_out, *name)) {
+            return Some(name.clone());
+        }
         let configured = self.configured.load();
-        let from_file = configured.iter().find(|(_, profile)| profile.serves(authority));
-        fitting.first().map(|(name, _)| (*name).clone()).or_else(|| from_file.map(|(name, _)| name.clone()))
+        configured.iter().find(|(_, profile)| profile.serves(authority)).map(|(name, _)| name.clone())
     }
 
     /// The worker of a known profile. Takes no lock.
@@ -123,14 +123,9 @@ impl Registry {
 
     /// Every name that configuration or state knows.
     pub fn names(&self) -> BTreeSet<ProfileName> {
-        let handles = self.handles.load();
-        let configured = self.configured.load();
-        let sessions = self.shared.state.snapshot();
-        let all = handles.keys().chain(configured.keys()).chain(sessions.profiles.keys());
-        // A worker that answered "signed out" for `default` makes no profile.
-        all.filter(|name| sessions.profiles.contains_key(*name) || configured.contains_key(*name))
-            .cloned()
-            .collect()
+        let (configured, sessions) = (self.configured.load(), self.shared.state.snapshot());
+        // Not the workers: one that answered "signed out" for `default` makes no profile.
+        configured.keys().chain(sessions.profiles.keys()).cloned().collect()
     }
 
     /// What the configuration file says of a profile.

@@ -38,11 +38,11 @@ impl Shared {
     pub fn now(&self) -> Moment {
         self.clock.now()
     }
+}
 
-    /// A fresh jitter. Without randomness the middle is as good.
-    pub fn jitter(&self) -> Jitter {
-        Jitter::from_draw(getrandom::u32().unwrap_or(u32::MAX / 2))
-    }
+/// A fresh jitter. Without randomness the middle is as good.
+pub fn jitter() -> Jitter {
+    Jitter::from_draw(getrandom::u32().unwrap_or(u32::MAX / 2))
 }
 
 /// Seconds since 1970, as the state files write times.

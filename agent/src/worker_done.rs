@@ -11,6 +11,7 @@ use crate::clock::Moment;
 use crate::issuer::Check;
 use crate::jobs::{JobDone, spawn_save};
 use crate::renewal::{Kept, Unsaved};
+use crate::shared::jitter;
 use crate::state::Record;
 use crate::verdict::{Outcome, Standing, Trouble};
 
@@ -39,7 +40,7 @@ impl Worker {
                 error!(profile = %self.name, %panic, "a job failed");
                 let outcome =
                     Outcome::Failed(Trouble::Transient(None), "the agent failed; see its log".into());
-                self.session.on_outcome(now, outcome, self.shared.jitter());
+                self.session.on_outcome(now, outcome, jitter());
             }
         }
         self.wake_waiters();
@@ -60,7 +61,7 @@ impl Worker {
         }
         self.refresh = kept.refresh.or(self.refresh.take());
         self.intent_unwritten = kept.intent_unwritten;
-        self.session.on_outcome(now, outcome, self.shared.jitter());
+        self.session.on_outcome(now, outcome, jitter());
         if ended {
             self.record_end();
         }
