@@ -5,6 +5,7 @@
 
 mod agent;
 mod args;
+mod ask;
 mod browser;
 mod config;
 mod context;

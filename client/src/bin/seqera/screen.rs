@@ -42,6 +42,11 @@ impl Screen {
         let _ = writeln!(stderr(), "{}", printable(text));
     }
 
+    /// A question on standard error; the answer stands in the same line.
+    pub(crate) fn question(&self, text: &str) {
+        let _ = write!(stderr(), "{}", printable(text)).and_then(|()| stderr().flush());
+    }
+
     /// For a program that follows what goes on: one object a line on standard error.
     pub(crate) fn event(&self, value: &Value) {
         let _ = writeln!(stderr(), "{value}");
@@ -109,6 +114,24 @@ pub(crate) fn table(rows: &[(&str, String)]) -> String {
     lines.join("\n")
 }
 
+/// Columns under their headings, as wide as what stands in them. A column that is empty in every row is
+/// left out.
+pub(crate) fn grid<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
+    let width = |column: usize| {
+        let widest = rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        if widest == 0 { 0 } else { widest.max(headings[column].chars().count()) }
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |cells: [&str; N]| {
+        let shown = cells.iter().zip(widths).filter(|(_, width)| *width > 0);
+        let padded: Vec<_> = shown.map(|(cell, width)| format!("{cell:width$}")).collect();
+        padded.join("  ").trim_end().to_owned()
+    };
+    let mut lines = vec![line(headings)];
+    lines.extend(rows.iter().map(|row| line(row.each_ref().map(String::as_str))));
+    lines.join("\n")
+}
+
 /// Texts of providers and Platforms may hold terminal escapes: no control character passes, but line ends.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
@@ -122,6 +145,14 @@ mod tests {
     fn values_stand_in_one_column_and_empty_rows_are_left_out() {
         let rows = [("Profile", "work".to_owned()), ("Last renewed", "now".into()), ("Note", String::new())];
         assert_eq!(table(&rows), "Profile:      work\nLast renewed: now");
+    }
+
+    #[test]
+    fn columns_align_and_an_empty_one_is_left_out() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned);
+        let rows = [row(["work", "", "signed in"]), row(["home-office", "", "signed out"])];
+        let shown = grid(["Profile", "Host", "State"], &rows);
+        assert_eq!(shown, "Profile      State\nwork         signed in\nhome-office  signed out");
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! What the terminal can do.
 
-use std::io::{IsTerminal, stdin};
+use std::io::{IsTerminal, stderr, stdin};
 
 /// True where a line can be read from standard input: from a terminal, and in its foreground, since a read
 /// from the background stops the whole process (SIGTTIN).
 pub(crate) fn readable() -> bool {
     stdin().is_terminal() && in_foreground()
+}
+
+/// True where a question is seen: questions go to standard error.
+pub(crate) fn shows_questions() -> bool {
+    stderr().is_terminal()
 }
 
 #[cfg(unix)]
