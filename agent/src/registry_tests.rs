@@ -7,7 +7,7 @@ use seqera_agent_proto::v1::ProfileSettings;
 use crate::error::Kind;
 use crate::fakes::{Agent, work};
 use crate::profile::{Profile, ProfileName};
-use crate::service::login::target;
+use crate::service::target::target;
 
 fn name(text: &str) -> ProfileName {
     text.parse().unwrap()

@@ -7,6 +7,7 @@ pub mod describe;
 pub mod login;
 pub mod logout;
 pub mod sessions;
+pub mod target;
 pub mod tokens;
 pub mod watcher;
 

@@ -1,5 +1,4 @@
-//! `Sessions.Login` and `Sessions.ImportToken`: which profile is meant, with which settings, and what its
-//! callers see of it.
+//! `Sessions.Login` and `Sessions.ImportToken`, and what their callers see of them.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,8 +9,7 @@ use seqera_agent_proto::v1::login_event::{
     self, AuthorizationUrl, DeviceCode, Event, Progress, SignedIn, Waiting,
 };
 use seqera_agent_proto::v1::{
-    CompleteLoginRequest, ImportTokenRequest, LoginEvent, LoginMethod, LoginRequest, ProfileSettings,
-    SessionStatus,
+    CompleteLoginRequest, ImportTokenRequest, LoginEvent, LoginMethod, LoginRequest, SessionStatus,
 };
 use tonic::Status;
 
@@ -20,8 +18,9 @@ use crate::install::Login;
 use crate::issuer::providers::Providers;
 use crate::issuer::{Check, Granted};
 use crate::login::{Installed, LoginHandle, LoginOptions, Method, Prompt, Stage};
-use crate::profile::{Profile, ProfileName, Provider, canonical};
+use crate::profile::{Profile, ProfileName};
 use crate::registry::Registry;
+use crate::service::target::target;
 use crate::service::{convert, describe};
 use crate::token::{AccessToken, Credential, Kind};
 use crate::verdict::{Standing, Trouble};
@@ -188,99 +187,6 @@ pub async fn import(
     let mut status = convert::status(&name, &registry.ensure(&name).view(), registry.shared.now());
     status.notes.extend(notes);
     Ok(status)
-}
-
-/// The profile that a login means, and its settings: what is given, else what it has, else the default.
-pub(crate) fn target(
-    registry: &Registry,
-    asked: &str,
-    given: &ProfileSettings,
-) -> Result<(ProfileName, Profile), AgentError> {
-    let name = if asked.is_empty() { unnamed(registry, &given.authority) } else { asked.parse()? };
-    let known = registry.shared.state.record(&name).map(|record| record.profile);
-    let known = known.filter(|known| !known.authority.is_empty()).or_else(|| registry.configured(&name));
-    let serves = |known: &Profile| known.serves(&given.authority);
-    if !asked.is_empty() && given.authority_is_default && known.as_ref().is_some_and(|known| !serves(known)) {
-        return Ok((name, merged(&ProfileSettings::default(), known.as_ref())?));
-    }
-    // What belongs to another authority is no default for this one.
-    let known = known.filter(|known| given.authority.is_empty() || known.serves(&given.authority));
-    Ok((name, merged(given, known.as_ref())?))
-}
-
-/// The Platform that a token given inline belongs to.
-///
-/// # Errors
-/// `MISCONFIGURED` for an authority that is no address, or not https.
-pub fn inline(given: &ProfileSettings) -> Result<Profile, AgentError> {
-    merged(given, None)
-}
-
-fn merged(given: &ProfileSettings, known: Option<&Profile>) -> Result<Profile, AgentError> {
-    let pick = |given: &str, known: Option<&String>, default: &str| match (given, known) {
-        ("", Some(known)) if !known.is_empty() => known.clone(),
-        ("", _) => default.to_owned(),
-        (given, _) => given.to_owned(),
-    };
-    let authority = pick(&given.authority, known.map(|p| &p.authority), Profile::CLOUD_AUTHORITY);
-    let profile = Profile {
-        authority: authority.trim_end_matches('/').to_owned(),
-        client_id: pick(&given.client_id, known.map(|p| &p.client_id), Profile::CLIENT_ID),
-        audience: pick(&given.audience, known.map(|p| &p.audience), Profile::AUDIENCE),
-        api_url: pick(&given.api_url, known.map(|p| &p.api_url), "").trim_end_matches('/').to_owned(),
-        backend_url: pick(&given.backend_url, known.map(|p| &p.backend_url), ""),
-        scopes: pick(&given.scopes, known.map(|p| &p.scopes), Profile::SCOPES),
-        provider: Provider::Platform,
-    };
-    check_authority(&profile.authority)?;
-    check_provider(&given.provider)?;
-    Ok(profile)
-}
-
-/// The profile of the authority; if there is none, `default` when that is free, else one after the host.
-fn unnamed(registry: &Registry, authority: &str) -> ProfileName {
-    let sessions = registry.shared.state.snapshot();
-    if authority.is_empty() {
-        return sessions.default_profile.clone().unwrap_or_else(ProfileName::fallback);
-    }
-    let fallback = ProfileName::fallback();
-    let free = sessions.profiles.get(&fallback).is_none_or(|record| record.signed_out);
-    registry.of_authority(authority).unwrap_or_else(|| {
-        if free {
-            return fallback;
-        }
-        // Two authorities of one host are two profiles.
-        let first = ProfileName::after_host(canonical(authority));
-        let next = |number| ProfileName::imported(&format!("{first}-{number}"));
-        let mut names = std::iter::once(first.clone()).chain((2..).map(next));
-        names.find(|name| !sessions.profiles.contains_key(name)).unwrap_or(first.clone())
-    })
-}
-
-/// Plain http is for this machine only: tokens would be read on the way.
-fn check_authority(authority: &str) -> Result<(), AgentError> {
-    let bad = |what: String| {
-        let hint = "give the API's address, for example --authority https://platform.example.com/api";
-        Err(AgentError::new(ErrorKind::Misconfigured, what, hint))
-    };
-    let Ok(url) = url::Url::parse(authority) else {
-        return bad(format!("'{authority}' is not an address"));
-    };
-    if url.scheme() == "https" || (url.scheme() == "http" && crate::http::is_loopback(&url)) {
-        return Ok(());
-    }
-    bad(format!("'{authority}' is not an https address"))
-}
-
-/// The contract has names for kinds of provider that this agent does not know yet.
-fn check_provider(provider: &str) -> Result<(), AgentError> {
-    match provider {
-        "" | "platform" => Ok(()),
-        other => {
-            let what = format!("this agent knows no provider {other:?}");
-            Err(AgentError::new(ErrorKind::BadRequest, what, "leave it out, or use 'platform'"))
-        }
-    }
 }
 
 fn bad_port(port: u32) -> AgentError {

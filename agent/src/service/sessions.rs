@@ -18,7 +18,7 @@ use crate::registry::Registry;
 use crate::service::login::{self, Events};
 use crate::service::logout::{self, Outcomes};
 use crate::service::tokens::hand_out;
-use crate::service::{convert, describe, until};
+use crate::service::{convert, describe, target, until};
 use crate::token::AccessToken;
 use crate::verdict::Ask;
 
@@ -98,7 +98,7 @@ impl Sessions {
         let name = match asked.subject {
             Some(Subject::InlineToken(token)) => {
                 let settings = asked.settings.unwrap_or_default();
-                return Ok((login::inline(&settings)?, AccessToken::new(token.trim())));
+                return Ok((target::inline(&settings)?, AccessToken::new(token.trim())));
             }
             Some(Subject::Profile(name)) => name,
             None => String::new(),

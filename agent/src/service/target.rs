@@ -1,0 +1,101 @@
+//! Which profile a login means, and with which settings: what is given, else what the profile has, else the
+//! default of its kind of provider (design, section 8).
+
+use seqera_agent_proto::v1::ProfileSettings;
+
+use crate::error::{AgentError, Kind};
+use crate::profile::{Profile, ProfileName, Provider, canonical};
+use crate::registry::Registry;
+
+/// The profile that a login means, and its settings: what is given, else what it has, else the default.
+pub(crate) fn target(
+    registry: &Registry,
+    asked: &str,
+    given: &ProfileSettings,
+) -> Result<(ProfileName, Profile), AgentError> {
+    let name = if asked.is_empty() { unnamed(registry, &given.authority) } else { asked.parse()? };
+    let known = registry.shared.state.record(&name).map(|record| record.profile);
+    let known = known.filter(|known| !known.authority.is_empty()).or_else(|| registry.configured(&name));
+    let serves = |known: &Profile| known.serves(&given.authority);
+    if !asked.is_empty() && given.authority_is_default && known.as_ref().is_some_and(|known| !serves(known)) {
+        return Ok((name, merged(&ProfileSettings::default(), known.as_ref())?));
+    }
+    // What belongs to another authority is no default for this one.
+    let known = known.filter(|known| given.authority.is_empty() || known.serves(&given.authority));
+    Ok((name, merged(given, known.as_ref())?))
+}
+
+/// The Platform that a token given inline belongs to.
+///
+/// # Errors
+/// `MISCONFIGURED` for an authority that is no address, or not https.
+pub fn inline(given: &ProfileSettings) -> Result<Profile, AgentError> {
+    merged(given, None)
+}
+
+fn merged(given: &ProfileSettings, known: Option<&Profile>) -> Result<Profile, AgentError> {
+    let pick = |given: &str, known: Option<&String>, default: &str| match (given, known) {
+        ("", Some(known)) if !known.is_empty() => known.clone(),
+        ("", _) => default.to_owned(),
+        (given, _) => given.to_owned(),
+    };
+    let authority = pick(&given.authority, known.map(|p| &p.authority), Profile::CLOUD_AUTHORITY);
+    let profile = Profile {
+        authority: authority.trim_end_matches('/').to_owned(),
+        client_id: pick(&given.client_id, known.map(|p| &p.client_id), Profile::CLIENT_ID),
+        audience: pick(&given.audience, known.map(|p| &p.audience), Profile::AUDIENCE),
+        api_url: pick(&given.api_url, known.map(|p| &p.api_url), "").trim_end_matches('/').to_owned(),
+        backend_url: pick(&given.backend_url, known.map(|p| &p.backend_url), ""),
+        scopes: pick(&given.scopes, known.map(|p| &p.scopes), Profile::SCOPES),
+        provider: Provider::Platform,
+    };
+    check_authority(&profile.authority)?;
+    check_provider(&given.provider)?;
+    Ok(profile)
+}
+
+/// The profile of the authority; if there is none, `default` when that is free, else one after the host.
+fn unnamed(registry: &Registry, authority: &str) -> ProfileName {
+    let sessions = registry.shared.state.snapshot();
+    if authority.is_empty() {
+        return sessions.default_profile.clone().unwrap_or_else(ProfileName::fallback);
+    }
+    let fallback = ProfileName::fallback();
+    let free = sessions.profiles.get(&fallback).is_none_or(|record| record.signed_out);
+    registry.of_authority(authority).unwrap_or_else(|| {
+        if free {
+            return fallback;
+        }
+        // Two authorities of one host are two profiles.
+        let first = ProfileName::after_host(canonical(authority));
+        let next = |number| ProfileName::imported(&format!("{first}-{number}"));
+        let mut names = std::iter::once(first.clone()).chain((2..).map(next));
+        names.find(|name| !sessions.profiles.contains_key(name)).unwrap_or(first.clone())
+    })
+}
+
+/// Plain http is for this machine only: tokens would be read on the way.
+fn check_authority(authority: &str) -> Result<(), AgentError> {
+    let bad = |what: String| {
+        let hint = "give the API's address, for example --authority https://platform.example.com/api";
+        Err(AgentError::new(Kind::Misconfigured, what, hint))
+    };
+    let Ok(url) = url::Url::parse(authority) else {
+        return bad(format!("'{authority}' is not an address"));
+    };
+    if url.scheme() == "https" || (url.scheme() == "http" && crate::http::is_loopback(&url)) {
+        return Ok(());
+    }
+    bad(format!("'{authority}' is not an https address"))
+}
+
+/// The contract has names for kinds of provider that this agent does not know yet.
+fn check_provider(provider: &str) -> Result<(), AgentError> {
+    match provider {
+        "" | "platform" => Ok(()),
+        other => {
+            let what = format!("this agent knows no provider {other:?}");
+            Err(AgentError::new(Kind::BadRequest, what, "leave it out, or use 'platform'"))
+        }
+    }
+}
