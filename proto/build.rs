@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use prost::Message;
+use prost_types::{FileDescriptorSet, MethodDescriptorProto};
+
+const PACKAGE: &str = "seqera.agent.v1";
 
 const FILES: [&str; 4] = [
     "seqera/agent/v1/errors.proto",
@@ -26,9 +29,48 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "seqera.agent.v1.TokenEvent",
         ])
         .build_transport(false)
-        .compile_fds(descriptors)?;
+        // Our client calls by the constants below: generated clients would make a program larger with each call.
+        .build_client(false)
+        .compile_fds(descriptors.clone())?;
+    std::fs::write(out.join("methods.rs"), methods(&descriptors))?;
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");
     }
     Ok(())
+}
+
+/// A module for each service, with a constant for each of its methods.
+fn methods(descriptors: &FileDescriptorSet) -> String {
+    let ours = descriptors.file.iter().filter(|file| file.package() == PACKAGE);
+    let services = ours.flat_map(|file| &file.service).map(|service| {
+        let constants: String =
+            service.method.iter().map(|method| constant(service.name(), method)).collect();
+        let (name, module) = (service.name(), service.name().to_lowercase());
+        format!("/// Service `{name}`.\npub mod {module} {{\n{constants}}}\n")
+    });
+    services.collect()
+}
+
+fn constant(service: &str, method: &MethodDescriptorProto) -> String {
+    let name = method.name();
+    let kind = if method.server_streaming() { "Streamed" } else { "Method" };
+    let message = |full: &str| format!("crate::v1::{}", full.rsplit('.').next().unwrap_or(full));
+    let (input, output) = (message(method.input_type()), message(method.output_type()));
+    format!(
+        "    /// `{service}.{name}`.\n    pub const {}: crate::call::{kind}<{input}, {output}> =\n        \
+         crate::call::{kind}::new(\"/{PACKAGE}.{service}/{name}\");\n",
+        screaming(name)
+    )
+}
+
+/// `GetAccessToken` becomes `GET_ACCESS_TOKEN`.
+fn screaming(name: &str) -> String {
+    let mut word = String::new();
+    for (at, letter) in name.char_indices() {
+        if at > 0 && letter.is_uppercase() {
+            word.push('_');
+        }
+        word.extend(letter.to_uppercase());
+    }
+    word
 }

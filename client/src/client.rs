@@ -1,18 +1,15 @@
 //! The calls.
 
 use std::fmt;
-use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use seqera_agent_proto::v1::{
-    self, control_client::ControlClient, describe_request::Subject, logout_request::Target,
-    sessions_client::SessionsClient, tokens_client::TokensClient,
-};
-use seqera_agent_proto::{MAX_MESSAGE_BYTES, place};
-use tonic::{Request, Response, Status};
+use prost::Message;
+use seqera_agent_proto::call::Method;
+use seqera_agent_proto::methods::{control, sessions, tokens};
+use seqera_agent_proto::place;
+use seqera_agent_proto::v1::{self, describe_request::Subject, logout_request::Target};
 
-use crate::link::{Link, origin};
 use crate::route::{Call, Route};
 use crate::{Error, Events, Options, Token, Watch, connect};
 
@@ -72,8 +69,7 @@ impl Client {
             min_valid: want.min_valid.and_then(|least| prost_types::Duration::try_from(least).ok()),
             rejected_sha256: want.rejected.as_deref().map(place::token_sha256).unwrap_or_default(),
         };
-        let call = |link, request| async move { tokens(link).get_access_token(request).await };
-        Ok(self.ask(message, call).await?.into())
+        Ok(self.ask(tokens::GET_ACCESS_TOKEN, message).await?.into())
     }
 
     /// The current token, then each new one and each sign-out.
@@ -82,8 +78,8 @@ impl Client {
     /// As [`Client::token`].
     pub async fn watch(&self) -> Result<Watch, Error> {
         let message = v1::WatchAccessTokenRequest { profile: self.profile(), authority: self.authority() };
-        let call = |link, request| async move { tokens(link).watch_access_token(request).await };
-        Ok(Watch(self.route.run(Call::open_ended().repeatable(), message, call).await?))
+        let call = Call::open_ended().repeatable();
+        Ok(Watch(self.route.open(call, tokens::WATCH_ACCESS_TOKEN, message).await?))
     }
 
     /// Who is signed in, from the agent's memory.
@@ -92,7 +88,7 @@ impl Client {
     /// As [`Client::token`]; being signed out is a state, not an error.
     pub async fn status(&self) -> Result<v1::SessionStatus, Error> {
         let message = v1::StatusRequest { profile: self.profile(), authority: self.authority() };
-        self.ask(message, |link, request| async move { sessions(link).status(request).await }).await
+        self.ask(sessions::STATUS, message).await
     }
 
     /// Every profile the agent knows, from its memory.
@@ -100,7 +96,7 @@ impl Client {
     /// # Errors
     /// As [`Client::token`].
     pub async fn list(&self) -> Result<v1::ListResponse, Error> {
-        self.ask(v1::ListRequest {}, |link, request| async move { sessions(link).list(request).await }).await
+        self.ask(sessions::LIST, v1::ListRequest {}).await
     }
 
     /// Signs in with a browser or on another device. An empty profile in the message means the client's own.
@@ -111,8 +107,7 @@ impl Client {
         if message.profile.is_empty() {
             message.profile = self.profile();
         }
-        let call = |link, request| async move { sessions(link).login(request).await };
-        Ok(Events(self.route.run(Call::open_ended(), message, call).await?))
+        self.route.open(Call::open_ended(), sessions::LOGIN, message).await
     }
 
     /// Hands the running login of a profile the address that its browser ended on, as a person pasted it.
@@ -121,8 +116,8 @@ impl Client {
     /// As [`Client::token`]; `BAD_REQUEST` for another answer than the right one, and the login goes on.
     pub async fn complete_login(&self, profile: &str, answer: &str) -> Result<(), Error> {
         let message = v1::CompleteLoginRequest { profile: profile.to_owned(), answer: answer.to_owned() };
-        let call = |link, request| async move { sessions(link).complete_login(request).await };
-        self.route.run(Call::within(self.route.options.deadline), message, call).await.map(drop)
+        let call = Call::within(self.route.options.deadline);
+        self.route.ask(call, sessions::COMPLETE_LOGIN, message).await.map(drop)
     }
 
     /// Signs in with a personal access token, which is checked at the Platform before it is kept.
@@ -139,8 +134,7 @@ impl Client {
             settings: Some(settings),
             token: token.to_owned(),
         };
-        let call = |link, request| async move { sessions(link).import_token(request).await };
-        self.route.run(Call::within(IMPORT), message, call).await
+        self.route.ask(Call::within(IMPORT), sessions::IMPORT_TOKEN, message).await
     }
 
     /// Signs the profile out; with `revoke` a personal access token is deleted at the Platform, too.
@@ -161,8 +155,7 @@ impl Client {
 
     async fn sign_out(&self, target: Target, revoke: bool) -> Result<Events<v1::LogoutOutcome>, Error> {
         let message = v1::LogoutRequest { target: Some(target), revoke };
-        let call = |link, request| async move { sessions(link).logout(request).await };
-        Ok(Events(self.route.run(Call::open_ended(), message, call).await?))
+        self.route.open(Call::open_ended(), sessions::LOGOUT, message).await
     }
 
     /// Asks the Platform who the profile is.
@@ -191,7 +184,7 @@ impl Client {
         settings: v1::ProfileSettings,
     ) -> Result<v1::Description, Error> {
         let message = v1::DescribeRequest { subject: Some(subject), settings: Some(settings) };
-        self.ask(message, |link, request| async move { sessions(link).describe(request).await }).await
+        self.ask(sessions::DESCRIBE, message).await
     }
 
     /// Version, process, socket and store of the agent.
@@ -199,7 +192,7 @@ impl Client {
     /// # Errors
     /// As [`Client::token`].
     pub async fn info(&self) -> Result<v1::InfoResponse, Error> {
-        self.ask(v1::InfoRequest {}, |link, request| async move { control(link).info(request).await }).await
+        self.ask(control::INFO, v1::InfoRequest {}).await
     }
 
     /// Has the agent read its configuration again; the answer names what it could not read.
@@ -207,8 +200,7 @@ impl Client {
     /// # Errors
     /// As [`Client::token`].
     pub async fn reload(&self) -> Result<Vec<String>, Error> {
-        let call = |link, request| async move { control(link).reload(request).await };
-        Ok(self.ask(v1::ReloadRequest {}, call).await?.problems)
+        Ok(self.ask(control::RELOAD, v1::ReloadRequest {}).await?.problems)
     }
 
     /// Stops the agent and waits until nobody listens where it did. Never starts one to stop it.
@@ -217,19 +209,18 @@ impl Client {
     /// As [`Client::token`]; refused while something lives only in memory, unless forced.
     pub async fn shutdown(&self, force: bool) -> Result<(), Error> {
         let once = Call::within(STOP).of_a_running_agent();
-        let call = |link, request| async move { control(link).shutdown(request).await };
-        self.route.run(once, v1::ShutdownRequest { force }, call).await?;
+        self.route.ask(once, control::SHUTDOWN, v1::ShutdownRequest { force }).await?;
         self.route.gone(STOP).await
     }
 
     /// A call that may be repeated, within the deadline of the options.
-    async fn ask<M, R, F, Fut>(&self, message: M, call: F) -> Result<R, Error>
-    where
-        M: Clone,
-        F: Fn(Link, Request<M>) -> Fut,
-        Fut: Future<Output = Result<Response<R>, Status>>,
-    {
-        self.route.run(Call::within(self.route.options.deadline).repeatable(), message, call).await
+    async fn ask<M: Message, R: Message + Default>(
+        &self,
+        method: Method<M, R>,
+        message: M,
+    ) -> Result<R, Error> {
+        let call = Call::within(self.route.options.deadline).repeatable();
+        self.route.ask(call, method, message).await
     }
 
     fn profile(&self) -> String {
@@ -239,16 +230,4 @@ impl Client {
     fn authority(&self) -> String {
         self.route.options.authority.clone()
     }
-}
-
-fn tokens(link: Link) -> TokensClient<Link> {
-    TokensClient::with_origin(link, origin()).max_decoding_message_size(MAX_MESSAGE_BYTES)
-}
-
-fn sessions(link: Link) -> SessionsClient<Link> {
-    SessionsClient::with_origin(link, origin()).max_decoding_message_size(MAX_MESSAGE_BYTES)
-}
-
-fn control(link: Link) -> ControlClient<Link> {
-    ControlClient::with_origin(link, origin()).max_decoding_message_size(MAX_MESSAGE_BYTES)
 }

@@ -20,11 +20,12 @@
 //! - `route`: the way to the right agent, with deadline and repeats
 //! - `connect`: finds the socket, distrusts what is not ours, dials
 //! - `autostart`: starts an agent where none listens
-//! - `link`: one HTTP/2 connection, in the shape that the generated code wants
+//! - `link`, `codec`: one HTTP/2 connection, and messages as bytes on it
 //! - [`token`], [`error`]: what comes back
 
 mod autostart;
 mod client;
+mod codec;
 mod connect;
 pub mod error;
 mod link;

@@ -1,4 +1,4 @@
-//! One HTTP/2 connection to the agent, in the shape that the generated clients want. tonic's own channel
+//! One HTTP/2 connection to the agent, in the shape that tonic's calls want. tonic's own channel
 //! brings balancing, reconnecting and its worker tasks; one call over one socket needs none of them.
 
 use std::future::Future;
@@ -6,18 +6,22 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tonic::Status;
+use seqera_agent_proto::MAX_MESSAGE_BYTES;
 use tonic::body::Body;
-use tonic::client::GrpcService;
+use tonic::client::{Grpc, GrpcService};
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::{Status, Streaming};
 
+use crate::codec::Raw;
 use crate::connect::Found;
 
 /// `:authority` of every request: HTTP/2 libraries refuse a socket path there.
-pub(crate) fn origin() -> Uri {
+fn origin() -> Uri {
     Uri::from_static("http://localhost")
 }
 
@@ -37,6 +41,17 @@ impl Link {
         // Ends with its last sender. A failure reaches the callers through their own requests.
         tokio::spawn(connection);
         Ok(Self { sender, place: found.place, socket: found.socket })
+    }
+
+    /// Calls the method at `path`; its answers come as they are.
+    pub(crate) async fn call(
+        self,
+        path: &'static str,
+        message: tonic::Request<Bytes>,
+    ) -> Result<Streaming<Bytes>, Status> {
+        let mut grpc = Grpc::with_origin(self, origin()).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        grpc.ready().await?;
+        Ok(grpc.server_streaming(message, PathAndQuery::from_static(path), Raw).await?.into_inner())
     }
 
     pub(crate) fn is_closed(&self) -> bool {

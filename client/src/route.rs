@@ -1,18 +1,20 @@
 //! How one call reaches the right agent: which candidate, one start at most, and the repeats.
 
 use std::fmt;
-use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
+use prost::Message;
+use seqera_agent_proto::call::{Method, Streamed};
 use seqera_agent_proto::{CONFIG_HEADER, REQUEST_ID_HEADER};
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Status, Streaming};
 
 use crate::connect::{self, Miss};
 use crate::link::Link;
-use crate::{Error, Options, autostart};
+use crate::{Error, Events, Options, autostart};
 
 /// Pause before a call is repeated, doubled each time up to the longest: an agent that restarts is back
 /// within the first few, and one that keeps failing is not hammered.
@@ -50,6 +52,9 @@ impl Call {
     }
 }
 
+/// What came of a call: its first answer, where it was waited for, and the stream of all others.
+type Answers = (Option<Bytes>, Streaming<Bytes>);
+
 /// Where one call has looked so far.
 struct Search {
     /// Until when the agent must be found.
@@ -77,22 +82,39 @@ impl Route {
         Self { options, request_id: format!("{id:016x}"), open: Mutex::new(None) }
     }
 
+    /// Makes a call with one answer.
+    pub(crate) async fn ask<M: Message, R: Message + Default>(
+        &self,
+        call: Call,
+        method: Method<M, R>,
+        message: M,
+    ) -> Result<R, Error> {
+        let (first, _) = self.run(call, method.path, message.encode_to_vec().into()).await?;
+        decoded(first.ok_or_else(|| Error::from(Status::internal("an answer without a message")))?)
+    }
+
+    /// Makes a call that is answered by a stream.
+    pub(crate) async fn open<M: Message, R: Message + Default>(
+        &self,
+        call: Call,
+        method: Streamed<M, R>,
+        message: M,
+    ) -> Result<Events<R>, Error> {
+        let (_, answers) = self.run(call, method.path, message.encode_to_vec().into()).await?;
+        Ok(Events::of(answers))
+    }
+
     /// Makes one call: finds the agent, asks, looks further where another folder's agent answers, and
-    /// repeats where the connection was lost and the call allows it.
-    pub(crate) async fn run<M, R, F, Fut>(&self, call: Call, message: M, ask: F) -> Result<R, Error>
-    where
-        M: Clone,
-        F: Fn(Link, Request<M>) -> Fut,
-        Fut: Future<Output = Result<Response<R>, Status>>,
-    {
+    /// repeats where the connection was lost and the call allows it. A timed call has its one answer with it.
+    async fn run(&self, call: Call, path: &'static str, message: Bytes) -> Result<Answers, Error> {
         let until = Instant::now() + call.within.unwrap_or(self.options.deadline);
         let may_start = call.may_start && self.options.start_agent && !self.options.places.socket_is_chosen;
         let mut search = Search { until, may_start, started: false, from: 0, refusal: None };
         let mut pause = FIRST_PAUSE;
         loop {
             let timed = call.within.is_some();
-            match self.attempt(&mut search, timed, message.clone(), &ask).await {
-                Ok(answer) => return Ok(answer.into_inner()),
+            match self.attempt(&mut search, timed, path, message.clone()).await {
+                Ok(answers) => return Ok(answers),
                 // The next candidate, at once; each step leaves one fewer.
                 Err(error) if error.is_other_agent() => {}
                 Err(Error::Lost(_)) if call.repeatable && Instant::now() + pause < until => {
@@ -105,24 +127,21 @@ impl Route {
         }
     }
 
-    async fn attempt<M, R, F, Fut>(
+    async fn attempt(
         &self,
         search: &mut Search,
         timed: bool,
-        message: M,
-        ask: &F,
-    ) -> Result<Response<R>, Error>
-    where
-        F: Fn(Link, Request<M>) -> Fut,
-        Fut: Future<Output = Result<Response<R>, Status>>,
-    {
+        path: &'static str,
+        message: Bytes,
+    ) -> Result<Answers, Error> {
         let link = self.link(search).await?;
         let place = link.place;
         let request = self.request(message, timed.then_some(search.until));
-        let answer = ask(link, request);
         let answer = match timed {
-            true => timeout_at(search.until + GRACE, answer).await.map_err(|_| Error::TimedOut)?,
-            false => answer.await,
+            true => timeout_at(search.until + GRACE, one(link, path, request))
+                .await
+                .map_err(|_| Error::TimedOut)?,
+            false => link.call(path, request).await.map(|answers| (None, answers)),
         };
         let error = match answer {
             Ok(answer) => return Ok(answer),
@@ -173,7 +192,7 @@ impl Route {
         }
     }
 
-    fn request<M>(&self, message: M, until: Option<Instant>) -> Request<M> {
+    fn request(&self, message: Bytes, until: Option<Instant>) -> Request<Bytes> {
         let mut request = Request::new(message);
         if let Some(until) = until {
             request.set_timeout(until.saturating_duration_since(Instant::now()));
@@ -210,6 +229,18 @@ impl Route {
     fn keep(&self, link: Option<Link>) {
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = link;
     }
+}
+
+/// The call, and its first answer, which is the only one of a method that does not stream.
+async fn one(link: Link, path: &'static str, request: Request<Bytes>) -> Result<Answers, Status> {
+    let mut answers = link.call(path, request).await?;
+    Ok((answers.message().await?, answers))
+}
+
+/// # Errors
+/// Where the agent speaks another contract.
+pub(crate) fn decoded<R: Message + Default>(answer: Bytes) -> Result<R, Error> {
+    R::decode(answer).map_err(|error| Status::internal(error.to_string()).into())
 }
 
 impl fmt::Debug for Route {

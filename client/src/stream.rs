@@ -1,22 +1,33 @@
 //! Answers that come one after the other.
 
 use std::fmt;
+use std::marker::PhantomData;
 
+use bytes::Bytes;
+use prost::Message;
 use seqera_agent_proto::v1::{self, SessionState, token_event};
 use tonic::Streaming;
 
+use crate::route::decoded;
 use crate::{Error, Token};
 
 /// The events of one login or sign-out. Dropping it ends the call; a login with no caller left ends, too.
-pub struct Events<T>(pub(crate) Streaming<T>);
+pub struct Events<T> {
+    answers: Streaming<Bytes>,
+    kind: PhantomData<fn() -> T>,
+}
 
-impl<T> Events<T> {
+impl<T: Message + Default> Events<T> {
+    pub(crate) fn of(answers: Streaming<Bytes>) -> Self {
+        Self { answers, kind: PhantomData }
+    }
+
     /// Waits for the next event; `None` after the last one.
     ///
     /// # Errors
     /// What ended the call before its last event.
     pub async fn next(&mut self) -> Result<Option<T>, Error> {
-        Ok(self.0.message().await?)
+        self.answers.message().await?.map(decoded).transpose()
     }
 }
 
@@ -36,7 +47,7 @@ pub enum Change {
 }
 
 /// The state of one profile, then every change. A slow reader gets the newest state only.
-pub struct Watch(pub(crate) Streaming<v1::TokenEvent>);
+pub struct Watch(pub(crate) Events<v1::TokenEvent>);
 
 impl Watch {
     /// Waits for the next change; `None` when the agent ends the watch.
@@ -44,7 +55,7 @@ impl Watch {
     /// # Errors
     /// [`Error::Lost`] when the agent stops: watch again.
     pub async fn next(&mut self) -> Result<Option<Change>, Error> {
-        while let Some(event) = self.0.message().await? {
+        while let Some(event) = self.0.next().await? {
             match event.event {
                 Some(token_event::Event::Token(token)) => {
                     return Ok(Some(Change::Token(Box::new(token.into()))));

@@ -1,6 +1,7 @@
 //! The contract between the agent and its clients: the gRPC services, the reasons of failures, and the
 //! places where both sides meet. Nothing else lives here.
 
+pub mod call;
 pub mod place;
 pub mod reason;
 
@@ -15,6 +16,11 @@ pub mod reason;
 )]
 pub mod v1 {
     tonic::include_proto!("seqera.agent.v1");
+}
+
+/// The methods of the services, generated: `methods::tokens::GET_ACCESS_TOKEN` and so on.
+pub mod methods {
+    include!(concat!(env!("OUT_DIR"), "/methods.rs"));
 }
 
 /// The encoded `FileDescriptorSet` of the contract, for server reflection.

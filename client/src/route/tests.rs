@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::net::UnixListener;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::UnixListenerStream;
+use tonic::Response;
 use tonic::transport::Server;
 use tonic_types::{ErrorDetails, StatusExt};
 
