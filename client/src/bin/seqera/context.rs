@@ -1,6 +1,7 @@
 //! What every command has: environment, screen, flags that all share.
 
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use seqera_client::proto::v1::SessionStatus;
@@ -63,8 +64,16 @@ impl Context {
 
 /// Runs the calls of a command, on this thread: a thread more would be slower to start than the call is.
 pub(crate) fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut done = None;
+    block_on(pin!(async { done = Some(work.await) }))?;
+    done.expect("what was run has come to its end")
+}
+
+/// Compiled once, whatever the work gives: tokio's part of it is large.
+fn block_on(work: Pin<&mut dyn Future<Output = ()>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Failure::system("cannot wait for input and output", &error))?.block_on(work)
+    runtime.map_err(|error| Failure::system("cannot wait for input and output", &error))?.block_on(work);
+    Ok(())
 }
 
 /// Work that Ctrl-C ends: what it holds is dropped, so that the agent sees its caller go.
