@@ -9,6 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use seqera_agent_proto::configuration::Configuration;
 use seqera_agent_proto::place::{Lookup, Places};
 use tracing::Level;
 
@@ -145,10 +146,9 @@ impl Config {
         let places = Places::find(env).map_err(|error| {
             AgentError::new(Kind::Misconfigured, error.to_string(), "the agent needs a home folder")
         })?;
-        let path = places.config_dir.join("config.json");
-        let (document, mut problems) = file::read(&path);
-        let store = store(env, &document, &path, &mut problems)?;
-        let profiles = document.profiles(&path, &mut problems);
+        let (file, mut problems) = file::read(&places.config_dir);
+        let store = store(env, &file, &mut problems)?;
+        let profiles = file::profiles(&file, &mut problems);
         let debug = cfg!(debug_assertions);
         Ok(Self {
             log: Log { level: log_level(env)?, target: log_target(env, flags, &places)? },
@@ -176,8 +176,7 @@ impl Config {
 
 fn store(
     env: Lookup<'_>,
-    document: &file::Document,
-    path: &std::path::Path,
+    file: &Configuration,
     problems: &mut Vec<String>,
 ) -> Result<Sourced<StoreChoice>, AgentError> {
     const NAME: &str = "SEQERA_CREDENTIAL_STORE";
@@ -186,11 +185,12 @@ fn store(
         let choice = given.parse().map_err(|_| misset(NAME, &given, CHOICES))?;
         return Ok(Sourced::new(choice, Source::Env(NAME)));
     }
-    let Some(given) = &document.credential_store else {
+    let path = &file.path;
+    let Some(given) = file.text("credentialStore").filter(|text| !text.is_empty()) else {
         return Ok(Sourced::new(StoreChoice::Auto, Source::Default));
     };
     match given.parse() {
-        Ok(choice) => Ok(Sourced::new(choice, Source::File(path.to_owned()))),
+        Ok(choice) => Ok(Sourced::new(choice, Source::File(path.clone()))),
         Err(_) => {
             problems.push(format!("{}: credentialStore {given:?} is not a store: {CHOICES}", path.display()));
             Ok(Sourced::new(StoreChoice::Auto, Source::Default))

@@ -94,7 +94,7 @@ impl AgentError {
     }
 
     /// Neither configuration nor state knows `name`.
-    pub fn unknown_profile(name: &ProfileName, near: &[&ProfileName]) -> Self {
+    pub fn unknown_profile(name: &ProfileName, near: &[&str]) -> Self {
         let offered = near.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
         let hint = if offered.is_empty() { login_hint(name) } else { format!("did you mean {offered}?") };
         Self::new(Kind::UnknownProfile, format!("there is no profile '{name}'"), hint)

@@ -194,30 +194,6 @@ pub fn canonical(authority: &str) -> &str {
     }
 }
 
-/// The names that look most like `wanted`, best first, at most three.
-pub fn near<'a>(wanted: &str, known: impl Iterator<Item = &'a ProfileName>) -> Vec<&'a ProfileName> {
-    let mut scored: Vec<_> = known
-        .map(|name| (edits(wanted, name.as_str()), name))
-        .filter(|(edits, name)| *edits <= 2.max(wanted.len() / 3) || name.as_str().starts_with(wanted))
-        .collect();
-    scored.sort();
-    scored.into_iter().take(3).map(|(_, name)| name).collect()
-}
-
-/// Levenshtein distance in bytes; names are ASCII.
-fn edits(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.bytes().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,15 +208,6 @@ mod tests {
         for bad in ["", "Work", ".x", "-x", "a/b", "a b", "../x", "con", "nul.txt", "com1", "ü", &long] {
             assert!(bad.parse::<ProfileName>().is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn near_names_are_offered_and_far_ones_are_not() {
-        let known: Vec<ProfileName> =
-            ["work", "home", "enterprise"].iter().map(|n| n.parse().unwrap()).collect();
-        assert_eq!(near("wrok", known.iter())[0].as_str(), "work");
-        assert_eq!(near("enter", known.iter())[0].as_str(), "enterprise");
-        assert!(near("zzzzzz", known.iter()).is_empty());
     }
 
     proptest! {

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use seqera_agent_proto::near::near;
 use tokio::sync::{Semaphore, watch};
 use tracing::error;
 
 use crate::error::{AgentError, Kind};
 use crate::handle::Handle;
 use crate::login::Logins;
-use crate::profile::{Profile, ProfileName, near};
+use crate::profile::{Profile, ProfileName};
 use crate::shared::Shared;
 use crate::verdict::Standing;
 use crate::worker::Worker;
@@ -117,7 +118,13 @@ impl Registry {
             _ if is_known => Ok(self.ensure(name)),
             Some(host) => Err(AgentError::other_host(name, host)),
             None if *name == ProfileName::fallback() => Ok(self.ensure(name)),
-            None => Err(AgentError::unknown_profile(name, &near(name.as_str(), self.names().iter()))),
+            None => {
+                let names = self.names();
+                Err(AgentError::unknown_profile(
+                    name,
+                    &near(name.as_str(), names.iter().map(ProfileName::as_str)),
+                ))
+            }
         }
     }
 

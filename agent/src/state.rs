@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
+use seqera_agent_proto::configuration::position;
 use seqera_agent_proto::place::Places;
 
 use crate::durable;
@@ -284,8 +285,9 @@ impl Shared {
 /// No file means no sessions.
 pub(crate) fn read(path: &Path) -> Result<Sessions, String> {
     match fs::read(path) {
-        Ok(json) => serde_json::from_slice(&json)
-            .map_err(|error| format!("{}:{}", path.display(), summary::at(&error))),
+        Ok(json) => {
+            serde_json::from_slice(&json).map_err(|error| format!("{}:{}", path.display(), position(&error)))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Sessions::default()),
         Err(error) => Err(format!("{}: {error}", path.display())),
     }

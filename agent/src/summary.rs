@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use seqera_agent_proto::configuration::position;
 use serde_json::{Map, Value, json};
 
 use crate::durable;
@@ -36,20 +37,13 @@ pub(crate) fn write(
 pub(crate) fn merge(path: &Path, profiles: &BTreeMap<ProfileName, Record>) -> Result<Option<Value>, String> {
     let shown = path.display();
     let old = match fs::read(path) {
-        Ok(json) => serde_json::from_slice(&json).map_err(|error| format!("{shown}:{}", at(&error)))?,
+        Ok(json) => serde_json::from_slice(&json).map_err(|error| format!("{shown}:{}", position(&error)))?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => json!({}),
         Err(error) => return Err(format!("{shown}: {error}")),
     };
     let new = merged(old.clone(), profiles);
     let new = new.ok_or_else(|| format!("{shown}:1:1: this is not the summary of sessions"))?;
     Ok((new != old).then_some(new))
-}
-
-/// `line:column: reason` of a parser's error.
-pub(crate) fn at(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let reason = text.split(" at line ").next().unwrap_or_default();
-    format!("{}:{}: {reason}", error.line(), error.column())
 }
 
 /// `None` where the old content has another shape.

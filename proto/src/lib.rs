@@ -2,6 +2,8 @@
 //! places where both sides meet. Nothing else lives here.
 
 pub mod call;
+pub mod configuration;
+pub mod near;
 pub mod place;
 pub mod reason;
 

@@ -30,7 +30,7 @@ fn write(home: &Path, json: &str) -> PathBuf {
 #[test]
 fn the_environment_beats_the_file_and_both_are_named() {
     let home = home();
-    let path = write(home.path(), r#"{"credentialStore": "file", "unknownKey": [1]}"#);
+    let path = write(home.path(), r#"{"credentialStore": "file"}"#);
     let config = read(home.path(), &[]).unwrap();
     assert_eq!(config.store, Sourced { value: StoreChoice::File, source: Source::File(path) });
     let config = read(home.path(), &[("SEQERA_CREDENTIAL_STORE", "memory")]).unwrap();
@@ -120,4 +120,16 @@ fn secrets_are_not_inherited_and_settings_are() {
     for name in ["SEQERA_CREDENTIAL_STORE", "HOME", "DBUS_SESSION_BUS_ADDRESS", "SSL_CERT_FILE"] {
         assert!(!secret(name), "{name}");
     }
+}
+
+#[test]
+fn what_has_no_effect_in_the_file_is_a_problem_and_the_rest_of_it_counts() {
+    let home = home();
+    write(home.path(), r#"{"credentialStor": "file", "profiles": {"work": {"clientId": 7, "apiUrl": "u"}}}"#);
+    let config = read(home.path(), &[]).unwrap();
+    let [mistake, unknown] = &config.problems[..] else { panic!("{:?}", config.problems) };
+    assert!(mistake.ends_with("'profiles.work.clientId' must be a text, in quotes"), "{mistake}");
+    assert!(unknown.ends_with("'credentialStor'; did you mean 'credentialStore'?"), "{unknown}");
+    let work = &config.profiles[&"work".parse().unwrap()];
+    assert_eq!((work.client_id.as_str(), work.api_url.as_str()), (Profile::CLIENT_ID, "u"));
 }

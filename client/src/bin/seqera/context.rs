@@ -7,7 +7,7 @@ use std::time::Duration;
 use seqera_client::proto::v1::SessionStatus;
 use seqera_client::{Client, Options};
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::screen::Screen;
@@ -28,14 +28,23 @@ impl Context {
     }
 
     pub(crate) fn config(&self) -> Result<Config, Failure> {
-        Config::read(&self.options()?.places.config_dir)
+        config::read(&self.options()?.places.config_dir)
+    }
+
+    /// Warns about keys of the file that have no effect. For commands that a person calls to see or change
+    /// how things are; never for what scripts call in loops.
+    pub(crate) fn warn_of_unknown_keys(&self) -> Result<(), Failure> {
+        if !self.screen.json {
+            self.config()?.unknown().iter().for_each(|doubt| self.screen.warn(doubt));
+        }
+        Ok(())
     }
 
     /// Whom the command is about. Says so where a flag sets a token of the environment aside.
     pub(crate) fn subject(&self) -> Result<Subject, Failure> {
         let foreign = self.env.token().filter(|token| self.env.exec_profile(token).is_none());
         if let (Some(profile), Some(token)) = (&self.profile, foreign) {
-            self.screen.note(&format!("profile `{profile}` is used, not the token in {}", token.variable));
+            self.screen.note(&format!("profile '{profile}' is used, not the token in {}", token.variable));
         }
         Subject::choose(self.profile.as_deref(), &self.env, || self.config())
     }

@@ -120,13 +120,14 @@ impl Env {
         match text.trim().parse::<N>() {
             // The contract reads 0 as "not set".
             Ok(number) if number != N::default() => Ok(Some(number)),
-            _ => Err(Failure::usage(format!("{name} is `{text}`"), Some(&format!("it must be {wanted}")))),
+            _ => Err(Failure::usage(format!("{name} is '{text}'"), Some(&format!("it must be {wanted}")))),
         }
     }
 
     /// `SEQERA_BROWSER_AUTO_OPEN`: `false` has `login` print the URL only.
     pub(crate) fn browser_auto_open(&self) -> bool {
-        !matches!(self.text("SEQERA_BROWSER_AUTO_OPEN").as_deref(), Some("false" | "FALSE" | "False" | "0"))
+        let set = self.text("SEQERA_BROWSER_AUTO_OPEN").unwrap_or_default().to_ascii_lowercase();
+        !matches!(set.trim(), "false" | "no" | "off" | "0")
     }
 
     /// `BROWSER`: programs that open a page, separated by colons, best first.
@@ -196,6 +197,16 @@ mod tests {
         }
         let env = Env::of(&[("SEQERA_AUTH_REDIRECT_PORT", "6001")]);
         assert_eq!(env.redirect_port().unwrap(), Some(6001));
+    }
+
+    #[test]
+    fn a_browser_is_opened_unless_that_is_switched_off() {
+        for off in ["false", "FALSE", "0", "no", " off "] {
+            let env = Env { read: Box::new(move |_| Some(off.into())) };
+            assert!(!env.browser_auto_open(), "{off}");
+        }
+        assert!(Env::of(&[]).browser_auto_open());
+        assert!(Env::of(&[("SEQERA_BROWSER_AUTO_OPEN", "true")]).browser_auto_open());
     }
 
     #[test]

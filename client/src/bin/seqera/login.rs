@@ -35,6 +35,7 @@ pub(crate) fn run(context: &Context, args: Login) -> Result<(), Failure> {
         ..LoginRequest::default()
     };
     let token = given_token(context, &args)?;
+    context.warn_of_unknown_keys()?;
     let client = Client::new(Options { profile, ..options });
     context.screen.say("[Login] Starting Seqera CLI authentication...")?;
     let opens = !args.no_browser && context.env.browser_auto_open() && context.env.has_display();

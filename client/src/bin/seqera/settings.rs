@@ -2,26 +2,26 @@
 //! what nobody sets stays empty, and the agent takes the profile's own value or its default.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use seqera_client::proto::v1::ProfileSettings;
 
-use crate::config::{Config, Profile};
+use crate::config::Config;
 use crate::env::Env;
 
 /// Where a value comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
-    Flag,
+    Flag(&'static str),
     Variable(&'static str),
-    File,
+    File(PathBuf),
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Flag => f.write_str("--authority"),
-            Self::Variable(name) => f.write_str(name),
-            Self::File => f.write_str("config.json"),
+            Self::Flag(name) | Self::Variable(name) => f.write_str(name),
+            Self::File(path) => write!(f, "{}", path.display()),
         }
     }
 }
@@ -47,23 +47,24 @@ pub(crate) struct Settings {
 impl Settings {
     /// Settings for `profile`; empty: no profile is named.
     pub(crate) fn resolve(flag_authority: Option<&str>, profile: &str, env: &Env, config: &Config) -> Self {
-        let none = Profile::default();
-        let own = config.profiles.get(profile).unwrap_or(&none);
         let api_url = variable("SEQERA_PLATFORM_API_URL", env.platform_api_url());
-        let flag = flag_authority.map(|url| Setting { text: url.to_owned(), source: Source::Flag });
+        let own = |key| in_file(config, config.of_profile(profile, key));
+        let top = |key| in_file(config, config.text(key));
+        let flag =
+            flag_authority.map(|url| Setting { text: url.to_owned(), source: Source::Flag("--authority") });
         Self {
-            authority_is_default: flag.is_none() && in_file(&own.authority).is_none(),
+            authority_is_default: flag.is_none() && own("authority").is_none(),
             authority: flag
                 .or(variable("SEQERA_AUTH_DOMAIN", env.auth_domain()))
-                .or(in_file(&own.authority))
-                .or(in_file(&config.auth_domain))
+                .or(own("authority"))
+                .or(top("authDomain"))
                 .or(api_url.clone()),
-            client_id: variable("SEQERA_AUTH_CLI_CLIENT_ID", env.client_id()).or(in_file(&own.client_id)),
-            audience: variable("SEQERA_AUTH_AUDIENCE", env.audience()).or(in_file(&own.audience)),
-            api_url: api_url.or(in_file(&own.api_url)),
+            client_id: variable("SEQERA_AUTH_CLI_CLIENT_ID", env.client_id()).or(own("clientId")),
+            audience: variable("SEQERA_AUTH_AUDIENCE", env.audience()).or(own("audience")),
+            api_url: api_url.or(own("apiUrl")),
             backend_url: variable("SEQERA_AI_BACKEND_URL", env.backend_url())
-                .or(in_file(&own.backend_url))
-                .or(in_file(&config.backend_url)),
+                .or(own("backendUrl"))
+                .or(top("backendUrl")),
         }
     }
 
@@ -100,9 +101,9 @@ fn variable(name: &'static str, value: Option<String>) -> Option<Setting> {
     value.map(|text| Setting { text, source: Source::Variable(name) })
 }
 
-fn in_file(value: &Option<String>) -> Option<Setting> {
-    let text = value.clone().filter(|text| !text.is_empty())?;
-    Some(Setting { text, source: Source::File })
+fn in_file(config: &Config, value: Option<&str>) -> Option<Setting> {
+    let text = value.filter(|text| !text.is_empty())?.to_owned();
+    Some(Setting { text, source: Source::File(config.path.clone()) })
 }
 
 #[cfg(test)]
@@ -112,7 +113,11 @@ mod tests {
     fn config() -> Config {
         let text = r#"{"authDomain": "https://file/api", "backendUrl": "https://file-ai",
             "profiles": {"work": {"authority": "https://platform.test/api", "clientId": "work-client"}}}"#;
-        serde_json::from_str(text).unwrap()
+        crate::config::of(text)
+    }
+
+    fn file() -> Source {
+        Source::File("/c/config.json".into())
     }
 
     fn authority(flag: Option<&str>, profile: &str, env: &Env, config: &Config) -> (String, Source) {
@@ -126,17 +131,17 @@ mod tests {
         let full =
             Env::of(&[("SEQERA_AUTH_DOMAIN", "https://env/api"), ("SEQERA_PLATFORM_API_URL", "https://api")]);
         let only_api = Env::of(&[("SEQERA_PLATFORM_API_URL", "https://api")]);
-        let file = config();
-        assert_eq!(authority(Some("https://f"), "work", &full, &file), ("https://f".into(), Source::Flag));
+        let set = config();
         assert_eq!(
-            authority(None, "work", &full, &file),
+            authority(Some("https://f"), "work", &full, &set),
+            ("https://f".into(), Source::Flag("--authority"))
+        );
+        assert_eq!(
+            authority(None, "work", &full, &set),
             ("https://env/api".into(), Source::Variable("SEQERA_AUTH_DOMAIN"))
         );
-        assert_eq!(
-            authority(None, "work", &only_api, &file),
-            ("https://platform.test/api".into(), Source::File)
-        );
-        assert_eq!(authority(None, "home", &only_api, &file), ("https://file/api".into(), Source::File));
+        assert_eq!(authority(None, "work", &only_api, &set), ("https://platform.test/api".into(), file()));
+        assert_eq!(authority(None, "home", &only_api, &set), ("https://file/api".into(), file()));
         assert_eq!(
             authority(None, "", &only_api, &Config::default()),
             ("https://api".into(), Source::Variable(api))
@@ -169,8 +174,8 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "authority is https://platform.test/api (from config.json)",
-                "client id is work-client (from config.json)",
+                "authority is https://platform.test/api (from /c/config.json)",
+                "client id is work-client (from /c/config.json)",
                 "backend URL is https://ai (from SEQERA_AI_BACKEND_URL)",
             ]
         );

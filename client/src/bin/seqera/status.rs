@@ -12,6 +12,7 @@ use crate::subject::Subject;
 use crate::time::{local, rfc3339};
 
 pub(crate) fn run(context: &Context) -> Result<(), Failure> {
+    context.warn_of_unknown_keys()?;
     match context.subject()? {
         Subject::Token(token) => show_variable(context, &token),
         Subject::Profile(named) => {

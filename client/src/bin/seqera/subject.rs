@@ -66,7 +66,7 @@ mod tests {
     const FROZEN: &str = "work:ffb304816a1090313e833215c08dae3d209cfad1ffd1f674f0909a2ae99e1394";
 
     fn choose(flag: Option<&str>, env: &Env) -> Subject {
-        let config = || Ok(Config { auth_domain: Some("https://file/api".into()), ..Config::default() });
+        let config = || Ok(crate::config::of(r#"{"authDomain": "https://file/api"}"#));
         Subject::choose(flag, env, config).unwrap()
     }
 

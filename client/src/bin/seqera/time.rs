@@ -55,7 +55,7 @@ pub(crate) fn length(length: Duration) -> String {
 
 /// Parses `90`, `90s`, `5m`, `1h30m`: seconds, minutes and hours, each at most once.
 pub(crate) fn parse_length(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a length of time such as 90s, 5m or 1h30m");
+    let wrong = || format!("'{text}' is not a length of time such as 90s, 5m or 1h30m");
     let mut rest = text.trim();
     let mut total = 0_u64;
     let mut largest = u64::MAX;

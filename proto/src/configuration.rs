@@ -1,0 +1,221 @@
+//! `config.json` of the configuration folder: the keys it may have, and what it says. The agent and its
+//! clients read it with this one piece of code, each for what concerns it. Nobody writes it: it belongs to
+//! the person, and other programs may keep keys of theirs in it.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use crate::near::near;
+
+/// Keys at the top of the file. `authDomain` and `backendUrl` are those that Seqera documents.
+pub const TOP: [&str; 4] = ["authDomain", "backendUrl", "credentialStore", PROFILES];
+
+/// Keys of one profile, below `profiles.<name>`. They beat those at the top.
+pub const OF_PROFILE: [&str; 5] = ["authority", "clientId", "audience", "apiUrl", "backendUrl"];
+
+const PROFILES: &str = "profiles";
+
+/// What the file says. Empty where there is no file.
+#[derive(Debug, Clone, Default)]
+pub struct Configuration {
+    /// Where it was read, or would have been.
+    pub path: PathBuf,
+    top: Map<String, Value>,
+    profiles: BTreeMap<String, Map<String, Value>>,
+    /// Values of keys of ours that are not of the right kind, each as a sentence that begins with the path.
+    /// Such a value counts as missing.
+    pub mistakes: Vec<String>,
+}
+
+impl Configuration {
+    /// Reads `config.json` in `folder`.
+    ///
+    /// # Errors
+    /// One sentence that names the file, and line and column where it is not JSON.
+    pub fn read(folder: &Path) -> Result<Self, String> {
+        let path = folder.join("config.json");
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&text, path),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                Ok(Self { path, ..Self::default() })
+            }
+            Err(error) => Err(format!("{}: {error}", path.display())),
+        }
+    }
+
+    /// Reads `text`, which was found at `path`.
+    ///
+    /// # Errors
+    /// As [`Configuration::read`].
+    pub fn parse(text: &str, path: PathBuf) -> Result<Self, String> {
+        // Editors on Windows begin a file with a mark of its encoding.
+        let document = serde_json::from_str(text.trim_start_matches('\u{feff}'))
+            .map_err(|error| format!("{}:{}", path.display(), position(&error)))?;
+        let mut found = Self { path, ..Self::default() };
+        let Value::Object(top) = document else {
+            found.mistakes.push(format!("{} must hold an object, in braces", found.path.display()));
+            return Ok(found);
+        };
+        found.top = found.texts("", top, &TOP);
+        match found.top.remove(PROFILES) {
+            Some(Value::Object(profiles)) => found.take_profiles(profiles),
+            Some(_) => found.mistake(PROFILES, "an object with the names of profiles as its keys"),
+            None => {}
+        }
+        Ok(found)
+    }
+
+    /// A text at the top of the file, as it is written: it may be empty.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        debug_assert!(TOP.contains(&key), "{key} is in no list, and would be warned about");
+        self.top.get(key)?.as_str()
+    }
+
+    /// A text of a profile, as [`Configuration::text`].
+    pub fn of_profile(&self, profile: &str, key: &str) -> Option<&str> {
+        debug_assert!(OF_PROFILE.contains(&key), "{key} is in no list, and would be warned about");
+        self.profiles.get(profile)?.get(key)?.as_str()
+    }
+
+    /// The profiles that the file names, sorted.
+    pub fn profiles(&self) -> impl Iterator<Item = &str> {
+        self.profiles.keys().map(String::as_str)
+    }
+
+    /// Keys that have no effect, each as a sentence that begins with the path and offers the nearest key.
+    pub fn unknown(&self) -> Vec<String> {
+        let top = self.top.keys().filter_map(|key| self.doubt(key, key, &TOP, &OF_PROFILE));
+        let inner = self.profiles.iter().flat_map(|(name, settings)| {
+            let doubt =
+                move |key: &String| self.doubt(key, &format!("{PROFILES}.{name}.{key}"), &OF_PROFILE, &TOP);
+            settings.keys().filter_map(doubt)
+        });
+        top.chain(inner).collect()
+    }
+
+    fn doubt(&self, key: &str, shown: &str, known: &[&str], elsewhere: &[&str]) -> Option<String> {
+        if known.contains(&key) {
+            return None;
+        }
+        let path = self.path.display();
+        Some(match near(key, known.iter().copied()).first() {
+            Some(meant) => format!("{path}: unknown key '{shown}'; did you mean '{meant}'?"),
+            None if key == "authDomain" => {
+                format!("{path}: unknown key '{shown}'; in a profile it is called 'authority'")
+            }
+            None if elsewhere.contains(&key) && key == shown => {
+                format!("{path}: unknown key '{shown}'; it belongs into '{PROFILES}.<name>'")
+            }
+            None if elsewhere.contains(&key) => {
+                format!("{path}: unknown key '{shown}'; it belongs to the top of the file")
+            }
+            None => format!("{path}: unknown key '{shown}'; it has no effect here"),
+        })
+    }
+
+    fn take_profiles(&mut self, profiles: Map<String, Value>) {
+        for (name, settings) in profiles {
+            let place = format!("{PROFILES}.{name}");
+            if let Value::Object(settings) = settings {
+                let settings = self.texts(&format!("{place}."), settings, &OF_PROFILE);
+                self.profiles.insert(name, settings);
+            } else {
+                self.mistake(&place, "an object");
+            }
+        }
+    }
+
+    /// The entries without those of ours that are no text; `null` is as good as nothing.
+    fn texts(&mut self, above: &str, mut entries: Map<String, Value>, known: &[&str]) -> Map<String, Value> {
+        entries.retain(|key, value| {
+            let wanted = known.contains(&key.as_str()) && key != PROFILES;
+            let fits = !wanted || value.is_string() || value.is_null();
+            if !fits {
+                self.mistake(&format!("{above}{key}"), "a text, in quotes");
+            }
+            fits
+        });
+        entries
+    }
+
+    fn mistake(&mut self, key: &str, wanted: &str) {
+        self.mistakes.push(format!("{}: '{key}' must be {wanted}", self.path.display()));
+    }
+}
+
+/// `line:column: reason` of a parser's error.
+pub fn position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let reason = text.split(" at line ").next().unwrap_or_default();
+    format!("{}:{}: {reason}", error.line(), error.column())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Configuration {
+        Configuration::parse(text, "/c/config.json".into()).unwrap()
+    }
+
+    #[test]
+    fn values_are_found_at_the_top_and_in_their_profile() {
+        let config = parse(
+            r#"{"authDomain": "https://a/api", "backendUrl": "", "credentialStore": null,
+                "profiles": {"work": {"authority": "https://b/api"}, "home": {}}}"#,
+        );
+        assert_eq!(config.text("authDomain"), Some("https://a/api"));
+        assert_eq!((config.text("backendUrl"), config.text("credentialStore")), (Some(""), None));
+        assert_eq!(config.of_profile("work", "authority"), Some("https://b/api"));
+        assert_eq!(config.of_profile("home", "authority"), None);
+        assert_eq!(config.profiles().collect::<Vec<_>>(), ["home", "work"]);
+        assert!(config.unknown().is_empty() && config.mistakes.is_empty());
+    }
+
+    #[test]
+    fn an_unknown_key_is_told_with_the_nearest_one_in_profiles_too() {
+        let config = parse(
+            r#"{"authDoman": "x", "clientId": "x", "theme": {"dark": true},
+                "profiles": {"work": {"clientID": "x", "credentialStore": "file", "authDomain": "x"}}}"#,
+        );
+        let expected = [
+            "'authDoman'; did you mean 'authDomain'?",
+            "'clientId'; it belongs into 'profiles.<name>'",
+            "'theme'; it has no effect here",
+            "'profiles.work.authDomain'; in a profile it is called 'authority'",
+            "'profiles.work.clientID'; did you mean 'clientId'?",
+            "'profiles.work.credentialStore'; it belongs to the top of the file",
+        ];
+        let expected = expected.map(|rest| format!("/c/config.json: unknown key {rest}"));
+        assert_eq!(config.unknown(), expected);
+    }
+
+    #[test]
+    fn a_value_of_another_kind_counts_as_missing_and_is_told() {
+        let config = parse(
+            r#"{"authDomain": 5, "theme": 5, "profiles": {"work": {"clientId": [], "apiUrl": "u"}, "x": 1}}"#,
+        );
+        let expected = [
+            "'authDomain' must be a text, in quotes",
+            "'profiles.work.clientId' must be a text, in quotes",
+            "'profiles.x' must be an object",
+        ];
+        assert_eq!(config.mistakes, expected.map(|rest| format!("/c/config.json: {rest}")));
+        assert_eq!(config.text("authDomain"), None);
+        assert_eq!(config.of_profile("work", "apiUrl"), Some("u"));
+        for odd in ["[]", "5", r#"{"profiles": []}"#] {
+            assert_eq!(parse(odd).mistakes.len(), 1, "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_json_is_named_with_line_and_column() {
+        let said = Configuration::parse("{\n  \"authDomain\": x\n}", "/c/config.json".into()).unwrap_err();
+        assert_eq!(said, "/c/config.json:2:17: expected value");
+        assert!(Configuration::parse("", "/c/config.json".into()).is_err());
+        assert!(parse("\u{feff}{}").mistakes.is_empty());
+    }
+}
