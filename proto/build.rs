@@ -7,11 +7,12 @@ use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 
 const PACKAGE: &str = "seqera.agent.v1";
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "seqera/agent/v1/errors.proto",
     "seqera/agent/v1/tokens.proto",
     "seqera/agent/v1/sessions.proto",
     "seqera/agent/v1/control.proto",
+    "seqera/agent/v1/imports.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

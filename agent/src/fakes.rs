@@ -89,7 +89,8 @@ impl Provider {
         *good = Some(next.clone());
         let token = AccessToken::new(format!("access-{}", self.calls()));
         let access = Ok(Access { token, lifetime: self.lifetime });
-        Renewal::Renewed(Renewed { refresh: Some(RefreshToken::new(next)), refresh_lifetime: None, access })
+        let (refresh, subject) = (Some(RefreshToken::new(next)), Some("ada".to_owned()));
+        Renewal::Renewed(Renewed { refresh, refresh_lifetime: None, access, subject })
     }
 }
 

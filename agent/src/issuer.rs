@@ -43,6 +43,8 @@ pub struct Renewed {
     pub refresh_lifetime: Option<Duration>,
     /// What may be served, or why nothing may.
     pub access: Result<Access, Unservable>,
+    /// `sub` of the ID token, where there is one.
+    pub subject: Option<String>,
 }
 
 /// Why a granted answer is saved and not served.

@@ -13,7 +13,7 @@
 //! |---|---|
 //! | pure: no clock, no network, no disk | [`schedule`], [`attempts`], [`session`], [`verdict`], [`token`], [`profile`] |
 //! | one session | [`worker`], [`handle`], [`jobs`], [`renewal`], [`install`], [`signout`], [`neighbours`], [`view`], [`pending`] |
-//! | providers | [`issuer`], [`login`], [`signin`], [`loopback`], [`polling`], [`pasted`], [`page`], [`platform`], [`http`] |
+//! | providers | [`issuer`], [`login`], [`signin`], [`loopback`], [`polling`], [`pasted`], [`page`], [`platform`], [`imports`], [`http`] |
 //! | what is kept | [`store`], [`secrets`], [`state`], [`record`], [`durable`] |
 //! | gRPC | [`service`], [`standard`], [`calls`], [`socket`] |
 //! | the process | [`run`], [`assemble`], [`config`], [`instance`], [`launch`], [`logging`], [`stop`] |
@@ -34,6 +34,7 @@ mod fakes;
 pub mod folder;
 pub mod handle;
 pub mod http;
+pub mod imports;
 pub mod install;
 pub mod instance;
 pub mod issuer;

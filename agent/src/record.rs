@@ -18,6 +18,9 @@ pub struct Sessions {
     pub default_profile: Option<ProfileName>,
     /// Every profile that has ever signed in and was not forgotten.
     pub profiles: BTreeMap<ProfileName, Record>,
+    /// Refresh tokens of other programs that were being taken over, or were refused, by place and name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub imports: BTreeMap<String, Attempt>,
     /// What we do not know.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -91,6 +94,18 @@ pub struct Intent {
     pub sha256: String,
     /// Unix seconds.
     pub at: u64,
+}
+
+/// Another program's refresh token is being spent: written before it is sent, gone when the session is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// SHA-256 of the token.
+    pub sha256: String,
+    /// Unix seconds.
+    pub at: u64,
+    /// It is of no use any more: the provider refused it, or it is spent and could not be removed.
+    #[serde(default)]
+    pub dead: bool,
 }
 
 impl Record {

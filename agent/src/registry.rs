@@ -33,6 +33,8 @@ pub struct Registry {
     pub shared: Arc<Shared>,
     /// The running logins.
     pub logins: Logins,
+    /// Locked while a sign-in of another program is taken over.
+    pub taking: tokio::sync::Mutex<()>,
     handles: ArcSwap<BTreeMap<ProfileName, Handle>>,
     adding: Mutex<()>,
     configured: ArcSwap<Configured>,
@@ -45,6 +47,7 @@ impl Registry {
         let registry = Arc::new(Self {
             shared,
             logins,
+            taking: tokio::sync::Mutex::default(),
             handles: ArcSwap::default(),
             adding: Mutex::new(()),
             configured: ArcSwap::from_pointee(configured),
@@ -225,7 +228,7 @@ impl Registry {
         // At once: the last one must not begin a renewal while the first one ends its own.
         let drained = || futures_util::future::join_all(workers.iter().map(|(_, handle)| handle.drain()));
         let all = async {
-            tokio::join!(drained(), self.logins.finished());
+            let (_, (), _none_begins) = tokio::join!(drained(), self.logins.finished(), self.taking.lock());
             // What those logins brought.
             drained().await;
         };

@@ -4,6 +4,7 @@
 pub mod control;
 pub mod convert;
 pub mod describe;
+pub mod imports;
 pub mod login;
 pub mod logout;
 pub mod sessions;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use seqera_agent_proto::MAX_MESSAGE_BYTES;
 use seqera_agent_proto::v1::control_server::ControlServer;
+use seqera_agent_proto::v1::imports_server::ImportsServer;
 use seqera_agent_proto::v1::sessions_server::SessionsServer;
 use seqera_agent_proto::v1::tokens_server::TokensServer;
 use tonic::Request;
@@ -37,6 +39,8 @@ pub fn routes(
     providers: Arc<Providers>,
     host: Arc<dyn control::Host>,
 ) -> RoutesBuilder {
+    let imports = crate::imports::Imports::new(Arc::clone(&registry), Arc::clone(&providers));
+    let imports = ImportsServer::new(imports::Imports(Arc::new(imports)));
     let tokens = TokensServer::new(tokens::Tokens { registry: Arc::clone(&registry) });
     let sessions = SessionsServer::new(sessions::Sessions { registry: Arc::clone(&registry), providers });
     let control = ControlServer::new(control::Control { registry, host });
@@ -44,6 +48,7 @@ pub fn routes(
     routes
         .add_service(tokens.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(sessions.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(imports.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(control.max_decoding_message_size(MAX_MESSAGE_BYTES));
     routes
 }

@@ -18,7 +18,7 @@ use seqera_agent_proto::place::Places;
 use crate::durable;
 use crate::neighbours;
 use crate::profile::ProfileName;
-pub use crate::record::{Intent, Record, Sessions};
+pub use crate::record::{Attempt, Intent, Record, Sessions};
 use crate::store::lane::{Lane, lock};
 use crate::summary;
 
@@ -193,7 +193,7 @@ impl State {
         lock(&self.shared.unreadable).clone()
     }
 
-    async fn change(&self, change: impl FnOnce(&mut Sessions)) -> Result<(), StateError> {
+    pub(crate) async fn change(&self, change: impl FnOnce(&mut Sessions)) -> Result<(), StateError> {
         let number = self.shared.change(change)?;
         let shared = self.shared.clone();
         self.lane.run(LIMIT, move || shared.write(number)).await.unwrap_or(Err(StateError::Slow))

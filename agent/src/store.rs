@@ -11,7 +11,7 @@ use crate::token::Kind;
 
 #[cfg(test)]
 pub(crate) mod fake;
-mod file;
+pub(crate) mod file;
 mod item;
 mod keychain;
 mod ladder;
@@ -20,6 +20,7 @@ mod memory;
 mod timed;
 
 pub use file::File;
+pub(crate) use keychain::Earlier;
 pub use keychain::Keychain;
 pub use ladder::{Kept, Ladder, Listing, StoreChoice};
 pub use memory::Memory;

@@ -172,14 +172,12 @@ impl Issuer for Oidc {
 
 /// The refresh token is kept whatever is wrong with the rest.
 fn renewed(tokens: Tokens, issuer: &str, subject: &str) -> Renewed {
-    let named = match &tokens.id_token {
-        Some(raw) => id_token::check_renewed(raw, issuer, subject),
-        None => Ok(()),
-    };
+    let named = tokens.id_token.as_ref().map(|raw| id_token::check_renewed(raw, issuer, subject)).transpose();
     Renewed {
         refresh: tokens.refresh,
         refresh_lifetime: tokens.refresh_lifetime,
-        access: named.and_then(|()| tokens.access.map_err(Unservable::Odd)),
+        subject: named.clone().unwrap_or_default(),
+        access: named.and_then(|_| tokens.access.map_err(Unservable::Odd)),
     }
 }
 

@@ -60,7 +60,7 @@ pub fn login(registry: &Arc<Registry>, asked: LoginRequest) -> Result<Events, Ag
 
 /// Somebody is signed in, the last look found the secret readable, and the provider did not refuse it: else
 /// only a new login may help.
-fn is_usable(view: &View) -> bool {
+pub(crate) fn is_usable(view: &View) -> bool {
     let broken = match view.failure.as_ref().map(|failure| failure.trouble) {
         Some(Trouble::Store | Trouble::Locked | Trouble::Unclear | Trouble::Misconfigured) => true,
         Some(Trouble::Transient(_) | Trouble::Unknown) | None => false,

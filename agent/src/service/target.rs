@@ -55,7 +55,7 @@ fn merged(given: &ProfileSettings, known: Option<&Profile>) -> Result<Profile, A
 }
 
 /// The profile of the authority; if there is none, `default` when that is free, else one after the host.
-fn unnamed(registry: &Registry, authority: &str) -> ProfileName {
+pub(crate) fn unnamed(registry: &Registry, authority: &str) -> ProfileName {
     let sessions = registry.shared.state.snapshot();
     if authority.is_empty() {
         return sessions.default_profile.clone().unwrap_or_else(ProfileName::fallback);

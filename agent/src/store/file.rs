@@ -18,7 +18,8 @@ use super::{Patience, StoreError, StoreKind, Stored};
 use crate::durable;
 use crate::profile::ProfileName;
 
-const PREFIX: &str = "refresh-token.";
+/// Of the files' names; v1 of the CLI has the same.
+pub(crate) const PREFIX: &str = "refresh-token.";
 /// A file of v1 holds one word; shorter ones are no tokens but damage.
 const SHORTEST_V1_TOKEN: usize = 20;
 
@@ -87,7 +88,7 @@ impl File {
 }
 
 /// v1 wrote the token and nothing else.
-fn is_bare_token(bytes: &[u8]) -> bool {
+pub(crate) fn is_bare_token(bytes: &[u8]) -> bool {
     let word = bytes.trim_ascii();
     word.len() >= SHORTEST_V1_TOKEN && word[0] != b'{' && word.iter().all(u8::is_ascii_graphic)
 }

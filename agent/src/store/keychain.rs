@@ -25,6 +25,10 @@ mod system;
 #[path = "keychain/windows.rs"]
 mod system;
 
+mod earlier;
+
+pub(crate) use earlier::Earlier;
+
 const SERVICE: &str = "seqera-agent";
 
 /// The items of one host and configuration folder.
@@ -62,7 +66,7 @@ impl Place for Keychain {
 
     fn save(&self, profile: &ProfileName, secret: &Stored, patience: Patience) -> Result<(), StoreError> {
         let json = item::write(secret, &self.host);
-        let (entry, _quiet) = system::entry(&self.account(profile), patience)?;
+        let (entry, _quiet) = system::entry(SERVICE, &self.account(profile), patience)?;
         match entry.set_secret(&json) {
             // Two collections have an item of ours: keep one.
             Err(Error::Ambiguous(entries)) => {
@@ -75,7 +79,7 @@ impl Place for Keychain {
 
     fn load(&self, profile: &ProfileName) -> Result<Option<Stored>, StoreError> {
         let account = self.account(profile);
-        let (entry, _quiet) = system::entry(&account, Patience::Background)?;
+        let (entry, _quiet) = system::entry(SERVICE, &account, Patience::Background)?;
         let json = match entry.get_secret() {
             Ok(json) => Zeroizing::new(json),
             Err(Error::NoEntry) => return Ok(None),
@@ -90,7 +94,7 @@ impl Place for Keychain {
     }
 
     fn remove(&self, profile: &ProfileName) -> Result<bool, StoreError> {
-        let (entry, _quiet) = system::entry(&self.account(profile), Patience::Background)?;
+        let (entry, _quiet) = system::entry(SERVICE, &self.account(profile), Patience::Background)?;
         match entry.delete_credential() {
             Ok(()) => Ok(true),
             Err(Error::NoEntry) => Ok(false),
@@ -101,7 +105,7 @@ impl Place for Keychain {
 
     fn list(&self) -> Result<Vec<ProfileName>, StoreError> {
         let found: BTreeSet<ProfileName> =
-            system::accounts()?.iter().filter_map(|account| self.profile(account)).collect();
+            system::accounts(SERVICE)?.iter().filter_map(|account| self.profile(account)).collect();
         Ok(found.into_iter().collect())
     }
 }

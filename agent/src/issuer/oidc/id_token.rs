@@ -155,10 +155,11 @@ fn account(claims: &CoreIdTokenClaims) -> Account {
 
 /// What a renewal's ID token must repeat (OIDC Core, section 12.2). Its signature is not checked: it comes
 /// from the token endpoint itself (section 3.1.3.7, point 6), and a renewal does not wait for signing keys.
+/// Returns who it names; an empty `subject` accepts anybody.
 ///
 /// # Errors
 /// Where nothing of the answer may be served.
-pub(super) fn check_renewed(raw: &str, issuer: &str, subject: &str) -> Result<(), Unservable> {
+pub(super) fn check_renewed(raw: &str, issuer: &str, subject: &str) -> Result<String, Unservable> {
     let odd = || Unservable::Odd("the ID token of the renewal cannot be read".into());
     let claims = claims(raw).ok_or_else(odd)?;
     let text = |name| claims.get(name).and_then(Value::as_str).ok_or_else(odd);
@@ -173,5 +174,5 @@ pub(super) fn check_renewed(raw: &str, issuer: &str, subject: &str) -> Result<()
     if !subject.is_empty() && told_subject != subject {
         return Err(differs("account", told_subject));
     }
-    Ok(())
+    Ok(told_subject.to_owned())
 }

@@ -13,28 +13,27 @@ use secret_service::blocking::SecretService;
 use zbus_secret_service_keyring_store::Store;
 
 use super::super::{Patience, StoreError};
-use super::SERVICE;
 
 /// The keyring files lie in the home folder, which other hosts may share.
 pub(super) const NAMES_HOST: bool = true;
 
-/// The item of this account, and nothing that must be held during the call.
-pub(super) fn entry(account: &str, patience: Patience) -> Result<(Entry, ()), StoreError> {
+/// The item of a service and account, and nothing that must be held during the call.
+pub(super) fn entry(service: &str, account: &str, patience: Patience) -> Result<(Entry, ()), StoreError> {
     if patience == Patience::Background {
-        check_unlocked(account)?;
+        check_unlocked(service, account)?;
     }
     let store = Store::new().map_err(|error| absent(&error))?;
-    Ok((store.build(SERVICE, account, None).map_err(failure)?, ()))
+    Ok((store.build(service, account, None).map_err(failure)?, ()))
 }
 
 /// Refuses where a call about this account could raise a prompt.
-fn check_unlocked(account: &str) -> Result<(), StoreError> {
-    let service = connect()?;
-    let items = service
-        .search_items(HashMap::from([("service", SERVICE), ("username", account)]))
+fn check_unlocked(service: &str, account: &str) -> Result<(), StoreError> {
+    let bus = connect()?;
+    let items = bus
+        .search_items(HashMap::from([("service", service), ("username", account)]))
         .map_err(service_failure)?;
     // An item in a locked collection is not always found, so the default one must be open in any case.
-    if !items.locked.is_empty() || is_locked(&service)? { Err(locked()) } else { Ok(()) }
+    if !items.locked.is_empty() || is_locked(&bus)? { Err(locked()) } else { Ok(()) }
 }
 
 fn is_locked(service: &SecretService<'_>) -> Result<bool, StoreError> {
@@ -46,17 +45,17 @@ fn locked() -> StoreError {
     StoreError::Locked("unlock it, for example by signing in to the desktop".into())
 }
 
-/// The accounts that we have items for, in locked collections too. A daemon that has never unlocked a
+/// The accounts that a service has items for, in locked collections too. A daemon that has never unlocked a
 /// collection does not tell what is in it.
-pub(super) fn accounts() -> Result<BTreeSet<String>, StoreError> {
-    let service = connect()?;
-    let items = service.search_items(HashMap::from([("service", SERVICE)])).map_err(service_failure)?;
+pub(super) fn accounts(service: &str) -> Result<BTreeSet<String>, StoreError> {
+    let bus = connect()?;
+    let items = bus.search_items(HashMap::from([("service", service)])).map_err(service_failure)?;
     let mut accounts = BTreeSet::new();
     for item in items.unlocked.iter().chain(&items.locked) {
         let mut attributes = item.get_attributes().map_err(service_failure)?;
         accounts.extend(attributes.remove("username"));
     }
-    if accounts.is_empty() && is_locked(&service)? {
+    if accounts.is_empty() && is_locked(&bus)? {
         return Err(locked());
     }
     Ok(accounts)

@@ -9,7 +9,6 @@ use security_framework::base::Error as SecurityError;
 use security_framework::os::macos::keychain::{KeychainUserInteractionLock, SecKeychain};
 
 use super::super::{Patience, StoreError};
-use super::SERVICE;
 
 /// A keychain belongs to one machine.
 pub(super) const NAMES_HOST: bool = false;
@@ -19,8 +18,9 @@ const INTERACTION_NOT_ALLOWED: i32 = -25308;
 /// SecBase.h: the person did not unlock.
 const AUTH_FAILED: i32 = -25293;
 
-/// The item of this account; while the lock is held, no call raises a prompt.
+/// The item of a service and account; while the lock is held, no call raises a prompt.
 pub(super) fn entry(
+    service: &str,
     account: &str,
     patience: Patience,
 ) -> Result<(Entry, Option<KeychainUserInteractionLock>), StoreError> {
@@ -29,14 +29,14 @@ pub(super) fn entry(
         Patience::Login => None,
     };
     let store = Store::new().map_err(failure)?;
-    Ok((store.build(SERVICE, account, None).map_err(failure)?, quiet))
+    Ok((store.build(service, account, None).map_err(failure)?, quiet))
 }
 
-/// The accounts that we have items for.
-pub(super) fn accounts() -> Result<BTreeSet<String>, StoreError> {
+/// The accounts that a service has items for.
+pub(super) fn accounts(service: &str) -> Result<BTreeSet<String>, StoreError> {
     let _quiet = quiet()?;
     let store = Store::new().map_err(failure)?;
-    let items = store.search(&HashMap::from([("service", SERVICE)])).map_err(failure)?;
+    let items = store.search(&HashMap::from([("service", service)])).map_err(failure)?;
     Ok(items.iter().filter_map(Entry::get_specifiers).map(|(_, account)| account).collect())
 }
 

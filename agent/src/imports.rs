@@ -1,0 +1,241 @@
+//! Sign-ins that other programs of this user have left: what there is, and how one becomes a session of ours
+//! when the person agrees.
+//!
+//! The danger is a refresh token with two owners: the provider ends both. So a token of v1 is spent once, with
+//! a note of that on the disk before; what comes back is kept; and then the old place is emptied.
+
+mod leftovers;
+mod nextflow;
+mod take;
+mod v1;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use seqera_agent_proto::v1::import::Origin;
+use seqera_agent_proto::v1::{FindImportsRequest, FindImportsResponse, Import, ProfileSettings};
+
+use self::leftovers::{Keychain, Leftovers};
+use self::v1::Owner;
+use crate::error::AgentError;
+use crate::issuer::providers::Providers;
+use crate::profile::{Profile, ProfileName, canonical};
+use crate::registry::Registry;
+use crate::service::login::is_usable;
+use crate::service::target::{target, unnamed};
+use crate::store::StoreError;
+use crate::store::lane::Lane;
+
+/// Finds and takes over what others have left.
+pub struct Imports {
+    registry: Arc<Registry>,
+    providers: Arc<Providers>,
+    keychain: Arc<dyn Leftovers>,
+    files: Lane,
+}
+
+/// Something that could become a session. Holds no secret.
+#[derive(Debug, Clone)]
+struct Candidate {
+    origin: Origin,
+    /// In the other program.
+    name: String,
+    /// For people.
+    place: String,
+    owner: Owner,
+    /// The person gave the name.
+    named: bool,
+}
+
+impl Candidate {
+    /// Names it in the state.
+    fn key(&self) -> String {
+        key(self.origin, &self.name)
+    }
+}
+
+fn key(origin: Origin, name: &str) -> String {
+    let place = origin.as_str_name().trim_start_matches("ORIGIN_").to_ascii_lowercase();
+    format!("{place} {name}")
+}
+
+/// What a look around has found.
+#[derive(Default)]
+struct Found {
+    candidates: Vec<Candidate>,
+    /// What could not be looked at.
+    problems: Vec<String>,
+    /// What is there and cannot be taken, and why.
+    left_out: Vec<String>,
+}
+
+impl Imports {
+    /// Looks at nothing yet.
+    pub fn new(registry: Arc<Registry>, providers: Arc<Providers>) -> Self {
+        let keychain = Arc::new(Keychain::default());
+        Self { registry, providers, keychain, files: Lane::new("imports") }
+    }
+
+    /// What there is for the login that is asked about; the best first.
+    ///
+    /// # Errors
+    /// Where the profile's name is none, or its authority no address.
+    pub async fn find(&self, asked: FindImportsRequest) -> Result<FindImportsResponse, AgentError> {
+        let settings = asked.settings.unwrap_or_default();
+        let wanted = match asked.profile.as_str() {
+            "" => None,
+            name => Some(target(&self.registry, name, &settings)?),
+        };
+        let Found { candidates, problems, mut left_out } = self.look(Path::new(&asked.nextflow_file)).await;
+        let mut imports = Vec::new();
+        for candidate in candidates {
+            match self.becomes(&candidate, wanted.as_ref(), &settings) {
+                Some(name) if self.is_signed_in(&name) => {
+                    let place = &candidate.place;
+                    left_out.push(format!("{place} is left as it is: profile '{name}' is signed in"));
+                }
+                Some(name) => imports.push(told(candidate, &name)),
+                None => {}
+            }
+        }
+        Ok(FindImportsResponse { imports, problems, left_out })
+    }
+
+    /// The profile that it becomes in this login; `None`: another one is meant.
+    fn becomes(
+        &self,
+        candidate: &Candidate,
+        wanted: Option<&(ProfileName, Profile)>,
+        settings: &ProfileSettings,
+    ) -> Option<ProfileName> {
+        let authority = &candidate.owner.authority;
+        if !settings.authority.is_empty() && canonical(&settings.authority) != canonical(authority) {
+            return None;
+        }
+        let own = candidate.named.then(|| ProfileName::imported(&candidate.name));
+        match (wanted, own) {
+            (None, Some(own)) => Some(own),
+            (None, None) => Some(unnamed(&self.registry, authority)),
+            (Some((name, _)), Some(own)) => (*name == own).then_some(own),
+            (Some((name, profile)), None) => profile.serves(authority).then(|| name.clone()),
+        }
+    }
+
+    fn is_signed_in(&self, name: &ProfileName) -> bool {
+        self.registry.worker(name).is_ok_and(|worker| is_usable(&worker.view()))
+    }
+
+    /// Everything that others have left, whatever login is meant.
+    async fn look(&self, nextflow_file: &Path) -> Found {
+        let mut found = Found::default();
+        let folder = self.registry.shared.places.config_dir.clone();
+        let in_folder = self.files.run(leftovers::LIMIT, move || (v1::owners(&folder), v1::files(&folder)));
+        let (in_folder, in_keychain) = tokio::join!(in_folder, self.keychain.profiles());
+        let (mut owners, files) = in_folder.unwrap_or_else(|_| {
+            found.problems.push("the configuration folder does not answer in time".into());
+            (BTreeMap::new(), Ok(Vec::new()))
+        });
+        owners.retain(|name, _| !self.is_ours(name));
+        match in_keychain {
+            Ok(names) => names.into_iter().for_each(|name| {
+                let place = format!("the keychain item '{name}' of the earlier CLI");
+                let owner = owners.get(&name);
+                found.v1(Origin::V1Keychain, name, place, owner);
+            }),
+            // No keychain, nothing in it.
+            Err(StoreError::Unavailable(_)) => {}
+            Err(error) => found.problems.push(format!("nothing was looked for in the keychain: {error}")),
+        }
+        let folder = &self.registry.shared.places.config_dir;
+        match files {
+            Ok(names) => names.into_iter().for_each(|name| {
+                let place = format!("the token of the earlier CLI in {}", v1::path(folder, &name).display());
+                let owner = owners.iter().find(|(profile, _)| v1::file_name(profile) == name);
+                found.v1(Origin::V1File, name, place, owner.map(|(_, owner)| owner));
+            }),
+            Err(error) => found.problems.push(error.to_string()),
+        }
+        found.candidates.retain(|candidate| !self.is_dead(candidate));
+        self.nextflow(nextflow_file, &mut found).await;
+        found
+    }
+
+    /// The summary of our own sessions has the shape of v1's; what it says is no word of v1.
+    fn is_ours(&self, name: &str) -> bool {
+        let state = &self.registry.shared.state;
+        name.parse::<ProfileName>().is_ok_and(|name| {
+            let ours = state.record(&name);
+            ours.is_some_and(|ours| ours.account.is_some() || ours.signed_out || ours.ended.is_some())
+                || state.other_host(&name).is_some()
+        })
+    }
+
+    /// Tried before, and v1 has not signed in again since.
+    fn is_dead(&self, candidate: &Candidate) -> bool {
+        let sessions = self.registry.shared.state.snapshot();
+        let attempt = sessions.imports.get(&candidate.key());
+        attempt.is_some_and(|attempt| attempt.dead && candidate.owner.since <= attempt.at)
+    }
+
+    async fn nextflow(&self, file: &Path, found: &mut Found) {
+        let settings = match self.nextflow_settings(file).await {
+            Ok(settings) => settings,
+            Err(problem) => return found.problems.push(problem),
+        };
+        let Some(token) = &settings.token else { return };
+        let place = format!("Nextflow's access token in {}", file.display());
+        if !settings.is_personal() {
+            let why = "only Nextflow can renew it, so it is no credential to keep";
+            return found.left_out.push(format!("{place} is left as it is: {why}"));
+        }
+        let sha256 = take::sha256(token);
+        let sessions = self.registry.shared.state.snapshot();
+        if sessions.profiles.values().any(|record| record.secret_sha256.as_ref() == Some(&sha256)) {
+            return;
+        }
+        let owner = Owner {
+            authority: settings.authority(),
+            client_id: String::new(),
+            audience: String::new(),
+            account: String::new(),
+            since: 0,
+        };
+        let name = file.display().to_string();
+        found.candidates.push(Candidate { origin: Origin::Nextflow, name, place, owner, named: false });
+    }
+
+    async fn nextflow_settings(&self, file: &Path) -> Result<nextflow::Settings, String> {
+        if file.as_os_str().is_empty() {
+            return Ok(nextflow::Settings::default());
+        }
+        let path: PathBuf = file.to_owned();
+        let read = self.files.run(leftovers::LIMIT, move || nextflow::read(&path)).await;
+        read.unwrap_or_else(|_| Err(format!("{} does not answer in time", file.display())))
+    }
+}
+
+impl Found {
+    /// A token of v1, with what v1 says about it.
+    fn v1(&mut self, origin: Origin, name: String, place: String, owner: Option<&Owner>) {
+        let Some(owner) = owner.cloned() else {
+            return self.left_out.push(format!("{place} is left as it is: nobody says where it belongs"));
+        };
+        let named = !v1::is_generated(&name, &owner);
+        self.candidates.push(Candidate { origin, name, place, owner, named });
+    }
+}
+
+fn told(candidate: Candidate, profile: &ProfileName) -> Import {
+    Import {
+        origin: candidate.origin.into(),
+        name: candidate.name,
+        place: candidate.place,
+        profile: profile.to_string(),
+        authority: candidate.owner.authority,
+        account: candidate.owner.account,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! Nextflow's own file, which `nextflow auth login` writes. It is a program in Groovy; what is read here are
+//! plain settings in it, and whatever is computed counts as absent.
+
+use std::path::Path;
+
+use secrecy::SecretString;
+
+use crate::profile::{Profile, canonical};
+
+/// The scope that the settings stand in.
+const SCOPE: &str = "tower";
+
+/// Larger files are none that Nextflow wrote.
+const LARGEST: u64 = 64 * 1024;
+
+/// What the file says.
+#[derive(Default)]
+pub(super) struct Settings {
+    pub(super) token: Option<SecretString>,
+    endpoint: Option<String>,
+    /// Nextflow renews the token by itself.
+    renews: bool,
+}
+
+impl Settings {
+    /// The authority that the token belongs to; Cloud where the file names none, as for Nextflow.
+    pub(super) fn authority(&self) -> String {
+        let endpoint = self.endpoint.as_deref().unwrap_or(Profile::CLOUD_AUTHORITY);
+        canonical(endpoint).to_owned()
+    }
+
+    /// A token that ends within the hour, or that two programs would renew against each other, is no
+    /// credential to keep (facts 2.4 and 3).
+    pub(super) fn is_personal(&self) -> bool {
+        use secrecy::ExposeSecret;
+        let is_jwt = |token: &SecretString| token.expose_secret().matches('.').count() == 2;
+        !self.renews && self.token.as_ref().is_some_and(|token| !is_jwt(token))
+    }
+}
+
+/// Reads the file; none is no settings.
+///
+/// # Errors
+/// Where it is there and cannot be read.
+pub(super) fn read(file: &Path) -> Result<Settings, String> {
+    let shown = |error: std::io::Error| format!("{}: {error}", file.display());
+    match std::fs::metadata(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Settings::default()),
+        Ok(found) if !found.is_file() || found.len() > LARGEST => {
+            return Err(format!("{} is no settings file of Nextflow", file.display()));
+        }
+        Ok(_) => {}
+        Err(error) => return Err(shown(error)),
+    }
+    let text = zeroize::Zeroizing::new(std::fs::read(file).map_err(shown)?);
+    Ok(parse(&String::from_utf8_lossy(&text)))
+}
+
+fn parse(text: &str) -> Settings {
+    let mut settings = Settings::default();
+    let mut scopes: Vec<&str> = Vec::new();
+    for line in text.lines().map(str::trim) {
+        if let Some(scope) = line.strip_suffix('{') {
+            scopes.push(scope.trim());
+        } else if line.starts_with('}') {
+            scopes.pop();
+        } else if let Some((key, value)) = setting(line) {
+            let key = match (scopes.as_slice(), key.split_once('.')) {
+                ([], Some((SCOPE, key))) => key,
+                ([SCOPE], None) => key,
+                _ => continue,
+            };
+            match key {
+                "accessToken" => settings.token = Some(SecretString::from(value)),
+                "endpoint" => settings.endpoint = Some(value.trim_end_matches('/').to_owned()),
+                "refreshToken" => settings.renews = true,
+                _ => {}
+            }
+        }
+    }
+    settings
+}
+
+/// `key = 'value'`, with what may stand behind it. A `$` in double quotes is computed.
+fn setting(line: &str) -> Option<(&str, &str)> {
+    let (key, rest) = line.split_once('=')?;
+    let rest = rest.trim_start();
+    let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+    let (value, _) = rest[1..].split_once(quote)?;
+    let computed = value.contains('\\') || (quote == '"' && value.contains('$'));
+    (!value.is_empty() && !computed).then_some((key.trim(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn token(text: &str) -> Option<String> {
+        parse(text).token.map(|token| token.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn the_token_is_found_as_nextflow_writes_it_and_as_people_do() {
+        let written = "// Seqera Platform configuration\ntower {\n    accessToken = 'pat'\n    \
+                       endpoint = 'https://host/api/'\n    workspaceId = '7'  // acme / lab\n}\n";
+        assert_eq!(token(written).as_deref(), Some("pat"));
+        assert_eq!(parse(written).authority(), "https://host/api");
+        assert_eq!(token("tower.accessToken = \"pat\" // mine").as_deref(), Some("pat"));
+        assert_eq!(parse("tower.accessToken='p'").authority(), Profile::CLOUD_AUTHORITY);
+        let cloud = parse("tower.endpoint = 'https://api.cloud.seqera.io'").authority();
+        assert_eq!(cloud, Profile::CLOUD_AUTHORITY);
+    }
+
+    #[test]
+    fn what_is_computed_or_belongs_elsewhere_is_no_token() {
+        for text in [
+            "tower.accessToken = \"${env.X}\"",
+            "tower.accessToken = System.getenv('X')",
+            "wave {\n accessToken = 'x'\n}",
+            "// tower.accessToken = 'x'",
+            "tower {\n other {\n accessToken = 'x'\n }\n}",
+            "accessToken = 'x'",
+            "tower.accessToken = ''",
+        ] {
+            assert_eq!(token(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_session_that_nextflow_renews_is_its_own() {
+        assert!(parse("tower.accessToken = 'pat'").is_personal());
+        assert!(!parse("tower.accessToken = 'eyJ.eyJ.sig'").is_personal());
+        assert!(!parse("tower.accessToken = 'x'\ntower.refreshToken = 'y'").is_personal());
+    }
+
+    #[test]
+    fn no_file_is_no_token_and_a_folder_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(read(&folder.path().join("none")).unwrap().token.is_none());
+        assert!(read(folder.path()).is_err());
+    }
+}

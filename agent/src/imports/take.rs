@@ -1,0 +1,261 @@
+//! Takes one of them over. Runs to its end, whoever stays.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use seqera_agent_proto::place::token_sha256;
+use seqera_agent_proto::v1::import::Origin;
+use seqera_agent_proto::v1::{
+    Import, ImportTokenRequest, ProfileSettings, SessionStatus, TakeImportRequest, TakeImportResponse,
+};
+use tracing::{info, warn};
+
+use super::{Candidate, Imports, leftovers, v1};
+use crate::clock::Moment;
+use crate::error::{AgentError, Kind as ErrorKind};
+use crate::install::Login;
+use crate::issuer::{Check, Granted, Issuer, Renewal, Renewed};
+use crate::profile::{Profile, ProfileName};
+use crate::service::target::target;
+use crate::service::{convert, describe, login};
+use crate::shared::unix;
+use crate::state::Attempt;
+use crate::store::StoreError;
+use crate::token::{Access, AccessToken, Account, Credential, Grant, Kind, RefreshToken};
+
+/// SHA-256 of a secret, as records have it.
+pub(super) fn sha256(secret: &SecretString) -> String {
+    token_sha256(secret.expose_secret())
+}
+
+impl Imports {
+    /// Makes a session of one that [`Imports::find`] has told of.
+    ///
+    /// # Errors
+    /// Where it has gone, the provider refuses it, or nobody can be asked. What was not taken is left there.
+    pub async fn take(self: Arc<Self>, asked: TakeImportRequest) -> Result<TakeImportResponse, AgentError> {
+        let work = tokio::spawn(async move {
+            // One at a time; and an agent that stops waits for it.
+            let _turn = self.registry.taking.lock().await;
+            self.take_one(asked).await
+        });
+        work.await.unwrap_or_else(|panic| Err(AgentError::internal(panic)))
+    }
+
+    pub(super) async fn take_one(&self, asked: TakeImportRequest) -> Result<TakeImportResponse, AgentError> {
+        let import = asked.import.unwrap_or_default();
+        let found = self.look(Path::new(&asked.nextflow_file)).await;
+        let same = |known: &&Candidate| known.origin == import.origin() && known.name == import.name;
+        let candidate = found.candidates.iter().find(same).ok_or_else(|| gone(&import))?;
+        let given = ProfileSettings {
+            authority: candidate.owner.authority.clone(),
+            client_id: candidate.owner.client_id.clone(),
+            audience: candidate.owner.audience.clone(),
+            authority_is_default: false,
+            ..asked.settings.unwrap_or_default()
+        };
+        let (name, profile) = target(&self.registry, &import.profile, &given)?;
+        if self.is_signed_in(&name) {
+            let hint = format!("sign out first: 'seqera logout --profile {name}'");
+            return Err(AgentError::new(
+                ErrorKind::BadRequest,
+                format!("profile '{name}' is signed in"),
+                hint,
+            ));
+        }
+        match candidate.origin {
+            Origin::Nextflow => self.keep_fixed(candidate, &name, given).await,
+            _ => self.adopt(candidate, &name, profile).await,
+        }
+    }
+
+    /// Nextflow's token is checked and kept as any other; its file is Nextflow's.
+    async fn keep_fixed(
+        &self,
+        candidate: &Candidate,
+        name: &ProfileName,
+        given: ProfileSettings,
+    ) -> Result<TakeImportResponse, AgentError> {
+        let read = self.nextflow_settings(Path::new(&candidate.name)).await;
+        let token = read.ok().and_then(|settings| settings.token).ok_or_else(|| vanished(candidate))?;
+        let request = ImportTokenRequest {
+            profile: name.to_string(),
+            settings: Some(given),
+            token: token.expose_secret().to_owned(),
+        };
+        let status = login::import(&self.registry, &self.providers, request).await?;
+        let file = &candidate.name;
+        let note = format!("Nextflow goes on using the token in {file}: there it beats TOWER_ACCESS_TOKEN");
+        Ok(TakeImportResponse { notes: vec![note], status: Some(status) })
+    }
+
+    /// Spends v1's refresh token, keeps the new one, and empties the old place.
+    async fn adopt(
+        &self,
+        candidate: &Candidate,
+        name: &ProfileName,
+        profile: Profile,
+    ) -> Result<TakeImportResponse, AgentError> {
+        let shared = &self.registry.shared;
+        let secret = self.read(candidate).await?;
+        let worker = self.registry.ensure(name);
+        let generation = worker.view().generation;
+        let issuer = shared.issuers.issuer(&profile, Kind::Renewable);
+        let interrupted = self.begin(candidate, &secret).await?;
+        let sent = shared.now();
+        let renewal = issuer.renew(&RefreshToken::new(secret.expose_secret()), "").await;
+        (shared.crash)("import-sent");
+        let renewed = match renewal {
+            Renewal::Renewed(renewed) => renewed,
+            other => return Err(self.not_renewed(candidate, other, interrupted).await),
+        };
+        let granted = self.granted(candidate, &profile, &*issuer, &secret, renewed, sent).await;
+        let mut notes = worker.install(Login { profile, granted, method: "import", generation }).await?;
+        (shared.crash)("import-kept");
+        info!(profile = %name, from = candidate.key(), "taken over");
+        notes.extend(self.remove(candidate).await);
+        Ok(TakeImportResponse { status: Some(self.status(name)), notes })
+    }
+
+    fn status(&self, name: &ProfileName) -> SessionStatus {
+        convert::status(name, &self.registry.ensure(name).view(), self.registry.shared.now())
+    }
+
+    async fn read(&self, candidate: &Candidate) -> Result<SecretString, AgentError> {
+        let read = match candidate.origin {
+            Origin::V1Keychain => self.keychain.read(&candidate.name).await,
+            _ => {
+                let (folder, name) = (self.registry.shared.places.config_dir.clone(), candidate.name.clone());
+                let read = self.files.run(leftovers::LIMIT, move || v1::token(&folder, &name)).await;
+                let read = read.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+                read.map_err(|error| StoreError::Failed(error.to_string()))
+            }
+        };
+        let read = read.map_err(|error| {
+            let kind = match error {
+                StoreError::Locked(_) => ErrorKind::KeychainLocked,
+                _ => ErrorKind::StoreFailed,
+            };
+            let hint = "nothing was changed; sign in without it: answer no, or leave out --import";
+            AgentError::new(kind, format!("{} cannot be read: {error}", candidate.place), hint)
+        });
+        read?.ok_or_else(|| vanished(candidate))
+    }
+
+    /// Notes durably that the token is being spent. True where that was noted before and never ended.
+    async fn begin(&self, candidate: &Candidate, secret: &SecretString) -> Result<bool, AgentError> {
+        let shared = &self.registry.shared;
+        let attempt = Attempt { sha256: sha256(secret), at: unix(shared.now()), dead: false };
+        let key = candidate.key();
+        let before = shared.state.snapshot().imports.get(&key).cloned();
+        let noted = shared.state.change(|sessions| drop(sessions.imports.insert(key, attempt.clone()))).await;
+        noted.map_err(|error| {
+            let hint = "nothing was changed; is the disk full?";
+            AgentError::new(ErrorKind::StoreFailed, error.to_string(), hint)
+        })?;
+        Ok(before.is_some_and(|before| before.sha256 == attempt.sha256))
+    }
+
+    /// Ends the note: the token is as good as before, or dead.
+    async fn end(&self, candidate: &Candidate, dead: bool) {
+        let key = candidate.key();
+        let ended = self.registry.shared.state.change(|sessions| match sessions.imports.get_mut(&key) {
+            Some(attempt) if dead => attempt.dead = true,
+            _ => drop(sessions.imports.remove(&key)),
+        });
+        if let Err(error) = ended.await {
+            warn!(%error, "how an import ended could not be recorded");
+        }
+    }
+
+    async fn not_renewed(&self, candidate: &Candidate, renewal: Renewal, interrupted: bool) -> AgentError {
+        let (place, authority) = (&candidate.place, &candidate.owner.authority);
+        match renewal {
+            Renewal::Rejected(why) => {
+                self.end(candidate, true).await;
+                let before = if interrupted { "; an earlier attempt was interrupted" } else { "" };
+                let message = format!("{authority} does not accept {place} any more: {why}{before}");
+                let hint = "it stays where it is and is not offered again; sign in anew with 'seqera login'";
+                AgentError::new(ErrorKind::LoginExpired, message, hint)
+            }
+            // The note stays: nobody knows whether the token is spent.
+            Renewal::Unknown(why) => {
+                let message = format!("{authority} gave no answer about {place}: {why}");
+                AgentError::new(ErrorKind::Unreachable, message, "it is still there; try again")
+            }
+            Renewal::Transient(why, _) => {
+                self.end(candidate, false).await;
+                let message = format!("{authority} could not be asked about {place}: {why}");
+                AgentError::new(ErrorKind::Unreachable, message, "nothing was changed; try again later")
+            }
+            Renewal::Misconfigured(why) | Renewal::Unclear(why) => {
+                self.end(candidate, false).await;
+                let message = format!("{authority} does not renew {place}: {why}");
+                let hint = "it stays where it is; sign in anew: answer no, or leave out --import";
+                AgentError::new(ErrorKind::Misconfigured, message, hint)
+            }
+            Renewal::Renewed(_) => AgentError::internal("a renewal was taken for none"),
+        }
+    }
+
+    /// The new tokens, and whose they are. The token is rotated by now, so that nothing of this may fail.
+    async fn granted(
+        &self,
+        candidate: &Candidate,
+        profile: &Profile,
+        issuer: &dyn Issuer,
+        spent: &SecretString,
+        renewed: Renewed,
+        sent: Moment,
+    ) -> Granted {
+        // Without one the first caller has it renewed again.
+        let none = |_| Access { token: AccessToken::new(""), lifetime: Duration::ZERO };
+        let access = renewed.access.unwrap_or_else(none);
+        let noted = || Account { email: candidate.owner.account.clone(), ..Account::default() };
+        let mut notes = Vec::new();
+        let mut account = match issuer.check(&access.token).await {
+            Check::Valid(account) => account,
+            Check::Refused | Check::Unsure(_) => {
+                notes.push("the Platform could not be asked whose session it is".to_owned());
+                noted()
+            }
+        };
+        // The Platform's own id is not what later renewals are compared with.
+        account.subject = renewed.subject.unwrap_or_default();
+        let organization = describe::organization(&self.providers, profile, &access.token).await;
+        let refresh = renewed.refresh.unwrap_or_else(|| RefreshToken::new(spent.expose_secret()));
+        let grant = Grant { access, refresh: Some(refresh), refresh_lifetime: renewed.refresh_lifetime };
+        Granted { credential: Credential::Renewable(grant), account, sent, organization, notes }
+    }
+
+    /// Empties the old place; a note where that failed.
+    async fn remove(&self, candidate: &Candidate) -> Option<String> {
+        let removed = match candidate.origin {
+            Origin::V1Keychain => self.keychain.remove(&candidate.name).await.map_err(|e| e.to_string()),
+            _ => {
+                let path = v1::path(&self.registry.shared.places.config_dir, &candidate.name);
+                let removed = self.files.run(leftovers::LIMIT, move || crate::durable::remove(&path)).await;
+                let removed = removed.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+                removed.map(drop).map_err(|error| error.to_string())
+            }
+        };
+        self.end(candidate, removed.is_err()).await;
+        let why = removed.err()?;
+        Some(format!(
+            "{} could not be removed ({why}); it is spent, and of no use to anybody",
+            candidate.place
+        ))
+    }
+}
+
+fn gone(import: &Import) -> AgentError {
+    let hint = "run 'seqera login' again to see what there is";
+    AgentError::new(ErrorKind::BadRequest, format!("there is nothing to take over: {}", import.place), hint)
+}
+
+fn vanished(candidate: &Candidate) -> AgentError {
+    let hint = "run 'seqera login' again to see what there is";
+    AgentError::new(ErrorKind::BadRequest, format!("{} has gone", candidate.place), hint)
+}

@@ -1,0 +1,147 @@
+//! What version 1 of the CLI left in the configuration folder: bare refresh tokens in files, and in
+//! `auth-state.json` where each belongs (facts 1.4).
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use crate::durable;
+use crate::profile::Profile;
+use crate::store::file::{PREFIX, is_bare_token};
+
+/// Where the token of one of v1's profiles belongs, and who it stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) authority: String,
+    pub(super) client_id: String,
+    pub(super) audience: String,
+    /// As v1 noted it.
+    pub(super) account: String,
+    /// When v1 got the token, in Unix seconds; 0 where it did not say.
+    pub(super) since: u64,
+}
+
+/// v1's profiles by its own names. A file that is missing or no longer readable tells of none: without an
+/// owner a token is sent nowhere.
+pub(super) fn owners(folder: &Path) -> BTreeMap<String, Owner> {
+    let read = std::fs::read(folder.join("auth-state.json")).ok();
+    let state: Value = read.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+    let profiles = state["profiles"].as_object().cloned().unwrap_or_default();
+    profiles.into_iter().filter_map(|(name, entry)| Some((name, owner(entry.as_object()?)?))).collect()
+}
+
+fn owner(entry: &Map<String, Value>) -> Option<Owner> {
+    let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
+    let or = |value: &str, default: &str| if value.is_empty() { default } else { value }.to_owned();
+    let time = |key: &str| entry.get(key).and_then(Value::as_f64).map_or(0, |seconds| seconds as u64);
+    // Logged out on purpose: whatever is left is not to be used again.
+    if text("domain").is_empty() || entry.get("explicitly_logged_out") == Some(&Value::Bool(true)) {
+        return None;
+    }
+    Some(Owner {
+        authority: authority(text("domain")),
+        client_id: or(text("client_id"), Profile::CLIENT_ID),
+        audience: or(text("audience"), Profile::AUDIENCE),
+        account: text("user").to_owned(),
+        since: time("last_login").max(time("last_refresh")),
+    })
+}
+
+fn authority(domain: &str) -> String {
+    let domain = domain.trim_end_matches('/');
+    if domain.contains("://") { domain.to_owned() } else { format!("https://{domain}") }
+}
+
+/// v1 made such a name itself, `<domain>:<audience>`; any other was given by the person.
+pub(super) fn is_generated(name: &str, owner: &Owner) -> bool {
+    let domain = owner.authority.trim_start_matches("https://");
+    let made = [&owner.authority, domain].map(|domain| file_name(&format!("{domain}:{}", owner.audience)));
+    made.contains(&file_name(name))
+}
+
+/// As v1 writes a profile's name into a file's.
+pub(super) fn file_name(profile: &str) -> String {
+    profile.replace(':', "_")
+}
+
+/// The file of a name that stood behind the prefix.
+pub(super) fn path(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{PREFIX}{name}"))
+}
+
+/// The names behind the prefix of all files with a bare token in them.
+pub(super) fn files(folder: &Path) -> io::Result<Vec<String>> {
+    if !durable::check_folder(folder)? {
+        return Ok(Vec::new());
+    }
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let file_name = entry?.file_name();
+        let Some(name) = file_name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
+        if !durable::is_aside(name) && token(folder, name)?.is_some() {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The token in v1's file; `None` where there is no such file, or one of ours.
+pub(super) fn token(folder: &Path, name: &str) -> io::Result<Option<SecretString>> {
+    let bytes = match std::fs::read(path(folder, name)) {
+        Ok(bytes) => Zeroizing::new(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
+    Ok(is_bare_token(&bytes).then(|| SecretString::from(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn folder(state: &Value) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("auth-state.json"), state.to_string()).unwrap();
+        folder
+    }
+
+    #[test]
+    fn the_record_says_where_a_token_belongs() {
+        let entry = json!({"user": "ada@x.test", "domain": "host.test/api", "client_id": "mine",
+            "audience": "platform", "last_login": 100.5, "last_refresh": 200, "status": "active"});
+        let folder = folder(&json!({"profiles": {"host.test/api:platform": entry}}));
+        let owners = owners(folder.path());
+        let owner = &owners["host.test/api:platform"];
+        assert_eq!((owner.authority.as_str(), owner.client_id.as_str()), ("https://host.test/api", "mine"));
+        assert_eq!((owner.account.as_str(), owner.since), ("ada@x.test", 200));
+        assert!(is_generated("host.test/api_platform", owner) && !is_generated("lab", owner));
+    }
+
+    #[test]
+    fn without_a_domain_or_after_a_logout_there_is_no_owner() {
+        let out = json!({"domain": "https://h", "explicitly_logged_out": true});
+        let folder = folder(&json!({"profiles": {"a": {"user": "x"}, "b": out, "c": 7}}));
+        assert_eq!(owners(folder.path()), BTreeMap::new());
+        assert_eq!(super::owners(Path::new("/nowhere")), BTreeMap::new());
+    }
+
+    #[test]
+    fn only_bare_tokens_are_v1s() {
+        let folder = folder(&json!({}));
+        let write = |name: &str, text: &str| std::fs::write(path(folder.path(), name), text).unwrap();
+        write("lab", "a-refresh-token-of-version-1\n");
+        write("ours", r#"{"authority": "https://h", "secret": "x"}"#);
+        write("damaged", "tok");
+        write("old.corrupt-17", "a-refresh-token-of-version-1");
+        assert_eq!(files(folder.path()).unwrap(), ["lab"]);
+        assert!(token(folder.path(), "ours").unwrap().is_none());
+    }
+}
