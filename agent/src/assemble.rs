@@ -14,6 +14,7 @@ use crate::error::AgentError;
 use crate::http::{Http, Limits};
 use crate::issuer::providers::Providers;
 use crate::login::Logins;
+use crate::passwords::ProxyPasswords;
 use crate::pending::Pending;
 use crate::registry::Registry;
 use crate::run::{Core, Parts, Wiring};
@@ -29,13 +30,17 @@ use crate::store::Ladder;
 pub async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
     let config = Arc::clone(&wiring.config);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.clock_offset.clone()));
-    let http = Http::new(Arc::clone(&clock), Limits::default());
+    let ladder = Arc::new(Ladder::open(config.store.value, &config.places));
+    let state = State::open(&config.places);
+    let passwords = Arc::new(ProxyPasswords::new(state.clone(), Arc::clone(&ladder)));
+    let http = Http::new(Arc::clone(&clock), Limits::default()).with_passwords(passwords.clone());
     let providers = Arc::new(Providers::new(http, Arc::clone(&clock)));
     let shared = Arc::new(Shared {
         places: config.places.clone(),
         issuers: Arc::clone(&providers) as Arc<dyn crate::issuer::Issuers>,
-        ladder: Arc::new(Ladder::open(config.store.value, &config.places)),
-        state: State::open(&config.places),
+        ladder,
+        passwords,
+        state,
         pending: Pending::new(Arc::clone(&clock)),
         due_changed: Arc::default(),
         crash: crash_point,

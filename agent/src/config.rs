@@ -121,19 +121,21 @@ pub fn environment(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// Variables that a background process of this user must not inherit: tokens, and what a service manager
-/// told its own child.
+/// Variables that a background process of this user must not inherit: tokens, what a service manager told its
+/// own child, and certificate authorities, which come with a login and would else depend on who was first.
 pub fn not_inherited() -> Vec<OsString> {
     const MANAGER: [&str; 5] =
         ["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "JOURNAL_STREAM"];
+    const AUTHORITIES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+    let named = |name: &OsString| MANAGER.iter().chain(&AUTHORITIES).any(|known| name == known);
     #[expect(clippy::disallowed_methods, reason = "the one file that reads the environment")]
     let names = std::env::vars_os().map(|(name, _)| name);
-    names.filter(|name| MANAGER.iter().any(|manager| name == manager) || is_secret(name)).collect()
+    names.filter(|name| named(name) || is_secret(name)).collect()
 }
 
 fn is_secret(name: &OsString) -> bool {
     let name = name.to_string_lossy().to_ascii_uppercase();
-    ["TOKEN", "SECRET", "PASSWORD"].iter().any(|word| name.contains(word))
+    ["TOKEN", "SECRET", "PASSWORD", "PROXY"].iter().any(|word| name.contains(word))
 }
 
 impl Config {

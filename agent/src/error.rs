@@ -140,7 +140,8 @@ impl AgentError {
     /// A token that was given to us cannot be checked now.
     pub fn unchecked(api: &str, why: &str) -> Self {
         let message = format!("{api} could not be asked about this access token: {why}");
-        Self::new(Kind::Unreachable, message, "nothing was changed; try again later")
+        let hint = crate::http::remedy(why).unwrap_or("nothing was changed; try again later");
+        Self::new(Kind::Unreachable, message, hint)
     }
 
     /// Nobody finished the login.

@@ -19,6 +19,7 @@ use crate::issuer::{
     Renewal, Renewed, Revocable, Revocation,
 };
 use crate::login::Logins;
+use crate::passwords::ProxyPasswords;
 use crate::pending::Pending;
 use crate::profile::{Profile, ProfileName};
 use crate::registry::Registry;
@@ -177,12 +178,15 @@ impl Agent {
         let memory = FakeStore::new(StoreKind::Memory);
         let choice = StoreChoice::File;
         let time: Arc<dyn Clock> = clock.clone();
+        let ladder = Arc::new(Ladder::new(choice, keychain, store.clone(), memory));
+        let state = State::open_inline(places.places());
         let shared = Arc::new(Shared {
             places: places.places().clone(),
             clock: Arc::clone(&time),
             issuers: Arc::new(OneProvider(Arc::clone(&provider))),
-            ladder: Arc::new(Ladder::new(choice, keychain, store.clone(), memory)),
-            state: State::open_inline(places.places()),
+            passwords: Arc::new(ProxyPasswords::new(state.clone(), Arc::clone(&ladder))),
+            ladder,
+            state,
             pending: Pending::new(Arc::clone(&time)),
             due_changed: Arc::default(),
             crash: |_| {},

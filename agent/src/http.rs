@@ -1,17 +1,22 @@
 //! The one way to the network. Every request of the agent goes through here and keeps the same rules: no
-//! redirects, so that a secret never travels on; no proxy from the environment of whoever started the agent;
-//! nothing is sent twice behind our back; plain http to loopback addresses only; time and size are limited.
+//! redirects, so that a secret never travels on; no proxy but the profile's; nothing is sent twice behind our
+//! back; plain http to loopback addresses only; time and size are limited. Which way a request takes is in
+//! `way.rs`.
+
+mod way;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
-use reqwest::{Client, ClientBuilder, Method, Request, Response};
-use tokio::sync::OnceCell;
+use reqwest::{Client, Method, Request, Response};
 use url::{Host, Url};
 
+use self::way::Clients;
+pub use self::way::{Passwords, is_proxied, remedy};
 use crate::clock::{Clock, reached};
 use crate::error::chain;
+use crate::network::Network;
 use crate::token::AccessToken;
 
 /// A connection that takes longer never carries the request, so its failure is known to be harmless.
@@ -79,20 +84,32 @@ impl Reply {
     }
 }
 
-/// Sends requests. Clones share their connections and settings.
+/// Sends requests on one way. Clones share their clients and settings.
 #[derive(Clone)]
 pub struct Http {
     clock: Arc<dyn Clock>,
     limits: Limits,
-    /// Trusts no certificate, so that it can be built on a machine without any.
-    plain: Arc<OnceCell<Client>>,
-    secure: Arc<OnceCell<Client>>,
+    clients: Arc<Clients>,
+    network: Arc<Network>,
 }
 
 impl Http {
-    /// Builds nothing yet: a machine without root certificates is told so at its first https request.
+    /// The direct way. Builds nothing yet: a machine without root certificates is told so at its first https
+    /// request.
     pub fn new(clock: Arc<dyn Clock>, limits: Limits) -> Self {
-        Self { clock, limits, plain: Arc::default(), secure: Arc::default() }
+        Self { clock, limits, clients: Arc::default(), network: Arc::default() }
+    }
+
+    /// The same, with somebody who knows the passwords of proxies.
+    #[must_use]
+    pub fn with_passwords(self, passwords: Arc<dyn Passwords>) -> Self {
+        Self { clients: Arc::new(Clients::knowing(passwords)), ..self }
+    }
+
+    /// The way of a profile.
+    #[must_use]
+    pub fn over(&self, network: &Network) -> Self {
+        Self { network: Arc::new(network.clone()), ..self.clone() }
     }
 
     /// GET, with a bearer token where one is given.
@@ -127,8 +144,8 @@ impl Http {
         bearer: Option<&AccessToken>,
         form: Option<String>,
     ) -> Result<Reply, Fault> {
-        let client = self.client(url).await?;
-        let mut request = client.request(method, url.clone()).header(ACCEPT, "application/json");
+        let way = self.clients.way(url, &self.network).await?;
+        let mut request = way.client.request(method, url.clone()).header(ACCEPT, "application/json");
         if let Some(token) = bearer {
             let mut value = reqwest::header::HeaderValue::try_from(format!("Bearer {}", token.expose()))
                 .map_err(|_| Fault::Misconfigured("the token has characters that no header takes".into()))?;
@@ -139,7 +156,7 @@ impl Http {
             request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
         }
         let request = request.build().map_err(|error| Fault::Misconfigured(told(error)))?;
-        self.exchange(client, request).await
+        self.exchange(&way.client, request).await.map_err(|fault| way.explained(fault))
     }
 
     async fn exchange(&self, client: &Client, request: Request) -> Result<Reply, Fault> {
@@ -158,16 +175,6 @@ impl Http {
         };
         Ok(Reply { status, retry_after, body, cut: read.err() })
     }
-
-    async fn client(&self, url: &Url) -> Result<&Client, Fault> {
-        match url.scheme() {
-            "https" => self.secure.get_or_try_init(secure_client).await,
-            "http" if is_loopback(url) => self.plain.get_or_try_init(|| async { plain_client() }).await,
-            _ => Err(Fault::Misconfigured(format!(
-                "{url} is not https; plain http is accepted for loopback addresses only"
-            ))),
-        }
-    }
 }
 
 /// True for 127.0.0.0/8, `::1` and `localhost`.
@@ -178,31 +185,6 @@ pub fn is_loopback(url: &Url) -> bool {
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
     }
-}
-
-/// Reads the certificates of the system, which takes some milliseconds of file access.
-async fn secure_client() -> Result<Client, Fault> {
-    let build = tokio::task::spawn_blocking(|| builder().https_only(true).build());
-    let built = build.await.map_err(|error| Fault::NotSent(chain(&error)))?;
-    built.map_err(|error| {
-        let why = told(error);
-        Fault::Misconfigured(format!("https does not work here, are there root certificates? {why}"))
-    })
-}
-
-fn plain_client() -> Result<Client, Fault> {
-    builder().tls_certs_only([]).build().map_err(|error| Fault::Misconfigured(told(error)))
-}
-
-fn builder() -> ClientBuilder {
-    Client::builder()
-        .user_agent(concat!("seqera-agent/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        // A reused connection may have died meanwhile, and whether a refresh went out on it is a guess.
-        .pool_max_idle_per_host(0)
-        .connect_timeout(CONNECT_LIMIT)
 }
 
 fn fault(error: reqwest::Error) -> Fault {

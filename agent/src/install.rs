@@ -63,6 +63,7 @@ pub async fn install(
     shared: &Shared,
 ) -> Option<Installed> {
     let mut notes = login.granted.notes.clone();
+    shared.passwords.learn(&login.profile.network);
     let replaced = replaced_token(name, &login, &former, shared).await;
     let secret = secret_of(&login, shared);
     let old_place = former.record.as_ref().and_then(|record| record.store);
@@ -146,7 +147,7 @@ fn is_same_account(old: &Record, login: &Login) -> bool {
 fn secret_of(login: &Login, shared: &Shared) -> Option<Stored> {
     match &login.granted.credential {
         Credential::Renewable(grant) => {
-            grant.refresh.as_ref().map(|refresh| stored(refresh, &login.profile, shared.now()))
+            grant.refresh.as_ref().map(|refresh| stored(refresh, &login.profile, shared.now(), shared))
         }
         Credential::Fixed { token, .. } => Some(Stored {
             authority: login.profile.authority.clone(),
@@ -154,6 +155,7 @@ fn secret_of(login: &Login, shared: &Shared) -> Option<Stored> {
             kind: Kind::Fixed,
             secret: SecretString::from(token.expose()),
             saved_at: shared.now().wall,
+            proxy_password: shared.passwords.known(&login.profile.network),
         }),
     }
 }
@@ -169,7 +171,7 @@ fn new_record(login: &Login, former: &Former, place: Option<StoreKind>, shared: 
     // Another account clears organisation and workspace.
     let same = former.record.as_ref().filter(|old| is_same_account(old, login));
     Record {
-        profile: login.profile.clone(),
+        profile: Profile { network: login.profile.network.recorded(), ..login.profile.clone() },
         account: Some(login.granted.account.clone()),
         kind,
         store: place,

@@ -11,9 +11,9 @@
 //! # Where things are
 //! | what | modules |
 //! |---|---|
-//! | pure: no clock, no network, no disk | [`schedule`], [`attempts`], [`session`], [`verdict`], [`token`], [`profile`] |
+//! | pure: no clock, no network, no disk | [`schedule`], [`attempts`], [`session`], [`verdict`], [`token`], [`profile`], [`network`] |
 //! | one session | [`worker`], [`handle`], [`jobs`], [`renewal`], [`install`], [`signout`], [`neighbours`], [`view`], [`pending`] |
-//! | providers | [`issuer`], [`login`], [`signin`], [`loopback`], [`polling`], [`pasted`], [`page`], [`platform`], [`imports`], [`http`] |
+//! | providers | [`issuer`], [`login`], [`signin`], [`loopback`], [`polling`], [`pasted`], [`page`], [`platform`], [`imports`], [`http`], [`passwords`] |
 //! | what is kept | [`store`], [`secrets`], [`state`], [`record`], [`durable`] |
 //! | gRPC | [`service`], [`standard`], [`calls`], [`socket`] |
 //! | the process | [`run`], [`assemble`], [`config`], [`instance`], [`launch`], [`logging`], [`stop`] |
@@ -44,8 +44,10 @@ pub mod logging;
 pub mod login;
 pub mod loopback;
 pub mod neighbours;
+pub mod network;
 pub mod notify;
 pub mod page;
+pub mod passwords;
 pub mod pasted;
 pub mod pending;
 pub mod platform;

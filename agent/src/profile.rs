@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::network::Network;
+
 /// Longest name, in characters.
 const LONGEST: usize = 63;
 
@@ -142,6 +144,9 @@ pub struct Profile {
     /// The kind of provider.
     #[serde(default)]
     pub provider: Provider,
+    /// The way to it.
+    #[serde(default)]
+    pub network: Network,
 }
 
 /// Seqera Cloud by the CLI's public client.
@@ -155,6 +160,7 @@ impl Default for Profile {
             backend_url: String::new(),
             scopes: Self::SCOPES.into(),
             provider: Provider::Platform,
+            network: Network::default(),
         }
     }
 }

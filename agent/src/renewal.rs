@@ -130,7 +130,11 @@ impl RenewalJob {
         }
         let place = self.place.ok_or((Trouble::Store, "no refresh token is stored".to_owned()))?;
         match self.shared.ladder.load(&self.name, place).await {
-            Ok(Some(stored)) => refresh_of(&stored, &self.profile),
+            Ok(Some(stored)) => {
+                // The renewed token is kept with it again.
+                self.shared.passwords.found(&self.profile.network, &stored);
+                refresh_of(&stored, &self.profile)
+            }
             Ok(None) => {
                 Err((Trouble::Store, format!("the refresh token has gone from the {}", place.as_str())))
             }
@@ -219,14 +223,14 @@ impl RenewalJob {
             self.remove_again(place).await;
             return (Outcome::Settled, Kept { stale: Some(stale()), ..Kept::default() });
         }
-        let secret = || stored(&refresh, &self.profile, sent);
+        let secret = || stored(&refresh, &self.profile, sent, &self.shared);
         let unsaved = saved.as_ref().err().map(|error| Unsaved { secret: secret(), why: error.to_string() });
         let outcome = Outcome::Renewed(sent, renewed.access, keep_alive(renewed.refresh_lifetime));
         (outcome, Kept { refresh: Some(refresh), unsaved, ..Kept::default() })
     }
 
     async fn save(&self, refresh: &RefreshToken) -> Result<Option<StoreKind>, StoreError> {
-        let stored = stored(refresh, &self.profile, self.shared.now());
+        let stored = stored(refresh, &self.profile, self.shared.now(), &self.shared);
         let kept = self.shared.ladder.save(&self.name, &stored, self.place, Patience::Background).await;
         if let Err(error) = &kept {
             warn!(profile = %self.name, %error, "the new refresh token could not be stored");

@@ -41,13 +41,14 @@ pub async fn load_fixed(
 }
 
 /// A refresh token as it is stored.
-pub fn stored(refresh: &RefreshToken, profile: &Profile, now: Moment) -> Stored {
+pub fn stored(refresh: &RefreshToken, profile: &Profile, now: Moment, shared: &Shared) -> Stored {
     Stored {
         authority: profile.authority.clone(),
         client_id: profile.client_id.clone(),
         kind: Kind::Renewable,
         secret: SecretString::from(refresh.expose()),
         saved_at: now.wall,
+        proxy_password: shared.passwords.known(&profile.network),
     }
 }
 

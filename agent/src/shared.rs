@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use crate::clock::{Clock, Moment};
 use crate::issuer::Issuers;
+use crate::passwords::ProxyPasswords;
 use crate::pending::Pending;
 use crate::schedule::Jitter;
 use crate::state::State;
@@ -23,6 +24,8 @@ pub struct Shared {
     pub issuers: Arc<dyn Issuers>,
     /// Keeps long-lived secrets.
     pub ladder: Arc<Ladder>,
+    /// Of proxies.
+    pub passwords: Arc<ProxyPasswords>,
     /// Keeps what is known of the sessions.
     pub state: State,
     /// Revocations that are still owed.

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use crate::network::Password;
 use crate::profile::ProfileName;
 use crate::token::Kind;
 
@@ -62,6 +63,8 @@ pub struct Stored {
     pub secret: SecretString,
     /// When it was given to us.
     pub saved_at: SystemTime,
+    /// Of the proxy on the way to the party, where it wants one.
+    pub proxy_password: Option<Password>,
 }
 
 /// Why a store did not do what it was asked to.

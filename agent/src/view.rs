@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::error::{AgentError, Kind as ErrorKind};
+use crate::http::remedy;
 use crate::profile::ProfileName;
 use crate::schedule::{Held, keep_alive};
 use crate::session::Session;
@@ -128,7 +129,8 @@ pub fn refused(refusal: Refusal, name: &ProfileName, authority: &str) -> AgentEr
             return AgentError::unreachable(authority, &failure.why, pause);
         }
         Trouble::Misconfigured => {
-            (ErrorKind::Misconfigured, "check authority and client id; the session is kept and tried again")
+            let hint = "check authority and client id; the session is kept and tried again";
+            (ErrorKind::Misconfigured, remedy(&failure.why).unwrap_or(hint))
         }
         Trouble::Store => {
             (ErrorKind::StoreFailed, "'seqera status' tells where the session is kept; nothing was deleted")

@@ -11,10 +11,12 @@ use serde_json::{Map, Value};
 use crate::near::near;
 
 /// Keys at the top of the file. `authDomain` and `backendUrl` are those that Seqera documents.
-pub const TOP: [&str; 4] = ["authDomain", "backendUrl", "credentialStore", PROFILES];
+pub const TOP: [&str; 7] =
+    ["authDomain", "backendUrl", "caFile", "credentialStore", "noProxy", PROFILES, "proxy"];
 
 /// Keys of one profile, below `profiles.<name>`. They beat those at the top.
-pub const OF_PROFILE: [&str; 5] = ["authority", "clientId", "audience", "apiUrl", "backendUrl"];
+pub const OF_PROFILE: [&str; 8] =
+    ["authority", "clientId", "audience", "apiUrl", "backendUrl", "caFile", "noProxy", "proxy"];
 
 const PROFILES: &str = "profiles";
 

@@ -50,5 +50,6 @@ fn profile(file: &Configuration, name: &str) -> Profile {
         backend_url: url("backendUrl", ""),
         scopes: Profile::SCOPES.to_owned(),
         provider: Default::default(),
+        network: Default::default(),
     }
 }

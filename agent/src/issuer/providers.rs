@@ -29,7 +29,7 @@ impl Providers {
 
     /// The REST API of a profile's Platform.
     pub fn platform(&self, profile: &Profile) -> Platform {
-        Platform::new(self.http.clone(), profile.api())
+        Platform::new(self.http.over(&profile.network), profile.api())
     }
 
     fn oidc(&self, profile: &Profile) -> Arc<Oidc> {
@@ -40,7 +40,7 @@ impl Providers {
         if kept.len() == KEPT {
             kept.remove(0);
         }
-        let oidc = Arc::new(Oidc::new(self.http.clone(), self.clock.clone(), profile));
+        let oidc = Arc::new(Oidc::new(self.http.over(&profile.network), self.clock.clone(), profile));
         kept.push((profile.clone(), oidc.clone()));
         oidc
     }

@@ -6,6 +6,7 @@ use prost_types::Timestamp;
 use seqera_agent_proto::v1;
 
 use crate::clock::Moment;
+use crate::network::Network;
 use crate::profile::{Profile, ProfileName};
 use crate::shared::from_unix;
 use crate::state::Record;
@@ -85,6 +86,16 @@ pub fn settings(profile: &Profile) -> v1::ProfileSettings {
         scopes: profile.scopes.clone(),
         provider: "platform".into(),
         authority_is_default: false,
+        network: Some(network(&profile.network)),
+    }
+}
+
+/// Without the proxy's password.
+pub fn network(network: &Network) -> v1::Network {
+    v1::Network {
+        proxy: network.proxy.clone(),
+        no_proxy: network.no_proxy.clone(),
+        ca_file: network.ca_file.clone(),
     }
 }
 

@@ -3,6 +3,7 @@
 use seqera_agent_proto::v1::Description;
 
 use crate::error::{AgentError, Kind};
+use crate::http::remedy;
 use crate::issuer::providers::Providers;
 use crate::platform::{PlatformError, choose};
 use crate::profile::Profile;
@@ -50,6 +51,7 @@ fn failure(profile: &Profile, error: &PlatformError) -> AgentError {
         PlatformError::Unreachable(why) => AgentError::unchecked(api, why),
         PlatformError::NotAPlatform(_) | PlatformError::Misconfigured(_) => {
             let hint = "set SEQERA_AUTH_DOMAIN to the API of your Platform, for example https://host/api";
+            let hint = remedy(&error.to_string()).unwrap_or(hint);
             AgentError::new(Kind::Misconfigured, error.to_string(), hint)
         }
     }

@@ -4,6 +4,7 @@
 use seqera_agent_proto::v1::ProfileSettings;
 
 use crate::error::{AgentError, Kind};
+use crate::network::Network;
 use crate::profile::{Profile, ProfileName, Provider, canonical};
 use crate::registry::Registry;
 
@@ -18,7 +19,8 @@ pub(crate) fn target(
     let known = known.filter(|known| !known.authority.is_empty()).or_else(|| registry.configured(&name));
     let serves = |known: &Profile| known.serves(&given.authority);
     if !asked.is_empty() && given.authority_is_default && known.as_ref().is_some_and(|known| !serves(known)) {
-        return Ok((name, merged(&ProfileSettings::default(), known.as_ref())?));
+        let way = ProfileSettings { network: given.network.clone(), ..ProfileSettings::default() };
+        return Ok((name, merged(&way, known.as_ref())?));
     }
     // What belongs to another authority is no default for this one.
     let known = known.filter(|known| given.authority.is_empty() || known.serves(&given.authority));
@@ -48,6 +50,10 @@ fn merged(given: &ProfileSettings, known: Option<&Profile>) -> Result<Profile, A
         backend_url: pick(&given.backend_url, known.map(|p| &p.backend_url), ""),
         scopes: pick(&given.scopes, known.map(|p| &p.scopes), Profile::SCOPES),
         provider: Provider::Platform,
+        network: match &given.network {
+            Some(given) => Network::read(&given.proxy, &given.no_proxy, &given.ca_file)?,
+            None => known.map(|p| p.network.clone()).unwrap_or_default(),
+        },
     };
     check_authority(&profile.authority)?;
     check_provider(&given.provider)?;

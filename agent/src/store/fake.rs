@@ -24,6 +24,7 @@ pub(crate) fn stored(secret: &str) -> Stored {
         kind: Kind::Renewable,
         secret: secret.into(),
         saved_at: UNIX_EPOCH + Duration::from_secs(1_767_225_600),
+        proxy_password: None,
     }
 }
 

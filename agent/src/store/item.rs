@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::Stored;
+use crate::network::Password;
 use crate::token::Kind;
 
 #[derive(Serialize)]
@@ -18,6 +19,8 @@ struct Written<'a> {
     secret: &'a str,
     saved_at: u64,
     host: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proxy_password: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -29,6 +32,8 @@ struct Read {
     secret: String,
     saved_at: u64,
     host: String,
+    #[serde(default)]
+    proxy_password: Option<String>,
 }
 
 /// Where the text stops being an item. The parser's own words are dropped: they may quote the secret.
@@ -49,6 +54,7 @@ pub(crate) fn write(secret: &Stored, host: &str) -> Zeroizing<Vec<u8>> {
         secret: token,
         saved_at: secret.saved_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
         host,
+        proxy_password: secret.proxy_password.as_ref().map(Password::expose),
     };
     let json = serde_json::to_vec(&written).expect("strings and numbers can be written as JSON");
     Zeroizing::new(json)
@@ -69,6 +75,7 @@ pub(crate) fn read(json: &[u8]) -> Result<(Stored, String), Malformed> {
         kind: read.kind,
         secret: read.secret.into(),
         saved_at,
+        proxy_password: read.proxy_password.as_deref().map(Password::new),
     };
     Ok((stored, read.host))
 }
@@ -86,6 +93,17 @@ mod tests {
         assert_eq!((read.authority, read.client_id), (secret.authority, secret.client_id));
         assert_eq!((read.kind, read.saved_at), (secret.kind, secret.saved_at));
         assert_eq!(read.secret.expose_secret(), "canary-1");
+    }
+
+    #[test]
+    fn an_item_of_before_there_were_proxies_is_read_and_a_proxys_password_is_kept() {
+        let plain = stored("canary-1");
+        let json = write(&plain, "host-a");
+        assert!(!String::from_utf8_lossy(&json).contains("proxy"));
+        assert_eq!(read(&json).unwrap().0.proxy_password, None);
+        let with = Stored { proxy_password: Some(Password::new("p%40ss")), ..plain };
+        let read = read(&write(&with, "host-a")).unwrap().0;
+        assert_eq!(read.proxy_password.as_ref().map(Password::expose), Some("p%40ss"));
     }
 
     #[test]

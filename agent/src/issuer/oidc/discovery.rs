@@ -56,12 +56,14 @@ impl Fault {
 /// The authority cannot be reached while somebody signs in.
 pub(super) fn unreachable(authority: &str, why: &str) -> AgentError {
     let hint = "check the network and the authority, then run 'seqera login' again";
+    let hint = http::remedy(why).unwrap_or(hint);
     AgentError::new(Kind::Unreachable, format!("{authority} cannot be reached: {why}"), hint)
 }
 
 /// Something about authority or client is wrong.
 pub(super) fn misconfigured(why: &str) -> AgentError {
     let hint = "check SEQERA_AUTH_DOMAIN (the authority) and SEQERA_AUTH_CLI_CLIENT_ID (the client id)";
+    let hint = http::remedy(why).unwrap_or(hint);
     AgentError::new(Kind::Misconfigured, why, hint)
 }
 

@@ -37,6 +37,7 @@ impl Bench {
             backend_url: String::new(),
             scopes: Profile::SCOPES.into(),
             provider: Provider::Platform,
+            network: Default::default(),
         };
         change(&mut profile);
         let clock = FakeClock::new();

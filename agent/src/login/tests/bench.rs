@@ -46,6 +46,7 @@ impl Bench {
             backend_url: String::new(),
             scopes: Profile::SCOPES.into(),
             provider: Provider::Platform,
+            network: Default::default(),
         }
     }
 

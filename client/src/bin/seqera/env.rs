@@ -101,6 +101,29 @@ impl Env {
         self.text("SEQERA_AUTH_AUDIENCE")
     }
 
+    /// `HTTPS_PROXY`, else `ALL_PROXY`, in either case: the proxy where `config.json` names none, with the name
+    /// of the variable. `HTTP_PROXY` does not count: nothing but this machine is reached by plain http.
+    pub(crate) fn proxy(&self) -> Option<(&'static str, String)> {
+        self.first(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+    }
+
+    /// `NO_PROXY`, in either case: hosts that are reached without the proxy.
+    pub(crate) fn no_proxy(&self) -> Option<(&'static str, String)> {
+        self.first(&["NO_PROXY", "no_proxy"])
+    }
+
+    /// `NODE_EXTRA_CA_CERTS`, else `SSL_CERT_FILE`: a PEM file of certificate authorities that are trusted
+    /// beside those of the system, as an absolute path.
+    pub(crate) fn ca_file(&self) -> Option<(&'static str, String)> {
+        let (name, file) = self.first(&["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"])?;
+        let absolute = std::path::absolute(&file).ok().and_then(|path| path.to_str().map(str::to_owned));
+        Some((name, absolute.unwrap_or(file)))
+    }
+
+    fn first(&self, names: &[&'static str]) -> Option<(&'static str, String)> {
+        names.iter().find_map(|name| Some((*name, self.text(name)?)))
+    }
+
     /// `SEQERA_AUTH_REDIRECT_PORT`: the one port a login's callback may use.
     pub(crate) fn redirect_port(&self) -> Result<Option<u16>, Failure> {
         self.number("SEQERA_AUTH_REDIRECT_PORT", "a port from 1 to 65535")

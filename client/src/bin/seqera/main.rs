@@ -18,6 +18,7 @@ mod handover;
 mod hints;
 mod login;
 mod logout;
+mod network;
 mod paste;
 mod qr;
 mod screen;

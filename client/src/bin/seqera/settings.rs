@@ -8,6 +8,7 @@ use seqera_client::proto::v1::ProfileSettings;
 
 use crate::config::Config;
 use crate::env::Env;
+use crate::network::Network;
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,7 @@ pub(crate) struct Settings {
     pub(crate) audience: Option<Setting>,
     pub(crate) api_url: Option<Setting>,
     pub(crate) backend_url: Option<Setting>,
+    pub(crate) network: Network,
 }
 
 impl Settings {
@@ -65,6 +67,7 @@ impl Settings {
             backend_url: variable("SEQERA_AI_BACKEND_URL", env.backend_url())
                 .or(own("backendUrl"))
                 .or(top("backendUrl")),
+            network: Network::resolve(profile, env, config),
         }
     }
 
@@ -79,6 +82,7 @@ impl Settings {
             audience: text(&self.audience),
             api_url: text(&self.api_url),
             backend_url: text(&self.backend_url),
+            network: Some(self.network.message()),
             ..ProfileSettings::default()
         }
     }
@@ -93,15 +97,16 @@ impl Settings {
             ("backend URL", &self.backend_url),
         ];
         let set = all.into_iter().filter_map(|(name, setting)| Some((name, setting.as_ref()?)));
-        set.map(|(name, setting)| format!("{name} is {} (from {})", setting.text, setting.source)).collect()
+        let told = set.map(|(name, setting)| format!("{name} is {} (from {})", setting.text, setting.source));
+        told.chain(self.network.lines()).collect()
     }
 }
 
-fn variable(name: &'static str, value: Option<String>) -> Option<Setting> {
+pub(crate) fn variable(name: &'static str, value: Option<String>) -> Option<Setting> {
     value.map(|text| Setting { text, source: Source::Variable(name) })
 }
 
-fn in_file(config: &Config, value: Option<&str>) -> Option<Setting> {
+pub(crate) fn in_file(config: &Config, value: Option<&str>) -> Option<Setting> {
     let text = value.filter(|text| !text.is_empty())?.to_owned();
     Some(Setting { text, source: Source::File(config.path.clone()) })
 }
@@ -151,7 +156,8 @@ mod tests {
     #[test]
     fn what_nobody_sets_stays_empty_for_the_agent_to_fill() {
         let nothing = Settings::resolve(None, "", &Env::of(&[]), &Config::default());
-        assert_eq!(nothing.message(), ProfileSettings::default());
+        let direct = Some(Default::default());
+        assert_eq!(nothing.message(), ProfileSettings { network: direct, ..ProfileSettings::default() });
         assert!(nothing.lines().is_empty());
     }
 

@@ -1,0 +1,135 @@
+//! The way to a provider, as a profile keeps it: proxy and private certificate authorities. Nothing of it is
+//! read from the agent's own environment; it comes with a login. Pure.
+
+use std::path::Path;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::error::{AgentError, Kind};
+
+/// Proxy and certificate authorities of one profile.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Network {
+    /// `http://user@host:port`, or https, without a password; empty: none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub proxy: String,
+    /// Hosts that are reached without it, separated by commas.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub no_proxy: String,
+    /// PEM file of certificate authorities that are trusted beside the system's; empty: none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub ca_file: String,
+    /// Of the proxy, as a login brings it. Kept in the store, never in `sessions.json`.
+    #[serde(skip)]
+    pub password: Option<Password>,
+}
+
+/// The password of a proxy, percent-encoded as in its URL. `Debug` shows nothing of it.
+#[derive(Debug, Clone)]
+pub struct Password(SecretString);
+
+impl Password {
+    /// Takes it over as it stands in a URL.
+    pub fn new(encoded: &str) -> Self {
+        Self(SecretString::from(encoded))
+    }
+
+    /// As it stands in a URL. For the proxy and the store only.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl PartialEq for Password {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Password {}
+
+impl Network {
+    /// Reads what a caller gives, and parts the password from the proxy's URL.
+    ///
+    /// # Errors
+    /// `MISCONFIGURED`, without a word of the URL's password.
+    pub fn read(proxy: &str, no_proxy: &str, ca_file: &str) -> Result<Self, AgentError> {
+        if !ca_file.is_empty() && !Path::new(ca_file).is_absolute() {
+            let hint = "give the absolute path of a PEM file as caFile or in SSL_CERT_FILE";
+            return Err(AgentError::new(
+                Kind::Misconfigured,
+                format!("'{ca_file}' is no absolute path"),
+                hint,
+            ));
+        }
+        let (proxy, password) = if proxy.is_empty() { Default::default() } else { read_proxy(proxy)? };
+        Ok(Self { proxy, password, no_proxy: no_proxy.to_owned(), ca_file: ca_file.to_owned() })
+    }
+
+    /// True where the proxy wants to know who asks.
+    pub fn has_user(&self) -> bool {
+        self.proxy.contains('@')
+    }
+
+    /// As it is recorded: the password is the store's.
+    #[must_use]
+    pub fn recorded(&self) -> Self {
+        Self { password: None, ..self.clone() }
+    }
+}
+
+/// A host and port without a scheme is an http proxy, as curl reads it.
+fn read_proxy(text: &str) -> Result<(String, Option<Password>), AgentError> {
+    const HINT: &str = "write it as http://[user:password@]host:port; https works as well, SOCKS does not";
+    let bad = |what: &str| AgentError::new(Kind::Misconfigured, what, HINT);
+    let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let mut url = Url::parse(&text).map_err(|error| bad(&format!("the proxy's address is none: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(bad(&format!("a proxy of the kind {}:// cannot be used", url.scheme())));
+    }
+    let password = url.password().map(Password::new);
+    url.set_password(None).map_err(|()| bad("the proxy's address names no host"))?;
+    Ok((url.as_str().trim_end_matches('/').to_owned(), password))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_is_parted_from_the_address_and_shown_nowhere() {
+        let network = Network::read("http://ada:can%40ry@proxy.test:3128/", "", "").unwrap();
+        assert_eq!(network.proxy, "http://ada@proxy.test:3128");
+        assert_eq!(network.password.as_ref().unwrap().expose(), "can%40ry");
+        let written = serde_json::to_string(&network).unwrap();
+        assert!(!format!("{written}{network:?}{:?}", network.recorded()).contains("can"), "{network:?}");
+        assert!(network.has_user() && network.recorded().password.is_none());
+    }
+
+    #[test]
+    fn an_address_without_a_scheme_is_an_http_proxy() {
+        assert_eq!(Network::read("proxy.test:3128", "", "").unwrap().proxy, "http://proxy.test:3128");
+        assert_eq!(Network::read("", "*", "/ca.pem").unwrap().proxy, "");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_without_a_word_of_its_secret() {
+        for proxy in ["socks5://ada:canary@proxy:1080", "http://ada:canary@:x", "http://"] {
+            let error = Network::read(proxy, "", "").unwrap_err();
+            assert_eq!(error.kind, Kind::Misconfigured);
+            assert!(!error.to_string().contains("canary") && error.hint().contains("http://"), "{error}");
+        }
+        assert!(Network::read("", "", "ca.pem").unwrap_err().to_string().contains("ca.pem"));
+    }
+
+    #[test]
+    fn what_is_recorded_is_read_again_and_old_records_have_none() {
+        let network = Network::read("http://ada@proxy.test:3128", ".corp", "/etc/corp.pem").unwrap();
+        let json = serde_json::to_string(&network).unwrap();
+        assert_eq!(serde_json::from_str::<Network>(&json).unwrap(), network);
+        assert_eq!(serde_json::from_str::<Network>("{}").unwrap(), Network::default());
+    }
+}
