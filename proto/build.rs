@@ -27,6 +27,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "seqera.agent.v1.CompleteLoginRequest",
             "seqera.agent.v1.ImportTokenRequest",
             "seqera.agent.v1.DescribeRequest",
+            "seqera.agent.v1.AccountOf",
+            "seqera.agent.v1.ListOrganizationsRequest",
+            "seqera.agent.v1.ListWorkspacesRequest",
             "seqera.agent.v1.TokenEvent",
         ])
         .build_transport(false)

@@ -117,6 +117,12 @@ impl AgentError {
         Self::new(Kind::StoreFailed, problem, hint)
     }
 
+    /// What the person chose is not on the disk.
+    pub fn not_durable(why: &dyn fmt::Display) -> Self {
+        let hint = "look at the configuration folder; 'seqera agent status' tells what is wrong with it";
+        Self::new(Kind::StoreFailed, format!("the choice could not be stored: {why}"), hint)
+    }
+
     /// The session belongs to another host.
     pub fn other_host(profile: &ProfileName, host: &str) -> Self {
         let message = format!("the session of profile '{profile}' belongs to another host ({host})");

@@ -117,7 +117,7 @@ impl Issuer for Provider {
         Page::default()
     }
 
-    async fn finish(&self, _: Answer, _: Option<&str>) -> Result<Granted, AgentError> {
+    async fn finish(&self, _: Answer) -> Result<Granted, AgentError> {
         Err(AgentError::internal("not played here"))
     }
 
@@ -212,7 +212,8 @@ impl Agent {
     pub(crate) async fn login(&self, name: &str) -> Handle {
         let worker = self.registry.ensure(&name.parse().unwrap());
         let (granted, generation) = (self.granted(), worker.view().generation);
-        worker.install(Login { profile: profile(), granted, method: "browser", generation }).await.unwrap();
+        let login = Login { profile: profile(), granted, method: "browser", generation, organization: None };
+        worker.install(login).await.unwrap();
         worker
     }
 
@@ -227,7 +228,7 @@ impl Agent {
             credential: Credential::Renewable(grant),
             account: Account { subject: "ada".into(), ..Account::default() },
             sent: self.clock.now(),
-            organization: None,
+            memberships: None,
             notes: Vec::new(),
         }
     }

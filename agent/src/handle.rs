@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::choice::Choice;
 use crate::clock::Moment;
 use crate::error::{AgentError, Kind};
 use crate::install::Login;
@@ -24,6 +25,8 @@ pub enum Command {
     Install(Box<Login>, oneshot::Sender<Vec<String>>),
     /// Sign out; `true`: delete a fixed credential at the Platform as well.
     SignOut(bool, oneshot::Sender<SignedOut>),
+    /// Choose an organisation or a workspace for the session of this generation.
+    Choose(Choice, u64, oneshot::Sender<Result<(), AgentError>>),
     /// Start nothing any more; answered when nothing runs.
     Drain(oneshot::Sender<()>),
     /// Dies as a defect of ours would make it die.
@@ -78,6 +81,16 @@ impl Handle {
         answer.await.map_err(|_| restarted())
     }
 
+    /// Stores a choice for the session that `generation` counts; returns when it is durable.
+    ///
+    /// # Errors
+    /// `SIGNED_OUT`; where another login or a sign-out came between; `STORE_FAILED` where it is not durable.
+    pub async fn choose(&self, choice: Choice, generation: u64) -> Result<(), AgentError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Choose(choice, generation, reply)).await?;
+        answer.await.unwrap_or_else(|_| Err(overtaken()))
+    }
+
     /// Something may be due. A worker that is too busy to be told will see for itself.
     pub fn tick(&self) {
         let _ = self.commands.try_send(Command::Tick);
@@ -110,6 +123,12 @@ impl Handle {
     async fn send(&self, command: Command) -> Result<(), AgentError> {
         self.commands.send(command).await.map_err(|_| restarted())
     }
+}
+
+/// The choice was made for an account that has gone.
+pub fn overtaken() -> AgentError {
+    let hint = "nothing was chosen; look at the new account's choices first";
+    AgentError::new(Kind::Ended, "a login or a sign-out came before this choice was stored", hint)
 }
 
 fn restarted() -> AgentError {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use tracing::{info, warn};
 
+use crate::choice::{AtLogin, at_login};
 use crate::issuer::{Granted, Issuer, Revocable};
 use crate::profile::{Profile, ProfileName};
 use crate::renewal::{Generation, Unsaved};
@@ -26,6 +27,8 @@ pub struct Login {
     pub method: &'static str,
     /// Of the session when the login began.
     pub generation: u64,
+    /// The organisation that the person asked for, by id or name.
+    pub organization: Option<String>,
 }
 
 /// What the login replaces.
@@ -81,7 +84,8 @@ pub async fn install(
             }
         },
     };
-    let record = new_record(&login, &former, place, shared);
+    let (record, said) = new_record(&login, &former, place, shared);
+    notes.extend(said);
     let written = write(name, &record, &generation, shared).await;
     if generation.is_past() {
         if let Some(place) = place {
@@ -160,7 +164,13 @@ fn secret_of(login: &Login, shared: &Shared) -> Option<Stored> {
     }
 }
 
-fn new_record(login: &Login, former: &Former, place: Option<StoreKind>, shared: &Shared) -> Record {
+/// What is recorded, and what has to be said of it.
+fn new_record(
+    login: &Login,
+    former: &Former,
+    place: Option<StoreKind>,
+    shared: &Shared,
+) -> (Record, Vec<String>) {
     let now = unix(shared.now());
     let (kind, sha256, refresh_lifetime) = match &login.granted.credential {
         Credential::Renewable(grant) => {
@@ -170,7 +180,9 @@ fn new_record(login: &Login, former: &Former, place: Option<StoreKind>, shared: 
     };
     // Another account clears organisation and workspace.
     let same = former.record.as_ref().filter(|old| is_same_account(old, login));
-    Record {
+    let chosen = at_login(login.granted.memberships.as_ref(), login.organization.as_deref(), same);
+    let AtLogin { organization, organization_is_chosen, workspace, notes } = chosen;
+    let record = Record {
         profile: Profile { network: login.profile.network.recorded(), ..login.profile.clone() },
         account: Some(login.granted.account.clone()),
         kind,
@@ -179,15 +191,13 @@ fn new_record(login: &Login, former: &Former, place: Option<StoreKind>, shared: 
         logged_in_at: Some(now),
         last_renewed_at: (kind == Kind::Renewable).then_some(now),
         refresh_expires_at: refresh_lifetime.map(|life| now + life.as_secs()),
-        organization: login
-            .granted
-            .organization
-            .clone()
-            .or_else(|| same.and_then(|old| old.organization.clone())),
-        workspace_id: same.and_then(|old| old.workspace_id),
+        organization,
+        organization_is_chosen,
+        workspace,
         method: Some(login.method.to_owned()),
         ..Record::default()
-    }
+    };
+    (record, notes)
 }
 
 async fn write(

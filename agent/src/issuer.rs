@@ -15,7 +15,7 @@ use url::Url;
 use crate::clock::Moment;
 use crate::error::AgentError;
 use crate::profile::Profile;
-use crate::token::{Access, AccessToken, Account, Credential, Kind, Organization, RefreshToken};
+use crate::token::{Access, AccessToken, Account, Credential, Kind, Memberships, RefreshToken};
 
 /// What came of spending a refresh token.
 #[derive(Debug, Clone)]
@@ -234,8 +234,8 @@ pub struct Granted {
     pub account: Account,
     /// When the request for the tokens was sent: their lives count from here.
     pub sent: Moment,
-    /// The one asked for, else the account's first.
-    pub organization: Option<Organization>,
+    /// What the account belongs to; `None`: the provider has no such thing, or did not tell.
+    pub memberships: Option<Memberships>,
     /// Sentences for the person.
     pub notes: Vec<String>,
 }
@@ -265,9 +265,8 @@ pub trait Issuer: Send + Sync {
     fn callback(&self, flow: &Flow, request: &CallbackRequest) -> Callback;
     /// The page that ends a login, good or bad.
     fn page(&self, outcome: Result<&Account, &AgentError>) -> Page;
-    /// Turns the answer into a session; `organization` is the one that the person asked for, by id or name.
-    /// Tokens of a login that fails its checks are revoked before it returns.
-    async fn finish(&self, answer: Answer, organization: Option<&str>) -> Result<Granted, AgentError>;
+    /// Turns the answer into a session. Tokens of a login that fails its checks are revoked before it returns.
+    async fn finish(&self, answer: Answer) -> Result<Granted, AgentError>;
     /// Spends the refresh token once; `subject` is who must be in the answer.
     async fn renew(&self, refresh: &RefreshToken, subject: &str) -> Renewal;
     /// Asks whether a token still works.

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
+use crate::error::AgentError;
 use crate::install::Installed;
 use crate::issuer::Revocable;
 use crate::profile::ProfileName;
@@ -15,7 +16,7 @@ use crate::renewal::{Generation, Kept, RenewalJob};
 use crate::secrets::load_fixed;
 use crate::shared::Shared;
 use crate::signout::SignedOut;
-use crate::state::Record;
+use crate::state::{Record, StateError};
 use crate::store::{Patience, StoreKind, Stored};
 use crate::token::AccessToken;
 use crate::verdict::{Job, Outcome};
@@ -32,6 +33,8 @@ pub enum JobDone {
     Saved(Result<(), String>),
     /// A sign-out has ended.
     SignedOut(SignedOut, oneshot::Sender<SignedOut>),
+    /// A choice is on record.
+    Chosen(Result<(), StateError>, oneshot::Sender<Result<(), AgentError>>),
 }
 
 impl JobDone {
@@ -46,7 +49,7 @@ impl JobDone {
                 let access = installed.beginning.held.map(|held| held.token);
                 Some(Revocable { refresh: installed.refresh, access })
             }
-            Self::Overtaken | Self::SignedOut(..) | Self::Saved(_) => None,
+            Self::Overtaken | Self::SignedOut(..) | Self::Saved(_) | Self::Chosen(..) => None,
         }
     }
 }

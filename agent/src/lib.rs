@@ -11,7 +11,7 @@
 //! # Where things are
 //! | what | modules |
 //! |---|---|
-//! | pure: no clock, no network, no disk | [`schedule`], [`attempts`], [`session`], [`verdict`], [`token`], [`profile`], [`network`] |
+//! | pure: no clock, no network, no disk | [`schedule`], [`attempts`], [`session`], [`verdict`], [`token`], [`profile`], [`network`], [`choice`] |
 //! | one session | [`worker`], [`handle`], [`jobs`], [`renewal`], [`install`], [`signout`], [`neighbours`], [`view`], [`pending`] |
 //! | providers | [`issuer`], [`login`], [`signin`], [`loopback`], [`polling`], [`pasted`], [`page`], [`platform`], [`imports`], [`http`], [`passwords`] |
 //! | what is kept | [`store`], [`secrets`], [`state`], [`record`], [`durable`] |
@@ -22,6 +22,7 @@ pub mod activity;
 pub mod assemble;
 pub mod attempts;
 pub mod calls;
+pub mod choice;
 pub mod clock;
 pub mod config;
 pub mod crash;

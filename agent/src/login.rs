@@ -49,8 +49,6 @@ pub struct LoginOptions {
     /// How long the person may take. `None`: 300 s in a browser, as documented
     /// (`SEQERA_AUTH_CALLBACK_TIMEOUT_MS`), and on another device as long as the code can be entered.
     pub limit: Option<Duration>,
-    /// The organisation to choose, by id or name.
-    pub organization: Option<String>,
 }
 
 /// What is left of a login when its session is kept.

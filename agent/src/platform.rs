@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use crate::http::{Fault, Http, Reply};
-use crate::token::{AccessToken, Account, Organization};
+use crate::token::{AccessToken, Account, Memberships, Organization, Workspace};
 
 /// The alphabet of access tokens, with padding or without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -82,22 +82,6 @@ impl User {
     }
 }
 
-/// A row of `GET /user/{userId}/workspaces`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Workspace {
-    /// The organisation's id.
-    pub org_id: i64,
-    /// The organisation's short name.
-    #[serde(default, deserialize_with = "or_default")]
-    pub org_name: String,
-    /// Missing: the row is the organisation itself.
-    pub workspace_id: Option<i64>,
-    /// The workspace's short name.
-    #[serde(default, deserialize_with = "or_default")]
-    pub workspace_name: String,
-}
-
 /// A personal access token as `GET /tokens` lists it; the secret is not told again.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct TokenEntry {
@@ -133,12 +117,39 @@ struct Org {
     org_id: i64,
     #[serde(default, deserialize_with = "or_default")]
     name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    full_name: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Workspaces {
-    orgs_and_workspaces: Vec<Workspace>,
+    orgs_and_workspaces: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    org_id: i64,
+    #[serde(default, deserialize_with = "or_default")]
+    org_name: String,
+    /// Missing: the row is the organisation itself.
+    workspace_id: Option<i64>,
+    #[serde(default, deserialize_with = "or_default")]
+    workspace_name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    workspace_full_name: String,
+}
+
+impl Row {
+    fn workspace(self) -> Option<Workspace> {
+        Some(Workspace {
+            id: self.workspace_id?,
+            name: self.workspace_name,
+            full_name: self.workspace_full_name,
+            organization: Organization { id: self.org_id, name: self.org_name, full_name: String::new() },
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -173,18 +184,25 @@ impl Platform {
     /// The organisations of the token's owner.
     pub async fn orgs(&self, token: &AccessToken) -> Result<Vec<Organization>, PlatformError> {
         let orgs: Orgs = self.ask("/orgs", Some(token)).await?;
-        let named = |org: Org| Organization { id: org.org_id, name: org.name };
+        let named = |org: Org| Organization { id: org.org_id, name: org.name, full_name: org.full_name };
         Ok(orgs.organizations.into_iter().map(named).collect())
     }
 
-    /// The organisations and workspaces that the user may use.
+    /// The workspaces that the user may use, of all organisations.
     pub async fn workspaces(
         &self,
         token: &AccessToken,
         user_id: i64,
     ) -> Result<Vec<Workspace>, PlatformError> {
         let path = format!("/user/{user_id}/workspaces");
-        Ok(self.ask::<Workspaces>(&path, Some(token)).await?.orgs_and_workspaces)
+        let rows = self.ask::<Workspaces>(&path, Some(token)).await?.orgs_and_workspaces;
+        Ok(rows.into_iter().filter_map(Row::workspace).collect())
+    }
+
+    /// What the user belongs to. Without the organisations there is nothing to choose from.
+    pub async fn memberships(&self, token: &AccessToken, user_id: i64) -> Result<Memberships, PlatformError> {
+        let (organizations, workspaces) = tokio::join!(self.orgs(token), self.workspaces(token, user_id));
+        Ok(Memberships { organizations: organizations?, workspaces: workspaces.ok() })
     }
 
     /// The owner's personal access tokens.
@@ -241,14 +259,6 @@ impl From<Fault> for PlatformError {
             Fault::NotSent(why) | Fault::Unanswered(why) => Self::Unreachable(why),
             Fault::Misconfigured(why) => Self::Misconfigured(why),
         }
-    }
-}
-
-/// The organisation that a login chooses: the one asked for by id or name, else the first, as documented.
-pub fn choose<'a>(orgs: &'a [Organization], wanted: Option<&str>) -> Option<&'a Organization> {
-    match wanted {
-        Some(wanted) => orgs.iter().find(|org| org.name == wanted || org.id.to_string() == wanted),
-        None => orgs.first(),
     }
 }
 

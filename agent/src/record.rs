@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::profile::{Profile, ProfileName};
 use crate::store::StoreKind;
-use crate::token::{Account, Kind, Organization};
+use crate::token::{Account, Kind, Organization, Workspace};
 
 /// All sessions of one host and configuration folder. Fields of newer versions are kept, here and below.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -70,9 +70,12 @@ pub struct Record {
     /// What is billed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<Organization>,
+    /// The person chose the organisation, or chose to have none. Else a login took the first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub organization_is_chosen: bool,
     /// The workspace that was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workspace_id: Option<i64>,
+    pub workspace: Option<Workspace>,
     /// The person signed out; nobody signs them in again behind their back.
     #[serde(default)]
     pub signed_out: bool,

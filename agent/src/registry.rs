@@ -91,11 +91,15 @@ impl Registry {
         }
     }
 
-    /// The profile of an authority: one that is signed in before one that is not, then by name.
+    /// The profile of an authority: one that is signed in before one that is not, then the one that was
+    /// chosen, then by name.
     pub fn of_authority(&self, authority: &str) -> Option<ProfileName> {
         let sessions = self.shared.state.snapshot();
         let fitting = sessions.profiles.iter().filter(|(_, record)| record.profile.serves(authority));
-        if let Some((name, _)) = fitting.min_by_key(|(name, record)| (record.signed_out, *name)) {
+        let is_other = |name: &ProfileName| sessions.default_profile.as_ref() != Some(name);
+        if let Some((name, _)) =
+            fitting.min_by_key(|(name, record)| (record.signed_out, is_other(name), *name))
+        {
             return Some(name.clone());
         }
         let configured = self.configured.load();
@@ -121,14 +125,14 @@ impl Registry {
             _ if is_known => Ok(self.ensure(name)),
             Some(host) => Err(AgentError::other_host(name, host)),
             None if *name == ProfileName::fallback() => Ok(self.ensure(name)),
-            None => {
-                let names = self.names();
-                Err(AgentError::unknown_profile(
-                    name,
-                    &near(name.as_str(), names.iter().map(ProfileName::as_str)),
-                ))
-            }
+            None => Err(self.unknown(name)),
         }
+    }
+
+    /// That nobody knows the name, and which ones are like it.
+    pub fn unknown(&self, name: &ProfileName) -> AgentError {
+        let names = self.names();
+        AgentError::unknown_profile(name, &near(name.as_str(), names.iter().map(ProfileName::as_str)))
     }
 
     /// Every name that configuration or state knows.

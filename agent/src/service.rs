@@ -1,6 +1,7 @@
 //! The gRPC services: each method parses, asks the registry or a worker, and converts. Rights follow
 //! services: a restricted socket registers fewer of them.
 
+pub mod choices;
 pub mod control;
 pub mod convert;
 pub mod describe;

@@ -74,7 +74,7 @@ impl SignIn {
     }
 
     async fn finish(&self, answer: Answer, install: Install) -> Result<(Account, Installed), AgentError> {
-        let granted = self.issuer.finish(answer, self.options.organization.as_deref()).await?;
+        let granted = self.issuer.finish(answer).await?;
         let account = granted.account.clone();
         Ok((account, install(granted).await?))
     }

@@ -77,12 +77,40 @@ impl Account {
 }
 
 /// An organisation at the Platform: what is billed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Organization {
     /// The Platform's id.
     pub id: i64,
-    /// Its short name.
+    /// Its short name, which no other has.
     pub name: String,
+    /// As people call it; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub full_name: String,
+}
+
+/// A workspace of an organisation: where programs run what they launch.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Workspace {
+    /// The Platform's id.
+    pub id: i64,
+    /// Its short name, which no other of its organisation has.
+    pub name: String,
+    /// As people call it; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub full_name: String,
+    /// Whose it is.
+    pub organization: Organization,
+}
+
+/// What an account belongs to, as its Platform told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memberships {
+    /// In the Platform's order.
+    pub organizations: Vec<Organization>,
+    /// `None`: the Platform did not tell.
+    pub workspaces: Option<Vec<Workspace>>,
 }
 
 /// An access token and its life, counted from when its request was sent.

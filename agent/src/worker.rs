@@ -124,7 +124,9 @@ impl Worker {
             Command::Drain(reply) => self.drain(reply),
             #[cfg(test)]
             Command::Panic => panic!("asked to"),
-            later @ (Command::Install(..) | Command::SignOut(..)) => self.queued.push_back(later),
+            later @ (Command::Install(..) | Command::SignOut(..) | Command::Choose(..)) => {
+                self.queued.push_back(later);
+            }
         }
     }
 
@@ -145,6 +147,7 @@ impl Worker {
         }
         match self.queued.pop_front() {
             Some(Command::Install(login, reply)) => self.install(*login, reply),
+            Some(Command::Choose(choice, generation, reply)) => self.choose(choice, generation, reply),
             Some(other) => self.on_command(other),
             None => self.drained.drain(..).for_each(|reply| {
                 let _ = reply.send(());

@@ -1,4 +1,4 @@
-//! Logins and sign-outs of a worker: each ends one session and begins the next.
+//! Logins and sign-outs of a worker: each ends one session and begins the next. And what is chosen in between.
 
 use std::sync::Arc;
 
@@ -6,11 +6,15 @@ use tokio::sync::oneshot;
 use tracing::{debug, info};
 
 use super::Worker;
-use crate::handle::Command;
+use crate::choice::Choice;
+use crate::error::AgentError;
+use crate::handle::{Command, overtaken};
 use crate::install::{Former, Installed, Login, give_back, install};
 use crate::jobs::JobDone;
 use crate::session::Session;
 use crate::signout::{SignOut, SignedOut};
+use crate::state::{Record, StateError};
+use crate::verdict::Standing;
 
 impl Worker {
     pub(super) fn install(&mut self, login: Login, reply: oneshot::Sender<Vec<String>>) {
@@ -41,6 +45,42 @@ impl Worker {
         // Whoever is told of the login finds it in place.
         self.publish();
         let _ = reply.send(installed.notes);
+    }
+
+    /// A choice for the session of `generation`. Waits its turn like everything that changes the record as a
+    /// whole; what a renewal writes is read with it.
+    pub(super) fn choose(
+        &mut self,
+        choice: Choice,
+        generation: u64,
+        reply: oneshot::Sender<Result<(), AgentError>>,
+    ) {
+        let refusal = match self.session.standing() {
+            Standing::SignedOut => Some(AgentError::signed_out(&self.name)),
+            _ if generation != self.session.generation() => Some(overtaken()),
+            Standing::SignedIn | Standing::Expired(_) => None,
+        };
+        if let Some(refusal) = refusal {
+            let _ = reply.send(Err(refusal));
+            return;
+        }
+        let (name, state) = (self.name.clone(), self.shared.state.clone());
+        let generation = self.generation.take();
+        self.running = Some(tokio::spawn(async move {
+            let change = generation.guarded(|record: &mut Record| choice.apply(record));
+            JobDone::Chosen(state.update(&name, change).await, reply)
+        }));
+    }
+
+    pub(super) fn on_chosen(
+        &mut self,
+        written: Result<(), StateError>,
+        reply: oneshot::Sender<Result<(), AgentError>>,
+    ) {
+        self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
+        // Whoever is told of the choice finds it in place.
+        self.publish();
+        let _ = reply.send(written.map_err(|error| AgentError::not_durable(&error)));
     }
 
     /// Serving stops here and now; the rest is a job.

@@ -17,7 +17,8 @@ use crate::verdict::Standing;
 fn begin_login(agent: &Agent) -> (Handle, tokio::task::JoinHandle<Result<Vec<String>, ErrorKind>>) {
     let worker = agent.registry.ensure(&work());
     let generation = worker.view().generation;
-    let login = Login { profile: profile(), granted: agent.granted(), method: "browser", generation };
+    let granted = agent.granted();
+    let login = Login { profile: profile(), granted, method: "browser", generation, organization: None };
     let installing = tokio::spawn({
         let worker = worker.clone();
         async move { worker.install(login).await.map_err(|error| error.kind) }
@@ -138,7 +139,7 @@ async fn a_session_without_a_refresh_token_ends_with_its_access_token() {
         grant.refresh = None;
     }
     let worker = agent.registry.ensure(&work());
-    let login = Login { profile: profile(), granted, method: "browser", generation: 1 };
+    let login = Login { profile: profile(), granted, method: "browser", generation: 1, organization: None };
     worker.install(login).await.unwrap();
     assert_eq!(agent.token(0, 0).await.unwrap(), "access-0");
     pass(101).await;

@@ -31,6 +31,7 @@ impl Worker {
             }
             Ok(JobDone::Saved(Err(_))) => self.store_at = Some(now.plus(STORE_AGAIN)),
             Ok(JobDone::Overtaken) => {}
+            Ok(JobDone::Chosen(written, reply)) => self.on_chosen(written, reply),
             Ok(JobDone::SignedOut(result, reply)) => {
                 self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
                 self.store_at = self.record.store.map(|_| now.plus(STORE_AGAIN));

@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use seqera_agent_proto::MAX_MESSAGE_BYTES;
+use seqera_agent_proto::MAX_ANSWER_BYTES;
 use tonic::body::Body;
 use tonic::client::{Grpc, GrpcService};
 use tonic::codegen::http::uri::PathAndQuery;
@@ -49,7 +49,7 @@ impl Link {
         path: &'static str,
         message: tonic::Request<Bytes>,
     ) -> Result<Streaming<Bytes>, Status> {
-        let mut grpc = Grpc::with_origin(self, origin()).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let mut grpc = Grpc::with_origin(self, origin()).max_decoding_message_size(MAX_ANSWER_BYTES);
         grpc.ready().await?;
         Ok(grpc.server_streaming(message, PathAndQuery::from_static(path), Raw).await?.into_inner())
     }

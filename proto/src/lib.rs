@@ -29,7 +29,7 @@ pub mod methods {
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 /// Grows with every addition to the contract; a change that breaks is a new package.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Request metadata: the tag of the caller's configuration folder ([`place::Places::tag`]).
 pub const CONFIG_HEADER: &str = "seqera-config-dir";
@@ -37,5 +37,8 @@ pub const CONFIG_HEADER: &str = "seqera-config-dir";
 /// Request metadata: an id that the client draws for one command and the agent's log repeats.
 pub const REQUEST_ID_HEADER: &str = "seqera-request-id";
 
-/// Most bytes of one message, both ways.
+/// Most bytes of a message to the agent.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+
+/// Most bytes of an answer: a large Platform has thousands of workspaces, and the agent reads as much of it.
+pub const MAX_ANSWER_BYTES: usize = 1 << 20;

@@ -110,13 +110,13 @@ impl Issuer for Oidc {
         }
     }
 
-    async fn finish(&self, answer: Answer, organization: Option<&str>) -> Result<Granted, AgentError> {
+    async fn finish(&self, answer: Answer) -> Result<Granted, AgentError> {
         let metadata = self.known_metadata().await?;
         let issued = match answer {
             Answer::Code(code, flow) => self.exchange(&metadata, *flow, &code).await?,
             Answer::Tokens(tokens, sent) => Issued { tokens: *tokens, sent, nonce: None },
         };
-        self.admit(&metadata, issued, organization).await
+        self.admit(&metadata, issued).await
     }
 
     async fn renew(&self, refresh: &RefreshToken, subject: &str) -> Renewal {

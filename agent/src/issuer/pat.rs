@@ -64,7 +64,7 @@ impl Issuer for Pat {
         }
     }
 
-    async fn finish(&self, _answer: Answer, _organization: Option<&str>) -> Result<Granted, AgentError> {
+    async fn finish(&self, _answer: Answer) -> Result<Granted, AgentError> {
         Err(no_browser_login())
     }
 

@@ -34,17 +34,20 @@ async fn fields_that_are_null_or_new_do_no_harm() {
 async fn lists_are_read() {
     let double = Double::bare().await;
     let platform = platform(&double);
-    let orgs = json!({ "organizations": [{ "orgId": 7, "name": "lab", "logo": null }], "totalSize": 1 });
+    let org = json!({ "orgId": 7, "name": "lab", "fullName": "The Lab", "logo": null });
+    let orgs = json!({ "organizations": [org], "totalSize": 1 });
     double.script("GET /api/orgs", json_answer(200, &orgs));
-    assert_eq!(platform.orgs(&token()).await.unwrap(), [Organization { id: 7, name: "lab".into() }]);
+    let lab = Organization { id: 7, name: "lab".into(), full_name: "The Lab".into() };
+    assert_eq!(platform.orgs(&token()).await.unwrap(), [lab]);
 
     let rows = json!({ "orgsAndWorkspaces": [
         { "orgId": 7, "orgName": "lab", "workspaceId": null, "workspaceName": null },
         { "orgId": 7, "orgName": "lab", "workspaceId": 8, "workspaceName": "rna" },
     ] });
     double.script("GET /api/user/5/workspaces", json_answer(200, &rows));
-    let rows = platform.workspaces(&token(), 5).await.unwrap();
-    assert_eq!(rows.iter().map(|row| row.workspace_id).collect::<Vec<_>>(), [None, Some(8)]);
+    let workspaces = platform.workspaces(&token(), 5).await.unwrap();
+    let [rna] = workspaces.as_slice() else { panic!("a row without a workspace is none: {workspaces:?}") };
+    assert_eq!((rna.id, rna.name.as_str(), rna.organization.id), (8, "rna", 7));
 
     double.script("GET /api/tokens", json_answer(200, &json!({ "tokens": [{ "id": 3, "name": "ci" }] })));
     assert_eq!(platform.tokens(&token()).await.unwrap(), [TokenEntry { id: 3, name: "ci".into() }]);
@@ -76,16 +79,6 @@ async fn each_kind_of_failure_is_told_apart() {
         assert!(error.to_string().contains(expected), "{error}");
         assert!(!error.to_string().contains("secret-token"), "{error}");
     }
-}
-
-#[test]
-fn the_organisation_asked_for_is_chosen_else_the_first() {
-    let orgs = [(7, "lab"), (8, "clinic")].map(|(id, name)| Organization { id, name: name.into() });
-    assert_eq!(choose(&orgs, None).unwrap().id, 7);
-    assert_eq!(choose(&orgs, Some("clinic")).unwrap().id, 8);
-    assert_eq!(choose(&orgs, Some("8")).unwrap().id, 8);
-    assert_eq!(choose(&orgs, Some("other")), None);
-    assert_eq!(choose(&[], None), None);
 }
 
 #[test]

@@ -72,7 +72,7 @@ impl Issuer for Provider {
         unreachable!("there is no browser")
     }
 
-    async fn finish(&self, _: Answer, _: Option<&str>) -> Result<Granted, AgentError> {
+    async fn finish(&self, _: Answer) -> Result<Granted, AgentError> {
         unreachable!("nobody finishes anything here")
     }
 

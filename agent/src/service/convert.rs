@@ -10,7 +10,7 @@ use crate::network::Network;
 use crate::profile::{Profile, ProfileName};
 use crate::shared::from_unix;
 use crate::state::Record;
-use crate::token::{Account, Kind, Organization};
+use crate::token::{Account, Kind, Organization, Workspace};
 use crate::verdict::{Failure, Standing, Trouble};
 use crate::view::{Served, View};
 
@@ -37,7 +37,7 @@ pub fn token(name: &ProfileName, served: &Served) -> v1::AccessToken {
         renewal_failing: served.failing,
         valid_for: served.remaining.and_then(|left| prost_types::Duration::try_from(left).ok()),
         api_url: record.profile.api().to_owned(),
-        workspace_id: record.workspace_id.unwrap_or_default(),
+        workspace_id: record.workspace.as_ref().map(|one| one.id).unwrap_or_default(),
         kind: kind(record.kind).into(),
     }
 }
@@ -55,7 +55,14 @@ pub fn account(account: &Account) -> v1::Account {
 
 /// An organisation.
 pub fn organization(organization: &Organization) -> v1::Organization {
-    v1::Organization { id: organization.id, name: organization.name.clone() }
+    let Organization { id, name, full_name } = organization.clone();
+    v1::Organization { id, name, full_name }
+}
+
+/// A workspace.
+pub fn workspace(workspace: &Workspace) -> v1::Workspace {
+    let Workspace { id, name, full_name, organization: of } = workspace.clone();
+    v1::Workspace { id, name, full_name, organization: Some(organization(&of)) }
 }
 
 /// Renewable or fixed.
@@ -104,6 +111,7 @@ pub fn status(name: &ProfileName, view: &View, now: Moment) -> v1::SessionStatus
     let record: &Record = &view.record;
     let held = view.held.as_ref().filter(|held| held.is_valid(now));
     let signed_in = view.standing == Standing::SignedIn;
+    let workspace = record.workspace.clone();
     v1::SessionStatus {
         profile: name.to_string(),
         state: state(&view.standing).into(),
@@ -111,7 +119,7 @@ pub fn status(name: &ProfileName, view: &View, now: Moment) -> v1::SessionStatus
         settings: (!record.profile.authority.is_empty()).then(|| settings(&record.profile)),
         account: record.account.as_ref().map(account),
         organization: record.organization.as_ref().map(organization),
-        workspace_id: record.workspace_id.unwrap_or_default(),
+        workspace_id: workspace.as_ref().map(|one| one.id).unwrap_or_default(),
         logged_in_at: record.logged_in_at.map(unix),
         last_renewed_at: record.last_renewed_at.map(unix),
         access_expires_at: held.and_then(|held| held.end()).map(|end| timestamp(end.wall)),
@@ -122,6 +130,8 @@ pub fn status(name: &ProfileName, view: &View, now: Moment) -> v1::SessionStatus
         last_failure: last_failure(view),
         notes: notes(view),
         method: record.method.clone().unwrap_or_default(),
+        workspace_name: workspace.map(|one| one.name).unwrap_or_default(),
+        organization_is_chosen: record.organization_is_chosen,
     }
 }
 

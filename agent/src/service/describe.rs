@@ -5,10 +5,10 @@ use seqera_agent_proto::v1::Description;
 use crate::error::{AgentError, Kind};
 use crate::http::remedy;
 use crate::issuer::providers::Providers;
-use crate::platform::{PlatformError, choose};
+use crate::platform::PlatformError;
 use crate::profile::Profile;
 use crate::service::convert;
-use crate::token::{AccessToken, Organization};
+use crate::token::AccessToken;
 
 /// Who the token is, and what its Platform is.
 ///
@@ -32,17 +32,8 @@ pub async fn describe(
     })
 }
 
-/// The organisation that a login chooses, where the Platform tells.
-pub async fn organization(
-    providers: &Providers,
-    profile: &Profile,
-    token: &AccessToken,
-) -> Option<Organization> {
-    let orgs = providers.platform(profile).orgs(token).await.ok()?;
-    choose(&orgs, None).cloned()
-}
-
-fn failure(profile: &Profile, error: &PlatformError) -> AgentError {
+/// Why the Platform did not tell, for the person.
+pub fn failure(profile: &Profile, error: &PlatformError) -> AgentError {
     let api = profile.api();
     match error {
         PlatformError::Unauthorized | PlatformError::Forbidden => {

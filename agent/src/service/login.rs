@@ -20,8 +20,8 @@ use crate::issuer::{Check, Granted};
 use crate::login::{Installed, LoginHandle, LoginOptions, Method, Prompt, Stage};
 use crate::profile::{Profile, ProfileName};
 use crate::registry::Registry;
+use crate::service::convert;
 use crate::service::target::target;
-use crate::service::{convert, describe};
 use crate::token::{AccessToken, Credential, Kind};
 use crate::verdict::{Standing, Trouble};
 use crate::view::View;
@@ -50,10 +50,9 @@ pub fn login(registry: &Arc<Registry>, asked: LoginRequest) -> Result<Events, Ag
         port => Some(u16::try_from(port).map_err(|_| bad_port(port))?),
     };
     let limit = (asked.timeout_ms > 0).then(|| Duration::from_millis(u64::from(asked.timeout_ms)));
-    let organization = Some(asked.organization).filter(|wanted| !wanted.is_empty());
-    let options = LoginOptions { method, port, limit, organization };
+    let options = LoginOptions { method, port, limit };
     let issuer = registry.shared.issuers.issuer(&profile, Kind::Renewable);
-    let install = installer(registry, &name, &profile, method);
+    let install = installer(registry, &name, &profile, method, named(asked.organization));
     let handle = registry.logins.begin(&name, &profile, issuer, options, install);
     Ok(Box::pin(events(Arc::clone(registry), name, handle)))
 }
@@ -74,12 +73,13 @@ fn installer(
     name: &ProfileName,
     profile: &Profile,
     method: Method,
+    organization: Option<String>,
 ) -> crate::login::Install {
     let (worker, profile) = (registry.ensure(name), profile.clone());
     let generation = worker.view().generation;
     Box::new(move |granted| {
         Box::pin(async move {
-            let login = Login { profile, granted, method: method.as_str(), generation };
+            let login = Login { profile, granted, method: method.as_str(), generation, organization };
             let notes = worker.install(login).await?;
             Ok(Installed { notes })
         })
@@ -140,6 +140,10 @@ fn prompted(prompt: Prompt, name: &ProfileName, joined: bool) -> Event {
     }
 }
 
+fn named(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
 /// Hands a login what its browser ended on.
 ///
 /// # Errors
@@ -177,13 +181,16 @@ pub async fn import(
         }
         Check::Unsure(why) => return Err(AgentError::unchecked(profile.api(), &why)),
     };
-    let organization = describe::organization(providers, &profile, &token).await;
+    // Somebody who may use a token may not be able to list organisations with it; then there are none.
+    let memberships = providers.platform(&profile).memberships(&token, account.user_id).await.ok();
     let credential = Credential::Fixed { token, expires_at: None };
-    let granted = Granted { credential, account, sent, organization, notes: Vec::new() };
+    let granted = Granted { credential, account, sent, memberships, notes: Vec::new() };
     registry.logins.cancel(&name);
     let worker = registry.ensure(&name);
     let generation = worker.view().generation;
-    let notes = worker.install(Login { profile, granted, method: "token", generation }).await?;
+    let organization = named(asked.organization);
+    let login = Login { profile, granted, method: "token", generation, organization };
+    let notes = worker.install(login).await?;
     let mut status = convert::status(&name, &registry.ensure(&name).view(), registry.shared.now());
     status.notes.extend(notes);
     Ok(status)

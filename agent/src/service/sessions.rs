@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use seqera_agent_proto::v1::sessions_server;
 use seqera_agent_proto::v1::{
-    CancelLoginRequest, CancelLoginResponse, CompleteLoginRequest, CompleteLoginResponse, DescribeRequest,
-    Description, ImportTokenRequest, ListRequest, ListResponse, LoginRequest, LogoutRequest, SessionStatus,
-    StatusRequest, describe_request::Subject,
+    CancelLoginRequest, CancelLoginResponse, ChooseOrganizationRequest, ChooseResponse,
+    ChooseWorkspaceRequest, CompleteLoginRequest, CompleteLoginResponse, DescribeRequest, Description,
+    ImportTokenRequest, ListOrganizationsRequest, ListOrganizationsResponse, ListRequest, ListResponse,
+    ListWorkspacesRequest, ListWorkspacesResponse, LoginRequest, LogoutRequest, SessionStatus, StatusRequest,
+    UseProfileRequest, UseProfileResponse, describe_request::Subject,
 };
 use tonic::{Request, Response, Status};
 
@@ -18,7 +20,7 @@ use crate::registry::Registry;
 use crate::service::login::{self, Events};
 use crate::service::logout::{self, Outcomes};
 use crate::service::tokens::hand_out;
-use crate::service::{convert, describe, target, until};
+use crate::service::{choices, convert, describe, target, until};
 use crate::token::AccessToken;
 use crate::verdict::Ask;
 
@@ -86,6 +88,48 @@ impl sessions_server::Sessions for Sessions {
         let until = until(&request, self.registry.shared.now());
         let (profile, token) = self.subject(request.into_inner(), until).await?;
         Ok(Response::new(describe::describe(&self.providers, &profile, &token).await?))
+    }
+
+    async fn use_profile(
+        &self,
+        request: Request<UseProfileRequest>,
+    ) -> Result<Response<UseProfileResponse>, Status> {
+        let name = choices::use_profile(&self.registry, &request.into_inner().profile).await?;
+        Ok(Response::new(UseProfileResponse { default_profile: name.to_string() }))
+    }
+
+    async fn list_organizations(
+        &self,
+        request: Request<ListOrganizationsRequest>,
+    ) -> Result<Response<ListOrganizationsResponse>, Status> {
+        let until = until(&request, self.registry.shared.now());
+        let account = request.into_inner().account.unwrap_or_default();
+        Ok(Response::new(self.organizations(account, until).await?))
+    }
+
+    async fn choose_organization(
+        &self,
+        request: Request<ChooseOrganizationRequest>,
+    ) -> Result<Response<ChooseResponse>, Status> {
+        let until = until(&request, self.registry.shared.now());
+        Ok(Response::new(Self::choose_organization(self, request.into_inner(), until).await?))
+    }
+
+    async fn list_workspaces(
+        &self,
+        request: Request<ListWorkspacesRequest>,
+    ) -> Result<Response<ListWorkspacesResponse>, Status> {
+        let until = until(&request, self.registry.shared.now());
+        let account = request.into_inner().account.unwrap_or_default();
+        Ok(Response::new(self.workspaces(account, until).await?))
+    }
+
+    async fn choose_workspace(
+        &self,
+        request: Request<ChooseWorkspaceRequest>,
+    ) -> Result<Response<ChooseResponse>, Status> {
+        let until = until(&request, self.registry.shared.now());
+        Ok(Response::new(Self::choose_workspace(self, request.into_inner(), until).await?))
     }
 }
 

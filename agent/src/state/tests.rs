@@ -94,14 +94,14 @@ async fn a_change_that_could_not_be_written_is_kept_told_and_written_later() {
     state.update(&work(), sign_in).await.unwrap();
     let folder = &state.shared.run_folder;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
-    let failed = state.update(&work(), |record| record.workspace_id = Some(7)).await;
+    let failed = state.update(&work(), |record| record.refresh_expires_at = Some(7)).await;
     assert!(matches!(&failed, Err(StateError::Failed(text)) if text.contains("chmod go-w")), "{failed:?}");
-    assert_eq!(state.record(&work()).unwrap().workspace_id, Some(7));
+    assert_eq!(state.record(&work()).unwrap().refresh_expires_at, Some(7));
     assert_eq!(state.problems().len(), 1);
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).unwrap();
     state.flush().await.unwrap();
     assert_eq!(state.problems(), Vec::<String>::new());
-    assert_eq!(State::open(&places(&home, "host-a")).record(&work()).unwrap().workspace_id, Some(7));
+    assert_eq!(State::open(&places(&home, "host-a")).record(&work()).unwrap().refresh_expires_at, Some(7));
 }
 
 #[tokio::test]

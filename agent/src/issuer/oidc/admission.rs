@@ -12,8 +12,8 @@ use crate::clock::Moment;
 use crate::error::{AgentError, Kind};
 use crate::http;
 use crate::issuer::{Flow, Granted, Issuer as _, Tokens};
-use crate::platform::{PlatformError, choose};
-use crate::token::{Access, AccessToken, Account, Credential, Grant, Organization};
+use crate::platform::PlatformError;
+use crate::token::{Access, Account, Credential, Grant, Memberships};
 
 /// A failed login tells the person after so long, even where its tokens could not be revoked.
 const GIVE_BACK_LIMIT: Duration = Duration::from_secs(5);
@@ -30,19 +30,14 @@ pub(super) struct Issued {
 /// Who signed in.
 struct Identity {
     account: Account,
-    organization: Option<Organization>,
+    memberships: Option<Memberships>,
     notes: Vec<String>,
 }
 
 impl Oidc {
     /// Checks what a login brought. Tokens that fail their checks are revoked.
-    pub(super) async fn admit(
-        &self,
-        metadata: &Metadata,
-        issued: Issued,
-        organization: Option<&str>,
-    ) -> Result<Granted, AgentError> {
-        let (access, identity) = match self.identify(metadata, &issued, organization).await {
+    pub(super) async fn admit(&self, metadata: &Metadata, issued: Issued) -> Result<Granted, AgentError> {
+        let (access, identity) = match self.identify(metadata, &issued).await {
             Ok(identified) => identified,
             Err(error) => {
                 self.give_back(&issued.tokens).await;
@@ -50,13 +45,13 @@ impl Oidc {
             }
         };
         let Issued { tokens: Tokens { refresh, refresh_lifetime, .. }, sent, .. } = issued;
-        let Identity { account, organization, mut notes } = identity;
+        let Identity { account, memberships, mut notes } = identity;
         if refresh.is_none() {
             let note = "the provider gave no refresh token: the session lasts as long as its access token";
             notes.push(note.into());
         }
         let credential = Credential::Renewable(Grant { access, refresh, refresh_lifetime });
-        Ok(Granted { credential, account, sent, organization, notes })
+        Ok(Granted { credential, account, sent, memberships, notes })
     }
 
     async fn give_back(&self, tokens: &Tokens) {
@@ -98,13 +93,8 @@ impl Oidc {
         }
     }
 
-    /// Who signed in, by the ID token and the Platform, and which organisation is chosen.
-    async fn identify(
-        &self,
-        metadata: &Metadata,
-        issued: &Issued,
-        organization: Option<&str>,
-    ) -> Result<(Access, Identity), AgentError> {
+    /// Who signed in, by the ID token and the Platform, and where the account belongs.
+    async fn identify(&self, metadata: &Metadata, issued: &Issued) -> Result<(Access, Identity), AgentError> {
         let (authority, tokens) = (&self.profile.authority, &issued.tokens);
         let access = tokens.access.clone().map_err(|why| unreachable(authority, &why))?;
         let told = match &tokens.id_token {
@@ -119,16 +109,19 @@ impl Oidc {
         };
         let identity = match (self.platform.user_info(&access.token).await, told) {
             (Ok(info), told) => {
-                let (organization, notes) = self.organization(&access.token, organization).await;
-                Identity { account: info.user.complete(told), organization, notes }
+                let told_of = self.platform.memberships(&access.token, info.user.id).await;
+                let note =
+                    told_of.as_ref().err().map(|error| format!("organizations are not known: {error}"));
+                let (memberships, notes) = (told_of.ok(), note.into_iter().collect());
+                Identity { account: info.user.complete(told), memberships, notes }
             }
             // A plain OIDC provider, or a Platform that is not well: the ID token is enough to sign in.
             (Err(error), Some(account)) => {
                 let note = match error {
-                    PlatformError::NotAPlatform(_) => format!("{error}: organisations are skipped"),
-                    _ => format!("account and organisation are not complete: {error}"),
+                    PlatformError::NotAPlatform(_) => format!("{error}: organizations are skipped"),
+                    _ => format!("account and organization are not complete: {error}"),
                 };
-                Identity { account, organization: None, notes: vec![note] }
+                Identity { account, memberships: None, notes: vec![note] }
             }
             (Err(PlatformError::Unreachable(why)), None) => return Err(unreachable(authority, &why)),
             (Err(error), None) => {
@@ -136,22 +129,6 @@ impl Oidc {
             }
         };
         Ok((access, identity))
-    }
-
-    /// The one asked for, else the first, as documented; with a note where there is none.
-    async fn organization(
-        &self,
-        access: &AccessToken,
-        wanted: Option<&str>,
-    ) -> (Option<Organization>, Vec<String>) {
-        let orgs = match self.platform.orgs(access).await {
-            Ok(orgs) => orgs,
-            Err(error) => return (None, vec![format!("no organisation was chosen: {error}")]),
-        };
-        let found = choose(&orgs, wanted).cloned();
-        let missing = wanted.filter(|_| found.is_none());
-        let note = missing.map(|wanted| format!("you are in no organisation {wanted:?}: none was chosen"));
-        (found, note.into_iter().collect())
     }
 }
 

@@ -85,7 +85,7 @@ impl Bench {
         let mut claims = self.claims(&flow);
         change(&mut claims);
         self.grant(&jwt(&claims));
-        self.oidc.finish(code(flow), None).await
+        self.oidc.finish(code(flow)).await
     }
 }
 

@@ -1,19 +1,22 @@
 use super::*;
 use crate::double::{Script, answer, cut_answer, unsigned};
 use crate::error::Kind;
-use crate::token::{Credential, Organization};
+use crate::token::Credential;
 
 fn is_revoked(bench: &Bench, token: &str) -> bool {
     bench.double.seen("POST /revoke").iter().any(|seen| seen.field("token").as_deref() == Some(token))
 }
 
 #[tokio::test]
-async fn a_login_brings_tokens_account_and_organisation() {
+async fn a_login_brings_tokens_account_organisations_and_workspaces() {
     let bench = Bench::new().await;
     let user = json!({ "user": { "id": 7, "userName": "ada", "email": "ada@platform.test" } });
     let orgs = json!({ "organizations": [{ "orgId": 1, "name": "lab" }, { "orgId": 2, "name": "clinic" }] });
     bench.double.script("GET /user-info", json_answer(200, &user));
     bench.double.script("GET /orgs", json_answer(200, &orgs));
+    let rows = json!([{ "orgId": 1, "orgName": "lab", "workspaceId": 8, "workspaceName": "rna" }]);
+    let rows = json!({ "orgsAndWorkspaces": rows });
+    bench.double.script("GET /user/7/workspaces", json_answer(200, &rows));
     let granted = bench.finish_with(|_| {}).await.unwrap();
     let Credential::Renewable(grant) = granted.credential else { panic!("a login renews") };
     assert_eq!(grant.access.token.expose(), "access-1");
@@ -21,7 +24,9 @@ async fn a_login_brings_tokens_account_and_organisation() {
     assert_eq!(granted.account.subject, "ada");
     assert_eq!(granted.account.email, "ada@platform.test");
     assert_eq!(granted.account.user_id, 7);
-    assert_eq!(granted.organization, Some(Organization { id: 1, name: "lab".into() }));
+    let memberships = granted.memberships.unwrap();
+    assert_eq!(memberships.organizations.iter().map(|org| org.id).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(memberships.workspaces.unwrap()[0].name, "rna");
     assert!(granted.notes.is_empty(), "{:?}", granted.notes);
     let sent = bench.double.seen("POST /token").remove(0);
     assert_eq!(sent.field("grant_type").unwrap(), "authorization_code");
@@ -32,16 +37,13 @@ async fn a_login_brings_tokens_account_and_organisation() {
 }
 
 #[tokio::test]
-async fn an_organisation_that_is_not_there_is_said_and_not_replaced() {
+async fn a_platform_that_does_not_list_organisations_is_signed_in_to_and_that_is_said() {
     let bench = Bench::new().await;
     bench.double.script("GET /user-info", json_answer(200, &json!({ "user": { "id": 7 } })));
-    let orgs = json!({ "organizations": [{ "orgId": 1, "name": "lab" }] });
-    bench.double.script("GET /orgs", json_answer(200, &orgs));
-    let flow = bench.flow().await;
-    bench.grant(&jwt(&bench.claims(&flow)));
-    let granted = bench.oidc.finish(code(flow), Some("clinic")).await.unwrap();
-    assert_eq!(granted.organization, None);
-    assert!(granted.notes[0].contains("clinic"), "{:?}", granted.notes);
+    bench.double.script("GET /orgs", answer(503, &[], ""));
+    let granted = bench.finish_with(|_| {}).await.unwrap();
+    assert_eq!(granted.memberships, None);
+    assert!(granted.notes[0].contains("organizations are not known"), "{:?}", granted.notes);
 }
 
 #[tokio::test]
@@ -49,8 +51,8 @@ async fn a_plain_oidc_provider_signs_in_without_organisations() {
     let bench = Bench::new().await;
     let granted = bench.finish_with(|_| {}).await.unwrap();
     assert_eq!(granted.account.label(), "ada@x.test");
-    assert_eq!(granted.organization, None);
-    assert!(granted.notes[0].contains("organisations are skipped"), "{:?}", granted.notes);
+    assert_eq!(granted.memberships, None);
+    assert!(granted.notes[0].contains("organizations are skipped"), "{:?}", granted.notes);
 }
 
 #[tokio::test]
@@ -59,7 +61,7 @@ async fn a_platform_without_id_tokens_tells_the_account_itself() {
     bench.double.script("GET /user-info", json_answer(200, &json!({ "user": { "id": 7 } })));
     bench.double.script("POST /token", json_answer(200, &json!({ "access_token": "access-1" })));
     let flow = bench.flow().await;
-    let granted = bench.oidc.finish(code(flow), None).await.unwrap();
+    let granted = bench.oidc.finish(code(flow)).await.unwrap();
     assert_eq!(granted.account.subject, "7");
     assert!(granted.notes.iter().any(|note| note.contains("as long as its access token")));
 }
@@ -70,7 +72,7 @@ async fn a_provider_that_names_nobody_gets_its_tokens_back() {
     bench.double.script("POST /revoke", answer(200, &[], ""));
     bench.grant("");
     let flow = bench.flow().await;
-    let error = bench.oidc.finish(code(flow), None).await.unwrap_err();
+    let error = bench.oidc.finish(code(flow)).await.unwrap_err();
     assert_eq!(error.kind, Kind::Misconfigured);
     assert!(is_revoked(&bench, "refresh-1"));
 }
@@ -115,7 +117,7 @@ async fn a_token_without_a_good_signature_is_refused() {
             unsigned(kind, &claims)
         };
         bench.grant(&token);
-        let error = bench.oidc.finish(code(flow), None).await.unwrap_err();
+        let error = bench.oidc.finish(code(flow)).await.unwrap_err();
         assert!(error.to_string().contains("ID token"), "{kind}: {error}");
     }
 }
@@ -146,7 +148,7 @@ async fn a_machine_whose_clock_is_ten_minutes_off_can_sign_in() {
         claims["exp"] = json!(bench.now() + 60);
         bench.grant(&jwt(&claims));
         bench.clock.jump(seconds);
-        let granted = bench.oidc.finish(code(flow), None).await;
+        let granted = bench.oidc.finish(code(flow)).await;
         assert!(granted.is_ok(), "{seconds}: {granted:?}");
     }
 }
@@ -159,7 +161,7 @@ async fn the_signing_keys_are_fetched_again_only_where_they_do_not_fit() {
     assert_eq!(bench.double.seen("GET /jwks").len(), 1);
     let flow = bench.flow().await;
     bench.grant(&unsigned("RS256", &bench.claims(&flow)));
-    assert!(bench.oidc.finish(code(flow), None).await.is_err());
+    assert!(bench.oidc.finish(code(flow)).await.is_err());
     assert_eq!(bench.double.seen("GET /jwks").len(), 2);
 }
 
@@ -183,7 +185,7 @@ async fn a_code_that_is_refused_has_its_reason() {
     ] {
         bench.double.script("POST /token", script);
         let flow = bench.flow().await;
-        let error = bench.oidc.finish(code(flow), None).await.unwrap_err();
+        let error = bench.oidc.finish(code(flow)).await.unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
         assert!(!error.to_string().contains("code-1"), "{error}");
     }
@@ -196,6 +198,6 @@ async fn a_refresh_token_in_an_answer_that_was_cut_off_is_given_back() {
     let half = cut_answer(200, r#"{"refresh_token":"refresh-1","access_tok"#);
     bench.double.script("POST /token", Script::Bytes(half));
     let flow = bench.flow().await;
-    assert_eq!(bench.oidc.finish(code(flow), None).await.unwrap_err().kind, Kind::Unreachable);
+    assert_eq!(bench.oidc.finish(code(flow)).await.unwrap_err().kind, Kind::Unreachable);
     assert!(is_revoked(&bench, "refresh-1"));
 }

@@ -159,7 +159,7 @@ async fn granted_tokens_sign_in_without_a_nonce_and_count_from_the_poll() {
     let asked = bench.clock.now();
     let Poll::Granted(tokens, sent) = bench.oidc.poll(&flow).await else { panic!("they are granted") };
     bench.clock.jump(60);
-    let granted = bench.oidc.finish(Answer::Tokens(tokens, sent), None).await.unwrap();
+    let granted = bench.oidc.finish(Answer::Tokens(tokens, sent)).await.unwrap();
     assert_eq!(granted.account.subject, "ada");
     assert!(granted.sent.since(asked) < Duration::from_secs(60));
 }
@@ -175,7 +175,7 @@ async fn granted_tokens_that_fail_a_check_are_given_back() {
     });
     bench.grant(&jwt(&claims));
     let Poll::Granted(tokens, sent) = bench.oidc.poll(&flow).await else { panic!("they are granted") };
-    let error = bench.oidc.finish(Answer::Tokens(tokens, sent), None).await.unwrap_err();
+    let error = bench.oidc.finish(Answer::Tokens(tokens, sent)).await.unwrap_err();
     assert_eq!(error.kind, Kind::Misconfigured);
     let revoked = bench.double.seen("POST /revoke");
     assert_eq!(revoked[0].field("token").as_deref(), Some("refresh-1"));
