@@ -271,3 +271,7 @@ mod idle_tests;
 #[cfg(test)]
 #[path = "worker_change_tests.rs"]
 mod change_tests;
+
+#[cfg(test)]
+#[path = "worker_choice_tests.rs"]
+mod choice_tests;

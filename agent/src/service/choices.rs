@@ -234,3 +234,6 @@ pub(super) async fn use_profile(registry: &Registry, asked: &str) -> Result<Prof
     let written = registry.shared.state.set_default(chosen).await;
     written.map_err(|error| AgentError::not_durable(&error)).map(|()| name)
 }
+
+#[cfg(test)]
+mod tests;
