@@ -120,7 +120,8 @@ impl Client {
         self.route.ask(call, sessions::COMPLETE_LOGIN, message).await.map(drop)
     }
 
-    /// Signs in with a personal access token, which is checked at the Platform before it is kept.
+    /// Signs in with a personal access token, which is checked at the Platform before it is kept. An empty
+    /// organisation lets the agent choose, as at any login.
     ///
     /// # Errors
     /// As [`Client::token`].
@@ -128,11 +129,13 @@ impl Client {
         &self,
         settings: v1::ProfileSettings,
         token: &str,
+        organization: &str,
     ) -> Result<v1::SessionStatus, Error> {
         let message = v1::ImportTokenRequest {
             profile: self.profile(),
             settings: Some(settings),
             token: token.to_owned(),
+            organization: organization.to_owned(),
         };
         self.route.ask(Call::within(IMPORT), sessions::IMPORT_TOKEN, message).await
     }

@@ -19,7 +19,7 @@ use crate::install::Login;
 use crate::issuer::{Check, Granted, Issuer, Renewal, Renewed};
 use crate::profile::{Profile, ProfileName};
 use crate::service::target::target;
-use crate::service::{convert, describe, login};
+use crate::service::{convert, login};
 use crate::shared::unix;
 use crate::state::Attempt;
 use crate::store::StoreError;
@@ -84,6 +84,7 @@ impl Imports {
             profile: name.to_string(),
             settings: Some(given),
             token: token.expose_secret().to_owned(),
+            ..ImportTokenRequest::default()
         };
         let status = login::import(&self.registry, &self.providers, request).await?;
         let file = &candidate.name;
@@ -112,7 +113,8 @@ impl Imports {
             other => return Err(self.not_renewed(candidate, other, interrupted).await),
         };
         let granted = self.granted(candidate, &profile, &*issuer, &secret, renewed, sent).await;
-        let mut notes = worker.install(Login { profile, granted, method: "import", generation }).await?;
+        let login = Login { profile, granted, method: "import", generation, organization: None };
+        let mut notes = worker.install(login).await?;
         (shared.crash)("import-kept");
         info!(profile = %name, from = candidate.key(), "taken over");
         notes.extend(self.remove(candidate).await);
@@ -224,10 +226,11 @@ impl Imports {
         };
         // The Platform's own id is not what later renewals are compared with.
         account.subject = renewed.subject.unwrap_or_default();
-        let organization = describe::organization(&self.providers, profile, &access.token).await;
+        let platform = self.providers.platform(profile);
+        let memberships = platform.memberships(&access.token, account.user_id).await.ok();
         let refresh = renewed.refresh.unwrap_or_else(|| RefreshToken::new(spent.expose_secret()));
         let grant = Grant { access, refresh: Some(refresh), refresh_lifetime: renewed.refresh_lifetime };
-        Granted { credential: Credential::Renewable(grant), account, sent, organization, notes }
+        Granted { credential: Credential::Renewable(grant), account, sent, memberships, notes }
     }
 
     /// Empties the old place; a note where that failed.

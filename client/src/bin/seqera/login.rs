@@ -78,7 +78,7 @@ fn first_line(input: impl BufRead) -> Result<String, Failure> {
 }
 
 async fn import(client: &Client, settings: &Settings, token: &str) -> Result<SignedIn, Failure> {
-    let status = client.import_token(settings.message(), token).await?;
+    let status = client.import_token(settings.message(), token, "").await?;
     Ok(SignedIn { notes: status.notes.clone(), status: Some(status), already: false })
 }
 
