@@ -41,6 +41,7 @@ pub async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
         ladder,
         passwords,
         state,
+        store_source: config.store.source.to_string(),
         pending: Pending::new(Arc::clone(&clock)),
         due_changed: Arc::default(),
         crash: crash_point,

@@ -187,6 +187,7 @@ impl Agent {
             passwords: Arc::new(ProxyPasswords::new(state.clone(), Arc::clone(&ladder))),
             ladder,
             state,
+            store_source: "default".into(),
             pending: Pending::new(Arc::clone(&time)),
             due_changed: Arc::default(),
             crash: |_| {},

@@ -9,6 +9,7 @@ pub mod imports;
 pub mod login;
 pub mod logout;
 pub mod sessions;
+pub mod status;
 pub mod target;
 pub mod tokens;
 pub mod watcher;

@@ -26,6 +26,8 @@ pub struct Shared {
     pub ladder: Arc<Ladder>,
     /// Of proxies.
     pub passwords: Arc<ProxyPasswords>,
+    /// Who chose the store: a variable, a file, or `default`.
+    pub store_source: String,
     /// Keeps what is known of the sessions.
     pub state: State,
     /// Revocations that are still owed.

@@ -96,6 +96,11 @@ impl Places {
         self.config_dir.join("run").join(&self.host_id)
     }
 
+    /// The configuration file, which the person writes.
+    pub fn config_json(&self) -> PathBuf {
+        self.config_dir.join("config.json")
+    }
+
     /// The file that names the running agent: one JSON object with `pid`, `version`, `socket`.
     pub fn agent_json(&self) -> PathBuf {
         self.run_dir().join("agent.json")

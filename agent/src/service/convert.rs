@@ -132,6 +132,7 @@ pub fn status(name: &ProfileName, view: &View, now: Moment) -> v1::SessionStatus
         method: record.method.clone().unwrap_or_default(),
         workspace_name: workspace.map(|one| one.name).unwrap_or_default(),
         organization_is_chosen: record.organization_is_chosen,
+        sources: None,
     }
 }
 

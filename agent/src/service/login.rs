@@ -21,6 +21,7 @@ use crate::login::{Installed, LoginHandle, LoginOptions, Method, Prompt, Stage};
 use crate::profile::{Profile, ProfileName};
 use crate::registry::Registry;
 use crate::service::convert;
+use crate::service::status::status;
 use crate::service::target::target;
 use crate::token::{AccessToken, Credential, Kind};
 use crate::verdict::{Standing, Trouble};
@@ -154,7 +155,7 @@ pub async fn complete(registry: &Registry, asked: CompleteLoginRequest) -> Resul
 }
 
 fn signed_in(registry: &Registry, name: &ProfileName, notes: Vec<String>) -> login_event::SignedIn {
-    let status = convert::status(name, &registry.ensure(name).view(), registry.shared.now());
+    let status = status(registry, name, &registry.ensure(name).view());
     SignedIn { status: Some(status), already: false, notes }
 }
 
@@ -191,7 +192,7 @@ pub async fn import(
     let organization = named(asked.organization);
     let login = Login { profile, granted, method: "token", generation, organization };
     let notes = worker.install(login).await?;
-    let mut status = convert::status(&name, &registry.ensure(&name).view(), registry.shared.now());
+    let mut status = status(registry, &name, &registry.ensure(&name).view());
     status.notes.extend(notes);
     Ok(status)
 }

@@ -20,7 +20,7 @@ use crate::registry::Registry;
 use crate::service::login::{self, Events};
 use crate::service::logout::{self, Outcomes};
 use crate::service::tokens::hand_out;
-use crate::service::{choices, convert, describe, target, until};
+use crate::service::{choices, describe, status::status, target, until};
 use crate::token::AccessToken;
 use crate::verdict::Ask;
 
@@ -70,8 +70,7 @@ impl sessions_server::Sessions for Sessions {
     }
 
     async fn list(&self, _: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
-        let now = self.registry.shared.now();
-        let status = |name| convert::status(name, &self.registry.ensure(name).view(), now);
+        let status = |name| status(&self.registry, name, &self.registry.ensure(name).view());
         let sessions = self.registry.names().iter().map(status).collect();
         let default_profile = self.registry.resolve("", "")?.to_string();
         Ok(Response::new(ListResponse { sessions, default_profile }))
@@ -81,7 +80,7 @@ impl sessions_server::Sessions for Sessions {
         let asked = request.into_inner();
         let name = self.registry.resolve(&asked.profile, &asked.authority)?;
         let view = self.registry.worker(&name)?.view();
-        Ok(Response::new(convert::status(&name, &view, self.registry.shared.now())))
+        Ok(Response::new(status(&self.registry, &name, &view)))
     }
 
     async fn describe(&self, request: Request<DescribeRequest>) -> Result<Response<Description>, Status> {

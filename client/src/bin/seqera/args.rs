@@ -42,10 +42,10 @@ pub(crate) enum Command {
     ///
     /// Answers from the agent's memory and changes nothing.
     #[command(after_help = "Example: seqera status --profile work")]
-    Status,
+    Status(Check),
     /// Show the account and how it signed in
     #[command(after_help = "Example: seqera whoami -o json")]
-    Whoami,
+    Whoami(Check),
     Token(Token),
     Exec(Exec),
     /// Control the background agent
@@ -83,6 +83,13 @@ pub(crate) struct Login {
     /// Sign in again although a session exists
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Check {
+    /// Ask the Platform too, whether it accepts the token now
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 /// Sign out: revoke at the provider, then remove what is stored

@@ -16,6 +16,7 @@ mod failure;
 mod follow;
 mod handover;
 mod hints;
+mod layout;
 mod login;
 mod logout;
 mod network;
@@ -65,8 +66,8 @@ fn run(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
         Command::Login(args) => login::run(context, args),
         Command::Logout(args) => logout::run(context, &args),
-        Command::Status => status::run(context),
-        Command::Whoami => whoami::run(context),
+        Command::Status(args) => status::run(context, args),
+        Command::Whoami(args) => whoami::run(context, args),
         Command::Token(args) => token::run(context, &args),
         Command::Exec(args) => exec::run(context, &args),
         Command::Agent(command) => agent::run(context, command),

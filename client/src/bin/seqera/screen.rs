@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::env::Env;
 use crate::failure::Failure;
+use crate::layout::wrap;
+pub(crate) use crate::layout::{grid, table};
 use crate::qr::Qr;
 use crate::terminal;
 
@@ -24,6 +26,11 @@ pub(crate) struct Screen {
 impl Screen {
     pub(crate) fn new(json: bool, env: &Env) -> Self {
         Self { json, colour: !env.no_colour() && stderr().is_terminal() }
+    }
+
+    /// A line for people with a name before its value, on standard output.
+    pub(crate) fn say_value(&self, label: &str, value: &str) -> Result<(), Failure> {
+        self.say(&table(&[(label, value.to_owned())]))
     }
 
     /// A line for people on standard output; nothing where an object is wanted.
@@ -80,15 +87,24 @@ impl Screen {
         }
         self.labelled("error", RED, &failure.message);
         if let Some(hint) = &failure.hint {
-            self.labelled("hint", CYAN, hint);
+            self.hint(hint);
         }
     }
 
+    /// What can be done.
+    pub(crate) fn hint(&self, text: &str) {
+        self.labelled("hint", CYAN, text);
+    }
+
+    /// Broken at spaces where a person reads it, so that no word is cut at the edge of the terminal.
     fn labelled(&self, label: &str, colour: &str, text: &str) {
-        let text = printable(text);
-        let _ = match self.colour {
-            true => writeln!(stderr(), "{colour}{label}:{PLAIN} {text}"),
-            false => writeln!(stderr(), "{label}: {text}"),
+        let room = terminal::columns();
+        let text = printable(&format!("{label}: {text}"));
+        let lines: Vec<_> = text.lines().flat_map(|line| wrap(line, room, false)).collect();
+        let text = lines.join("\n");
+        let _ = match text.strip_prefix(label).filter(|_| self.colour) {
+            Some(rest) => writeln!(stderr(), "{colour}{label}{PLAIN}{rest}"),
+            None => writeln!(stderr(), "{text}"),
         };
     }
 }
@@ -105,33 +121,6 @@ pub(crate) fn data(line: &str) -> Result<(), Failure> {
     }
 }
 
-/// Rows with their values in one column. Rows without a value are left out.
-pub(crate) fn table(rows: &[(&str, String)]) -> String {
-    let shown = || rows.iter().filter(|(_, value)| !value.is_empty());
-    let width = shown().map(|(label, _)| label.chars().count()).max().unwrap_or(0) + 1;
-    let lines: Vec<_> =
-        shown().map(|(label, value)| format!("{:width$} {value}", format!("{label}:"))).collect();
-    lines.join("\n")
-}
-
-/// Columns under their headings, as wide as what stands in them. A column that is empty in every row is
-/// left out.
-pub(crate) fn grid<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
-    let width = |column: usize| {
-        let widest = rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        if widest == 0 { 0 } else { widest.max(headings[column].chars().count()) }
-    };
-    let widths: [usize; N] = std::array::from_fn(width);
-    let line = |cells: [&str; N]| {
-        let shown = cells.iter().zip(widths).filter(|(_, width)| *width > 0);
-        let padded: Vec<_> = shown.map(|(cell, width)| format!("{cell:width$}")).collect();
-        padded.join("  ").trim_end().to_owned()
-    };
-    let mut lines = vec![line(headings)];
-    lines.extend(rows.iter().map(|row| line(row.each_ref().map(String::as_str))));
-    lines.join("\n")
-}
-
 /// Texts of providers and Platforms may hold terminal escapes: no control character passes, but line ends.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
@@ -140,20 +129,6 @@ fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn values_stand_in_one_column_and_empty_rows_are_left_out() {
-        let rows = [("Profile", "work".to_owned()), ("Last renewed", "now".into()), ("Note", String::new())];
-        assert_eq!(table(&rows), "Profile:      work\nLast renewed: now");
-    }
-
-    #[test]
-    fn columns_align_and_an_empty_one_is_left_out() {
-        let row = |cells: [&str; 3]| cells.map(str::to_owned);
-        let rows = [row(["work", "", "signed in"]), row(["home-office", "", "signed out"])];
-        let shown = grid(["Profile", "Host", "State"], &rows);
-        assert_eq!(shown, "Profile      State\nwork         signed in\nhome-office  signed out");
-    }
 
     #[test]
     fn no_terminal_escape_of_others_reaches_the_terminal() {

@@ -16,12 +16,15 @@ pub(crate) enum Source {
     Flag(&'static str),
     Variable(&'static str),
     File(PathBuf),
+    /// Nobody said anything.
+    Default,
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(name) | Self::Variable(name) => f.write_str(name),
+            Self::Default => f.write_str("default"),
             Self::File(path) => write!(f, "{}", path.display()),
         }
     }

@@ -1,23 +1,27 @@
-//! `seqera status`: from the agent's memory, changes nothing.
+//! `seqera status`: from the agent's memory, changes nothing; `--check` asks the Platform as well.
 
 use seqera_client::proto::reason::Reason;
-use seqera_client::proto::v1::{CredentialKind, SessionState, SessionStatus};
+use seqera_client::proto::v1::{Account, CredentialKind, Description, SessionState, SessionStatus};
 use serde_json::{Value, json};
 
-use crate::context::Context;
+use crate::args::Check;
+use crate::context::{Context, wait};
 use crate::env::EnvToken;
 use crate::failure::Failure;
 use crate::screen::table;
-use crate::subject::Subject;
+use crate::settings::Settings;
+use crate::subject::{Named, Subject};
 use crate::time::{local, rfc3339};
+use crate::whoami;
 
-pub(crate) fn run(context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, args: Check) -> Result<(), Failure> {
     context.warn_of_unknown_keys()?;
     match context.subject()? {
+        Subject::Token(token) if args.check => check_variable(context, &token),
         Subject::Token(token) => show_variable(context, &token),
         Subject::Profile(named) => {
             let status = signed_in(context.status(named)?)?;
-            show(context, &status)
+            show(context, &status, args.check)
         }
     }
 }
@@ -29,17 +33,96 @@ fn show_variable(context: &Context, token: &EnvToken) -> Result<(), Failure> {
         return context.screen.object(&json!({"state": "ENVIRONMENT", "source": variable}));
     }
     context.screen.say(&format!("Using the token in {variable}; sessions of the agent are not used."))?;
-    context.screen.tell(&format!("hint: unset {variable}, or name a profile with --profile"));
+    context.screen.hint(&format!("unset {variable}, or name a profile with --profile"));
+    context.screen.hint("'seqera status --check' asks the Platform whose token it is");
     Ok(())
 }
 
-fn show(context: &Context, status: &SessionStatus) -> Result<(), Failure> {
+fn check_variable(context: &Context, token: &EnvToken) -> Result<(), Failure> {
+    let (described, authority) = whoami::describe_variable(context, token)?;
+    let account = described.account.clone().unwrap_or_default();
     if context.screen.json {
-        return context.screen.object(&object(status));
+        return context.screen.object(&json!({
+            "state": "ENVIRONMENT",
+            "source": token.variable,
+            "account": account_object(Some(&account)),
+            "authority": authority.text,
+            "checked": checked(&described),
+        }));
     }
-    context.screen.say(&format!("Logged in as: {}", account_name(status)))?;
-    context.screen.say(&format!("Session expires: {}", expiry(status)))?;
-    context.screen.say(&table(&rows(status)))
+    context.screen.say_value("Logged in as", &best_name(account))?;
+    context.screen.say_value("Session expires", "not known (an access token of the environment)")?;
+    context.screen.say(&table(&[
+        ("Token from", token.variable.to_owned()),
+        ("Authority", sourced(&authority.text, &authority.source.to_string())),
+        ("Platform", answers(&described)),
+    ]))
+}
+
+fn show(context: &Context, status: &SessionStatus, check_asked: bool) -> Result<(), Failure> {
+    let source = profile_source(context, &status.profile)?;
+    let check = || {
+        let named = Named { profile: status.profile.clone(), authority: String::new() };
+        let client = context.client(named)?;
+        wait(async { Ok(client.describe().await?) })
+    };
+    let check = check_asked.then(check);
+    if context.screen.json {
+        let mut object = object(status);
+        object["sources"]["profile"] = json!(source);
+        if let Some(described) = check.transpose()? {
+            object["checked"] = checked(&described);
+        }
+        return context.screen.object(&object);
+    }
+    context.screen.say_value("Logged in as", &account_name(status))?;
+    context.screen.say_value("Session expires", &expiry(status))?;
+    let mut rows = rows(status, &source);
+    let failed = match check {
+        Some(Ok(described)) => {
+            rows.push(("Platform", answers(&described)));
+            None
+        }
+        Some(Err(failure)) => Some(failure),
+        None => None,
+    };
+    context.screen.say(&table(&rows))?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// What said which profile is meant.
+fn profile_source(context: &Context, profile: &str) -> Result<String, Failure> {
+    if context.profile.is_some() {
+        return Ok("--profile".to_owned());
+    }
+    if context.env.token().is_some_and(|token| context.env.exec_profile(&token).is_some()) {
+        return Ok("SEQERA_EXEC_TOKEN".to_owned());
+    }
+    if context.env.profile().is_some() {
+        return Ok("SEQERA_PROFILE".to_owned());
+    }
+    Ok(match Settings::resolve(None, "", &context.env, &context.config()?).authority {
+        Some(authority) => format!("authority in {}", authority.source),
+        None if profile == "default" => "default".to_owned(),
+        None => "seqera profile use".to_owned(),
+    })
+}
+
+/// A value with its source behind it, where both are known.
+fn sourced(value: &str, source: &str) -> String {
+    if value.is_empty() || source.is_empty() { value.to_owned() } else { format!("{value} ({source})") }
+}
+
+fn answers(described: &Description) -> String {
+    match described.platform_version.as_str() {
+        "" => "answers, and accepts the token".to_owned(),
+        version => format!("answers, and accepts the token (version {version})"),
+    }
+}
+
+/// What the Platform said when it was asked.
+fn checked(described: &Description) -> Value {
+    json!({"api_url": described.api_url, "platform_version": described.platform_version})
 }
 
 /// Passes a session that is signed in; every other state is a failure with a hint.
@@ -67,7 +150,10 @@ pub(crate) fn signed_in(status: SessionStatus) -> Result<SessionStatus, Failure>
 
 /// The person, as far as the provider told who it is.
 pub(crate) fn account_name(status: &SessionStatus) -> String {
-    let account = status.account.clone().unwrap_or_default();
+    best_name(status.account.clone().unwrap_or_default())
+}
+
+fn best_name(account: Account) -> String {
     let names = [account.email, account.user_name, account.display_name, account.subject];
     names.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "an unknown account".to_owned())
 }
@@ -83,15 +169,16 @@ fn expiry(status: &SessionStatus) -> String {
     }
 }
 
-fn rows(status: &SessionStatus) -> Vec<(&'static str, String)> {
+fn rows(status: &SessionStatus, profile_source: &str) -> Vec<(&'static str, String)> {
     let settings = status.settings.clone().unwrap_or_default();
+    let sources = status.sources.clone().unwrap_or_default();
     let unsaved = if status.unsaved { " (not saved: lost when the agent ends)" } else { "" };
     let mut rows = vec![
-        ("Profile", status.profile.clone()),
-        ("Authority", settings.authority),
+        ("Profile", sourced(&status.profile, profile_source)),
+        ("Authority", sourced(&settings.authority, &sources.settings)),
         ("Organization", status.organization.clone().unwrap_or_default().name),
         ("Workspace", if status.workspace_id == 0 { String::new() } else { status.workspace_id.to_string() }),
-        ("Token kept in", format!("{}{unsaved}", status.store)),
+        ("Token kept in", format!("{}{unsaved}", sourced(&status.store, &sources.store))),
         ("Logged in", status.logged_in_at.map(local).unwrap_or_default()),
         ("Last renewed", status.last_renewed_at.map(local).unwrap_or_default()),
         ("Next renewal", status.next_renewal_at.map(local).unwrap_or_default()),
@@ -108,20 +195,14 @@ fn rows(status: &SessionStatus) -> Vec<(&'static str, String)> {
 /// One session for programs; times are RFC 3339, UTC.
 pub(crate) fn object(status: &SessionStatus) -> Value {
     let settings = status.settings.clone().unwrap_or_default();
-    let account = status.account.clone().unwrap_or_default();
+    let sources = status.sources.clone().unwrap_or_default();
     let organization = status.organization.as_ref().filter(|org| org.id != 0);
     json!({
         "profile": status.profile,
         "state": status.state().as_str_name().trim_start_matches("SESSION_STATE_"),
         "kind": status.kind().as_str_name().trim_start_matches("CREDENTIAL_KIND_"),
         "authority": settings.authority,
-        "account": {
-            "subject": account.subject,
-            "email": account.email,
-            "user_name": account.user_name,
-            "display_name": account.display_name,
-            "user_id": (account.user_id != 0).then_some(account.user_id),
-        },
+        "account": account_object(status.account.as_ref()),
         "organization": organization.map(|org| json!({"id": org.id, "name": org.name})),
         "workspace_id": (status.workspace_id != 0).then_some(status.workspace_id),
         "store": status.store,
@@ -138,6 +219,18 @@ pub(crate) fn object(status: &SessionStatus) -> Value {
             "retry_at": rfc3339(failure.retry_at),
         })),
         "notes": status.notes,
+        "sources": {"settings": sources.settings, "store": sources.store},
+    })
+}
+
+fn account_object(account: Option<&Account>) -> Value {
+    let account = account.cloned().unwrap_or_default();
+    json!({
+        "subject": account.subject,
+        "email": account.email,
+        "user_name": account.user_name,
+        "display_name": account.display_name,
+        "user_id": (account.user_id != 0).then_some(account.user_id),
     })
 }
 

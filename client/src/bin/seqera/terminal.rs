@@ -1,6 +1,6 @@
 //! What the terminal can do.
 
-use std::io::{IsTerminal, stderr, stdin};
+use std::io::{IsTerminal, stderr, stdin, stdout};
 
 /// True where a line can be read from standard input: from a terminal, and in its foreground, since a read
 /// from the background stops the whole process (SIGTTIN).
@@ -23,15 +23,24 @@ fn in_foreground() -> bool {
     true
 }
 
-/// How wide the terminal at standard error is, where it tells.
-#[cfg(unix)]
+/// How wide the terminal at standard error is, where it is one and tells.
 pub(crate) fn columns() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok()?;
+    columns_of(stderr())
+}
+
+/// How wide the terminal at standard output is; `None` in a pipe.
+pub(crate) fn output_columns() -> Option<usize> {
+    columns_of(stdout())
+}
+
+#[cfg(unix)]
+fn columns_of(stream: impl std::os::fd::AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
     // A terminal without a size says 0.
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 #[cfg(not(unix))]
-pub(crate) fn columns() -> Option<usize> {
+fn columns_of<T>(_: T) -> Option<usize> {
     None
 }

@@ -1,14 +1,15 @@
-//! `seqera whoami`: the account and how it signed in. From memory; only a token of the environment has
-//! nobody who remembers it, so the Platform is asked.
+//! `seqera whoami`: the account and how it signed in. From memory, unless `--check` asks the Platform; nobody
+//! remembers a token of the environment, so for that it is always asked.
 
-use seqera_client::proto::v1::{Account, CredentialKind, SessionStatus};
+use seqera_client::proto::v1::{Account, CredentialKind, Description, SessionStatus};
 use serde_json::json;
 
+use crate::args::Check;
 use crate::context::{Context, wait};
 use crate::env::EnvToken;
 use crate::failure::Failure;
 use crate::screen::table;
-use crate::settings::Settings;
+use crate::settings::{Setting, Settings, Source};
 use crate::status::signed_in;
 use crate::subject::{Named, Subject};
 
@@ -23,12 +24,23 @@ struct Identity {
     authority: String,
 }
 
-pub(crate) fn run(context: &Context) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, args: Check) -> Result<(), Failure> {
     let identity = match context.subject()? {
         Subject::Token(token) => of_token(context, &token)?,
-        Subject::Profile(named) => of_session(signed_in(context.status(named)?)?),
+        Subject::Profile(named) => {
+            let status = signed_in(context.status(named)?)?;
+            let now = args.check.then(|| check(context, &status.profile)).transpose()?;
+            let identity = of_session(status);
+            Identity { account: now.unwrap_or(identity.account), ..identity }
+        }
     };
     show(context, &identity)
+}
+
+/// Who the Platform says the profile is, now.
+fn check(context: &Context, profile: &str) -> Result<Account, Failure> {
+    let client = context.client(Named { profile: profile.to_owned(), authority: String::new() })?;
+    Ok(wait(async { Ok(client.describe().await?) })?.account.unwrap_or_default())
 }
 
 fn of_session(status: SessionStatus) -> Identity {
@@ -47,18 +59,27 @@ fn of_session(status: SessionStatus) -> Identity {
 }
 
 fn of_token(context: &Context, token: &EnvToken) -> Result<Identity, Failure> {
-    let settings = Settings::resolve(None, "", &context.env, &context.config()?);
-    let client = context.client(Named::default())?;
-    let described = wait(async { Ok(client.describe_token(&token.secret, settings.message()).await?) });
-    let described = described.map_err(|failure| perhaps_enterprise(failure, &settings))?;
-    let authority = settings.authority.map_or(described.api_url, |set| set.text);
+    let (described, authority) = describe_variable(context, token)?;
     Ok(Identity {
         account: described.account.unwrap_or_default(),
         method: "environment",
         signed_in_by: format!("token in {}", token.variable),
         profile: None,
-        authority,
+        authority: authority.text,
     })
+}
+
+/// Asks the Platform about a token of the environment. With the answer comes the authority that was asked.
+pub(crate) fn describe_variable(
+    context: &Context,
+    token: &EnvToken,
+) -> Result<(Description, Setting), Failure> {
+    let settings = Settings::resolve(None, "", &context.env, &context.config()?);
+    let client = context.client(Named::default())?;
+    let described = wait(async { Ok(client.describe_token(&token.secret, settings.message()).await?) });
+    let described = described.map_err(|failure| perhaps_enterprise(failure, &settings))?;
+    let by_default = Setting { text: described.api_url.clone(), source: Source::Default };
+    Ok((described, settings.authority.unwrap_or(by_default)))
 }
 
 /// A token of an Enterprise host is refused by Cloud, which is asked where nobody names the host.

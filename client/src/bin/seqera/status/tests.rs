@@ -1,4 +1,3 @@
-use seqera_client::proto::v1::Account;
 use seqera_client::proto::v1::session_status::Failure as LastFailure;
 
 use super::*;
@@ -71,7 +70,7 @@ fn what_goes_wrong_is_shown_with_the_next_try() {
         at: TIME,
         retry_at: TIME,
     });
-    let shown = table(&rows(&status));
+    let shown = table(&rows(&status, "default"));
     assert!(shown.contains("keychain (not saved"), "{shown}");
     assert!(shown.contains("Renewal fails: 503 (") && shown.contains("; next try "), "{shown}");
     let object = object(&status);
