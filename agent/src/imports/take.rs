@@ -19,7 +19,7 @@ use crate::install::Login;
 use crate::issuer::{Check, Granted, Issuer, Renewal, Renewed};
 use crate::profile::{Profile, ProfileName};
 use crate::service::target::target;
-use crate::service::{convert, login};
+use crate::service::{login, status::status};
 use crate::shared::unix;
 use crate::state::Attempt;
 use crate::store::StoreError;
@@ -122,7 +122,7 @@ impl Imports {
     }
 
     fn status(&self, name: &ProfileName) -> SessionStatus {
-        convert::status(name, &self.registry.ensure(name).view(), self.registry.shared.now())
+        status(&self.registry, name, &self.registry.ensure(name).view())
     }
 
     async fn read(&self, candidate: &Candidate) -> Result<SecretString, AgentError> {

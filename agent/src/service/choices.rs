@@ -17,7 +17,7 @@ use crate::record::Record;
 use crate::registry::Registry;
 use crate::service::sessions::Sessions;
 use crate::service::tokens::hand_out;
-use crate::service::{convert, describe, target};
+use crate::service::{convert, describe, status::status, target};
 use crate::token::{AccessToken, Workspace};
 use crate::verdict::{Ask, Standing};
 use crate::view::View;
@@ -137,7 +137,7 @@ impl Sessions {
         let Chooser { name, generation, .. } = chooser;
         let worker = self.registry.worker(&name)?;
         worker.choose(choice, generation).await?;
-        let status = convert::status(&name, &worker.view(), self.registry.shared.now());
+        let status = status(&self.registry, &name, &worker.view());
         Ok(ChooseResponse { status: Some(status), notes })
     }
 

@@ -172,12 +172,13 @@ fn expiry(status: &SessionStatus) -> String {
 fn rows(status: &SessionStatus, profile_source: &str) -> Vec<(&'static str, String)> {
     let settings = status.settings.clone().unwrap_or_default();
     let sources = status.sources.clone().unwrap_or_default();
+    let organization_source = if status.organization_is_chosen { "seqera org switch" } else { "login" };
     let unsaved = if status.unsaved { " (not saved: lost when the agent ends)" } else { "" };
     let mut rows = vec![
         ("Profile", sourced(&status.profile, profile_source)),
         ("Authority", sourced(&settings.authority, &sources.settings)),
-        ("Organization", status.organization.clone().unwrap_or_default().name),
-        ("Workspace", if status.workspace_id == 0 { String::new() } else { status.workspace_id.to_string() }),
+        ("Organization", sourced(&status.organization.clone().unwrap_or_default().name, organization_source)),
+        ("Workspace", sourced(&workspace(status), "seqera workspace switch")),
         ("Token kept in", format!("{}{unsaved}", sourced(&status.store, &sources.store))),
         ("Logged in", status.logged_in_at.map(local).unwrap_or_default()),
         ("Last renewed", status.last_renewed_at.map(local).unwrap_or_default()),
@@ -192,6 +193,15 @@ fn rows(status: &SessionStatus, profile_source: &str) -> Vec<(&'static str, Stri
     rows
 }
 
+/// Name and id, as far as they are known; empty: none was chosen.
+fn workspace(status: &SessionStatus) -> String {
+    match (status.workspace_name.as_str(), status.workspace_id) {
+        (_, 0) => String::new(),
+        ("", id) => id.to_string(),
+        (name, id) => format!("{name}, {id}"),
+    }
+}
+
 /// One session for programs; times are RFC 3339, UTC.
 pub(crate) fn object(status: &SessionStatus) -> Value {
     let settings = status.settings.clone().unwrap_or_default();
@@ -204,6 +214,7 @@ pub(crate) fn object(status: &SessionStatus) -> Value {
         "authority": settings.authority,
         "account": account_object(status.account.as_ref()),
         "organization": organization.map(|org| json!({"id": org.id, "name": org.name})),
+        "workspace_name": (!status.workspace_name.is_empty()).then_some(&status.workspace_name),
         "workspace_id": (status.workspace_id != 0).then_some(status.workspace_id),
         "store": status.store,
         "unsaved": status.unsaved,
