@@ -30,7 +30,7 @@ use crate::store::Ladder;
 pub async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
     let config = Arc::clone(&wiring.config);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.clock_offset.clone()));
-    let ladder = Arc::new(Ladder::open(config.store.value, &config.places));
+    let ladder = Arc::new(Ladder::open(config.store.value, &config.places, crate::config::home().as_deref()));
     let state = State::open(&config.places);
     let passwords = Arc::new(ProxyPasswords::new(state.clone(), Arc::clone(&ladder)));
     let http = Http::new(Arc::clone(&clock), Limits::default()).with_passwords(passwords.clone());

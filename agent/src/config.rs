@@ -121,6 +121,12 @@ pub fn environment(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
+/// The user's home folder, where the environment names one.
+pub fn home() -> Option<PathBuf> {
+    let name = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+    environment(name).map(PathBuf::from).filter(|home| home.is_absolute())
+}
+
 /// Variables that a background process of this user must not inherit: tokens, what a service manager told its
 /// own child, and certificate authorities, which come with a login and would else depend on who was first.
 pub fn not_inherited() -> Vec<OsString> {

@@ -103,6 +103,16 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     system::check_folder(path)
 }
 
+/// As [`private_folder`], and closes a folder of ours that was open to others.
+///
+/// # Errors
+/// As [`private_folder`].
+pub fn close_folder(path: &Path) -> io::Result<()> {
+    system::create_folder(path)?;
+    system::close_folder(path)?;
+    system::check_folder(path)
+}
+
 /// Checks a folder that may not exist yet: `false` if so.
 ///
 /// # Errors

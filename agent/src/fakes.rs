@@ -15,8 +15,8 @@ use crate::error::AgentError;
 use crate::handle::Handle;
 use crate::install::Login;
 use crate::issuer::{
-    Answer, Callback, CallbackRequest, Check, DeviceFlow, Flow, Granted, Issuer, Issuers, Page, Poll,
-    Renewal, Renewed, Revocable, Revocation,
+    Answer, Callback, CallbackRequest, Check, DeviceFlow, Flow, Granted, Issuer, Issuers, Landing, Page,
+    Poll, Renewal, Renewed, Revocable, Revocation,
 };
 use crate::login::Logins;
 use crate::passwords::ProxyPasswords;
@@ -97,6 +97,14 @@ impl Provider {
 
 #[async_trait]
 impl Issuer for Provider {
+    fn landing(&self) -> Landing {
+        Landing { path: "/callback", ports: 0..0 }
+    }
+
+    fn outlives_sign_out(&self) -> bool {
+        false
+    }
+
     async fn start(&self, _: &Url) -> Result<Flow, AgentError> {
         Err(AgentError::internal("not played here"))
     }
@@ -178,7 +186,7 @@ impl Agent {
         let memory = FakeStore::new(StoreKind::Memory);
         let choice = StoreChoice::File;
         let time: Arc<dyn Clock> = clock.clone();
-        let ladder = Arc::new(Ladder::new(choice, keychain, store.clone(), memory));
+        let ladder = Arc::new(Ladder::new(choice, vec![keychain, store.clone(), memory]));
         let state = State::open_inline(places.places());
         let shared = Arc::new(Shared {
             places: places.places().clone(),

@@ -1,6 +1,7 @@
 //! Installs a login that has succeeded: the secret is stored and recorded before anybody is told.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use secrecy::SecretString;
 use tracing::{info, warn};
@@ -115,7 +116,8 @@ pub async fn install(
 pub fn give_back(name: &ProfileName, login: &Login, shared: &Shared) {
     info!(profile = %name, "a login came too late; its tokens are revoked");
     if let Some(tokens) = login.granted.revocable() {
-        shared.pending.revoke(name, shared.issuers.issuer(&login.profile, Kind::Renewable), tokens);
+        let issuer = shared.issuers.issuer(&login.profile, login.granted.credential.kind());
+        shared.pending.revoke(name, issuer, tokens);
     }
 }
 
@@ -154,6 +156,7 @@ fn secret_of(login: &Login, shared: &Shared) -> Option<Stored> {
             grant.refresh.as_ref().map(|refresh| stored(refresh, &login.profile, shared.now(), shared))
         }
         Credential::Fixed { token, .. } => Some(Stored {
+            provider: login.profile.provider,
             authority: login.profile.authority.clone(),
             client_id: login.profile.client_id.clone(),
             kind: Kind::Fixed,
@@ -176,7 +179,10 @@ fn new_record(
         Credential::Renewable(grant) => {
             (Kind::Renewable, grant.refresh.as_ref().map(RefreshToken::sha256), grant.refresh_lifetime)
         }
-        Credential::Fixed { token, .. } => (Kind::Fixed, Some(token.sha256()), None),
+        Credential::Fixed { token, expires_at, .. } => {
+            let left = |end: SystemTime| end.duration_since(shared.now().wall).unwrap_or_default();
+            (Kind::Fixed, Some(token.sha256()), expires_at.map(left))
+        }
     };
     // Another account clears organisation and workspace.
     let same = former.record.as_ref().filter(|old| is_same_account(old, login));
@@ -230,7 +236,7 @@ fn begin(granted: Granted, shared: &Shared) -> (Beginning, Option<RefreshToken>)
             };
             (beginning, grant.refresh)
         }
-        Credential::Fixed { token, expires_at } => {
+        Credential::Fixed { token, expires_at, .. } => {
             let now = shared.now();
             let lifetime = expires_at.map(|end| end.duration_since(now.wall).unwrap_or_default());
             let held = Some(Held::fixed(token, now, lifetime));

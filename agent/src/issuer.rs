@@ -1,9 +1,11 @@
 //! Who issues tokens: the trait that every kind of provider implements, and the named outcomes by which the
 //! rest of the agent decides. A second kind of provider is a new file beside `oidc.rs`, and no `if` elsewhere.
 
+pub mod browser;
 pub mod oidc;
 pub mod pat;
 pub mod providers;
+pub mod scitoolkit;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use url::Url;
 
+pub use self::browser::{Callback, CallbackRequest, Flow, Landing, Page};
 use crate::clock::Moment;
 use crate::error::AgentError;
 use crate::profile::Profile;
@@ -109,22 +112,6 @@ impl Tokens {
     }
 }
 
-/// A login in a browser that has begun. Its secrets never leave the agent, apart from what the URL shows.
-pub struct Flow {
-    /// What the browser opens.
-    pub authorization_url: Url,
-    /// Where the browser comes back to.
-    pub redirect_uri: Url,
-    /// Compared in constant time with what comes back.
-    pub state: String,
-    /// Bound into the ID token (OIDC Core, section 3.1.2.1).
-    pub nonce: String,
-    /// PKCE (RFC 7636).
-    pub code_verifier: String,
-    /// The provider also offers a login on another device.
-    pub offers_device: bool,
-}
-
 /// A login on another device that has begun (RFC 8628, section 3.2).
 pub struct DeviceFlow {
     /// For the person.
@@ -175,48 +162,14 @@ impl std::fmt::Debug for Tokens {
     }
 }
 
-/// A request that reached the loopback listener. Its `Host` has been checked.
-#[derive(Debug, Clone, Default)]
-pub struct CallbackRequest {
-    /// `GET`, `POST`, `OPTIONS`.
-    pub method: String,
-    /// Path and query as sent.
-    pub target: String,
-    /// Lower-case names.
-    pub headers: Vec<(String, String)>,
-    /// At most 64 KiB.
-    pub body: Vec<u8>,
-}
-
-/// An answer of the loopback listener.
-#[derive(Debug, Clone, Default)]
-pub struct Page {
-    /// HTTP status code.
-    pub status: u16,
-    /// Further headers; length and closing are the listener's.
-    pub headers: Vec<(String, String)>,
-    /// Body.
-    pub body: String,
-}
-
-/// What a callback request means.
-#[derive(Debug)]
-pub enum Callback {
-    /// Not the answer (wrong state, favicon, preflight): the login goes on.
-    NotYet(Page),
-    /// An authorization code, or for other providers the token itself. The page is owed until `finish` has
-    /// ended.
-    Code(SecretString),
-    /// `access_denied` or another error of the provider: the login ends.
-    Failed(Page, AgentError),
-}
-
 /// What ends the person's part of a login.
 pub enum Answer {
     /// What a browser brought, and the flow that it belongs to.
     Code(SecretString, Box<Flow>),
     /// What the last poll of a device login brought, and when it was sent.
     Tokens(Box<Tokens>, Moment),
+    /// A token that the person brought, and when.
+    Given(AccessToken, Moment),
 }
 
 impl std::fmt::Debug for Answer {
@@ -241,10 +194,11 @@ pub struct Granted {
 }
 
 impl Granted {
-    /// The tokens, where they would have to be revoked. A fixed credential is the person's own.
+    /// The tokens, where they would have to be revoked. One that the person brought is the person's own.
     pub fn revocable(&self) -> Option<Revocable> {
         match &self.credential {
-            Credential::Fixed { .. } => None,
+            Credential::Fixed { minted: false, .. } => None,
+            Credential::Fixed { token, .. } => Some(Revocable { refresh: None, access: Some(token.clone()) }),
             Credential::Renewable(grant) => {
                 Some(Revocable { refresh: grant.refresh.clone(), access: Some(grant.access.token.clone()) })
             }
@@ -252,9 +206,13 @@ impl Granted {
     }
 }
 
-/// One kind of provider, for one profile. Every method but `callback` and `page` waits on the network.
+/// One kind of provider, for one profile. The methods that are `async` wait on the network.
 #[async_trait]
 pub trait Issuer: Send + Sync {
+    /// Where the browser of a login comes back to.
+    fn landing(&self) -> Landing;
+    /// True where a sign-out leaves the token as it is at the provider, unless the person asks to revoke it.
+    fn outlives_sign_out(&self) -> bool;
     /// Begins a login in a browser that comes back to `redirect_uri`.
     async fn start(&self, redirect_uri: &Url) -> Result<Flow, AgentError>;
     /// Begins a login on another device; `MISCONFIGURED` where the provider offers none.

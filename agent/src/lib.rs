@@ -11,7 +11,7 @@
 //! # Where things are
 //! | what | modules |
 //! |---|---|
-//! | pure: no clock, no network, no disk | [`schedule`], [`attempts`], [`session`], [`verdict`], [`token`], [`profile`], [`network`], [`choice`] |
+//! | pure: no clock, no network, no disk | [`schedule`], [`attempts`], [`session`], [`verdict`], [`token`], [`profile`], [`provider`], [`network`], [`choice`] |
 //! | one session | [`worker`], [`handle`], [`jobs`], [`renewal`], [`install`], [`signout`], [`neighbours`], [`view`], [`pending`] |
 //! | providers | [`issuer`], [`login`], [`signin`], [`loopback`], [`polling`], [`pasted`], [`page`], [`platform`], [`imports`], [`http`], [`passwords`] |
 //! | what is kept | [`store`], [`secrets`], [`state`], [`record`], [`durable`] |
@@ -60,6 +60,7 @@ pub mod process;
 #[path = "process/windows.rs"]
 pub mod process;
 pub mod profile;
+pub mod provider;
 pub mod record;
 pub mod registry;
 pub mod renewal;

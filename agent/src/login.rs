@@ -74,6 +74,8 @@ pub enum Prompt {
         redirect_uri: Url,
         /// The provider also offers a login on another device.
         offers_device: bool,
+        /// The address that the browser ends on is the answer.
+        can_be_pasted: bool,
     },
     /// Enter a code.
     Device(UserCode),

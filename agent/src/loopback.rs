@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,11 +22,8 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::error::{AgentError, Kind};
-use crate::issuer::{CallbackRequest, Page};
+use crate::issuer::{CallbackRequest, Landing, Page};
 use crate::page;
-
-/// The documented port, and how many from there on are tried.
-const PORTS: std::ops::Range<u16> = 53682..53692;
 
 /// Browsers open connections ahead and leave them idle; these share the places for so long at most.
 const READ_LIMIT: Duration = Duration::from_secs(10);
@@ -44,6 +42,7 @@ pub struct Visit {
 /// Listens until it is dropped, while somebody waits for a visit. Visits that are being answered when it is
 /// dropped are answered still.
 pub struct Loopback {
+    path: &'static str,
     port: u16,
     v4: TcpListener,
     /// Missing where there is no IPv6; the redirect names IPv4.
@@ -58,23 +57,32 @@ impl Loopback {
     ///
     /// # Errors
     /// Where the chosen port, or every port, is taken or forbidden.
-    pub async fn open(chosen: Option<u16>) -> Result<Self, AgentError> {
+    pub async fn open(landing: &Landing, chosen: Option<u16>) -> Result<Self, AgentError> {
         let (v4, port) = match chosen {
             Some(port) => bind(port).await.map_err(|error| taken(port, &error))?,
-            None => bind_free().await.map_err(|error| {
+            None => bind_free(landing.ports.clone()).await.map_err(|error| {
                 let hint = "check that programs may listen on 127.0.0.1";
                 AgentError::new(Kind::Misconfigured, format!("no callback port can be opened: {error}"), hint)
             })?,
         };
         let v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await.ok();
         let (sender, visits) = mpsc::channel(CONNECTIONS);
-        Ok(Self { port, v4, v6, places: Arc::new(Semaphore::new(CONNECTIONS)), sender, visits })
+        Ok(Self {
+            path: landing.path,
+            port,
+            v4,
+            v6,
+            places: Arc::new(Semaphore::new(CONNECTIONS)),
+            sender,
+            visits,
+        })
     }
 
     /// Where the provider sends the browser: by IP literal, since `localhost` may lead elsewhere (RFC 8252,
     /// section 8.3).
     pub fn redirect_uri(&self) -> Url {
-        let mut url = Url::parse("http://127.0.0.1/callback").expect("the text is a URL");
+        let mut url = Url::parse("http://127.0.0.1/").expect("the text is a URL");
+        url.set_path(self.path);
         url.set_port(Some(self.port)).expect("an http URL has a port");
         url
     }
@@ -129,8 +137,8 @@ async fn bind(port: u16) -> io::Result<(TcpListener, u16)> {
     Ok((listener, port))
 }
 
-async fn bind_free() -> io::Result<(TcpListener, u16)> {
-    for port in PORTS {
+async fn bind_free(first: Range<u16>) -> io::Result<(TcpListener, u16)> {
+    for port in first {
         if let Ok(bound) = bind(port).await {
             return Ok(bound);
         }

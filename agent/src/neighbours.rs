@@ -9,10 +9,10 @@ use tracing::warn;
 
 use crate::issuer::{Issuers, Revocable};
 use crate::pending::Pending;
-use crate::profile::{Profile, ProfileName};
+use crate::profile::ProfileName;
 use crate::signout::{SignedOut, revoke_or_owe};
 use crate::store::{File, Store, Stored, Timed};
-use crate::token::{Kind, RefreshToken};
+use crate::token::{AccessToken, Kind, RefreshToken};
 
 /// What became of another host's session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,11 +91,13 @@ async fn revoke(
     pending: &Pending,
 ) -> SignedOut {
     let secret = stored.secret.expose_secret();
+    let issuer = issuers.issuer(&stored.party(), stored.kind);
+    if issuer.outlives_sign_out() {
+        return SignedOut::TokenKept;
+    }
     let what = match stored.kind {
-        Kind::Fixed => return SignedOut::TokenKept,
+        Kind::Fixed => Revocable { refresh: None, access: Some(AccessToken::new(secret)) },
         Kind::Renewable => Revocable { refresh: Some(RefreshToken::new(secret)), access: None },
     };
-    let (authority, client_id) = (stored.authority.clone(), stored.client_id.clone());
-    let issuer = issuers.issuer(&Profile { authority, client_id, ..Profile::default() }, stored.kind);
     revoke_or_owe(profile, &issuer, what, pending).await
 }

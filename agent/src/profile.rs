@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::network::Network;
+pub use crate::provider::Provider;
 
 /// Longest name, in characters.
 const LONGEST: usize = 63;
@@ -112,15 +113,6 @@ impl fmt::Display for ProfileName {
     }
 }
 
-/// Which kind of provider a profile signs in to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Provider {
-    /// A Seqera Platform, or any OIDC provider.
-    #[default]
-    Platform,
-}
-
 /// How a profile reaches its provider. A refresh token is sent to this authority and client and no other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -187,7 +179,9 @@ impl Profile {
 
     /// True where a secret of `other` may be used with this profile.
     pub fn same_party(&self, other: &Self) -> bool {
-        self.authority == other.authority && self.client_id == other.client_id
+        self.provider == other.provider
+            && self.authority == other.authority
+            && self.client_id == other.client_id
     }
 }
 

@@ -13,7 +13,7 @@ use tracing::error;
 use crate::error::{AgentError, Kind};
 use crate::handle::Handle;
 use crate::login::Logins;
-use crate::profile::{Profile, ProfileName};
+use crate::profile::{Profile, ProfileName, Provider};
 use crate::shared::Shared;
 use crate::verdict::Standing;
 use crate::worker::Worker;
@@ -142,9 +142,9 @@ impl Registry {
         configured.keys().chain(sessions.profiles.keys()).cloned().collect()
     }
 
-    /// What the configuration file says of a profile.
+    /// What the configuration file says of a profile, or what is known without one.
     pub fn configured(&self, name: &ProfileName) -> Option<Profile> {
-        self.configured.load().get(name).cloned()
+        self.configured.load().get(name).cloned().or_else(|| Provider::built_in(name))
     }
 
     /// The worker of a profile, started if need be.

@@ -43,6 +43,7 @@ pub async fn load_fixed(
 /// A refresh token as it is stored.
 pub fn stored(refresh: &RefreshToken, profile: &Profile, now: Moment, shared: &Shared) -> Stored {
     Stored {
+        provider: profile.provider,
         authority: profile.authority.clone(),
         client_id: profile.client_id.clone(),
         kind: Kind::Renewable,
@@ -62,7 +63,7 @@ pub fn refresh_of(stored: &Stored, profile: &Profile) -> Result<RefreshToken, Fa
 }
 
 fn belongs_to(stored: &Stored, profile: &Profile) -> bool {
-    stored.authority == profile.authority && stored.client_id == profile.client_id
+    stored.party().same_party(profile)
 }
 
 fn foreign(stored: &Stored, profile: &Profile) -> String {

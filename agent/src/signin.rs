@@ -93,12 +93,13 @@ impl SignIn {
     /// Waits for the right answer. The listener closes with it: a second one finds nobody.
     async fn browser(&mut self, until: Moment) -> Result<Returned, AgentError> {
         self.after_the_one_before().await;
-        let mut loopback = Loopback::open(self.options.port).await?;
+        let mut loopback = Loopback::open(&self.issuer.landing(), self.options.port).await?;
         let flow = self.issuer.start(&loopback.redirect_uri()).await?;
         let prompt = Prompt::Browser {
             url: flow.authorization_url.clone(),
             redirect_uri: flow.redirect_uri.clone(),
             offers_device: flow.offers_device,
+            can_be_pasted: flow.can_be_pasted,
         };
         self.stage.send_replace(Stage::Waiting { prompt, until: until.wall });
         loop {

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use crate::issuer::{Issuer, Revocable, Revocation};
 use crate::jobs::JobDone;
 use crate::pending::Pending;
-use crate::profile::{Profile, ProfileName};
+use crate::profile::ProfileName;
 use crate::shared::Shared;
 use crate::state::Record;
 use crate::store::{StoreError, StoreKind, Stored};
@@ -46,8 +46,6 @@ pub struct SignOut {
     pub name: ProfileName,
     /// As recorded.
     pub record: Option<Record>,
-    /// Renewable or fixed.
-    pub kind: Kind,
     /// Revokes.
     pub issuer: Arc<dyn Issuer>,
     /// I/O.
@@ -56,7 +54,7 @@ pub struct SignOut {
     pub refresh: Option<RefreshToken>,
     /// In memory.
     pub access: Option<AccessToken>,
-    /// Delete a fixed credential at the Platform as well.
+    /// Revoke what outlives a sign-out, too.
     pub revoke_fixed: bool,
     /// A job that was running: a renewal may just be getting new tokens.
     pub running: Option<JoinHandle<JobDone>>,
@@ -112,8 +110,7 @@ impl SignOut {
         self.record = self.shared.state.record(&self.name);
         if let JobDone::Installed(installed, _) = &done {
             (self.refresh, self.access) = (None, None);
-            self.kind = installed.record.kind;
-            self.issuer = self.shared.issuers.issuer(&installed.record.profile, self.kind);
+            self.issuer = self.shared.issuers.issuer(&installed.record.profile, installed.record.kind);
         }
         if let Some(fresh) = done.into_revocable() {
             self.refresh = fresh.refresh.or(self.refresh.take());
@@ -148,14 +145,9 @@ impl SignOut {
         if self.refresh.is_some() || self.access.is_some() {
             return;
         }
-        let from = Profile {
-            authority: stored.authority.clone(),
-            client_id: stored.client_id.clone(),
-            ..Profile::default()
-        };
+        let from = stored.party();
         if !self.record.as_ref().is_some_and(|record| record.profile.same_party(&from)) {
             self.issuer = self.shared.issuers.issuer(&from, stored.kind);
-            self.kind = stored.kind;
         }
         match stored.kind {
             Kind::Renewable => self.refresh = Some(RefreshToken::new(stored.secret.expose_secret())),
@@ -164,7 +156,7 @@ impl SignOut {
     }
 
     async fn revoke(&self) -> SignedOut {
-        if self.kind == Kind::Fixed && !self.revoke_fixed {
+        if self.issuer.outlives_sign_out() && !self.revoke_fixed {
             return SignedOut::TokenKept;
         }
         let what = Revocable { refresh: self.refresh.clone(), access: self.access.clone() };
@@ -178,7 +170,7 @@ impl SignOut {
     async fn remove_everywhere(&self) -> Option<SignedOut> {
         let recorded = self.record.as_ref().and_then(|record| record.store);
         let mut left = None;
-        for place in [StoreKind::Keychain, StoreKind::File, StoreKind::Memory] {
+        for place in StoreKind::ALL {
             match self.shared.ladder.remove(&self.name, place).await {
                 Ok(_) => {}
                 // A keychain that is not there matters only to those who kept something in it.

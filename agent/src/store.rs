@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::network::Password;
-use crate::profile::ProfileName;
+use crate::profile::{Profile, ProfileName, Provider};
 use crate::token::Kind;
 
 #[cfg(test)]
@@ -19,6 +19,7 @@ mod ladder;
 pub(crate) mod lane;
 mod memory;
 mod timed;
+pub mod token_file;
 
 pub use file::File;
 pub(crate) use keychain::Earlier;
@@ -26,6 +27,7 @@ pub use keychain::Keychain;
 pub use ladder::{Kept, Ladder, Listing, StoreChoice};
 pub use memory::Memory;
 pub use timed::{Place, Timed};
+pub use token_file::TokenFile;
 
 /// One place for secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,15 +39,21 @@ pub enum StoreKind {
     File,
     /// This process only.
     Memory,
+    /// `~/.scitoolkit/token`, as SciToolkit documents it.
+    TokenFile,
 }
 
 impl StoreKind {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::TokenFile, Self::Keychain, Self::File, Self::Memory];
+
     /// As the contract and `status` write it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Keychain => "keychain",
             Self::File => "file",
             Self::Memory => "memory",
+            Self::TokenFile => "~/.scitoolkit/token",
         }
     }
 }
@@ -53,6 +61,8 @@ impl StoreKind {
 /// A secret as it is kept, with the party it may be sent to.
 #[derive(Clone)]
 pub struct Stored {
+    /// The kind of provider that it came from.
+    pub provider: Provider,
     /// The issuer that it came from.
     pub authority: String,
     /// The client that it was given to.
@@ -65,6 +75,16 @@ pub struct Stored {
     pub saved_at: SystemTime,
     /// Of the proxy on the way to the party, where it wants one.
     pub proxy_password: Option<Password>,
+}
+
+impl Stored {
+    /// Whom it may be sent to, as far as that was kept with it.
+    pub fn party(&self) -> Profile {
+        let (authority, client_id) = (self.authority.clone(), self.client_id.clone());
+        let defaults = self.provider.defaults();
+        let api_url = self.provider.api_url(&authority);
+        Profile { authority, client_id, api_url, ..defaults }
+    }
 }
 
 /// Why a store did not do what it was asked to.
@@ -102,6 +122,11 @@ pub enum Patience {
 pub trait Store: Send + Sync {
     /// Which one this is.
     fn kind(&self) -> StoreKind;
+    /// True for the one secret that a provider's documentation promises to keep here. Such a store takes
+    /// nothing else, and stands above the ladder.
+    fn is_documented_for(&self, _profile: &ProfileName, _secret: &Stored) -> bool {
+        false
+    }
     /// Keeps the secret durably, replacing what was there. After an error it may still come to be kept (it
     /// is the newest secret after all), unless a later call or [`Store::disown`] says otherwise.
     async fn save(

@@ -155,7 +155,19 @@ pub enum Credential {
         token: AccessToken,
         /// By the wall clock, where the provider tells.
         expires_at: Option<SystemTime>,
+        /// Made by this login; else the person brought it, and may use it elsewhere.
+        minted: bool,
     },
+}
+
+impl Credential {
+    /// Renewable or fixed.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Renewable(_) => Kind::Renewable,
+            Self::Fixed { .. } => Kind::Fixed,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -169,7 +181,8 @@ mod tests {
             refresh: Some(RefreshToken::new("canary-refresh")),
             refresh_lifetime: None,
         };
-        let fixed = Credential::Fixed { token: AccessToken::new("canary-pat"), expires_at: None };
+        let fixed =
+            Credential::Fixed { token: AccessToken::new("canary-pat"), expires_at: None, minted: false };
         let shown = format!("{:?} {:#?} {fixed:?}", Credential::Renewable(grant.clone()), grant);
         assert!(!shown.contains("canary"), "{shown}");
     }

@@ -114,7 +114,6 @@ impl Worker {
         SignOut {
             name: self.name.clone(),
             record: self.shared.state.record(&self.name),
-            kind: self.record.kind,
             issuer: self.issuer(),
             shared: Arc::clone(&self.shared),
             refresh: self.refresh.take(),

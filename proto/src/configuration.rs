@@ -15,8 +15,8 @@ pub const TOP: [&str; 7] =
     ["authDomain", "backendUrl", "caFile", "credentialStore", "noProxy", PROFILES, "proxy"];
 
 /// Keys of one profile, below `profiles.<name>`. They beat those at the top.
-pub const OF_PROFILE: [&str; 8] =
-    ["authority", "clientId", "audience", "apiUrl", "backendUrl", "caFile", "noProxy", "proxy"];
+pub const OF_PROFILE: [&str; 9] =
+    ["provider", "authority", "clientId", "audience", "apiUrl", "backendUrl", "caFile", "noProxy", "proxy"];
 
 const PROFILES: &str = "profiles";
 

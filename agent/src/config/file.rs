@@ -6,7 +6,8 @@ use std::path::Path;
 
 use seqera_agent_proto::configuration::Configuration;
 
-use crate::profile::{BadName, Profile, ProfileName};
+use crate::profile::{BadName, Profile, ProfileName, Provider};
+use crate::provider::UnknownProvider;
 
 /// The file, and what is wrong with it. One that cannot be read counts as empty.
 pub(super) fn read(folder: &Path) -> (Configuration, Vec<String>) {
@@ -25,31 +26,32 @@ pub(super) fn read(folder: &Path) -> (Configuration, Vec<String>) {
 /// The profiles with their defaults; a name that is none is told and left out.
 pub(super) fn profiles(file: &Configuration, problems: &mut Vec<String>) -> BTreeMap<ProfileName, Profile> {
     let mut profiles = BTreeMap::new();
-    for name in file.profiles() {
-        match name.parse() {
-            Ok(parsed) => drop(profiles.insert(parsed, profile(file, name))),
-            Err(bad) => {
-                let bad: BadName = bad;
-                problems.push(format!("{}: {bad}: {}", file.path.display(), BadName::HINT));
-            }
+    for text in file.profiles() {
+        let name = text.parse().map_err(|bad: BadName| format!("{bad}: {}", BadName::HINT));
+        match name.and_then(|name| Ok((profile(file, &name)?, name))) {
+            Ok((profile, name)) => drop(profiles.insert(name, profile)),
+            Err(problem) => problems.push(format!("{}: {problem}", file.path.display())),
         }
     }
     profiles
 }
 
-/// One profile as a person writes it: what is left out has the default of Seqera Cloud.
-fn profile(file: &Configuration, name: &str) -> Profile {
-    let given = |key| file.of_profile(name, key).filter(|text| !text.is_empty());
-    let url = |key, fallback| given(key).unwrap_or(fallback).trim_end_matches('/').to_owned();
-    Profile {
-        authority: url("authority", Profile::CLOUD_AUTHORITY),
-        client_id: given("clientId").unwrap_or(Profile::CLIENT_ID).to_owned(),
+/// One profile as a person writes it: what is left out has the default of its kind of provider.
+fn profile(file: &Configuration, name: &ProfileName) -> Result<Profile, String> {
+    let given = |key| file.of_profile(name.as_str(), key).filter(|text| !text.is_empty());
+    let url = |key, fallback: &str| given(key).unwrap_or(fallback).trim_end_matches('/').to_owned();
+    let unknown = |unknown: UnknownProvider| format!("profiles.{name}.provider: {unknown}");
+    let defaults = match given("provider") {
+        Some(provider) => provider.parse::<Provider>().map_err(unknown)?.defaults(),
+        None => Provider::built_in(name).unwrap_or_default(),
+    };
+    Ok(Profile {
+        authority: url("authority", &defaults.authority),
+        client_id: given("clientId").unwrap_or(&defaults.client_id).to_owned(),
         // An empty one is a word, too: no audience is asked for.
-        audience: file.of_profile(name, "audience").unwrap_or(Profile::AUDIENCE).to_owned(),
+        audience: file.of_profile(name.as_str(), "audience").unwrap_or(&defaults.audience).to_owned(),
         api_url: url("apiUrl", ""),
         backend_url: url("backendUrl", ""),
-        scopes: Profile::SCOPES.to_owned(),
-        provider: Default::default(),
-        network: Default::default(),
-    }
+        ..defaults
+    })
 }

@@ -1,8 +1,8 @@
 //! Owner and permissions as POSIX has them.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Others may neither read nor write.
@@ -18,6 +18,16 @@ pub(super) fn create_private(path: &Path) -> io::Result<File> {
 
 pub(super) fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(path)
+}
+
+/// Another user's folder stays as it is, and is refused by [`check_folder`].
+pub(super) fn close_folder(path: &Path) -> io::Result<()> {
+    let found = fs::metadata(path)?;
+    let is_open = found.mode() & 0o077 != 0;
+    if is_open && found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() {
+        fs::set_permissions(path, Permissions::from_mode(PRIVATE_FOLDER))?;
+    }
+    Ok(())
 }
 
 pub(super) fn check_folder(path: &Path) -> io::Result<()> {

@@ -12,6 +12,11 @@ pub(super) fn create_folder(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
+/// The access list is the profile folder's, which lets nobody else in.
+pub(super) fn close_folder(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 pub(super) fn check_folder(path: &Path) -> io::Result<()> {
     if fs::metadata(path)?.is_dir() {
         return Ok(());

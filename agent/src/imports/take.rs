@@ -86,7 +86,7 @@ impl Imports {
             token: token.expose_secret().to_owned(),
             ..ImportTokenRequest::default()
         };
-        let status = login::import(&self.registry, &self.providers, request).await?;
+        let status = login::import(&self.registry, request).await?;
         let file = &candidate.name;
         let note = format!("Nextflow goes on using the token in {file}: there it beats TOWER_ACCESS_TOKEN");
         Ok(TakeImportResponse { notes: vec![note], status: Some(status) })

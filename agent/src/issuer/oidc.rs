@@ -18,8 +18,8 @@ use self::answer::Verdict;
 use self::discovery::{Discovery, Fault, Metadata};
 use self::id_token::Keys;
 use super::{
-    Answer, Callback, CallbackRequest, Check, DeviceFlow, Flow, Granted, Issuer, Page, Poll, Renewal,
-    Renewed, Revocable, Revocation, Tokens, Unservable,
+    Answer, Callback, CallbackRequest, Check, DeviceFlow, Flow, Granted, Issuer, Landing, Page, Poll,
+    Renewal, Renewed, Revocable, Revocation, Tokens, Unservable,
 };
 use crate::clock::Clock;
 use crate::error::AgentError;
@@ -81,6 +81,15 @@ impl Oidc {
 
 #[async_trait]
 impl Issuer for Oidc {
+    /// The documented port, and the nine after it (facts 1.2).
+    fn landing(&self) -> Landing {
+        Landing { path: "/callback", ports: 53682..53692 }
+    }
+
+    fn outlives_sign_out(&self) -> bool {
+        false
+    }
+
     async fn start(&self, redirect_uri: &Url) -> Result<Flow, AgentError> {
         let metadata = self.metadata().await?;
         Ok(authorization::begin(&self.profile, &metadata, redirect_uri))
@@ -115,6 +124,9 @@ impl Issuer for Oidc {
         let issued = match answer {
             Answer::Code(code, flow) => self.exchange(&metadata, *flow, &code).await?,
             Answer::Tokens(tokens, sent) => Issued { tokens: *tokens, sent, nonce: None },
+            Answer::Given(..) => {
+                return Err(AgentError::internal("a given token is no answer of this provider"));
+            }
         };
         self.admit(&metadata, issued).await
     }

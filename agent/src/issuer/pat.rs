@@ -4,23 +4,36 @@ use async_trait::async_trait;
 use url::Url;
 
 use super::{
-    Answer, Callback, CallbackRequest, Check, DeviceFlow, Flow, Granted, Issuer, Page, Poll, Renewal,
-    Revocable, Revocation,
+    Answer, Callback, CallbackRequest, Check, DeviceFlow, Flow, Granted, Issuer, Landing, Page, Poll,
+    Renewal, Revocable, Revocation,
 };
 use crate::error::{AgentError, Kind};
 use crate::page;
 use crate::platform::{Platform, PlatformError, token_id};
-use crate::token::{AccessToken, Account, RefreshToken};
+use crate::profile::Profile;
+use crate::token::{AccessToken, Account, Credential, RefreshToken};
 
 /// The Platform as the place where a personal access token is checked and deleted.
 pub struct Pat {
     platform: Platform,
+    api: String,
 }
 
 impl Pat {
     /// Asks nobody yet.
-    pub fn new(platform: Platform) -> Self {
-        Self { platform }
+    pub fn new(platform: Platform, profile: &Profile) -> Self {
+        Self { platform, api: profile.api().to_owned() }
+    }
+
+    /// Whose token it is.
+    async fn owner(&self, token: &AccessToken) -> Result<Account, AgentError> {
+        match check(&self.platform, token).await {
+            Check::Valid(account) => Ok(account),
+            Check::Refused => {
+                Err(AgentError::refused_token(&format!("{} refuses this access token", self.api)))
+            }
+            Check::Unsure(why) => Err(AgentError::unchecked(&self.api, &why)),
+        }
     }
 }
 
@@ -40,6 +53,14 @@ fn no_browser_login() -> AgentError {
 
 #[async_trait]
 impl Issuer for Pat {
+    fn landing(&self) -> Landing {
+        Landing { path: "/callback", ports: 0..0 }
+    }
+
+    fn outlives_sign_out(&self) -> bool {
+        true
+    }
+
     async fn start(&self, _redirect_uri: &Url) -> Result<Flow, AgentError> {
         Err(no_browser_login())
     }
@@ -64,8 +85,14 @@ impl Issuer for Pat {
         }
     }
 
-    async fn finish(&self, _answer: Answer) -> Result<Granted, AgentError> {
-        Err(no_browser_login())
+    /// The token is checked before it is kept.
+    async fn finish(&self, answer: Answer) -> Result<Granted, AgentError> {
+        let Answer::Given(token, sent) = answer else { return Err(no_browser_login()) };
+        let account = self.owner(&token).await?;
+        // Somebody who may use a token may not be able to list organisations with it; then there are none.
+        let memberships = self.platform.memberships(&token, account.user_id).await.ok();
+        let credential = Credential::Fixed { token, expires_at: None, minted: false };
+        Ok(Granted { credential, account, sent, memberships, notes: Vec::new() })
     }
 
     async fn renew(&self, _refresh: &RefreshToken, _subject: &str) -> Renewal {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::oidc::Oidc;
 use super::pat::Pat;
+use super::scitoolkit::SciToolkit;
 use super::{Issuer, Issuers};
 use crate::clock::Clock;
 use crate::http::Http;
@@ -32,6 +33,11 @@ impl Providers {
         Platform::new(self.http.over(&profile.network), profile.api())
     }
 
+    /// The SciToolkit of a profile.
+    pub fn scitoolkit(&self, profile: &Profile) -> SciToolkit {
+        SciToolkit::new(self.http.over(&profile.network), self.clock.clone(), profile)
+    }
+
     fn oidc(&self, profile: &Profile) -> Arc<Oidc> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, oidc)) = kept.iter().find(|(known, _)| known == profile) {
@@ -50,7 +56,8 @@ impl Issuers for Providers {
     fn issuer(&self, profile: &Profile, kind: Kind) -> Arc<dyn Issuer> {
         match (profile.provider, kind) {
             (Provider::Platform, Kind::Renewable) => self.oidc(profile),
-            (Provider::Platform, Kind::Fixed) => Arc::new(Pat::new(self.platform(profile))),
+            (Provider::Platform, Kind::Fixed) => Arc::new(Pat::new(self.platform(profile), profile)),
+            (Provider::SciToolkit, _) => Arc::new(self.scitoolkit(profile)),
         }
     }
 }

@@ -11,7 +11,8 @@ use url::Url;
 use super::*;
 use crate::clock::FakeClock;
 use crate::issuer::{
-    Callback, CallbackRequest, Check, Flow, Granted, Page, Renewal, Revocable, Revocation, Tokens, UserCode,
+    Callback, CallbackRequest, Check, Flow, Granted, Landing, Page, Renewal, Revocable, Revocation, Tokens,
+    UserCode,
 };
 use crate::token::{Access, AccessToken, Account, RefreshToken};
 
@@ -41,6 +42,14 @@ impl Provider {
 
 #[async_trait]
 impl Issuer for Provider {
+    fn landing(&self) -> Landing {
+        Landing { path: "/callback", ports: 0..0 }
+    }
+
+    fn outlives_sign_out(&self) -> bool {
+        false
+    }
+
     async fn poll(&self, _: &DeviceFlow) -> Poll {
         self.polls.lock().unwrap().push(self.start.elapsed().as_secs());
         self.asked.notify_one();

@@ -91,7 +91,7 @@ pub fn settings(profile: &Profile) -> v1::ProfileSettings {
         api_url: profile.api().to_owned(),
         backend_url: profile.backend_url.clone(),
         scopes: profile.scopes.clone(),
-        provider: "platform".into(),
+        provider: profile.provider.as_str().into(),
         authority_is_default: false,
         network: Some(network(&profile.network)),
     }

@@ -6,7 +6,7 @@ use crate::error::{AgentError, Kind};
 use crate::http::remedy;
 use crate::issuer::providers::Providers;
 use crate::platform::PlatformError;
-use crate::profile::Profile;
+use crate::profile::{Profile, Provider};
 use crate::service::convert;
 use crate::token::AccessToken;
 
@@ -16,6 +16,28 @@ use crate::token::AccessToken;
 /// `LOGIN_EXPIRED` where the Platform refuses the token, `MISCONFIGURED` where there is no Platform,
 /// `ISSUER_UNREACHABLE` where it cannot be asked.
 pub async fn describe(
+    providers: &Providers,
+    profile: &Profile,
+    token: &AccessToken,
+) -> Result<Description, AgentError> {
+    match profile.provider {
+        Provider::Platform => at_platform(providers, profile, token).await,
+        Provider::SciToolkit => at_scitoolkit(providers, profile, token).await,
+    }
+}
+
+/// SciToolkit knows people, and no organisations.
+async fn at_scitoolkit(
+    providers: &Providers,
+    profile: &Profile,
+    token: &AccessToken,
+) -> Result<Description, AgentError> {
+    let account = providers.scitoolkit(profile).owner(token).await?;
+    let api_url = profile.api().to_owned();
+    Ok(Description { account: Some(convert::account(&account)), api_url, ..Description::default() })
+}
+
+async fn at_platform(
     providers: &Providers,
     profile: &Profile,
     token: &AccessToken,

@@ -15,15 +15,14 @@ use tonic::Status;
 
 use crate::error::{AgentError, Kind as ErrorKind};
 use crate::install::Login;
-use crate::issuer::providers::Providers;
-use crate::issuer::{Check, Granted};
+use crate::issuer::Answer;
 use crate::login::{Installed, LoginHandle, LoginOptions, Method, Prompt, Stage};
 use crate::profile::{Profile, ProfileName};
 use crate::registry::Registry;
 use crate::service::convert;
 use crate::service::status::status;
 use crate::service::target::target;
-use crate::token::{AccessToken, Credential, Kind};
+use crate::token::{AccessToken, Kind};
 use crate::verdict::{Standing, Trouble};
 use crate::view::View;
 
@@ -124,13 +123,16 @@ fn told(registry: &Registry, name: &ProfileName, joined: bool, stage: Stage) -> 
 fn prompted(prompt: Prompt, name: &ProfileName, joined: bool) -> Event {
     let profile = name.to_string();
     match prompt {
-        Prompt::Browser { url, redirect_uri, offers_device } => Event::AuthorizationUrl(AuthorizationUrl {
-            url: url.to_string(),
-            redirect_uri: redirect_uri.to_string(),
-            joined,
-            profile,
-            offers_device,
-        }),
+        Prompt::Browser { url, redirect_uri, offers_device, can_be_pasted } => {
+            Event::AuthorizationUrl(AuthorizationUrl {
+                url: url.to_string(),
+                redirect_uri: redirect_uri.to_string(),
+                joined,
+                profile,
+                offers_device,
+                nothing_to_paste: !can_be_pasted,
+            })
+        }
         Prompt::Device(code) => Event::DeviceCode(DeviceCode {
             user_code: code.text,
             verification_uri: code.page.to_string(),
@@ -163,29 +165,15 @@ fn signed_in(registry: &Registry, name: &ProfileName, notes: Vec<String>) -> log
 ///
 /// # Errors
 /// `LOGIN_EXPIRED` where the Platform refuses it, `ISSUER_UNREACHABLE` where it cannot be asked.
-pub async fn import(
-    registry: &Registry,
-    providers: &Providers,
-    asked: ImportTokenRequest,
-) -> Result<SessionStatus, AgentError> {
+pub async fn import(registry: &Registry, asked: ImportTokenRequest) -> Result<SessionStatus, AgentError> {
     let (name, profile) = target(registry, &asked.profile, &asked.settings.unwrap_or_default())?;
     let token = AccessToken::new(asked.token.trim());
     if token.expose().is_empty() {
-        let hint = "create one in the Platform: profile icon, 'User tokens', 'Add token'";
+        let hint = "create one at the provider, and paste the whole of it";
         return Err(AgentError::new(ErrorKind::BadRequest, "no access token was given", hint));
     }
-    let sent = registry.shared.now();
-    let account = match registry.shared.issuers.issuer(&profile, Kind::Fixed).check(&token).await {
-        Check::Valid(account) => account,
-        Check::Refused => {
-            return Err(AgentError::refused_token(&format!("{} refuses this access token", profile.api())));
-        }
-        Check::Unsure(why) => return Err(AgentError::unchecked(profile.api(), &why)),
-    };
-    // Somebody who may use a token may not be able to list organisations with it; then there are none.
-    let memberships = providers.platform(&profile).memberships(&token, account.user_id).await.ok();
-    let credential = Credential::Fixed { token, expires_at: None };
-    let granted = Granted { credential, account, sent, memberships, notes: Vec::new() };
+    let issuer = registry.shared.issuers.issuer(&profile, Kind::Fixed);
+    let granted = issuer.finish(Answer::Given(token, registry.shared.now())).await?;
     registry.logins.cancel(&name);
     let worker = registry.ensure(&name);
     let generation = worker.view().generation;

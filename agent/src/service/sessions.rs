@@ -60,7 +60,7 @@ impl sessions_server::Sessions for Sessions {
         &self,
         request: Request<ImportTokenRequest>,
     ) -> Result<Response<SessionStatus>, Status> {
-        Ok(Response::new(login::import(&self.registry, &self.providers, request.into_inner()).await?))
+        Ok(Response::new(login::import(&self.registry, request.into_inner()).await?))
     }
 
     type LogoutStream = Outcomes;

@@ -13,12 +13,13 @@ use tokio::sync::watch;
 
 use super::lane::lock;
 use super::{Patience, Store, StoreError, StoreKind, Stored};
-use crate::profile::ProfileName;
+use crate::profile::{ProfileName, Provider};
 use crate::token::Kind;
 
 /// A secret as a login of 2026-01-01 would keep it.
 pub(crate) fn stored(secret: &str) -> Stored {
     Stored {
+        provider: Provider::Platform,
         authority: "https://sandbox.test/api".into(),
         client_id: "seqera_ai_cli".into(),
         kind: Kind::Renewable,

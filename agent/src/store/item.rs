@@ -8,11 +8,13 @@ use zeroize::Zeroizing;
 
 use super::Stored;
 use crate::network::Password;
+use crate::profile::Provider;
 use crate::token::Kind;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Written<'a> {
+    provider: Provider,
     authority: &'a str,
     client_id: &'a str,
     kind: Kind,
@@ -26,6 +28,8 @@ struct Written<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Read {
+    #[serde(default)]
+    provider: Provider,
     authority: String,
     client_id: String,
     kind: Kind,
@@ -48,6 +52,7 @@ pub(crate) struct Malformed {
 pub(crate) fn write(secret: &Stored, host: &str) -> Zeroizing<Vec<u8>> {
     let token = secret.secret.expose_secret();
     let written = Written {
+        provider: secret.provider,
         authority: &secret.authority,
         client_id: &secret.client_id,
         kind: secret.kind,
@@ -70,6 +75,7 @@ pub(crate) fn read(json: &[u8]) -> Result<(Stored, String), Malformed> {
     let saved_at =
         UNIX_EPOCH.checked_add(Duration::from_secs(read.saved_at)).unwrap_or(SystemTime::UNIX_EPOCH);
     let stored = Stored {
+        provider: read.provider,
         authority: read.authority,
         client_id: read.client_id,
         kind: read.kind,

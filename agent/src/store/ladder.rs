@@ -2,13 +2,14 @@
 //! as the last resort, to memory; a chosen store is used alone.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use seqera_agent_proto::place::Places;
 use serde::{Deserialize, Serialize};
 
 use super::lane::lock;
-use super::{File, Keychain, Memory, Patience, Store, StoreError, StoreKind, Stored, Timed};
+use super::{File, Keychain, Memory, Patience, Store, StoreError, StoreKind, Stored, Timed, TokenFile};
 use crate::profile::ProfileName;
 
 /// What `credentialStore` and `SEQERA_CREDENTIAL_STORE` can say.
@@ -71,30 +72,29 @@ pub struct Listing {
     pub errors: Vec<(StoreKind, StoreError)>,
 }
 
-/// The three stores and the choice among them.
+/// The stores and the choice among them.
 pub struct Ladder {
     choice: StoreChoice,
-    rungs: [Arc<dyn Store>; 3],
+    rungs: Vec<Arc<dyn Store>>,
     current: Mutex<StoreKind>,
 }
 
 impl Ladder {
     /// The stores, best first.
-    pub fn new(
-        choice: StoreChoice,
-        keychain: Arc<dyn Store>,
-        file: Arc<dyn Store>,
-        memory: Arc<dyn Store>,
-    ) -> Self {
+    pub fn new(choice: StoreChoice, rungs: Vec<Arc<dyn Store>>) -> Self {
         let current = choice.only().unwrap_or(StoreKind::Keychain);
-        Self { choice, rungs: [keychain, file, memory], current: Mutex::new(current) }
+        Self { choice, rungs, current: Mutex::new(current) }
     }
 
-    /// The stores of this host and configuration folder. Opens nothing yet.
-    pub fn open(choice: StoreChoice, places: &Places) -> Self {
-        let keychain = Arc::new(Timed::new(Keychain::new(places)));
-        let file = Arc::new(Timed::new(File::new(places)));
-        Self::new(choice, keychain, file, Arc::new(Memory::default()))
+    /// The stores of this host and configuration folder, and of the user's `home` where it is known. Opens
+    /// nothing yet.
+    pub fn open(choice: StoreChoice, places: &Places, home: Option<&Path>) -> Self {
+        let mut rungs: Vec<Arc<dyn Store>> = Vec::new();
+        rungs.extend(home.map(|home| Arc::new(Timed::new(TokenFile::new(home, places))) as Arc<dyn Store>));
+        rungs.push(Arc::new(Timed::new(Keychain::new(places))));
+        rungs.push(Arc::new(Timed::new(File::new(places))));
+        rungs.push(Arc::new(Memory::default()));
+        Self::new(choice, rungs)
     }
 
     /// What the configuration says.
@@ -128,15 +128,16 @@ impl Ladder {
         patience: Patience,
     ) -> Result<Kept, StoreError> {
         let mut notes = Vec::new();
-        if let Some(kind) = self.choice.only() {
-            self.save_into(self.store(kind), profile, secret, from, patience, &mut notes).await?;
-            return Ok(Kept { kind, notes });
+        let top = self.top(profile, secret);
+        if self.choice.only().is_some() {
+            self.save_into(self.store(top)?, profile, secret, from, patience, &mut notes).await?;
+            return Ok(Kept { kind: top, notes });
         }
-        let start = from.unwrap_or(StoreKind::Keychain);
+        let start = from.unwrap_or(top);
         let mut failed = StoreError::Unavailable("there is no store".into());
         for store in self.rungs.iter().skip_while(|store| store.kind() != start) {
             match self.save_into(store.as_ref(), profile, secret, from, patience, &mut notes).await {
-                Ok(()) => return Ok(self.kept(store.kind(), from, notes)),
+                Ok(()) => return Ok(self.kept(store.kind(), start, from.is_none(), notes)),
                 Err(error) => {
                     store.disown(profile);
                     tracing::warn!(%profile, store = store.kind().as_str(), %error, "not kept here");
@@ -146,6 +147,15 @@ impl Ladder {
             }
         }
         Err(failed)
+    }
+
+    /// Where a login begins: the documented place of this secret, else the chosen store or the best one. A
+    /// documented place is a file, so that whoever has chosen another kind of store gets that.
+    fn top(&self, profile: &ProfileName, secret: &Stored) -> StoreKind {
+        let chosen = self.choice.only().unwrap_or(StoreKind::Keychain);
+        let files = matches!(self.choice, StoreChoice::Auto | StoreChoice::File);
+        let documented = self.rungs.iter().find(|store| files && store.is_documented_for(profile, secret));
+        documented.map_or(chosen, |store| store.kind())
     }
 
     /// One store's save. A login sets aside what it cannot read there; a renewal leaves it to the person.
@@ -169,14 +179,14 @@ impl Ladder {
         }
     }
 
-    fn kept(&self, kind: StoreKind, from: Option<StoreKind>, mut notes: Vec<String>) -> Kept {
-        if from.is_none() {
+    fn kept(&self, kind: StoreKind, start: StoreKind, is_login: bool, mut notes: Vec<String>) -> Kept {
+        if is_login && kind != StoreKind::TokenFile {
             *lock(&self.current) = kind;
         }
         match kind {
-            _ if kind == from.unwrap_or(StoreKind::Keychain) => {}
+            _ if kind == start => {}
             StoreKind::Memory => notes.push("kept in memory only: it is lost when the agent stops".into()),
-            StoreKind::Keychain | StoreKind::File => {
+            StoreKind::Keychain | StoreKind::File | StoreKind::TokenFile => {
                 notes.push(format!("kept in the {} instead", kind.as_str()))
             }
         }
@@ -188,7 +198,7 @@ impl Ladder {
     /// # Errors
     /// The store's.
     pub async fn load(&self, profile: &ProfileName, kind: StoreKind) -> Result<Option<Stored>, StoreError> {
-        self.store(kind).load(profile).await
+        self.store(kind)?.load(profile).await
     }
 
     /// Empties this place; `false` where nothing was.
@@ -196,7 +206,10 @@ impl Ladder {
     /// # Errors
     /// The store's. The secret goes later then, when the store lets us.
     pub async fn remove(&self, profile: &ProfileName, kind: StoreKind) -> Result<bool, StoreError> {
-        self.store(kind).remove(profile).await
+        match self.store(kind) {
+            Ok(store) => store.remove(profile).await,
+            Err(_) => Ok(false),
+        }
     }
 
     /// The stores that have a secret of the profile, and the errors of those that do not tell.
@@ -214,10 +227,9 @@ impl Ladder {
 
     /// All profiles that any store knows. Asks all stores at once.
     pub async fn list_all(&self) -> Listing {
-        let [keychain, file, memory] = &self.rungs;
-        let answers = tokio::join!(keychain.list(), file.list(), memory.list());
+        let answers = futures_util::future::join_all(self.rungs.iter().map(|store| store.list())).await;
         let mut listing = Listing::default();
-        for (store, answer) in self.rungs.iter().zip([answers.0, answers.1, answers.2]) {
+        for (store, answer) in self.rungs.iter().zip(answers) {
             match answer {
                 Ok(names) => names.into_iter().for_each(|name| {
                     listing.profiles.entry(name).or_default().push(store.kind());
@@ -228,13 +240,10 @@ impl Ladder {
         listing
     }
 
-    fn store(&self, kind: StoreKind) -> &dyn Store {
-        let [keychain, file, memory] = &self.rungs;
-        match kind {
-            StoreKind::Keychain => keychain.as_ref(),
-            StoreKind::File => file.as_ref(),
-            StoreKind::Memory => memory.as_ref(),
-        }
+    fn store(&self, kind: StoreKind) -> Result<&dyn Store, StoreError> {
+        let store = self.rungs.iter().find(|store| store.kind() == kind);
+        let none = || StoreError::Unavailable(format!("there is no {} here", kind.as_str()));
+        store.map(AsRef::as_ref).ok_or_else(none)
     }
 }
 

@@ -26,6 +26,10 @@ pub trait Place: Send + Sync + 'static {
     const KIND: StoreKind;
     /// What people call it, for error texts.
     const NAME: &'static str;
+    /// See [`Store::is_documented_for`]. Does not block.
+    fn is_documented_for(&self, _profile: &ProfileName, _secret: &Stored) -> bool {
+        false
+    }
     /// See [`Store::save`]. With [`Patience::Background`] it must not raise a prompt; the others never may.
     fn save(&self, profile: &ProfileName, secret: &Stored, patience: Patience) -> Result<(), StoreError>;
     /// See [`Store::load`].
@@ -187,6 +191,10 @@ fn stalled<P: Place>(stall: Stall) -> StoreError {
 impl<P: Place> Store for Timed<P> {
     fn kind(&self) -> StoreKind {
         P::KIND
+    }
+
+    fn is_documented_for(&self, profile: &ProfileName, secret: &Stored) -> bool {
+        self.shared.place.is_documented_for(profile, secret)
     }
 
     async fn save(

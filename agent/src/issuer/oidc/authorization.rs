@@ -38,6 +38,7 @@ pub(super) fn begin(profile: &Profile, metadata: &Metadata, redirect_uri: &Url) 
         nonce,
         code_verifier: verifier.into_secret(),
         offers_device: metadata.device_endpoint.is_some(),
+        can_be_pasted: true,
     }
 }
 

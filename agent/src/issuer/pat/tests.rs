@@ -11,7 +11,8 @@ use crate::http::{Http, Limits};
 
 fn pat(double: &Double) -> Pat {
     let http = Http::new(Arc::new(SystemClock::new(WallOffset::default())), Limits::default());
-    Pat::new(Platform::new(http, &double.url))
+    let profile = Profile { authority: double.url.clone(), ..Profile::default() };
+    Pat::new(Platform::new(http, &double.url), &profile)
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ struct Stores {
 fn stores(choice: StoreChoice) -> Stores {
     let [keychain, file, memory] =
         [StoreKind::Keychain, StoreKind::File, StoreKind::Memory].map(FakeStore::new);
-    let ladder = Ladder::new(choice, keychain.clone(), file.clone(), memory.clone());
+    let ladder = Ladder::new(choice, vec![keychain.clone(), file.clone(), memory.clone()]);
     Stores { ladder, keychain, file, memory }
 }
 
@@ -113,4 +113,57 @@ fn a_choice_is_read_as_it_is_written_and_nothing_else() {
         assert_eq!(choice.as_str().parse(), Ok(choice));
     }
     assert!("keyring".parse::<StoreChoice>().is_err());
+}
+
+/// A store that one profile's documentation promises.
+struct Promised(Arc<FakeStore>);
+
+#[async_trait::async_trait]
+impl Store for Promised {
+    fn kind(&self) -> StoreKind {
+        StoreKind::TokenFile
+    }
+    fn is_documented_for(&self, profile: &ProfileName, _: &Stored) -> bool {
+        *profile == work()
+    }
+    async fn save(&self, profile: &ProfileName, secret: &Stored, how: Patience) -> Result<(), StoreError> {
+        self.0.save(profile, secret, how).await
+    }
+    async fn load(&self, profile: &ProfileName) -> Result<Option<Stored>, StoreError> {
+        self.0.load(profile).await
+    }
+    async fn remove(&self, profile: &ProfileName) -> Result<bool, StoreError> {
+        self.0.remove(profile).await
+    }
+    async fn list(&self) -> Result<Vec<ProfileName>, StoreError> {
+        self.0.list().await
+    }
+}
+
+#[tokio::test]
+async fn a_documented_place_comes_before_the_ladder_for_the_profile_that_it_is_for() {
+    for (choice, mine, others) in [
+        (StoreChoice::Auto, StoreKind::TokenFile, StoreKind::Keychain),
+        (StoreChoice::File, StoreKind::TokenFile, StoreKind::File),
+        (StoreChoice::Keychain, StoreKind::Keychain, StoreKind::Keychain),
+        (StoreChoice::Memory, StoreKind::Memory, StoreKind::Memory),
+    ] {
+        let Stores { ladder, .. } = stores(choice);
+        let promised = FakeStore::new(StoreKind::TokenFile);
+        let mut rungs: Vec<Arc<dyn Store>> = vec![Arc::new(Promised(promised.clone()))];
+        rungs.extend(ladder.rungs);
+        let ladder = Ladder::new(choice, rungs);
+        let save = |name: &str| {
+            let (ladder, name) = (&ladder, name.parse().unwrap());
+            async move { ladder.save(&name, &stored("secret"), None, Patience::Login).await.unwrap() }
+        };
+        assert_eq!(save("work").await, Kept { kind: mine, notes: Vec::new() }, "{choice:?}");
+        assert_eq!(save("home").await.kind, others, "{choice:?}");
+        assert_eq!(ladder.current_kind(), others, "{choice:?}: what the other profiles get");
+        promised.fail_next_save(StoreError::Failed("disk full".into()));
+        if choice == StoreChoice::Auto {
+            let kept = save("work").await;
+            assert_eq!((kept.kind, kept.notes[0].as_str()), (StoreKind::Keychain, "disk full"));
+        }
+    }
 }
