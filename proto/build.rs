@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "seqera.agent.v1.AccessToken",
             "seqera.agent.v1.CompleteLoginRequest",
             "seqera.agent.v1.ImportTokenRequest",
+            "seqera.agent.v1.Network",
             "seqera.agent.v1.DescribeRequest",
             "seqera.agent.v1.AccountOf",
             "seqera.agent.v1.ListOrganizationsRequest",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use prost_types::Timestamp;
 use seqera_agent_proto::PROTOCOL;
@@ -52,7 +53,8 @@ pub async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
     tokio::spawn(Arc::clone(&registry).tick());
     tokio::spawn(shared.pending.clone().run());
     let started_at = Timestamp::from(clock.now().wall);
-    let process = Arc::new(Process { registry: Arc::clone(&registry), wiring, started_at });
+    let problems = ArcSwap::from_pointee(config.problems.clone());
+    let process = Arc::new(Process { registry: Arc::clone(&registry), wiring, started_at, problems });
     let host: Arc<dyn Host> = Arc::clone(&process) as Arc<dyn Host>;
     let routes = service::routes(registry, providers, host);
     Ok(Parts { routes, core: process })
@@ -63,17 +65,21 @@ struct Process {
     registry: Arc<Registry>,
     wiring: Wiring,
     started_at: Timestamp,
+    /// What is wrong with the configuration as it was read last.
+    problems: ArcSwap<Vec<String>>,
 }
 
 impl Process {
     fn reread(&self) -> Vec<String> {
-        match self.wiring.config.reread() {
+        let problems = match self.wiring.config.reread() {
             Ok(config) => {
                 self.registry.reload(config.profiles);
                 config.problems
             }
             Err(error) => vec![error.to_string()],
-        }
+        };
+        self.problems.store(Arc::new(problems.clone()));
+        problems
     }
 }
 
@@ -89,7 +95,7 @@ impl Host for Process {
             host_id: config.places.host_id.clone(),
             socket: self.wiring.socket.borrow().display().to_string(),
             dumpable: config.flags.dumpable,
-            problems: config.problems.clone(),
+            problems: self.problems.load().iter().chain(&config.met).cloned().collect(),
             ..InfoResponse::default()
         }
     }

@@ -110,6 +110,8 @@ pub struct Config {
     pub crash_at: Option<String>,
     /// What is wrong with the configuration, in words for the user. The agent runs in spite of it.
     pub problems: Vec<String>,
+    /// The same of its surroundings, met at the start: log, lock, core dumps.
+    pub met: Vec<String>,
 }
 
 /// How long an agent without sessions waits for a caller: nothing lingers on a login node (design, 10).
@@ -170,6 +172,7 @@ impl Config {
             flags,
             places,
             problems,
+            met: Vec::new(),
         })
     }
 

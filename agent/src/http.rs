@@ -58,6 +58,8 @@ pub struct Reply {
     pub status: u16,
     /// `Retry-After`, as a time from now.
     pub retry_after: Option<Duration>,
+    /// The provider's clock when it answered.
+    pub date: Option<SystemTime>,
     /// What arrived of the body.
     pub body: Vec<u8>,
     /// Why the body is not whole; `None`: it is.
@@ -168,12 +170,13 @@ impl Http {
         };
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers(), self.clock.now().wall);
+        let date = response.headers().get(DATE).and_then(|date| self::date(date.to_str().ok()?.trim()));
         let mut body = Vec::new();
         let read = tokio::select! {
             read = read(&mut response, &mut body, self.limits.bytes) => read,
             () = reached(&*self.clock, due) => Err(late()),
         };
-        Ok(Reply { status, retry_after, body, cut: read.err() })
+        Ok(Reply { status, retry_after, date, body, cut: read.err() })
     }
 }
 

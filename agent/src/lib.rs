@@ -15,7 +15,7 @@
 //! | one session | [`worker`], [`handle`], [`jobs`], [`renewal`], [`install`], [`signout`], [`neighbours`], [`view`], [`pending`] |
 //! | providers | [`issuer`], [`login`], [`signin`], [`loopback`], [`polling`], [`pasted`], [`page`], [`platform`], [`imports`], [`http`], [`passwords`] |
 //! | what is kept | [`store`], [`secrets`], [`state`], [`record`], [`durable`] |
-//! | gRPC | [`service`], [`standard`], [`calls`], [`socket`] |
+//! | gRPC | [`service`], [`doctor`], [`standard`], [`calls`], [`socket`] |
 //! | the process | [`run`], [`assemble`], [`config`], [`instance`], [`launch`], [`logging`], [`stop`] |
 
 pub mod activity;
@@ -26,6 +26,7 @@ pub mod choice;
 pub mod clock;
 pub mod config;
 pub mod crash;
+pub mod doctor;
 #[cfg(test)]
 mod double;
 pub mod durable;

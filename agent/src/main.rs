@@ -109,8 +109,8 @@ fn serve(flags: Flags) -> Result<(), AgentError> {
         process::leave_session().map_err(AgentError::internal)?;
     }
     let mut config = Config::read(flags, &config::environment)?;
-    config.problems.extend(logging::start(&config.log));
-    config.problems.extend(hardened.err().map(|error| format!("core dumps cannot be forbidden: {error}")));
+    config.met.extend(logging::start(&config.log));
+    config.met.extend(hardened.err().map(|error| format!("core dumps cannot be forbidden: {error}")));
     crash::arm(config.crash_at.clone());
 
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -38,7 +38,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// What the core of the agent is given.
 #[derive(Debug, Clone)]
 pub struct Wiring {
-    /// As it was at the start; the problems found since are in it.
+    /// As it was at the start.
     pub config: Arc<Config>,
     /// Where the agent serves now.
     pub socket: watch::Receiver<PathBuf>,
@@ -108,12 +108,12 @@ async fn serve<F>(
 where
     F: Future<Output = Result<Parts, AgentError>>,
 {
-    config.problems.extend(instance.problem.take());
+    config.met.extend(instance.problem.take());
     let signals = Signals::listen().map_err(AgentError::internal)?;
     let handed_over = handed_over(&config)?;
     let (socket, incoming) = Socket::bind(&config.places, handed_over, Limits::of_process()).await?;
     instance.announce(socket.path()).await;
-    for problem in &config.problems {
+    for problem in config.problems.iter().chain(&config.met) {
         tracing::warn!(problem, "configuration");
     }
     let config = Arc::new(config);

@@ -44,8 +44,11 @@ pub fn routes(
     let imports = crate::imports::Imports::new(Arc::clone(&registry), Arc::clone(&providers));
     let imports = ImportsServer::new(imports::Imports(Arc::new(imports)));
     let tokens = TokensServer::new(tokens::Tokens { registry: Arc::clone(&registry) });
-    let sessions = SessionsServer::new(sessions::Sessions { registry: Arc::clone(&registry), providers });
-    let control = ControlServer::new(control::Control { registry, host });
+    let sessions = SessionsServer::new(sessions::Sessions {
+        registry: Arc::clone(&registry),
+        providers: Arc::clone(&providers),
+    });
+    let control = ControlServer::new(control::Control { registry, providers, host });
     let mut routes = RoutesBuilder::default();
     routes
         .add_service(tokens.max_decoding_message_size(MAX_MESSAGE_BYTES))

@@ -42,3 +42,16 @@ pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
 /// Most bytes of an answer: a large Platform has thousands of workspaces, and the agent reads as much of it.
 pub const MAX_ANSWER_BYTES: usize = 1 << 20;
+
+/// A proxy's address may come with a password.
+impl std::fmt::Debug for v1::Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { proxy, no_proxy, ca_file } = self;
+        let proxy = proxy.rsplit('@').next().unwrap_or_default();
+        f.debug_struct("Network")
+            .field("proxy", &proxy)
+            .field("no_proxy", no_proxy)
+            .field("ca_file", ca_file)
+            .finish()
+    }
+}

@@ -28,9 +28,14 @@ impl Providers {
         Self { http, clock, kept: Mutex::default() }
     }
 
+    /// The way to a profile's provider.
+    pub fn http(&self, profile: &Profile) -> Http {
+        self.http.over(&profile.network)
+    }
+
     /// The REST API of a profile's Platform.
     pub fn platform(&self, profile: &Profile) -> Platform {
-        Platform::new(self.http.over(&profile.network), profile.api())
+        Platform::new(self.http(profile), profile.api())
     }
 
     /// The SciToolkit of a profile.
@@ -46,7 +51,7 @@ impl Providers {
         if kept.len() == KEPT {
             kept.remove(0);
         }
-        let oidc = Arc::new(Oidc::new(self.http.over(&profile.network), self.clock.clone(), profile));
+        let oidc = Arc::new(Oidc::new(self.http(profile), self.clock.clone(), profile));
         kept.push((profile.clone(), oidc.clone()));
         oidc
     }

@@ -1,14 +1,19 @@
 //! Service `Control`: the agent itself.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::{Stream, StreamExt};
 use seqera_agent_proto::v1::control_server;
 use seqera_agent_proto::v1::{
-    InfoRequest, InfoResponse, ReloadRequest, ReloadResponse, ShutdownRequest, ShutdownResponse,
+    Check, DiagnoseRequest, InfoRequest, InfoResponse, ReloadRequest, ReloadResponse, ShutdownRequest,
+    ShutdownResponse,
 };
 use tonic::{Request, Response, Status};
 
+use crate::doctor::Doctor;
 use crate::error::{AgentError, Kind};
+use crate::issuer::providers::Providers;
 use crate::registry::Registry;
 
 /// What the process around the registry can do. `assemble.rs` implements it.
@@ -25,6 +30,8 @@ pub trait Host: Send + Sync {
 pub struct Control {
     /// All profiles.
     pub registry: Arc<Registry>,
+    /// Ways to the providers.
+    pub providers: Arc<Providers>,
     /// The process.
     pub host: Arc<dyn Host>,
 }
@@ -37,6 +44,20 @@ impl control_server::Control for Control {
         info.store = self.registry.shared.ladder.current_kind().as_str().to_owned();
         info.problems.extend(self.registry.shared.state.problems());
         Ok(Response::new(info))
+    }
+
+    type DiagnoseStream = Pin<Box<dyn Stream<Item = Result<Check, Status>> + Send>>;
+
+    async fn diagnose(
+        &self,
+        request: Request<DiagnoseRequest>,
+    ) -> Result<Response<Self::DiagnoseStream>, Status> {
+        let doctor = Doctor {
+            registry: Arc::clone(&self.registry),
+            providers: Arc::clone(&self.providers),
+            info: self.host.info(),
+        };
+        Ok(Response::new(Box::pin(doctor.examine(request.into_inner()).map(Ok))))
     }
 
     async fn reload(&self, _: Request<ReloadRequest>) -> Result<Response<ReloadResponse>, Status> {

@@ -82,6 +82,11 @@ impl FakeStore {
         self.saves.load(Ordering::SeqCst)
     }
 
+    /// Somebody else removes what is kept for the profile.
+    pub(crate) fn empty(&self, profile: &ProfileName) {
+        lock(&self.contents).remove(profile);
+    }
+
     /// What is kept, by profile.
     pub(crate) fn contents(&self) -> BTreeMap<ProfileName, String> {
         let exposed = |secret: &Stored| secret.secret.expose_secret().to_owned();

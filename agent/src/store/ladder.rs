@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use seqera_agent_proto::place::Places;
 use serde::{Deserialize, Serialize};
@@ -223,6 +224,27 @@ impl Ladder {
             }
         }
         (kinds, errors)
+    }
+
+    /// The profiles that one store knows.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn list(&self, kind: StoreKind) -> Result<Vec<ProfileName>, StoreError> {
+        self.store(kind).list().await
+    }
+
+    /// Renames what this store keeps for the profile and cannot read; the new names.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn set_aside(
+        &self,
+        profile: &ProfileName,
+        kind: StoreKind,
+        now: SystemTime,
+    ) -> Result<Vec<String>, StoreError> {
+        self.store(kind).set_aside(profile, now).await
     }
 
     /// All profiles that any store knows. Asks all stores at once.

@@ -5,7 +5,7 @@ use super::*;
 use crate::double::unsigned;
 
 fn reply(status: u16, body: &str) -> Reply {
-    Reply { status, retry_after: None, body: body.as_bytes().to_vec(), cut: None }
+    Reply { status, retry_after: None, date: None, body: body.as_bytes().to_vec(), cut: None }
 }
 
 fn tokens(body: &Value) -> Tokens {

@@ -1,0 +1,96 @@
+//! The folders of the agent, the file systems below them, and the process itself.
+
+use std::path::{Path, PathBuf};
+
+use seqera_agent_proto::v1::{Check, InfoResponse};
+
+use super::host::{self, FileSystem};
+use super::{DISK_LIMIT, Report, in_time, ok, problem, skipped, warning};
+use crate::config::environment;
+use crate::folder;
+use crate::shared::Shared;
+use crate::store::StoreKind;
+
+/// Where systemd keeps the runtime folders of those who are logged in.
+const LOGIN_FOLDERS: &str = "/run/user/";
+
+pub(super) async fn examine(info: &InfoResponse, shared: &Shared, report: &Report) {
+    let socket = PathBuf::from(&info.socket);
+    report.tell(socket_file(&socket)).await;
+    if let Some(folder) = socket.parent().filter(|_| cfg!(unix)) {
+        report.tell(runtime_folder(folder.to_owned()).await).await;
+    }
+    report.tell(configuration_folder(shared).await).await;
+    report.tell(linger(&socket)).await;
+    if info.dumpable {
+        let remedy = "start it again without --dumpable when you have finished debugging";
+        let text = "core dumps and debuggers are allowed: they can read every token";
+        report.tell(warning("memory", text, remedy)).await;
+    }
+}
+
+fn socket_file(socket: &Path) -> Check {
+    // A pipe of Windows is no file.
+    if cfg!(unix) && socket.symlink_metadata().is_err() {
+        let text = format!("{} has disappeared; it is bound again within seconds", socket.display());
+        return warning("socket", text, "if it goes on disappearing, find out what cleans its folder");
+    }
+    ok("socket", socket.display().to_string())
+}
+
+async fn runtime_folder(folder: PathBuf) -> Check {
+    const NAME: &str = "runtime folder";
+    let path = folder.clone();
+    let Some((safe, kind)) = in_time(move || (folder::private(&path, false), host::file_system(&path))).await
+    else {
+        return problem(NAME, silent(&folder), "set XDG_RUNTIME_DIR to a folder on a local disk");
+    };
+    if let Err(error) = safe {
+        return problem(NAME, error.to_string(), "make it yours alone: chown and chmod 0700");
+    }
+    let shown = format!("{}, yours alone, {kind}", folder.display());
+    if kind.is_network {
+        return warning(NAME, shown, "set XDG_RUNTIME_DIR to a folder on a local disk");
+    }
+    ok(NAME, shown)
+}
+
+async fn configuration_folder(shared: &Shared) -> Check {
+    const NAME: &str = "home";
+    let folder = shared.places.config_dir.clone();
+    let path = folder.clone();
+    let kind: Option<FileSystem> = in_time(move || host::file_system(&path)).await;
+    let Some(kind) = kind else {
+        return problem(NAME, silent(&folder), "set SEQERA_CLI_CONFIG_DIR to a folder on a local disk");
+    };
+    let shown = format!("{}, {kind}", folder.display());
+    match shared.ladder.current_kind() {
+        StoreKind::File if kind.is_network => warning(
+            NAME,
+            format!(
+                "{shown}: other hosts see it, and secrets lie in files there; each host keeps a session of its own"
+            ),
+            "where the administrators of those hosts are not trusted: SEQERA_CREDENTIAL_STORE=memory",
+        ),
+        _ => ok(NAME, shown),
+    }
+}
+
+/// Without it systemd removes the runtime folder at logout, and may end the agent.
+fn linger(socket: &Path) -> Check {
+    const NAME: &str = "linger";
+    if !socket.starts_with(LOGIN_FOLDERS) || !Path::new("/run/systemd/system").exists() {
+        return skipped(NAME, "the socket does not lie in a login's folder of systemd");
+    }
+    let Some(user) = environment("USER").or_else(|| environment("LOGNAME")) else {
+        return skipped(NAME, "neither USER nor LOGNAME says who you are");
+    };
+    if Path::new("/var/lib/systemd/linger").join(&user).exists() {
+        return ok(NAME, "on: the agent stays when you log out");
+    }
+    warning(NAME, "off: at your last logout the agent may be ended", "run 'loginctl enable-linger'")
+}
+
+fn silent(folder: &Path) -> String {
+    format!("{} does not answer within {} s", folder.display(), DISK_LIMIT.as_secs())
+}

@@ -1,0 +1,76 @@
+//! The files of the configuration folder: can they be read, and by whom.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use seqera_agent_proto::v1::Check;
+
+use super::{Report, host, in_time, ok, problem, warning};
+use crate::shared::Shared;
+use crate::store::file::{PREFIX, is_bare_token};
+
+const REPAIR: &str = "correct the file, or run 'seqera agent doctor --repair', which sets it aside";
+
+/// `configured` is what is wrong with configuration and process.
+pub(super) async fn examine(configured: &[String], shared: &Shared, repair: bool, report: &Report) {
+    for what in configured {
+        report.tell(problem("configuration", what, "correct it, then run 'seqera agent restart'")).await;
+    }
+    if configured.is_empty() {
+        report.tell(ok("configuration", "nothing is wrong with config.json")).await;
+    }
+    if repair {
+        set_aside(shared, report).await;
+    }
+    let broken = shared.state.problems();
+    for what in &broken {
+        report.tell(problem("state", what, REPAIR)).await;
+    }
+    if broken.is_empty() {
+        report.tell(ok("state", "sessions.json and auth-state.json are whole")).await;
+    }
+    let (folder, run) = (shared.places.config_dir.clone(), shared.places.run_dir());
+    let looked = in_time(move || look(&folder, &run)).await;
+    let silent =
+        || vec![problem("private files", "the configuration folder does not answer", "see 'home' above")];
+    for check in looked.unwrap_or_else(silent) {
+        report.tell(check).await;
+    }
+}
+
+async fn set_aside(shared: &Shared, report: &Report) {
+    match shared.state.set_aside(shared.now().wall).await {
+        Ok(moved) => {
+            for path in moved {
+                report.tell(ok("repair", format!("set aside as {}", path.display()))).await;
+            }
+        }
+        Err(error) => report.tell(problem("repair", error.to_string(), "see whether the disk is full")).await,
+    }
+}
+
+/// Files that only their user may read, and secrets of other programs that lie open.
+fn look(folder: &Path, run: &Path) -> Vec<Check> {
+    let mut secrets: Vec<PathBuf> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    secrets.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX)));
+    secrets.sort();
+    let mut checks: Vec<Check> = secrets
+        .iter()
+        .filter(|path| fs::read(path).is_ok_and(|bytes| is_bare_token(&zeroize::Zeroizing::new(bytes))))
+        .map(|path| {
+            let text = format!("{} is a token of the older CLI in plain text", path.display());
+            warning("plain credentials", text, "'seqera login' offers to take it over")
+        })
+        .collect();
+    let private = secrets.iter().cloned().chain(["sessions.json", "agent.json"].map(|name| run.join(name)));
+    let open: Vec<_> = private
+        .filter_map(|path| host::exposed(&path, &path.symlink_metadata().ok()?))
+        .map(|(text, remedy)| problem("private files", text, &remedy))
+        .collect();
+    if open.is_empty() {
+        checks.push(ok("private files", "what is kept in files can be read by you alone"));
+    }
+    checks.extend(open);
+    checks
+}

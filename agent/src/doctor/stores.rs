@@ -1,0 +1,103 @@
+//! The stores that hold the secrets: which is in use, how fast it answers, and whether it holds what it should.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use seqera_agent_proto::v1::Check;
+
+use super::{Report, of, ok, problem, skipped, warning};
+use crate::profile::ProfileName;
+use crate::registry::Registry;
+use crate::shared::Shared;
+use crate::store::{StoreChoice, StoreError, StoreKind};
+
+/// A keychain that needs longer makes every renewal after a start wait.
+const SLOW: Duration = Duration::from_secs(1);
+
+const UNLOCK: &str = "unlock the keychain; sessions in it are kept";
+
+pub(super) async fn examine(registry: &Arc<Registry>, repair: bool, report: &Report) {
+    let shared = &registry.shared;
+    let rungs = match shared.ladder.choice() {
+        StoreChoice::Auto => vec![StoreKind::Keychain, StoreKind::File],
+        chosen => chosen.only().into_iter().collect(),
+    };
+    for kind in rungs {
+        report.tell(rung(kind, shared).await).await;
+    }
+    let recorded = shared.state.snapshot();
+    let mut names: BTreeSet<ProfileName> = recorded.profiles.keys().cloned().collect();
+    names.extend(shared.ladder.list_all().await.profiles.into_keys());
+    for name in &names {
+        if let Some(check) = secret(name, shared, repair).await {
+            report.tell(of(name, check)).await;
+        }
+    }
+}
+
+/// One store, by asking what it holds.
+async fn rung(kind: StoreKind, shared: &Shared) -> Check {
+    let name = kind.as_str();
+    let begun = shared.now();
+    let answer = shared.ladder.list(kind).await;
+    let took = shared.now().since(begun);
+    let used = if kind == shared.ladder.current_kind() { "in use" } else { "not in use" };
+    match answer {
+        Ok(_) if kind == StoreKind::Memory => {
+            let remedy = "sessions end with the agent; choose 'auto' to keep them";
+            warning(name, "chosen: nothing outlives the agent", remedy)
+        }
+        Ok(_) if took > SLOW => warning(
+            name,
+            format!("{used}, but it took {} ms to answer", took.as_millis()),
+            "see what keeps the keychain's service busy",
+        ),
+        Ok(_) => ok(name, format!("{used}, answered in {} ms", took.as_millis())),
+        Err(StoreError::Locked(why)) => warning(name, format!("{used}, locked: {why}"), UNLOCK),
+        Err(StoreError::Unavailable(why))
+            if used == "not in use" || shared.ladder.choice() == StoreChoice::Auto =>
+        {
+            skipped(name, format!("not there: {why}"))
+        }
+        Err(error) => problem(name, error.to_string(), "choose another one with SEQERA_CREDENTIAL_STORE"),
+    }
+}
+
+/// Whether a profile's secret is where it should be. `None`: there should be none, and none is there.
+async fn secret(name: &ProfileName, shared: &Shared, repair: bool) -> Option<Check> {
+    const WHAT: &str = "secret";
+    let record = shared.state.record(name).unwrap_or_default();
+    let place = record.store.unwrap_or(StoreKind::File);
+    let login = format!("run 'seqera login --profile {name}'");
+    Some(match shared.ladder.load(name, place).await {
+        Ok(Some(_)) if record.signed_out => warning(
+            WHAT,
+            "signed out, and its secret is still there",
+            &format!("run 'seqera logout --profile {name}'"),
+        ),
+        Ok(Some(_)) => ok(WHAT, format!("kept in the {}", place.as_str())),
+        Ok(None) if record.store.is_none() || record.signed_out => return None,
+        Ok(None) => problem(WHAT, format!("it has gone from the {}", place.as_str()), &login),
+        Err(StoreError::Corrupt(what)) if repair => set_aside(name, place, &what, shared).await,
+        Err(StoreError::Corrupt(what)) => problem(
+            WHAT,
+            what,
+            &format!("{login}, or 'seqera agent doctor --repair': both set the file aside"),
+        ),
+        Err(StoreError::Locked(why)) => warning(WHAT, format!("the keychain is locked: {why}"), UNLOCK),
+        Err(StoreError::OtherHost(host)) => {
+            skipped(WHAT, format!("the session of another host over the same home folder ({host})"))
+        }
+        Err(_) if record.store.is_none() => return None,
+        Err(error) => problem(WHAT, error.to_string(), &login),
+    })
+}
+
+async fn set_aside(name: &ProfileName, place: StoreKind, what: &str, shared: &Shared) -> Check {
+    let login = format!("run 'seqera login --profile {name}'");
+    match shared.ladder.set_aside(name, place, shared.now().wall).await {
+        Ok(moved) => problem("secret", format!("{what}: set aside as {}", moved.join(", ")), &login),
+        Err(error) => problem("secret", format!("{what}; it cannot be set aside: {error}"), &login),
+    }
+}

@@ -1,0 +1,90 @@
+//! What the doctor finds in an agent with one session, and what a repair does.
+
+use futures_util::StreamExt;
+
+use super::*;
+use crate::clock::{SystemClock, WallOffset};
+use crate::fakes::{Agent, work};
+use crate::http::{Http, Limits};
+use crate::store::StoreError;
+
+async fn examined(agent: &Agent, repair: bool) -> Vec<Check> {
+    let clock = Arc::new(SystemClock::new(WallOffset::default()));
+    let providers = Arc::new(Providers::new(Http::new(clock.clone(), Limits::default()), clock));
+    let doctor = Doctor { registry: Arc::clone(&agent.registry), providers, info: InfoResponse::default() };
+    let settings = Some(seqera_agent_proto::v1::ProfileSettings {
+        // Nobody listens there.
+        authority: "http://127.0.0.1:1/api".into(),
+        ..Default::default()
+    });
+    doctor.examine(DiagnoseRequest { repair, profile: "other".into(), settings }).collect().await
+}
+
+fn found<'a>(checks: &'a [Check], name: &str, profile: &str) -> &'a Check {
+    let mut fitting = checks.iter().filter(|check| check.name == name && check.profile == profile);
+    fitting.next().unwrap_or_else(|| panic!("no {name} of {profile:?} in {checks:#?}"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_is_where_it_should_be_is_well_and_one_that_has_gone_is_a_problem() {
+    let agent = Agent::signed_in().await;
+    assert_eq!(found(&examined(&agent, false).await, "secret", "work").verdict(), Verdict::Ok);
+    agent.store.empty(&work());
+    let gone = examined(&agent, false).await;
+    let gone = found(&gone, "secret", "work");
+    assert_eq!(gone.verdict(), Verdict::Problem);
+    assert!(gone.remedy.contains("seqera login --profile work"), "{gone:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_cannot_be_reached_is_a_problem_of_the_profile_that_would_sign_in_there() {
+    let agent = Agent::signed_in().await;
+    let checks = examined(&agent, false).await;
+    let authority = found(&checks, "authority", "other");
+    assert_eq!(authority.verdict(), Verdict::Problem);
+    assert!(authority.text.contains("http://127.0.0.1:1/api/.well-known"), "{authority:?}");
+    assert!(!authority.remedy.is_empty());
+    assert_eq!(found(&checks, "way", "other").text, "direct");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_locked_keychain_is_a_warning_and_a_corrupt_item_a_problem_that_names_both_remedies() {
+    let agent = Agent::signed_in().await;
+    agent.store.break_with(Some(StoreError::Locked("it wants a password".into())));
+    assert_eq!(found(&examined(&agent, false).await, "secret", "work").verdict(), Verdict::Warning);
+    agent.store.break_with(Some(StoreError::Corrupt("item:1:2: not a stored secret".into())));
+    let checks = examined(&agent, false).await;
+    let corrupt = found(&checks, "secret", "work");
+    assert_eq!(corrupt.verdict(), Verdict::Problem);
+    assert!(corrupt.remedy.contains("--repair") && corrupt.text.contains("item:1:2"), "{corrupt:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_that_cannot_be_read_are_set_aside_by_a_repair_and_by_nothing_else() {
+    let agent = Agent::signed_in().await;
+    let summary = agent.places.places().config_dir.join("auth-state.json");
+    std::fs::write(&summary, "{ broken").unwrap();
+    agent.registry.shared.state.flush().await.ok();
+    agent.login("work").await;
+    assert_eq!(found(&examined(&agent, false).await, "state", "").verdict(), Verdict::Problem);
+    assert_eq!(std::fs::read_to_string(&summary).unwrap(), "{ broken");
+    let repaired = examined(&agent, true).await;
+    assert!(found(&repaired, "repair", "").text.contains("auth-state.json.corrupt-"));
+    assert_eq!(found(&repaired, "state", "").verdict(), Verdict::Ok);
+    assert!(!summary.exists());
+}
+
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn a_token_of_the_older_cli_and_an_open_file_are_told_and_never_quoted() {
+    use std::os::unix::fs::PermissionsExt;
+    let agent = Agent::signed_in().await;
+    let old = agent.places.places().config_dir.join("refresh-token.old");
+    std::fs::write(&old, "canary-canary-canary-canary").unwrap();
+    std::fs::set_permissions(&old, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let checks = examined(&agent, false).await;
+    assert_eq!(found(&checks, "plain credentials", "").verdict(), Verdict::Warning);
+    let open = found(&checks, "private files", "");
+    assert_eq!(open.remedy, format!("chmod 600 {}", old.display()));
+    assert!(!format!("{checks:?}").contains("canary-canary"));
+}

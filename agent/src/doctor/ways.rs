@@ -1,0 +1,198 @@
+//! The way to each provider: proxy and authorities in force, who answers and how fast, and whose clock is off.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::StreamExt;
+use seqera_agent_proto::v1::{Check, DiagnoseRequest};
+use url::Url;
+
+use super::{Report, of, ok, problem, skipped, warning};
+use crate::http::{self, Http, Reply, is_proxied};
+use crate::issuer::providers::Providers;
+use crate::profile::{Profile, ProfileName, Provider};
+use crate::registry::Registry;
+use crate::service::target::target;
+use crate::shared::Shared;
+
+/// Providers that are asked at the same time.
+const AT_ONCE: usize = 8;
+
+/// Providers allow this much between their clock and ours when they look at times in a token.
+const CLOCK_LEEWAY: Duration = Duration::from_secs(30);
+/// From here on sign-ins fail in many places.
+const CLOCK_WRONG: Duration = Duration::from_secs(300);
+
+pub(super) async fn examine(
+    registry: &Arc<Registry>,
+    providers: &Providers,
+    asked: &DiagnoseRequest,
+    report: &Report,
+) {
+    let profiles = profiles(registry, asked, report).await;
+    let looked = futures_util::stream::iter(profiles).map(|(name, profile)| async move {
+        let http = providers.http(&profile);
+        (look(&profile, &http, &registry.shared).await, name)
+    });
+    let mut looked = std::pin::pin!(looked.buffered(AT_ONCE));
+    while let Some((checks, name)) = looked.next().await {
+        for check in checks {
+            report.tell(of(&name, check)).await;
+        }
+    }
+}
+
+/// Every profile that is known, and the one that the caller would sign in to.
+async fn profiles(
+    registry: &Registry,
+    asked: &DiagnoseRequest,
+    report: &Report,
+) -> Vec<(ProfileName, Profile)> {
+    let recorded = registry.shared.state.snapshot();
+    let known = recorded.profiles.iter().map(|(name, record)| (name.clone(), record.profile.clone()));
+    let mut profiles: Vec<_> = known.filter(|(_, profile)| !profile.authority.is_empty()).collect();
+    for name in registry.names() {
+        let configured =
+            registry.configured(&name).filter(|_| profiles.iter().all(|(known, _)| *known != name));
+        profiles.extend(configured.map(|profile| (name, profile)));
+    }
+    match target(registry, &asked.profile, &asked.settings.clone().unwrap_or_default()) {
+        Ok((name, profile)) if profiles.iter().all(|(known, _)| *known != name) => {
+            profiles.push((name, profile))
+        }
+        Ok(_) => {}
+        Err(error) => report.tell(problem("settings", error.to_string(), error.hint())).await,
+    }
+    profiles
+}
+
+async fn look(profile: &Profile, http: &Http, shared: &Shared) -> Vec<Check> {
+    let discovery = format!("{}/.well-known/openid-configuration", profile.authority);
+    let (authority, offset) = asked("authority", &discovery, http, shared).await;
+    let mut checks = vec![way(profile)];
+    let is_provider = |reply: &Reply| reply.is_success() || profile.provider != Provider::Platform;
+    checks.push(match authority {
+        Ok((reply, text)) if is_provider(&reply) => ok("authority", text),
+        Ok((_, text)) => {
+            problem("authority", text, "is this an OIDC provider? See --authority and SEQERA_AUTH_DOMAIN")
+        }
+        Err(check) => check,
+    });
+    checks.extend(offset.map(|offset| clock(offset, &profile.authority)));
+    if profile.provider == Provider::Platform {
+        let (api, _) = asked("API", &format!("{}/service-info", profile.api()), http, shared).await;
+        checks.push(match api {
+            Ok((reply, text)) if reply.is_success() => ok("API", text),
+            Ok((_, text)) => skipped("API", format!("{text}: no Platform, so there are no organisations")),
+            Err(check) => check,
+        });
+    }
+    checks
+}
+
+/// Proxy and certificate authorities in force.
+fn way(profile: &Profile) -> Check {
+    let network = &profile.network;
+    let proxied = Url::parse(&profile.authority).is_ok_and(|url| is_proxied(&url, network));
+    let mut text = match (proxied, network.proxy.is_empty()) {
+        (true, _) => format!("through the proxy {}", network.proxy),
+        (false, false) => format!("direct, not through the proxy {}", network.proxy),
+        (false, true) => "direct".to_owned(),
+    };
+    if !network.ca_file.is_empty() {
+        text = format!("{text}, trusting {} beside the system", network.ca_file);
+    }
+    ok("way", text)
+}
+
+/// How far the provider's clock is ahead of ours, in seconds.
+type Offset = i64;
+
+/// Asks one address: the answer and what to say of it, or the check that says why there is none.
+async fn asked(
+    name: &str,
+    url: &str,
+    http: &Http,
+    shared: &Shared,
+) -> (Result<(Reply, String), Check>, Option<Offset>) {
+    let Ok(url) = Url::parse(url) else {
+        return (Err(problem(name, format!("{url} is no address"), "correct the profile's addresses")), None);
+    };
+    let begun = shared.now();
+    let answer = http.fetch(&url, None).await;
+    let took = shared.now().since(begun);
+    match answer {
+        Ok(reply) => {
+            let offset = reply.date.map(|date| ahead(date, begun.wall + took / 2));
+            let text = format!("{url} answered with status {} in {} ms", reply.status, took.as_millis());
+            (Ok((reply, text)), offset)
+        }
+        Err(fault) => {
+            let why = fault.to_string();
+            let remedy = http::remedy(&why).unwrap_or("check network, proxy and VPN, and the address itself");
+            (Err(problem(name, format!("{url} cannot be reached: {why}"), remedy)), None)
+        }
+    }
+}
+
+fn ahead(theirs: SystemTime, ours: SystemTime) -> Offset {
+    let seconds = |length: Duration| i64::try_from(length.as_secs()).unwrap_or(i64::MAX);
+    match theirs.duration_since(ours) {
+        Ok(ahead) => seconds(ahead),
+        Err(behind) => -seconds(behind.duration()),
+    }
+}
+
+/// `Date` has whole seconds, and the answer took its time: a difference of a second or two is none.
+fn clock(offset: Offset, authority: &str) -> Check {
+    const NAME: &str = "clock";
+    const REMEDY: &str = "set the clock of this machine; 'timedatectl set-ntp true' keeps it right";
+    let by = Duration::from_secs(offset.unsigned_abs());
+    let side = if offset > 0 { "behind" } else { "ahead of" };
+    let text = format!("{} s {side} {authority}", by.as_secs());
+    match by {
+        _ if by > CLOCK_WRONG => problem(NAME, text, REMEDY),
+        _ if by > CLOCK_LEEWAY => warning(NAME, text, REMEDY),
+        _ if by <= Duration::from_secs(2) => ok(NAME, format!("as that of {authority}")),
+        _ => ok(NAME, text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use seqera_agent_proto::v1::check::Verdict;
+
+    use super::*;
+    use crate::network::Network;
+
+    #[test]
+    fn a_clock_is_judged_by_what_its_error_breaks() {
+        for (offset, verdict, said) in [
+            (1, Verdict::Ok, "as that of"),
+            (-20, Verdict::Ok, "20 s ahead of"),
+            (31, Verdict::Warning, "31 s behind"),
+            (-301, Verdict::Problem, "301 s ahead of"),
+        ] {
+            let check = clock(offset, "https://a");
+            assert_eq!(check.verdict(), verdict, "{offset}");
+            assert!(check.text.starts_with(said), "{}", check.text);
+            assert_eq!(check.remedy.is_empty(), verdict == Verdict::Ok);
+        }
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!((ahead(at(10), at(7)), ahead(at(7), at(10))), (3, -3));
+    }
+
+    #[test]
+    fn the_way_names_proxy_and_authorities_without_a_password() {
+        let network = Network::read("http://ada:canary@proxy:3128", ".corp", "/corp.pem").unwrap();
+        let at = |authority: &str| {
+            let profile =
+                Profile { authority: authority.into(), network: network.clone(), ..Profile::default() };
+            way(&profile).text
+        };
+        let through = "through the proxy http://ada@proxy:3128, trusting /corp.pem beside the system";
+        assert_eq!(at("https://cloud.test/api"), through);
+        assert!(at("https://in.corp/api").starts_with("direct, not through the proxy"));
+        assert_eq!(way(&Profile::default()).text, "direct");
+    }
+}
