@@ -231,7 +231,7 @@ impl Ladder {
     /// # Errors
     /// The store's.
     pub async fn list(&self, kind: StoreKind) -> Result<Vec<ProfileName>, StoreError> {
-        self.store(kind).list().await
+        self.store(kind)?.list().await
     }
 
     /// Renames what this store keeps for the profile and cannot read; the new names.
@@ -244,7 +244,7 @@ impl Ladder {
         kind: StoreKind,
         now: SystemTime,
     ) -> Result<Vec<String>, StoreError> {
-        self.store(kind).set_aside(profile, now).await
+        self.store(kind)?.set_aside(profile, now).await
     }
 
     /// All profiles that any store knows. Asks all stores at once.
