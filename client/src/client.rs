@@ -13,6 +13,8 @@ use seqera_agent_proto::v1::{self, describe_request::Subject, logout_request::Ta
 use crate::route::{Call, Route};
 use crate::{Error, Events, Options, Token, Watch, connect};
 
+mod imports;
+
 /// A prompt of the keychain may stay open for 60 s while a token is imported (design, section 7).
 const IMPORT: Duration = Duration::from_secs(90);
 

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use crate::near::near;
 
 /// Keys at the top of the file. `authDomain` and `backendUrl` are those that Seqera documents.
-pub const TOP: [&str; 7] =
-    ["authDomain", "backendUrl", "caFile", "credentialStore", "noProxy", PROFILES, "proxy"];
+pub const TOP: [&str; 8] =
+    ["aiCommand", "authDomain", "backendUrl", "caFile", "credentialStore", "noProxy", PROFILES, "proxy"];
 
 /// Keys of one profile, below `profiles.<name>`. They beat those at the top.
 pub const OF_PROFILE: [&str; 9] =

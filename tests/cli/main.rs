@@ -21,8 +21,11 @@ macro_rules! cases {
 
 cases! {
     agent
+    ai
     bad_input
     environment
+    import
+    info
     login
     logout
     providers

@@ -1,5 +1,6 @@
 //! End to end with the real programs: what crosses a process boundary.
 
+mod ai;
 mod callback;
 mod canary;
 mod clocks;
@@ -7,6 +8,7 @@ mod crash;
 mod device;
 mod environment;
 mod folders;
+mod imports;
 mod paste;
 mod platform;
 mod renewal;

@@ -2,6 +2,7 @@
 
 mod chromium;
 mod glewlwyd;
+mod imports;
 mod keychain;
 mod keycloak;
 mod platform;

@@ -12,6 +12,7 @@ pub mod home;
 pub mod http;
 pub mod keycloak;
 pub mod keyring;
+pub mod leftovers;
 pub mod oidc_provider;
 pub mod process;
 pub mod reaper;

@@ -46,9 +46,19 @@ async fn at_platform(
     let (user, orgs, service) =
         tokio::join!(platform.user_info(token), platform.orgs(token), platform.service_info());
     let user = user.map_err(|error| failure(profile, &error))?;
+    let untold =
+        |what: &str, error: Option<&PlatformError>| Some(format!("{what} are not known: {}", error?));
+    let problems = [
+        untold("the organizations", orgs.as_ref().err()),
+        untold("version and backend", service.as_ref().err()),
+    ];
+    let service = service.ok();
     Ok(Description {
         account: Some(convert::account(&user.user.complete(None))),
         organizations: orgs.unwrap_or_default().iter().map(convert::organization).collect(),
+        problems: problems.into_iter().flatten().collect(),
+        backend_url: service.as_ref().and_then(|info| info.seqera_ai_base_url.clone()).unwrap_or_default(),
+        api_version: service.as_ref().map(|info| info.api_version.clone()).unwrap_or_default(),
         platform_version: service.map(|info| info.version).unwrap_or_default(),
         api_url: profile.api().to_owned(),
     })

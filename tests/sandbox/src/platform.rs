@@ -58,7 +58,7 @@ pub(crate) async fn service_info(State(app): State<Arc<App>>) -> Json<Value> {
         "loginPath": "/oauth2/authorize",
         "heartbeatInterval": HEARTBEAT_SECONDS,
         "seqeraCloud": false,
-        "seqeraAiBaseUrl": null,
+        "seqeraAiBaseUrl": app.settings.ai_backend,
         "seqeraAgentBackendUrl": null,
     }}))
 }

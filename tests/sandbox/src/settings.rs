@@ -47,6 +47,8 @@ pub struct Settings {
     pub show_refresh_expiry: bool,
     /// Whether there is a revocation endpoint.
     pub revocation: bool,
+    /// The Co-Scientist backend that the Platform names.
+    pub ai_backend: Option<String>,
     /// Sign-in on another device.
     pub device: DeviceFlow,
     /// What a real Platform would be configured with. What it says about addresses and lifetimes beats the
@@ -99,6 +101,7 @@ impl Default for Settings {
             refresh_token: true,
             show_refresh_expiry: false,
             revocation: true,
+            ai_backend: None,
             device: DeviceFlow::default(),
             configuration: None,
         }

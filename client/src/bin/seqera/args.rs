@@ -48,6 +48,14 @@ pub(crate) enum Command {
     Whoami(Check),
     Token(Token),
     Exec(Exec),
+    Ai(crate::ai::Ai),
+    /// Show user, backend and the connection to the Platform, each with its source
+    #[command(after_help = "Example: seqera info -o json")]
+    Info,
+    #[command(hide = true)]
+    Skill(crate::ai::Elsewhere),
+    #[command(hide = true)]
+    Update(crate::ai::Elsewhere),
     /// Control the background agent
     #[command(subcommand, after_help = "Example: seqera agent status")]
     Agent(Agent),
@@ -63,7 +71,8 @@ Examples:
   seqera login
   seqera login --profile work --authority https://seqera.example.com/api
   seqera login --device
-  seqera login --with-token < token.txt")]
+  seqera login --with-token < token.txt
+  seqera login --import")]
 pub(crate) struct Login {
     /// OIDC issuer base URL [variable: SEQERA_AUTH_DOMAIN; default: https://cloud.seqera.io/api]
     #[arg(long, value_name = "URL")]
@@ -80,6 +89,9 @@ pub(crate) struct Login {
     /// Use this access token instead; other users of this machine can see it, --with-token hides it
     #[arg(long, value_name = "VALUE", conflicts_with_all = ["no_browser", "device"])]
     pub(crate) token: Option<String>,
+    /// Take over what the earlier CLI and Nextflow have left, without asking
+    #[arg(long, conflicts_with_all = ["token", "with_token", "device"])]
+    pub(crate) import: bool,
     /// Sign in again although a session exists
     #[arg(long)]
     pub(crate) force: bool,

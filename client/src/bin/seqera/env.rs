@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::path::PathBuf;
 
 use seqera_client::proto::place::token_sha256;
 use seqera_client::{Error, Options};
@@ -47,6 +48,43 @@ impl Env {
     /// `SEQERA_AGENT_HOST_ID`: folders and socket. `PATH`: where to look for the agent's program.
     pub(crate) fn options(&self) -> Result<Options, Error> {
         Options::find(&*self.read)
+    }
+
+    /// `PATH`: folders of programs.
+    pub(crate) fn search_path(&self) -> Vec<PathBuf> {
+        (self.read)("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
+    }
+
+    /// `SEQERA_AI_COMMAND`: the program that `ai` starts, as a path or with arguments.
+    pub(crate) fn ai_command(&self) -> Option<String> {
+        self.text("SEQERA_AI_COMMAND")
+    }
+
+    /// `SEQERA_AI_STARTED_BY`, written by `ai`: the process id of the command that started a front end.
+    pub(crate) fn ai_started_by(&self) -> Option<String> {
+        self.text("SEQERA_AI_STARTED_BY")
+    }
+
+    /// `HOME` (Windows: `USERPROFILE`), `NPM_CONFIG_PREFIX`, `NVM_BIN`: where Co-Scientist's program lies
+    /// although its folder may not be on the `PATH`, best first.
+    pub(crate) fn front_end_folders(&self) -> Vec<PathBuf> {
+        let below = |folder: Option<PathBuf>, rest: &str| folder.map(|folder| folder.join(rest));
+        let prefix = self.text("NPM_CONFIG_PREFIX").map(PathBuf::from);
+        let nvm = self.text("NVM_BIN").map(PathBuf::from);
+        let npm = below(self.home(), ".npm-global/bin");
+        [below(self.home(), ".seqera/bin"), below(prefix, "bin"), nvm, npm].into_iter().flatten().collect()
+    }
+
+    /// `NXF_HOME`, else `.nextflow` in the home folder: the file that `nextflow auth login` writes. Empty
+    /// where there is no home.
+    pub(crate) fn nextflow_file(&self) -> String {
+        let home = self.text("NXF_HOME").map(PathBuf::from);
+        let folder = home.or_else(|| Some(self.home()?.join(".nextflow")));
+        folder.map(|folder| folder.join("seqera-auth.config").display().to_string()).unwrap_or_default()
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        self.text(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from)
     }
 
     /// `SEQERA_PROFILE`: the profile where no `--profile` is given.

@@ -30,7 +30,7 @@ pub(crate) fn run(context: &Context, args: &Exec) -> Result<(), Failure> {
     Err(not_run(&program.to_string_lossy(), &error))
 }
 
-fn apply(command: &mut Command, variables: Variables) {
+pub(crate) fn apply(command: &mut Command, variables: Variables) {
     for (name, value) in variables {
         match value {
             Some(value) => command.env(name, value),
@@ -41,13 +41,13 @@ fn apply(command: &mut Command, variables: Variables) {
 
 /// Replaces this process: signals, terminal and exit code are the program's own. Returns on failure only.
 #[cfg(unix)]
-fn become_program(mut command: Command) -> std::io::Error {
+pub(crate) fn become_program(mut command: Command) -> std::io::Error {
     std::os::unix::process::CommandExt::exec(&mut command)
 }
 
 /// Windows has nothing like exec: waits, and ends as the program ends.
 #[cfg(windows)]
-fn become_program(mut command: Command) -> std::io::Error {
+pub(crate) fn become_program(mut command: Command) -> std::io::Error {
     match command.status() {
         Ok(status) => std::process::exit(status.code().unwrap_or(1)),
         Err(error) => error,
@@ -55,7 +55,7 @@ fn become_program(mut command: Command) -> std::io::Error {
 }
 
 /// The exit codes of `env` (POSIX): 127 where there is no such program, 126 where it cannot be run.
-fn not_run(program: &str, error: &std::io::Error) -> Failure {
+pub(crate) fn not_run(program: &str, error: &std::io::Error) -> Failure {
     let exit = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
     Failure { reason: "NOT_RUN".into(), message: format!("cannot run {program}: {error}"), hint: None, exit }
 }

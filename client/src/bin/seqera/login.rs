@@ -1,17 +1,21 @@
 //! `seqera login`: the agent owns the login, [`Follow`] shows it, this begins it and tells how it ended.
 
 use std::io::{BufRead, IsTerminal, stdin};
+use std::process::Command;
 
 use seqera_client::proto::v1::login_event::SignedIn;
 use seqera_client::proto::v1::{LoginMethod, LoginRequest, SessionStatus};
 use seqera_client::{Client, Options};
+use serde_json::json;
 
 use crate::args::Login;
 use crate::context::{Context, interruptible, wait};
 use crate::failure::Failure;
 use crate::follow::Follow;
+use crate::import::Imports;
 use crate::settings::Settings;
 use crate::status::{account_name, object};
+use crate::subject::Named;
 
 /// More than any access token; the agent's messages end at 64 KiB.
 const TOKEN_MAX: u64 = 48 * 1024;
@@ -38,6 +42,15 @@ pub(crate) fn run(context: &Context, args: Login) -> Result<(), Failure> {
     context.warn_of_unknown_keys()?;
     let client = Client::new(Options { profile, ..options });
     context.screen.say("[Login] Starting Seqera CLI authentication...")?;
+    let imports = Imports { context, client: &client, settings: &settings };
+    if args.import {
+        return report_all(context, &imports.take_all()?);
+    } else if token.is_none() && !args.force {
+        let taken = imports.offer()?;
+        if !taken.is_empty() {
+            return report_all(context, &taken);
+        }
+    }
     let opens = !args.no_browser && context.env.browser_auto_open() && context.env.has_display();
     let signed_in = wait(interruptible("the login", async {
         match token {
@@ -87,6 +100,26 @@ fn explain(context: &Context, failure: &Failure, settings: &Settings) {
     if OF_SETTINGS.contains(&failure.reason.as_str()) && !context.screen.json {
         settings.lines().iter().for_each(|line| context.screen.note(line));
     }
+}
+
+/// Sessions that were taken over: with `-o json` in one object.
+fn report_all(context: &Context, all: &[SignedIn]) -> Result<(), Failure> {
+    if context.screen.json {
+        let sessions = all.iter().filter_map(|signed_in| signed_in.status.as_ref().map(object));
+        return context.screen.object(&json!({"imported": sessions.collect::<Vec<_>>()}));
+    }
+    all.iter().try_for_each(|signed_in| report(context, signed_in))
+}
+
+/// Signs in by a command of its own: what it does to the terminal ends with it. True where it succeeded.
+pub(crate) fn in_a_process_of_its_own(named: &Named) -> Result<bool, Failure> {
+    let failed = |error| Failure::system("cannot run 'seqera login'", &error);
+    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    command.arg("login");
+    if !named.profile.is_empty() {
+        command.args(["--profile", &named.profile]);
+    }
+    Ok(command.status().map_err(failed)?.success())
 }
 
 fn report(context: &Context, signed_in: &SignedIn) -> Result<(), Failure> {

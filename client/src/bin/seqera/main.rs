@@ -4,8 +4,10 @@
 //! `screen` how answers and failures look.
 
 mod agent;
+mod ai;
 mod args;
 mod ask;
+mod backend;
 mod browser;
 mod config;
 mod context;
@@ -16,6 +18,8 @@ mod failure;
 mod follow;
 mod handover;
 mod hints;
+mod import;
+mod info;
 mod layout;
 mod login;
 mod logout;
@@ -70,6 +74,10 @@ fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Whoami(args) => whoami::run(context, args),
         Command::Token(args) => token::run(context, &args),
         Command::Exec(args) => exec::run(context, &args),
+        Command::Ai(args) => ai::run(context, &args),
+        Command::Info => info::run(context),
+        Command::Skill(args) => ai::elsewhere(context, "skill", &args),
+        Command::Update(args) => ai::elsewhere(context, "update", &args),
         Command::Agent(command) => agent::run(context, command),
     }
 }

@@ -13,7 +13,7 @@ pub(crate) enum Subject {
 }
 
 /// A profile, as far as the caller names it.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Named {
     /// Empty: the agent chooses.
     pub(crate) profile: String,

@@ -46,6 +46,7 @@ fn check(context: &Context, profile: &str) -> Result<Account, Failure> {
 fn of_session(status: SessionStatus) -> Identity {
     let (method, signed_in_by) = match (status.kind(), status.method.as_str()) {
         (CredentialKind::Fixed, _) => ("token", "access token"),
+        (_, "import") => ("import", "sign-in of the earlier CLI"),
         (_, "device") => ("device", "login on another device"),
         _ => ("browser", "browser login"),
     };
@@ -83,7 +84,7 @@ pub(crate) fn describe_variable(
 }
 
 /// A token of an Enterprise host is refused by Cloud, which is asked where nobody names the host.
-fn perhaps_enterprise(failure: Failure, settings: &Settings) -> Failure {
+pub(crate) fn perhaps_enterprise(failure: Failure, settings: &Settings) -> Failure {
     if settings.authority.is_some() || failure.exit != 3 {
         return failure;
     }

@@ -1,0 +1,43 @@
+//! Sign-ins that other programs have left.
+
+use std::time::Duration;
+
+use seqera_agent_proto::methods::imports;
+use seqera_agent_proto::v1;
+
+use super::Client;
+use crate::Error;
+use crate::route::Call;
+
+/// A prompt of the keychain may stay open for 60 s, and then the provider is asked.
+const TAKE: Duration = Duration::from_secs(120);
+
+impl Client {
+    /// What there is to take over for a login of this client's profile. No secret is in the answer.
+    ///
+    /// # Errors
+    /// As [`Client::token`].
+    pub async fn find_imports(
+        &self,
+        settings: v1::ProfileSettings,
+        nextflow_file: String,
+    ) -> Result<v1::FindImportsResponse, Error> {
+        let profile = self.profile();
+        let message = v1::FindImportsRequest { profile, settings: Some(settings), nextflow_file };
+        self.ask(imports::FIND, message).await
+    }
+
+    /// Makes a session of one of them. The agent goes on with it although its caller hangs up.
+    ///
+    /// # Errors
+    /// As [`Client::token`]; what was not taken is left where it is.
+    pub async fn take_import(
+        &self,
+        import: v1::Import,
+        settings: v1::ProfileSettings,
+        nextflow_file: String,
+    ) -> Result<v1::TakeImportResponse, Error> {
+        let message = v1::TakeImportRequest { import: Some(import), settings: Some(settings), nextflow_file };
+        self.route.ask(Call::within(TAKE), imports::TAKE, message).await
+    }
+}

@@ -1,0 +1,175 @@
+//! `seqera ai`: which front end is started, and what it gets.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use seqera_tests::browser::{authorization_url, sign_in};
+use seqera_tests::sandbox::ADA;
+use seqera_tests::terminal::{in_terminal, seen};
+use seqera_tests::{Home, Sandbox, binaries};
+use serde_json::json;
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Prints its arguments and what it was given.
+const RECORDER: &str = "#!/bin/sh\necho \"args: $*\"\nenv | grep -E '^(SEQERA|TOWER)_' | sort\n";
+
+fn program(path: &Path, text: &str) -> PathBuf {
+    std::fs::create_dir_all(path.parent().expect("a file lies in a folder")).expect("a writable home");
+    std::fs::write(path, text).expect("a writable home");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("our own file");
+    path.to_owned()
+}
+
+/// Installed as the standalone binary is.
+fn install(home: &Home) -> PathBuf {
+    program(&home.root().join("home/.seqera/bin/seqera"), RECORDER)
+}
+
+fn has(output: &str, line: &str) -> bool {
+    output.lines().any(|seen| seen == line)
+}
+
+#[test]
+fn the_front_end_gets_the_sessions_token_and_addresses_and_no_token_in_its_arguments() {
+    let sandbox = Sandbox::start(&json!({"ai_backend": "https://ai.sandbox.test"}));
+    let home = Home::new();
+    install(&home);
+    home.login("work", &sandbox, ADA);
+    let run = home.seqera("ai --profile work --headless --approval-mode basic why?").run().ok();
+    let token = home.token("work");
+    for line in [
+        "args: ai --headless --approval-mode basic why?".to_owned(),
+        format!("SEQERA_ACCESS_TOKEN={token}"),
+        format!("TOWER_ACCESS_TOKEN={token}"),
+        format!("SEQERA_AUTH_DOMAIN={}", sandbox.authority),
+        "SEQERA_AI_BACKEND_URL=https://ai.sandbox.test".to_owned(),
+        "SEQERA_AUTH_CLI_CLIENT_ID=seqera_ai_cli".to_owned(),
+    ] {
+        assert!(has(&run.stdout, &line), "{line} is missing in\n{}", run.stdout);
+    }
+}
+
+#[test]
+fn the_front_end_takes_the_place_of_this_process() {
+    let home =
+        Home::new().with("SEQERA_ACCESS_TOKEN", "t").with("SEQERA_AUTH_DOMAIN", "http://127.0.0.1:9/api");
+    let home = home.with("SEQERA_AI_BACKEND_URL", "https://ai.test");
+    let ours = program(&home.root().join("front end"), "#!/bin/sh\necho $$ $SEQERA_AI_STARTED_BY\nexit 7\n");
+    let running = home.seqera("ai").env("SEQERA_AI_COMMAND", ours).start();
+    let pid = running.pid();
+    assert_eq!(running.finish(LIMIT).fails_with(7).line(), format!("{pid} {pid}"));
+}
+
+#[test]
+fn a_token_is_taken_from_the_flag_then_from_the_variables_then_from_the_session() {
+    let (mut home, sandbox) = (Home::new(), Sandbox::calm());
+    install(&home);
+    home.login("work", &sandbox, ADA);
+    home.set("SEQERA_AUTH_DOMAIN", &sandbox.authority);
+    home.set("SEQERA_AI_BACKEND_URL", "https://ai.test");
+    let token = |args: &str, env: &[(&str, &str)]| {
+        let run = env.iter().fold(home.seqera(args), |run, (name, value)| run.env(name, value)).run().ok();
+        let line = run.stdout.lines().find_map(|line| line.strip_prefix("SEQERA_ACCESS_TOKEN="));
+        line.expect("a token").to_owned()
+    };
+    let both = [("SEQERA_ACCESS_TOKEN", "first"), ("TOWER_ACCESS_TOKEN", "second")];
+    assert_eq!(token("ai --token flag", &both), "flag");
+    assert_eq!(token("ai", &both), "first");
+    assert_eq!(token("ai", &both[1..]), "second");
+    assert_eq!(token("ai", &[]), home.token("work"));
+}
+
+#[test]
+fn an_access_token_with_an_enterprise_backend_needs_the_authority() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    install(&home);
+    let ai = || {
+        let ai = home.seqera("ai -o json").env("TOWER_ACCESS_TOKEN", sandbox.personal_token("ada"));
+        ai.env("SEQERA_AI_BACKEND_URL", "https://ai.platform.test")
+    };
+    let refused = ai().run().fails_with(2).error_json();
+    assert!(refused["hint"].as_str().is_some_and(|hint| hint.contains("SEQERA_AUTH_DOMAIN")), "{refused}");
+    let run = ai().env("SEQERA_AUTH_DOMAIN", &sandbox.authority).run().ok();
+    assert!(has(&run.stdout, &format!("SEQERA_AUTH_DOMAIN={}", sandbox.authority)), "{}", run.stdout);
+    // A token that its own authority refuses is told before the front end starts.
+    let wrong =
+        home.seqera("ai").env("TOWER_ACCESS_TOKEN", "wrong").env("SEQERA_AUTH_DOMAIN", &sandbox.authority);
+    wrong.run().fails_with(3);
+}
+
+#[test]
+fn a_backend_of_another_authority_never_gets_the_token() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    install(&home);
+    home.login("work", &sandbox, ADA);
+    let file = json!({"authDomain": "https://other.test/api", "backendUrl": "https://ai.other.test"});
+    home.write_config("config.json", &file.to_string());
+    let run = home.seqera("ai --profile work").run().ok();
+    assert!(!run.stdout.contains("ai.other.test"), "{}", run.stdout);
+    assert!(run.stderr.contains("backend"), "{}", run.stderr);
+}
+
+#[test]
+fn this_very_command_is_no_front_end_by_whatever_name() {
+    let home = Home::new().with("SEQERA_ACCESS_TOKEN", "t");
+    let folder = home.root().join("home/.seqera/bin");
+    std::fs::create_dir_all(&folder).expect("a writable home");
+    let (own, other) = (&binaries().client, folder.join("seqera"));
+    std::os::unix::fs::symlink(own, &other).expect("a writable home");
+    home.seqera("ai why?").run().fails_with(127);
+    std::fs::remove_file(&other).expect("our own link");
+    std::fs::copy(own, &other).expect("a writable home");
+    home.seqera("ai why?").run().fails_with(127);
+    let named = home.seqera("ai why?").env("SEQERA_AI_COMMAND", &other).run().fails_with(2);
+    assert!(named.stderr.contains("names this very command"), "{}", named.stderr);
+}
+
+#[test]
+fn a_front_end_that_leads_back_here_is_stopped_at_once() {
+    let home = Home::new().with("SEQERA_ACCESS_TOKEN", "t").with("SEQERA_AI_BACKEND_URL", "https://ai.test");
+    let home = home.with("SEQERA_AUTH_DOMAIN", "http://127.0.0.1:9/api");
+    let client = binaries().client.display();
+    let loops = program(&home.root().join("loop"), &format!("#!/bin/sh\n{client} \"$@\"\n"));
+    let run = home.seqera("ai why?").env("SEQERA_AI_COMMAND", loops).run().fails_with(2);
+    assert!(run.stderr.contains("started as a front end by another one"), "{}", run.stderr);
+}
+
+#[test]
+fn a_session_is_offered_where_there_is_none_and_then_the_front_end_starts() {
+    let (mut home, sandbox) = (Home::new(), Sandbox::calm());
+    install(&home);
+    home.set("SEQERA_AUTH_DOMAIN", &sandbox.authority);
+    home.set("SEQERA_BROWSER_AUTO_OPEN", "false");
+    home.set("SEQERA_AI_BACKEND_URL", "https://ai.test");
+    home.seqera("ai").run().fails_with(3);
+    let Some(terminal) = in_terminal(&home, "seqera ai") else { return };
+    let mut ai = terminal.start();
+    ai.until("question", |output| output.contains("Sign in now? [Y/n]").then_some(()));
+    ai.write("y\n");
+    sign_in(&ai.until("authorization URL", |output| authorization_url(&seen(output))), ADA);
+    let run = ai.finish(LIMIT).ok();
+    assert!(seen(&run.stdout).contains("args: ai\n"), "{}", run.stdout);
+}
+
+#[test]
+fn the_prompt_of_its_own_signs_in_and_out_in_a_terminal() {
+    let (mut home, sandbox) = (Home::new(), Sandbox::calm());
+    home.set("SEQERA_AUTH_DOMAIN", &sandbox.authority);
+    home.set("SEQERA_BROWSER_AUTO_OPEN", "false");
+    home.login("default", &sandbox, ADA);
+    let Some(terminal) = in_terminal(&home, "seqera ai") else { return };
+    let mut ai = terminal.start();
+    ai.until("prompt", |output| output.contains("seqera> ").then_some(()));
+    ai.write("/logout\n");
+    ai.until("sign-out", |output| output.contains("default: revoked").then_some(()));
+    ai.write("/login\n");
+    let url = ai.until("authorization URL", |output| authorization_url(&seen(output)));
+    sign_in(&url, ADA);
+    ai.until("end of the login", |output| output.contains("Successfully authenticated").then_some(()));
+    ai.write("/status\n/exit\n");
+    let run = ai.finish(LIMIT).ok();
+    assert!(run.stdout.contains(&format!("Logged in as: {ADA}")), "{}", run.stdout);
+    assert_eq!(sandbox.user_info(&home.token("default")).status, 200);
+}
