@@ -7,8 +7,9 @@ use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 
 const PACKAGE: &str = "seqera.agent.v1";
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "seqera/agent/v1/errors.proto",
+    "seqera/agent/v1/token_files.proto",
     "seqera/agent/v1/tokens.proto",
     "seqera/agent/v1/sessions.proto",
     "seqera/agent/v1/control.proto",

@@ -125,6 +125,11 @@ pub fn check_folder(path: &Path) -> io::Result<bool> {
     }
 }
 
+/// True where other users may read what is there. What cannot be looked at is not.
+pub fn is_open_to_others(path: &Path) -> bool {
+    system::is_open_to_others(path)
+}
+
 fn folder(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("."))
 }

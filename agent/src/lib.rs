@@ -13,7 +13,7 @@
 //! |---|---|
 //! | pure: no clock, no network, no disk | [`schedule`], [`attempts`], [`session`], [`verdict`], [`token`], [`profile`], [`provider`], [`network`], [`choice`] |
 //! | one session | [`worker`], [`handle`], [`jobs`], [`renewal`], [`install`], [`signout`], [`neighbours`], [`view`], [`pending`] |
-//! | providers | [`issuer`], [`login`], [`signin`], [`loopback`], [`polling`], [`pasted`], [`page`], [`platform`], [`imports`], [`http`], [`passwords`] |
+//! | providers | [`issuer`], [`login`], [`signin`], [`loopback`], [`polling`], [`pasted`], [`page`], [`platform`], [`imports`], [`token_files`], [`http`], [`passwords`] |
 //! | what is kept | [`store`], [`secrets`], [`state`], [`record`], [`durable`] |
 //! | gRPC | [`service`], [`doctor`], [`standard`], [`calls`], [`socket`] |
 //! | the process | [`run`], [`assemble`], [`config`], [`instance`], [`launch`], [`logging`], [`stop`] |
@@ -82,6 +82,7 @@ mod summary;
 #[cfg(test)]
 mod test_places;
 pub mod token;
+pub mod token_files;
 pub mod verdict;
 pub mod view;
 pub mod wipe;

@@ -11,6 +11,7 @@ pub mod logout;
 pub mod sessions;
 pub mod status;
 pub mod target;
+pub mod token_files;
 pub mod tokens;
 pub mod watcher;
 
@@ -21,6 +22,7 @@ use seqera_agent_proto::MAX_MESSAGE_BYTES;
 use seqera_agent_proto::v1::control_server::ControlServer;
 use seqera_agent_proto::v1::imports_server::ImportsServer;
 use seqera_agent_proto::v1::sessions_server::SessionsServer;
+use seqera_agent_proto::v1::token_files_server::TokenFilesServer;
 use seqera_agent_proto::v1::tokens_server::TokensServer;
 use tonic::Request;
 use tonic::service::RoutesBuilder;
@@ -43,6 +45,11 @@ pub fn routes(
 ) -> RoutesBuilder {
     let imports = crate::imports::Imports::new(Arc::clone(&registry), Arc::clone(&providers));
     let imports = ImportsServer::new(imports::Imports(Arc::new(imports)));
+    let home = crate::config::home();
+    let files =
+        home.map(|home| Arc::new(crate::token_files::TokenFiles::new(&home, &registry.shared.places)));
+    let token_files = token_files::TokenFiles { registry: Arc::clone(&registry), files };
+    let token_files = TokenFilesServer::new(token_files);
     let tokens = TokensServer::new(tokens::Tokens { registry: Arc::clone(&registry) });
     let sessions = SessionsServer::new(sessions::Sessions {
         registry: Arc::clone(&registry),
@@ -52,6 +59,7 @@ pub fn routes(
     let mut routes = RoutesBuilder::default();
     routes
         .add_service(tokens.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(token_files.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(sessions.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(imports.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(control.max_decoding_message_size(MAX_MESSAGE_BYTES));

@@ -30,6 +30,10 @@ pub(super) fn close_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+pub(super) fn is_open_to_others(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.mode() & 0o077 != 0)
+}
+
 pub(super) fn check_folder(path: &Path) -> io::Result<()> {
     let found = fs::metadata(path)?;
     let (shown, us) = (path.display(), rustix::process::geteuid().as_raw());

@@ -17,6 +17,11 @@ pub(super) fn close_folder(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Access lists are inherited from the profile folder.
+pub(super) fn is_open_to_others(_path: &Path) -> bool {
+    false
+}
+
 pub(super) fn check_folder(path: &Path) -> io::Result<()> {
     if fs::metadata(path)?.is_dir() {
         return Ok(());
