@@ -18,12 +18,14 @@ use crate::keys::{SigningKey, random_bytes};
 use crate::once::Once;
 use crate::pats::{NameTaken, Pats, access_key};
 use crate::people::{Identity, People};
+use crate::scitoolkit_tokens::ToolkitTokens;
 use crate::settings::Settings;
 use crate::sign_in::{Away, Mailed};
 use crate::stats::{Counter, Stats};
 use crate::tower::Tower;
 use crate::{
-    authorize, control, device, ephemeral, oidc, platform, provider, revoke, session, sign_in, token,
+    authorize, control, device, ephemeral, oidc, platform, provider, revoke, scitoolkit, session, sign_in,
+    token,
 };
 
 /// One sandbox.
@@ -56,6 +58,8 @@ pub(crate) struct App {
     device_codes: Mutex<DeviceCodes>,
     /// The same.
     pats: Mutex<Pats>,
+    /// The same.
+    toolkit_tokens: Mutex<ToolkitTokens>,
 }
 
 impl App {
@@ -84,6 +88,7 @@ impl App {
             grants: Mutex::new(Grants::new(&settings)),
             device_codes: Mutex::new(DeviceCodes::new(&settings.device)),
             pats: Mutex::default(),
+            toolkit_tokens: Mutex::default(),
             people: People::new(&settings.users),
             tower,
             url,
@@ -113,6 +118,10 @@ impl App {
 
     pub(crate) fn pats(&self) -> MutexGuard<'_, Pats> {
         self.pats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn toolkit_tokens(&self) -> MutexGuard<'_, ToolkitTokens> {
+        self.toolkit_tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a personal access token, with a secret of its own where none is given. Returns its id.
@@ -185,6 +194,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/device", get(device::enter).post(device::decide))
         .route("/oauth/access_token", post(session::access_token))
         .route("/ephemeral/{file}", get(ephemeral::hand_over))
+        .route("/cli/whoami", get(scitoolkit::whoami))
+        .route("/cli/tokens", get(scitoolkit::list))
+        .route("/cli/tokens/{id}", delete(scitoolkit::revoke))
         .route("/service-info", get(platform::service_info))
         .route("/user-info", get(platform::user_info))
         .route("/orgs", get(platform::orgs))
@@ -199,6 +211,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/expire", post(control::expire))
         .route("/clock", post(control::advance))
         .route("/tokens", post(control::create_token))
+        .route("/scitoolkit", post(scitoolkit::make))
         .route("/ephemeral", post(ephemeral::create));
     let web = Router::new()
         .route("/login/email", post(sign_in::send_link))
@@ -208,6 +221,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/logout", post(sign_in::logout));
     Router::new()
         .route("/", get(authorize::front_page))
+        .route("/cli-auth", get(scitoolkit::consent))
+        .route("/cli-auth/approve", post(scitoolkit::approve))
+        .route("/cli-tokens", get(scitoolkit::tokens_page).post(scitoolkit::generate))
         .nest("/api", api)
         .nest("/oauth", web)
         .nest("/_sandbox", control)

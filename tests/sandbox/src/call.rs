@@ -41,6 +41,10 @@ pub enum Call {
     Tokens,
     /// `/service-info`
     ServiceInfo,
+    /// `/cli/whoami`, of SciToolkit
+    CliWhoami,
+    /// `/cli/tokens` and `/cli/tokens/{id}`, of SciToolkit
+    CliTokens,
 }
 
 /// One kind of call or several.
@@ -84,6 +88,9 @@ impl Call {
             "/orgs" => Self::Orgs,
             "/tokens" => Self::Tokens,
             "/service-info" => Self::ServiceInfo,
+            "/cli/whoami" => Self::CliWhoami,
+            "/cli/tokens" => Self::CliTokens,
+            _ if path.starts_with("/cli/tokens/") => Self::CliTokens,
             _ if path.starts_with("/tokens/") => Self::Tokens,
             _ if path.starts_with("/user/") => Self::Workspaces,
             _ => return None,

@@ -10,6 +10,7 @@
 //! | `POST /expire` | `{"refresh": "all", "access": "ada"}` | lets tokens expire now |
 //! | `POST /clock` | `{"advance": 3600}` | lets so many seconds pass at once |
 //! | `POST /tokens` | `{"user": "ada", "name": "ci"}` | makes a personal access token |
+//! | `POST /scitoolkit` | `{"user": "ada", "prefix": "stk_user_", "expires_in": 60}` | makes a SciToolkit token |
 //! | `POST /ephemeral` | any JSON | keeps it behind an ephemeral address, as the launch of a run does |
 //!
 //! What is misspelt is refused with 422, or 400 for a fault, so that no test passes for want of its fault.

@@ -16,7 +16,7 @@
 //! How a request goes: `serve` reads it, `call` names it, `stats` counts it, `faults` tells whether
 //! something shall go wrong (`distort` then does it), `app` has the routes. Behind them are `oidc`,
 //! `authorize` with its `page`, `device` with its own, `token`, `revoke` and `platform`, over the state in
-//! `grants` and `pats`. `control` has the routes under `/_sandbox`, and their description.
+//! `grants` and `pats`. `scitoolkit` is the site of that name, over `scitoolkit_tokens`. `control` has the routes under `/_sandbox`, and their description.
 //!
 //! With a [`Configuration`] (`tower.yml` and the environment) people sign in as at a Platform: `tower` reads it,
 //! `sign_in` sends them to a `provider` or a `mail`, `people` knows them, `session` keeps their browsers signed
@@ -51,6 +51,8 @@ mod people;
 mod platform;
 mod provider;
 mod revoke;
+mod scitoolkit;
+mod scitoolkit_tokens;
 mod serve;
 mod session;
 mod settings;

@@ -1,4 +1,5 @@
-//! The pages that a person sees. Each is one file without scripts, and says that this is a sandbox.
+//! The pages that a person sees. Each is one file, without scripts but for SciToolkit's, and says that this is a
+//! sandbox.
 
 use std::sync::Arc;
 
@@ -170,8 +171,13 @@ fn stop(status: StatusCode, text: &str) -> Response {
 }
 
 pub(crate) fn show(status: StatusCode, body: &str) -> Response {
+    framed(status, POLICY, body)
+}
+
+/// A page with a policy of its own.
+pub(crate) fn framed(status: StatusCode, policy: &str, body: &str) -> Response {
     let headers = [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CONTENT_SECURITY_POLICY, policy),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
     ];
