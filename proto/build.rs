@@ -12,6 +12,7 @@ const FILES: [&str; 6] = [
     "seqera/agent/v1/token_files.proto",
     "seqera/agent/v1/tokens.proto",
     "seqera/agent/v1/sessions.proto",
+    "seqera/agent/v1/leases.proto",
     "seqera/agent/v1/control.proto",
     "seqera/agent/v1/imports.proto",
 ];
@@ -26,6 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .skip_debug([
             "seqera.agent.v1.AccessToken",
             "seqera.agent.v1.CompleteLoginRequest",
+            "seqera.agent.v1.CreateLeaseResponse",
             "seqera.agent.v1.ImportTokenRequest",
             "seqera.agent.v1.Network",
             "seqera.agent.v1.DescribeRequest",

@@ -14,9 +14,12 @@ use crate::crash::crash_point;
 use crate::error::AgentError;
 use crate::http::{Http, Limits};
 use crate::issuer::providers::Providers;
+use crate::leases::{self, Leases, TokenSource};
 use crate::login::Logins;
 use crate::passwords::ProxyPasswords;
 use crate::pending::Pending;
+use crate::process;
+use crate::program::SystemPrograms;
 use crate::registry::Registry;
 use crate::run::{Core, Parts, Wiring};
 use crate::service::{self, control::Host};
@@ -36,6 +39,17 @@ pub async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
     let passwords = Arc::new(ProxyPasswords::new(state.clone(), Arc::clone(&ladder)));
     let http = Http::new(Arc::clone(&clock), Limits::default()).with_passwords(passwords.clone());
     let providers = Arc::new(Providers::new(http, Arc::clone(&clock)));
+    let leases = Leases::new(leases::Parts {
+        state: state.clone(),
+        ladder: Arc::clone(&ladder),
+        clock: Arc::clone(&clock),
+        passwords: Arc::clone(&passwords),
+        mints: Arc::clone(&providers) as Arc<dyn crate::mint::Mints>,
+        programs: Arc::new(SystemPrograms),
+        host: config.places.host_id.clone(),
+        owner: (config.user.clone(), process::host_name()),
+        crash: crash_point,
+    });
     let shared = Arc::new(Shared {
         places: config.places.clone(),
         issuers: Arc::clone(&providers) as Arc<dyn crate::issuer::Issuers>,
@@ -43,6 +57,7 @@ pub async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
         passwords,
         state,
         store_source: config.store.source.to_string(),
+        leases,
         pending: Pending::new(Arc::clone(&clock)),
         due_changed: Arc::default(),
         crash: crash_point,
@@ -52,6 +67,7 @@ pub async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
     let registry = Registry::start(Arc::clone(&shared), logins, config.profiles.clone());
     tokio::spawn(Arc::clone(&registry).tick());
     tokio::spawn(shared.pending.clone().run());
+    shared.leases.resume(&(Arc::clone(&registry) as Arc<dyn TokenSource>));
     let started_at = Timestamp::from(clock.now().wall);
     let problems = ArcSwap::from_pointee(config.problems.clone());
     let process = Arc::new(Process { registry: Arc::clone(&registry), wiring, started_at, problems });

@@ -106,6 +106,8 @@ pub struct Config {
     pub notify_socket: Option<OsString>,
     /// Moves the wall clock, for tests of debug builds.
     pub clock_offset: WallOffset,
+    /// The user's login name, for names that people read; empty where the environment has none.
+    pub user: String,
     /// Where a debug build kills itself, for tests.
     pub crash_at: Option<String>,
     /// What is wrong with the configuration, in words for the user. The agent runs in spite of it.
@@ -168,6 +170,7 @@ impl Config {
             socket_handed_over: handed_over(env),
             notify_socket: env("NOTIFY_SOCKET"),
             clock_offset: WallOffset(env("SEQERA_AGENT_CLOCK_OFFSET").filter(|_| debug).map(PathBuf::from)),
+            user: ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| text(env, name)).unwrap_or_default(),
             crash_at: text(env, "SEQERA_AGENT_CRASH_AT").filter(|_| debug),
             flags,
             places,

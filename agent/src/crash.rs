@@ -3,6 +3,9 @@
 //! | name | where |
 //! |---|---|
 //! | `renewal-sent` | the provider has answered, nothing is saved |
+//! | `lease-recorded` | a lease is written down, its token is not made yet |
+//! | `lease-made` | its token is made, and neither stored nor recorded |
+//! | `lease-stored` | its token is stored, its id is not recorded |
 //! | `renewal-saved` | the new refresh token is saved, the intent is not cleared |
 
 use std::sync::OnceLock;

@@ -44,6 +44,8 @@ pub enum Kind {
     Forbidden,
     /// The agent serves another configuration folder.
     OtherAgent,
+    /// Programs still use what would be taken away.
+    InUse,
     /// Somebody else ended it: a login that was replaced or cancelled.
     Ended,
     /// The agent stops; a client may try again.
@@ -70,6 +72,7 @@ impl Kind {
             Self::BadRequest => (Code::InvalidArgument, Some(Reason::BadRequest)),
             Self::Forbidden => (Code::PermissionDenied, Some(Reason::Forbidden)),
             Self::OtherAgent => (Code::FailedPrecondition, Some(Reason::OtherAgent)),
+            Self::InUse => (Code::FailedPrecondition, Some(Reason::InUse)),
             Self::Ended => (Code::Cancelled, None),
             Self::Stopping => (Code::Unavailable, None),
             Self::Internal => (Code::Internal, Some(Reason::Internal)),

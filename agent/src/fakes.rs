@@ -18,10 +18,13 @@ use crate::issuer::{
     Answer, Callback, CallbackRequest, Check, DeviceFlow, Flow, Granted, Issuer, Issuers, Landing, Page,
     Poll, Renewal, Renewed, Revocable, Revocation,
 };
+use crate::leases::{self, Leases, TokenSource};
 use crate::login::Logins;
+use crate::outside::{OneMint, Outside};
 use crate::passwords::ProxyPasswords;
 use crate::pending::Pending;
 use crate::profile::{Profile, ProfileName};
+use crate::program::Programs;
 use crate::registry::Registry;
 use crate::shared::Shared;
 use crate::state::State;
@@ -48,6 +51,7 @@ pub(crate) struct Provider {
     pub(crate) script: Mutex<Script>,
     pub(crate) calls: watch::Sender<u32>,
     pub(crate) held: watch::Sender<bool>,
+    pub(crate) outside: Arc<Outside>,
 }
 
 impl Provider {
@@ -63,6 +67,7 @@ impl Provider {
             script: Mutex::default(),
             calls: watch::Sender::new(0),
             held: watch::Sender::new(false),
+            outside: Arc::default(),
         }
     }
 
@@ -188,14 +193,27 @@ impl Agent {
         let time: Arc<dyn Clock> = clock.clone();
         let ladder = Arc::new(Ladder::new(choice, vec![keychain, store.clone(), memory]));
         let state = State::open_inline(places.places());
+        let passwords = Arc::new(ProxyPasswords::new(state.clone(), Arc::clone(&ladder)));
+        let leases = Leases::new(leases::Parts {
+            state: state.clone(),
+            ladder: Arc::clone(&ladder),
+            clock: Arc::clone(&time),
+            passwords: Arc::clone(&passwords),
+            mints: Arc::new(OneMint(Arc::clone(&provider.outside))),
+            programs: Arc::clone(&provider.outside) as Arc<dyn Programs>,
+            host: places.places().host_id.clone(),
+            owner: ("ada".into(), "login1".into()),
+            crash: |_| {},
+        });
         let shared = Arc::new(Shared {
             places: places.places().clone(),
             clock: Arc::clone(&time),
             issuers: Arc::new(OneProvider(Arc::clone(&provider))),
-            passwords: Arc::new(ProxyPasswords::new(state.clone(), Arc::clone(&ladder))),
+            passwords,
             ladder,
             state,
             store_source: "default".into(),
+            leases,
             pending: Pending::new(Arc::clone(&time)),
             due_changed: Arc::default(),
             crash: |_| {},
@@ -203,6 +221,7 @@ impl Agent {
         let registry = Registry::start(Arc::clone(&shared), Logins::new(time), Default::default());
         tokio::spawn(Arc::clone(&registry).tick());
         tokio::spawn(shared.pending.clone().run());
+        shared.leases.resume(&(Arc::clone(&registry) as Arc<dyn TokenSource>));
         Self { registry, provider, store, clock, places }
     }
 

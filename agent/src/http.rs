@@ -136,7 +136,20 @@ impl Http {
     /// Where no answer came.
     pub async fn submit(&self, url: &Url, form: &[(&str, &str)]) -> Result<Reply, Fault> {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        self.send(Method::POST, url, None, Some(body)).await
+        self.send(Method::POST, url, None, Some(("application/x-www-form-urlencoded", body))).await
+    }
+
+    /// POST of JSON with a bearer token. Never sent twice.
+    ///
+    /// # Errors
+    /// Where no answer came.
+    pub async fn create(
+        &self,
+        url: &Url,
+        bearer: &AccessToken,
+        body: &serde_json::Value,
+    ) -> Result<Reply, Fault> {
+        self.send(Method::POST, url, Some(bearer), Some(("application/json", body.to_string()))).await
     }
 
     async fn send(
@@ -144,7 +157,7 @@ impl Http {
         method: Method,
         url: &Url,
         bearer: Option<&AccessToken>,
-        form: Option<String>,
+        body: Option<(&'static str, String)>,
     ) -> Result<Reply, Fault> {
         let way = self.clients.way(url, &self.network).await?;
         let mut request = way.client.request(method, url.clone()).header(ACCEPT, "application/json");
@@ -154,8 +167,8 @@ impl Http {
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
-        if let Some(form) = form {
-            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+        if let Some((kind, body)) = body {
+            request = request.header(CONTENT_TYPE, kind).body(body);
         }
         let request = request.build().map_err(|error| Fault::Misconfigured(told(error)))?;
         self.exchange(&way.client, request).await.map_err(|fault| way.explained(fault))

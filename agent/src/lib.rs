@@ -14,6 +14,7 @@
 //! | pure: no clock, no network, no disk | [`schedule`], [`attempts`], [`session`], [`verdict`], [`token`], [`profile`], [`provider`], [`network`], [`choice`] |
 //! | one session | [`worker`], [`handle`], [`jobs`], [`renewal`], [`install`], [`signout`], [`neighbours`], [`view`], [`pending`] |
 //! | providers | [`issuer`], [`login`], [`signin`], [`loopback`], [`polling`], [`pasted`], [`page`], [`platform`], [`imports`], [`token_files`], [`http`], [`passwords`] |
+//! | tokens for programs | [`lease`] (pure), [`leases`], [`lease_life`], [`mint`], [`program`] |
 //! | what is kept | [`store`], [`secrets`], [`state`], [`record`], [`durable`] |
 //! | gRPC | [`service`], [`doctor`], [`standard`], [`calls`], [`socket`] |
 //! | the process | [`run`], [`assemble`], [`config`], [`instance`], [`launch`], [`logging`], [`stop`] |
@@ -42,12 +43,18 @@ pub mod instance;
 pub mod issuer;
 pub mod jobs;
 pub mod launch;
+pub mod lease;
+pub mod lease_life;
+pub mod leases;
 pub mod logging;
 pub mod login;
 pub mod loopback;
+pub mod mint;
 pub mod neighbours;
 pub mod network;
 pub mod notify;
+#[cfg(test)]
+mod outside;
 pub mod page;
 pub mod passwords;
 pub mod pasted;
@@ -61,6 +68,7 @@ pub mod process;
 #[path = "process/windows.rs"]
 pub mod process;
 pub mod profile;
+pub mod program;
 pub mod provider;
 pub mod record;
 pub mod registry;

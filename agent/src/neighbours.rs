@@ -8,9 +8,10 @@ use seqera_agent_proto::place::Places;
 use tracing::warn;
 
 use crate::issuer::{Issuers, Revocable};
+use crate::lease::Lease;
 use crate::pending::Pending;
 use crate::profile::ProfileName;
-use crate::signout::{SignedOut, revoke_or_owe};
+use crate::signout::{LIMIT, SignedOut, revoke_or_owe};
 use crate::store::{File, Store, Stored, Timed};
 use crate::token::{AccessToken, Kind, RefreshToken};
 
@@ -42,6 +43,17 @@ pub fn sessions(places: &Places) -> BTreeMap<ProfileName, String> {
         found.extend(signed_in.map(|(name, _)| (name, host.clone())));
     }
     found
+}
+
+/// What other hosts have recorded of leases, with the host. No other host can judge their processes. Blocks
+/// on the file system.
+pub fn leases(places: &Places) -> Vec<(String, String, Lease)> {
+    let of_host = |host: String| {
+        let path = places.config_dir.join("run").join(&host).join("sessions.json");
+        let leases = crate::state::read(&path).unwrap_or_default().leases;
+        leases.into_iter().map(move |(id, lease)| (host.clone(), id, lease))
+    };
+    hosts(places).into_iter().flat_map(of_host).collect()
 }
 
 /// Revokes and removes what the files of other hosts hold. `known` are their sessions as recorded.
@@ -99,5 +111,5 @@ async fn revoke(
         Kind::Fixed => Revocable { refresh: None, access: Some(AccessToken::new(secret)) },
         Kind::Renewable => Revocable { refresh: Some(RefreshToken::new(secret)), access: None },
     };
-    revoke_or_owe(profile, &issuer, what, pending).await
+    revoke_or_owe(profile, &issuer, what, pending, LIMIT).await
 }

@@ -235,12 +235,18 @@ impl Platform {
         reply.json().ok_or_else(|| PlatformError::NotAPlatform(self.api.clone()))
     }
 
-    fn url(&self, path: &str) -> Result<Url, PlatformError> {
+    /// The way to this Platform.
+    pub(crate) fn http(&self) -> &Http {
+        &self.http
+    }
+
+    pub(crate) fn url(&self, path: &str) -> Result<Url, PlatformError> {
         let text = format!("{}{path}", self.api);
         Url::parse(&text).map_err(|error| PlatformError::Misconfigured(format!("{text}: {error}")))
     }
 
-    fn accept(&self, reply: &Reply) -> Result<(), PlatformError> {
+    /// Passes what the Platform has granted.
+    pub(crate) fn accept(&self, reply: &Reply) -> Result<(), PlatformError> {
         match reply.status {
             200..=299 => Ok(()),
             401 => Err(PlatformError::Unauthorized),

@@ -49,6 +49,12 @@ impl ProfileName {
         &self.0
     }
 
+    /// What a store calls the token of a lease. No profile can have this name: `~` is not among a name's
+    /// characters, so that lists of profiles leave it out.
+    pub fn of_lease(id: &str) -> Self {
+        Self(format!("lease~{id}"))
+    }
+
     /// A name for an account at `authority`, after its host.
     pub fn after_host(authority: &str) -> Self {
         let host = url::Url::parse(authority).ok().and_then(|url| url.host_str().map(str::to_owned));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::lease::Lease;
 use crate::profile::{Profile, ProfileName};
 use crate::store::StoreKind;
 use crate::token::{Account, Kind, Organization, Workspace};
@@ -21,6 +22,9 @@ pub struct Sessions {
     /// Refresh tokens of other programs that were being taken over, or were refused, by place and name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub imports: BTreeMap<String, Attempt>,
+    /// Tokens made for programs, by the id of their lease.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub leases: BTreeMap<String, Lease>,
     /// What we do not know.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -32,6 +36,9 @@ impl Sessions {
     pub fn after_restart(mut self) -> Self {
         for record in self.profiles.values_mut() {
             record.store = record.store.filter(|store| *store != StoreKind::Memory);
+        }
+        for lease in self.leases.values_mut() {
+            lease.store = lease.store.filter(|store| *store != StoreKind::Memory);
         }
         self
     }

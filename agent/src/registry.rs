@@ -6,16 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
 use seqera_agent_proto::near::near;
 use tokio::sync::{Semaphore, watch};
 use tracing::error;
 
 use crate::error::{AgentError, Kind};
 use crate::handle::Handle;
+use crate::leases::TokenSource;
 use crate::login::Logins;
 use crate::profile::{Profile, ProfileName, Provider};
 use crate::shared::Shared;
-use crate::verdict::Standing;
+use crate::verdict::{Ask, Standing};
+use crate::view::Served;
 use crate::worker::Worker;
 
 /// A suspended machine stops timers, so that none is trusted for longer.
@@ -23,6 +26,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 /// Between two looks at a worker that has been told and has not answered yet.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
+
+/// How long the deletion of a lease's token waits for one of the session.
+const ACCESS: Duration = Duration::from_secs(30);
 
 /// Profiles that the configuration file names.
 pub type Configured = BTreeMap<ProfileName, Profile>;
@@ -208,6 +214,7 @@ impl Registry {
         !self.workers().iter().any(|(_, handle)| signed_in(handle))
             && self.shared.pending.profiles().is_empty()
             && self.logins.names().is_empty()
+            && self.shared.leases.count() == 0
     }
 
     /// Signed-in profiles.
@@ -233,6 +240,7 @@ impl Registry {
         let drained = || futures_util::future::join_all(workers.iter().map(|(_, handle)| handle.drain()));
         let all = async {
             let (_, (), _none_begins) = tokio::join!(drained(), self.logins.finished(), self.taking.lock());
+            self.shared.leases.made().await;
             // What those logins brought.
             drained().await;
         };
@@ -242,6 +250,14 @@ impl Registry {
         if let Err(error) = self.shared.state.flush().await {
             error!(%error, "the state could not be written");
         }
+    }
+}
+
+#[async_trait]
+impl TokenSource for Registry {
+    async fn access(&self, profile: &ProfileName) -> Result<Served, AgentError> {
+        let until = self.shared.now().plus(ACCESS);
+        self.worker(profile)?.token(Ask::default(), until).await
     }
 }
 

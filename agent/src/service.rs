@@ -6,6 +6,7 @@ pub mod control;
 pub mod convert;
 pub mod describe;
 pub mod imports;
+pub mod leases;
 pub mod login;
 pub mod logout;
 pub mod sessions;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use seqera_agent_proto::MAX_MESSAGE_BYTES;
 use seqera_agent_proto::v1::control_server::ControlServer;
 use seqera_agent_proto::v1::imports_server::ImportsServer;
+use seqera_agent_proto::v1::leases_server::LeasesServer;
 use seqera_agent_proto::v1::sessions_server::SessionsServer;
 use seqera_agent_proto::v1::token_files_server::TokenFilesServer;
 use seqera_agent_proto::v1::tokens_server::TokensServer;
@@ -55,6 +57,7 @@ pub fn routes(
         registry: Arc::clone(&registry),
         providers: Arc::clone(&providers),
     });
+    let leases = LeasesServer::new(leases::Leases { registry: Arc::clone(&registry) });
     let control = ControlServer::new(control::Control { registry, providers, host });
     let mut routes = RoutesBuilder::default();
     routes
@@ -62,6 +65,7 @@ pub fn routes(
         .add_service(token_files.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(sessions.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(imports.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(leases.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(control.max_decoding_message_size(MAX_MESSAGE_BYTES));
     routes
 }

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use crate::clock::{Clock, Moment};
 use crate::issuer::Issuers;
+use crate::leases::Leases;
 use crate::passwords::ProxyPasswords;
 use crate::pending::Pending;
 use crate::schedule::Jitter;
@@ -32,6 +33,8 @@ pub struct Shared {
     pub state: State,
     /// Revocations that are still owed.
     pub pending: Pending,
+    /// Tokens made for programs.
+    pub leases: Arc<Leases>,
     /// Told when a worker's next due time may have changed.
     pub due_changed: Arc<Notify>,
     /// Dies at a named point; debug builds only.

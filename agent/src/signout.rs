@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::issuer::{Issuer, Revocable, Revocation};
@@ -16,8 +17,11 @@ use crate::state::Record;
 use crate::store::{StoreError, StoreKind, Stored};
 use crate::token::{AccessToken, Kind, RefreshToken};
 
-/// How long a running renewal is waited for, and how long the provider may take to revoke.
-const LIMIT: Duration = Duration::from_secs(5);
+/// How long a running renewal is waited for, and how long leases may take to end and the provider to revoke.
+pub const LIMIT: Duration = Duration::from_secs(5);
+
+/// What a revocation gets in any case.
+const LEAST: Duration = Duration::from_secs(1);
 
 /// What became of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +80,9 @@ impl SignOut {
             self.forget(true).await;
             return SignedOut::KeychainLocked(why.clone());
         }
-        let revoked = self.revoke().await;
+        let begun = Instant::now();
+        self.shared.leases.end_all(&self.name, self.access.as_ref(), LIMIT).await;
+        let revoked = self.revoke(LIMIT.saturating_sub(begun.elapsed()).max(LEAST)).await;
         let left = self.remove_everywhere().await;
         self.forget(left.is_some()).await;
         match (left, unread) {
@@ -155,7 +161,7 @@ impl SignOut {
         }
     }
 
-    async fn revoke(&self) -> SignedOut {
+    async fn revoke(&self, limit: Duration) -> SignedOut {
         if self.issuer.outlives_sign_out() && !self.revoke_fixed {
             return SignedOut::TokenKept;
         }
@@ -163,7 +169,7 @@ impl SignOut {
         if what.refresh.is_none() && what.access.is_none() {
             return SignedOut::NothingStored;
         }
-        revoke_or_owe(&self.name, &self.issuer, what, &self.shared.pending).await
+        revoke_or_owe(&self.name, &self.issuer, what, &self.shared.pending, limit).await
     }
 
     /// Removes the secret from every place, recorded or not. `Some`: the place that has it would not let us.
@@ -210,8 +216,9 @@ pub async fn revoke_or_owe(
     issuer: &Arc<dyn Issuer>,
     what: Revocable,
     pending: &Pending,
+    limit: Duration,
 ) -> SignedOut {
-    let answer = tokio::time::timeout(LIMIT, issuer.revoke(&what)).await;
+    let answer = tokio::time::timeout(limit, issuer.revoke(&what)).await;
     let result = answer.unwrap_or_else(|_| Revocation::Failed("no answer in time".into()));
     info!(profile = %name, ?result, "revocation");
     match result {

@@ -41,6 +41,11 @@ pub fn raise_descriptor_limit() -> usize {
     usize::MAX
 }
 
+/// What this host calls itself; for people.
+pub fn host_name() -> String {
+    crate::config::environment("COMPUTERNAME").unwrap_or_default().to_string_lossy().into_owned()
+}
+
 /// Ends this process as a crash would.
 pub fn kill_self() {
     std::process::abort();

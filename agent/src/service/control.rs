@@ -41,6 +41,7 @@ impl control_server::Control for Control {
     async fn info(&self, _: Request<InfoRequest>) -> Result<Response<InfoResponse>, Status> {
         let mut info = self.host.info();
         info.sessions = u32::try_from(self.registry.sessions()).unwrap_or(u32::MAX);
+        info.leases = u32::try_from(self.registry.shared.leases.count()).unwrap_or(u32::MAX);
         info.store = self.registry.shared.ladder.current_kind().as_str().to_owned();
         info.problems.extend(self.registry.shared.state.problems());
         Ok(Response::new(info))
@@ -76,6 +77,7 @@ impl control_server::Control for Control {
             return Err(AgentError::new(Kind::StoreFailed, what, hint).into());
         }
         self.host.stop();
-        Ok(Response::new(ShutdownResponse {}))
+        let leases = u32::try_from(self.registry.shared.leases.count()).unwrap_or(u32::MAX);
+        Ok(Response::new(ShutdownResponse { leases }))
     }
 }

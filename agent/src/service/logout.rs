@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use crate::error::AgentError;
+use crate::error::{AgentError, Kind};
 use crate::handle::Handle;
 use crate::neighbours::{self, Neighbour};
 use crate::profile::ProfileName;
@@ -34,6 +34,9 @@ pub async fn logout(registry: &Arc<Registry>, asked: LogoutRequest) -> Result<Ou
         Some(Target::Profile(name)) => (one(registry, &name)?, Vec::new()),
         Some(Target::All(false)) | None => (one(registry, "")?, Vec::new()),
     };
+    if !asked.force {
+        refuse_in_use(registry, &names)?;
+    }
     let (outcomes, stream) = mpsc::channel((names.len() + unsearched.len()).max(1));
     for why in unsearched {
         let result = Outcome::NotSearched.into();
@@ -51,6 +54,20 @@ pub async fn logout(registry: &Arc<Registry>, asked: LogoutRequest) -> Result<Ou
         tokio::spawn(other_hosts(Arc::clone(registry), outcomes));
     }
     Ok(Box::pin(ReceiverStream::new(stream)))
+}
+
+/// Their programs would lose their tokens without a word.
+fn refuse_in_use(registry: &Registry, names: &BTreeSet<ProfileName>) -> Result<(), AgentError> {
+    let count: usize = names.iter().map(|name| registry.shared.leases.in_use(Some(name)).len()).sum();
+    if count == 0 {
+        return Ok(());
+    }
+    let what = match count {
+        1 => "a program holds a token that ends with this session".to_owned(),
+        _ => format!("{count} programs hold tokens that end with this session"),
+    };
+    let hint = "'seqera agent leases' shows them; '--force' signs out all the same";
+    Err(AgentError::new(Kind::InUse, what, hint))
 }
 
 /// What other hosts keep in files over the same home folder.

@@ -128,7 +128,8 @@ impl Store for FakeStore {
 
     async fn list(&self) -> Result<Vec<ProfileName>, StoreError> {
         self.check()?;
-        Ok(lock(&self.contents).keys().cloned().collect())
+        let is_profile = |name: &&ProfileName| name.as_str().parse::<ProfileName>().is_ok();
+        Ok(lock(&self.contents).keys().filter(is_profile).cloned().collect())
     }
 
     async fn set_aside(&self, profile: &ProfileName, _: SystemTime) -> Result<Vec<String>, StoreError> {

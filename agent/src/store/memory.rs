@@ -33,6 +33,7 @@ impl Store for Memory {
     }
 
     async fn list(&self) -> Result<Vec<ProfileName>, StoreError> {
-        Ok(lock(&self.0).keys().cloned().collect())
+        let is_profile = |name: &&ProfileName| name.as_str().parse::<ProfileName>().is_ok();
+        Ok(lock(&self.0).keys().filter(is_profile).cloned().collect())
     }
 }
