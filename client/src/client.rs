@@ -1,5 +1,7 @@
 //! The calls.
 
+mod leases;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -142,24 +144,12 @@ impl Client {
         self.route.ask(Call::within(IMPORT), sessions::IMPORT_TOKEN, message).await
     }
 
-    /// Signs the profile out; with `revoke` a personal access token is deleted at the Platform, too.
+    /// Signs out; a message without a target means the client's own profile.
     ///
     /// # Errors
-    /// As [`Client::token`].
-    pub async fn logout(&self, revoke: bool) -> Result<Events<v1::LogoutOutcome>, Error> {
-        self.sign_out(Target::Profile(self.profile()), revoke).await
-    }
-
-    /// As [`Client::logout`], for all profiles.
-    ///
-    /// # Errors
-    /// As [`Client::token`].
-    pub async fn logout_all(&self, revoke: bool) -> Result<Events<v1::LogoutOutcome>, Error> {
-        self.sign_out(Target::All(true), revoke).await
-    }
-
-    async fn sign_out(&self, target: Target, revoke: bool) -> Result<Events<v1::LogoutOutcome>, Error> {
-        let message = v1::LogoutRequest { target: Some(target), revoke };
+    /// As [`Client::token`]; `IN_USE`, unless forced, while programs hold tokens that end with the session.
+    pub async fn logout(&self, mut message: v1::LogoutRequest) -> Result<Events<v1::LogoutOutcome>, Error> {
+        message.target.get_or_insert_with(|| Target::Profile(self.profile()));
         self.route.open(Call::open_ended(), sessions::LOGOUT, message).await
     }
 
@@ -208,14 +198,16 @@ impl Client {
         Ok(self.ask(control::RELOAD, v1::ReloadRequest {}).await?.problems)
     }
 
-    /// Stops the agent and waits until nobody listens where it did. Never starts one to stop it.
+    /// Stops the agent and waits until nobody listens where it did. Never starts one to stop it. Answers how
+    /// many leases nobody looks after until the next start.
     ///
     /// # Errors
     /// As [`Client::token`]; refused while something lives only in memory, unless forced.
-    pub async fn shutdown(&self, force: bool) -> Result<(), Error> {
+    pub async fn shutdown(&self, force: bool) -> Result<u32, Error> {
         let once = Call::within(STOP).of_a_running_agent();
-        self.route.ask(once, control::SHUTDOWN, v1::ShutdownRequest { force }).await?;
-        self.route.gone(STOP).await
+        let leases = self.route.ask(once, control::SHUTDOWN, v1::ShutdownRequest { force }).await?.leases;
+        self.route.gone(STOP).await?;
+        Ok(leases)
     }
 
     /// A call that may be repeated, within the deadline of the options.

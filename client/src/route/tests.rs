@@ -166,10 +166,10 @@ async fn a_lost_connection_is_dialled_again_for_a_call_that_may_be_repeated() {
 async fn a_call_that_changes_something_is_not_repeated() {
     let home = Home::new(&["agent.sock"]);
     home.serve("agent.sock", TAG, 1);
-    let error = home.client().logout(false).await.unwrap_err();
+    let error = home.client().logout(v1::LogoutRequest::default()).await.unwrap_err();
     assert!(matches!(error, Error::Lost(_)), "{error:?}");
     // The second connection would have been served: the double does not know this call.
-    let error = home.client().logout(false).await.unwrap_err();
+    let error = home.client().logout(v1::LogoutRequest::default()).await.unwrap_err();
     assert!(matches!(error, Error::Misunderstood(_)), "{error:?}");
 }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::args::{Agent, Force};
 use crate::context::{Context, wait};
 use crate::failure::Failure;
+use crate::leases;
 use crate::screen::table;
 use crate::time::{length, moment, now, rfc3339};
 
@@ -23,6 +24,7 @@ pub(crate) fn run(context: &Context, command: Agent) -> Result<(), Failure> {
             start(context)
         }
         Agent::Status => status(context),
+        Agent::Leases(args) => leases::run(context, &args),
         Agent::Socket => socket(context),
     }
 }
@@ -37,19 +39,27 @@ fn start(context: &Context) -> Result<(), Failure> {
 }
 
 fn stop(context: &Context, force: Force) -> Result<(), Failure> {
-    let was_running = wait(shut_down(context, force))?;
+    let stopped = wait(shut_down(context, force))?;
+    let leases = stopped.unwrap_or(0);
     if context.screen.json {
-        return context.screen.object(&json!({"was_running": was_running}));
+        let object = json!({"was_running": stopped.is_some(), "leases": leases});
+        return context.screen.object(&object);
     }
-    context.screen.say(if was_running { "the agent has stopped" } else { "no agent was running" })
+    context.screen.say(if stopped.is_some() { "the agent has stopped" } else { "no agent was running" })?;
+    if leases > 0 {
+        let what = if leases == 1 { "a token" } else { "tokens" };
+        context.screen.warn(&format!("programs hold {what} that only a running agent deletes at their end"));
+        context.screen.tell("hint: 'seqera agent start' goes on with them");
+    }
+    Ok(())
 }
 
-/// True where an agent was running. Where none was, nothing is to be done.
-async fn shut_down(context: &Context, force: Force) -> Result<bool, Failure> {
+/// Where an agent was running: how many leases nobody looks after now. Where none was, nothing is to be done.
+async fn shut_down(context: &Context, force: Force) -> Result<Option<u32>, Failure> {
     let client = Client::new(context.options()?);
     match client.shutdown(force.force).await {
-        Ok(()) => Ok(true),
-        Err(Error::NoAgent | Error::NobodyAtChosen(_)) => Ok(false),
+        Ok(leases) => Ok(Some(leases)),
+        Err(Error::NoAgent | Error::NobodyAtChosen(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
@@ -80,6 +90,7 @@ fn rows(info: &InfoResponse) -> Vec<(&'static str, String)> {
         ("Configuration", info.config_dir.clone()),
         ("Secrets kept in", info.store.clone()),
         ("Sessions", info.sessions.to_string()),
+        ("Leases", if info.leases == 0 { String::new() } else { info.leases.to_string() }),
     ]
 }
 
@@ -100,6 +111,7 @@ fn object(info: &InfoResponse) -> serde_json::Value {
         "host_id": info.host_id,
         "store": info.store,
         "sessions": info.sessions,
+        "leases": info.leases,
         "problems": info.problems,
     })
 }

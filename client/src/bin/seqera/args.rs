@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::leases::Leases;
 use crate::time::parse_length;
 
 /// Signs in to Seqera and hands out access tokens.
@@ -114,6 +115,9 @@ pub(crate) struct Logout {
     /// Delete a personal access token at the Platform, too
     #[arg(long)]
     pub(crate) revoke: bool,
+    /// Also where programs hold tokens of 'seqera exec --long', which are deleted
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// Print an access token
@@ -145,18 +149,29 @@ pub(crate) enum Form {
 /// Run a program with an access token in its environment
 ///
 /// Sets SEQERA_ACCESS_TOKEN and TOWER_ACCESS_TOKEN, and endpoint and workspace where the profile has them.
+/// The session's token lives for an hour or so, and the program cannot renew it. With --long the agent makes a
+/// personal access token for the program, and deletes it when the program ends. That is for you to choose: such
+/// a token has no scope, and works until it is deleted ('seqera agent leases').
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   seqera exec nextflow run hello -with-tower
-  seqera exec --profile work -- tw runs list")]
+  seqera exec --profile work -- tw runs list
+  seqera exec --long -- nextflow run hello -with-tower
+  seqera exec --long --for 12h -- sbatch job.sh")]
 pub(crate) struct Exec {
+    /// Give the program a token of its own, for what runs longer than the session's token lives
+    #[arg(long)]
+    pub(crate) long: bool,
+    /// Keep that token for so long, whenever the program ends: for sbatch, nextflow -bg and the like
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_length, requires = "long")]
+    pub(crate) keep: Option<Duration>,
     /// The program and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Subcommand)]
 pub(crate) enum Agent {
     /// Start the agent where none runs
     Start,
@@ -166,6 +181,7 @@ pub(crate) enum Agent {
     Restart(Force),
     /// Show the running agent; never starts one
     Status,
+    Leases(Leases),
     /// Print the path of the socket
     #[command(after_help = "Example: grpcurl -plaintext -unix \"$(seqera agent socket)\" list")]
     Socket,

@@ -197,6 +197,18 @@ impl Env {
         list.split(':').filter(|program| !program.is_empty()).map(str::to_owned).collect()
     }
 
+    /// `NXF_HOME`, else `HOME`: the folder of Nextflow's own configuration.
+    pub(crate) fn nextflow_home(&self) -> Option<PathBuf> {
+        let home = || ["HOME", "USERPROFILE"].iter().find_map(|name| self.text(name));
+        let chosen = self.text("NXF_HOME").map(PathBuf::from);
+        chosen.or_else(|| Some(PathBuf::from(home()?).join(".nextflow")))
+    }
+
+    /// `TOWER_WORKFLOW_ID`, which the Platform sets for the runs that it launches.
+    pub(crate) fn in_platform_run(&self) -> bool {
+        self.text("TOWER_WORKFLOW_ID").is_some()
+    }
+
     /// `DISPLAY`, `WAYLAND_DISPLAY`: whether there is a screen to open a browser on. A `BROWSER` counts,
     /// too: editors set it to open pages on the machine the user sits at. WSL has the screen of Windows.
     pub(crate) fn has_display(&self) -> bool {

@@ -1,33 +1,87 @@
 //! `seqera exec`
 
+use std::ffi::OsStr;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::process::Command;
 
-use seqera_client::Want;
+use seqera_client::proto::v1::Lease;
+use seqera_client::{Client, Token, Want};
+use zeroize::Zeroizing;
 
 use crate::args::Exec;
 use crate::context::{Context, wait};
 use crate::failure::Failure;
 use crate::handover::{self, Variables};
+use crate::nextflow;
 use crate::subject::Subject;
 use crate::token::warn_of_failing;
 
 pub(crate) fn run(context: &Context, args: &Exec) -> Result<(), Failure> {
-    let variables = match context.subject()? {
-        Subject::Token(token) => handover::of_environment(&token),
-        Subject::Profile(named) => {
-            let client = context.client(named)?;
-            let token = wait(async { Ok(client.token(Want::default()).await?) })?;
-            warn_of_failing(context, &token);
-            handover::of_profile(&token)
-        }
-    };
     let (program, arguments) = args.command.split_first().expect("the argument parser requires one");
+    let given = give(context, args, program)?;
+    nextflow::warn(context, program, &given.secret);
     let mut command = Command::new(program);
     command.args(arguments);
-    apply(&mut command, variables);
+    apply(&mut command, given.variables);
     let error = become_program(command);
+    if let Some((client, id)) = given.lease {
+        // It would be deleted with this process, but for `--for`. Why there is no program matters more.
+        let _ = wait(async { Ok(client.end_lease(&id).await?) });
+    }
     Err(not_run(&program.to_string_lossy(), &error))
+}
+
+/// What a program gets.
+struct Given {
+    secret: Zeroizing<String>,
+    variables: Variables,
+    /// To give the token back where there is no program.
+    lease: Option<(Client, String)>,
+}
+
+fn give(context: &Context, args: &Exec, program: &OsStr) -> Result<Given, Failure> {
+    let named = match context.subject()? {
+        Subject::Profile(named) => named,
+        Subject::Token(token) => {
+            if args.long {
+                context.screen.note(&format!("--long does nothing: the token in {} is used", token.variable));
+            }
+            let variables = handover::of_environment(&token);
+            return Ok(Given { secret: Zeroizing::new(token.secret), variables, lease: None });
+        }
+    };
+    let client = context.client(named)?;
+    let (token, lease) = match args.long {
+        true => own_token(context, &client, args, program)?,
+        false => (wait(async { Ok(client.token(Want::default()).await?) })?, None),
+    };
+    warn_of_failing(context, &token);
+    let lease = lease.map(|lease| (client, lease.id));
+    Ok(Given {
+        secret: Zeroizing::new(token.secret().to_owned()),
+        variables: handover::of_profile(&token),
+        lease,
+    })
+}
+
+/// A token for this process, which becomes the program.
+fn own_token(
+    context: &Context,
+    client: &Client,
+    args: &Exec,
+    program: &OsStr,
+) -> Result<(Token, Option<Lease>), Failure> {
+    let name = Path::new(program).file_name().unwrap_or(program).to_string_lossy();
+    let (token, lease) = wait(async { Ok(client.create_lease(args.keep, &name).await?) })?;
+    if lease.is_none() {
+        let profile = &token.profile;
+        let note = format!(
+            "profile '{profile}' is signed in with a token that does not expire: it is used as it is"
+        );
+        context.screen.note(&note);
+    }
+    Ok((token, lease))
 }
 
 pub(crate) fn apply(command: &mut Command, variables: Variables) {

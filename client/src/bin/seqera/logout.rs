@@ -1,25 +1,29 @@
 //! `seqera logout`
 
-use seqera_client::Events;
-use seqera_client::proto::v1::LogoutOutcome;
+use seqera_client::proto::reason::Reason;
 use seqera_client::proto::v1::logout_outcome::Result as Outcome;
+use seqera_client::proto::v1::logout_request::Target;
+use seqera_client::proto::v1::{LogoutOutcome, LogoutRequest};
+use seqera_client::{Client, Events};
 use serde_json::json;
 
 use crate::args::Logout;
+use crate::ask;
 use crate::context::{Context, interruptible, wait};
 use crate::failure::Failure;
+use crate::leases;
 use crate::subject::Named;
 
 pub(crate) fn run(context: &Context, args: &Logout) -> Result<(), Failure> {
     let named = if args.all { Named::default() } else { one_profile(context)? };
     let client = context.client(named)?;
-    let outcomes = wait(interruptible("the sign-out", async {
-        let events = match args.all {
-            true => client.logout_all(args.revoke).await?,
-            false => client.logout(args.revoke).await?,
-        };
-        show(context, events).await
-    }))?;
+    let outcomes = match sign_out(context, &client, args, args.force) {
+        Err(failure) if failure.reason == Reason::InUse.name() => {
+            in_use(context, &client, args, failure)?;
+            sign_out(context, &client, args, true)?
+        }
+        signed_out => signed_out?,
+    };
     if context.screen.json {
         let object = |outcome: &LogoutOutcome| {
             let result = outcome.result().as_str_name().trim_start_matches("RESULT_");
@@ -33,6 +37,32 @@ pub(crate) fn run(context: &Context, args: &Logout) -> Result<(), Failure> {
         context.screen.warn(&format!("{variable} is still set: programs go on using its token"));
     }
     Ok(())
+}
+
+fn sign_out(
+    context: &Context,
+    client: &Client,
+    args: &Logout,
+    force: bool,
+) -> Result<Vec<LogoutOutcome>, Failure> {
+    let target = args.all.then_some(Target::All(true));
+    let message = LogoutRequest { target, revoke: args.revoke, force };
+    wait(interruptible("the sign-out", async { show(context, client.logout(message).await?).await }))
+}
+
+/// Shows the programs that would lose their tokens, and asks. Where nobody can be asked, or says no, the
+/// agent's refusal stands.
+fn in_use(context: &Context, client: &Client, args: &Logout, refused: Failure) -> Result<(), Failure> {
+    if !ask::possible(context) {
+        return Err(refused);
+    }
+    let profile = if args.all { String::new() } else { one_profile(context)?.profile };
+    let leases = wait(async { Ok(client.leases(&profile).await?) })?;
+    context.screen.tell(&leases::shown(&leases));
+    match ask::yes(context, "Sign out, and delete the tokens of these programs?", false)? {
+        Some(true) => Ok(()),
+        Some(false) | None => Err(refused),
+    }
 }
 
 /// A sign-out takes a name; where only an authority is known, the agent says which profile it has.

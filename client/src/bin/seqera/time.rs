@@ -53,7 +53,7 @@ pub(crate) fn length(length: Duration) -> String {
     shown.map(|(_, (unit, count))| format!("{count}{unit}")).collect::<Vec<_>>().join(" ")
 }
 
-/// Parses `90`, `90s`, `5m`, `1h30m`: seconds, minutes and hours, each at most once.
+/// Parses `90`, `90s`, `5m`, `1h30m`, `2d`: seconds, minutes, hours and days, each at most once.
 pub(crate) fn parse_length(text: &str) -> Result<Duration, String> {
     let wrong = || format!("'{text}' is not a length of time such as 90s, 5m or 1h30m");
     let mut rest = text.trim();
@@ -63,6 +63,7 @@ pub(crate) fn parse_length(text: &str) -> Result<Duration, String> {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         let count: u64 = rest[..digits].parse().map_err(|_| wrong())?;
         let unit = match rest[digits..].chars().next() {
+            Some('d') => 86_400,
             Some('h') => 3600,
             Some('m') => 60,
             Some('s') => 1,
@@ -87,7 +88,7 @@ mod tests {
 
     #[test]
     fn lengths_of_time_are_read_as_people_write_them() {
-        let good = [("90", 90), ("90s", 90), ("5m", 300), ("1h30m", 5400), ("2h5s", 7205), (" 0 ", 0)];
+        let good = [("90", 90), ("90s", 90), ("5m", 300), ("1h30m", 5400), ("2h5s", 7205), ("2d1h", 176_400)];
         for (text, seconds) in good {
             assert_eq!(parse_length(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
