@@ -1,9 +1,11 @@
-//! The agent against real programs from outside: GNOME Keyring, Keycloak, Glewlwyd and npm's `oidc-provider`.
+//! The agent against real programs from outside: GNOME Keyring, Keycloak, Glewlwyd npm's `oidc-provider`, and
+//! Nextflow.
 
 mod chromium;
 mod glewlwyd;
 mod imports;
 mod keychain;
 mod keycloak;
+mod nextflow;
 mod platform;
 mod provider;

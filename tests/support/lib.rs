@@ -13,6 +13,7 @@ pub mod http;
 pub mod keycloak;
 pub mod keyring;
 pub mod leftovers;
+pub mod nextflow;
 pub mod oidc_provider;
 pub mod process;
 pub mod reaper;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use seqera_tests::skip::on_path;
-use seqera_tests::{chromium, glewlwyd, keycloak, oidc_provider};
+use seqera_tests::{chromium, glewlwyd, keycloak, nextflow, oidc_provider};
 
 use crate::checks;
 use crate::test::Part;
@@ -26,13 +26,14 @@ const PACKAGES: [(&str, &str); 12] = [
 ];
 
 /// One part for each peer, so that the time of each is seen.
-pub(crate) const TESTS: [Part; 6] = [
+pub(crate) const TESTS: [Part; 7] = [
     ("peer: GNOME Keyring", || test("keychain")),
     ("peer: oidc-provider", || test("provider")),
     ("peer: Keycloak", || test("keycloak")),
     ("peer: a Platform with Keycloak", || test("platform")),
     ("peer: Glewlwyd", || test("glewlwyd")),
     ("peer: Chromium", || test("chromium")),
+    ("peer: Nextflow", || test("nextflow")),
 ];
 
 /// Runs the tests of one module of the program `peers`.
@@ -53,7 +54,8 @@ pub(crate) fn prepare() -> Result<(), String> {
     }
     npm_packages(&oidc_provider::folder());
     npm_packages(&chromium::folder());
-    install_keycloak();
+    from_maven("Keycloak", &keycloak::folder(), keycloak::is_installed());
+    from_maven("Nextflow", &nextflow::folder(), nextflow::is_installed());
     Ok(())
 }
 
@@ -95,15 +97,16 @@ fn npm_packages(folder: &Path) {
     }
 }
 
-fn install_keycloak() {
-    if keycloak::is_installed() || !on_path("java") || !on_path("mvn") {
+/// Runs the script that brings a peer from Maven Central.
+fn from_maven(name: &str, folder: &Path, is_installed: bool) {
+    if is_installed || !on_path("java") || !on_path("mvn") {
         return;
     }
-    println!("      installing Keycloak from Maven Central, below target/peers; a minute or two");
-    let script = keycloak::folder().join("install.sh");
-    let done = Command::new("/bin/sh").arg(script).stdout(Stdio::null()).status();
+    println!("      installing {name} from Maven Central, below target/peers; a minute or two");
+    let script = folder.join("install.sh");
+    let done = Command::new("/bin/sh").arg(&script).stdout(Stdio::null()).status();
     if !done.is_ok_and(|status| status.success()) {
-        println!("      that failed; by hand: {}", keycloak::REMEDY);
+        println!("      that failed; by hand: sh {}", script.display());
     }
 }
 
