@@ -26,6 +26,8 @@ cases! {
     environment
     import
     info
+    exec
+    leases
     login
     logout
     providers

@@ -129,6 +129,15 @@ impl Sandbox {
         reply["accessKey"].as_str().unwrap_or_else(|| panic!("no access key in {reply}")).to_owned()
     }
 
+    /// Names of the personal access tokens of whoever this token belongs to.
+    #[track_caller]
+    pub fn token_names(&self, token: &str) -> Vec<String> {
+        let url = format!("{}/tokens", self.authority);
+        let answer = http::get(&url, &[("authorization", &format!("Bearer {token}"))]).json();
+        let tokens = answer["tokens"].as_array().unwrap_or_else(|| panic!("no tokens in {answer}"));
+        tokens.iter().filter_map(|token| token["name"].as_str().map(str::to_owned)).collect()
+    }
+
     /// Status and body of `/user-info` for a token.
     #[track_caller]
     pub fn user_info(&self, token: &str) -> http::Reply {
