@@ -210,8 +210,7 @@ async fn delete_by(
 
 /// Nothing depends on it any more: a token that works no longer may stay in a store that is locked.
 async fn clear(leases: &Leases, id: &str, lease: &Lease) {
-    let everywhere = [StoreKind::Keychain, StoreKind::File, StoreKind::Memory];
-    for place in everywhere.into_iter().filter(|place| lease.store.is_none_or(|store| store == *place)) {
+    for place in StoreKind::ALL.into_iter().filter(|place| lease.store.is_none_or(|store| store == *place)) {
         let removed = leases.parts.ladder.remove(&ProfileName::of_lease(id), place).await;
         if let Err(error) = removed.map(drop).or_else(|error| lease.store.map_or(Ok(()), |_| Err(error))) {
             warn!(%id, %error, "the token of a lease is deleted at the Platform and stays in its store");

@@ -202,6 +202,7 @@ impl Leases {
         (self.parts.crash)("lease-made");
         let Some(lease) = self.lease(&id) else { return Err(AgentError::internal("a lease has gone")) };
         let stored = Stored {
+            provider: lease.settings.provider,
             authority: lease.settings.authority.clone(),
             client_id: lease.settings.client_id.clone(),
             kind: Kind::Fixed,
