@@ -24,9 +24,9 @@ cases! {
     ai
     bad_input
     environment
+    exec
     import
     info
-    exec
     leases
     login
     logout
