@@ -7,7 +7,7 @@ use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 
 const PACKAGE: &str = "seqera.agent.v1";
 
-const FILES: [&str; 6] = [
+const FILES: &[&str] = &[
     "seqera/agent/v1/errors.proto",
     "seqera/agent/v1/token_files.proto",
     "seqera/agent/v1/tokens.proto",
