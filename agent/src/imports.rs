@@ -53,6 +53,17 @@ impl Candidate {
     fn key(&self) -> String {
         key(self.origin, &self.name)
     }
+
+    /// In a sentence.
+    fn shown(&self) -> String {
+        shown(self.origin, &self.place)
+    }
+}
+
+fn shown(origin: Origin, place: &str) -> String {
+    let whose =
+        if origin == Origin::Nextflow { "Nextflow's access token" } else { "the earlier CLI's token" };
+    format!("{whose} in {place}")
 }
 
 fn key(origin: Origin, name: &str) -> String {
@@ -83,6 +94,10 @@ impl Imports {
     /// Where the profile's name is none, or its authority no address.
     pub async fn find(&self, asked: FindImportsRequest) -> Result<FindImportsResponse, AgentError> {
         let settings = asked.settings.unwrap_or_default();
+        // Only Platforms have had an earlier CLI, and Nextflow's token.
+        if !matches!(settings.provider.as_str(), "" | "platform") {
+            return Ok(FindImportsResponse::default());
+        }
         let wanted = match asked.profile.as_str() {
             "" => None,
             name => Some(target(&self.registry, name, &settings)?),
@@ -92,8 +107,8 @@ impl Imports {
         for candidate in candidates {
             match self.becomes(&candidate, wanted.as_ref(), &settings) {
                 Some(name) if self.is_signed_in(&name) => {
-                    let place = &candidate.place;
-                    left_out.push(format!("{place} is left as it is: profile '{name}' is signed in"));
+                    let what = candidate.shown();
+                    left_out.push(format!("{what} is left as it is: profile '{name}' is signed in"));
                 }
                 Some(name) => imports.push(told(candidate, &name)),
                 None => {}
@@ -139,7 +154,7 @@ impl Imports {
         owners.retain(|name, _| !self.is_ours(name));
         match in_keychain {
             Ok(names) => names.into_iter().for_each(|name| {
-                let place = format!("the keychain item '{name}' of the earlier CLI");
+                let place = format!("keychain item '{name}'");
                 let owner = owners.get(&name);
                 found.v1(Origin::V1Keychain, name, place, owner);
             }),
@@ -150,7 +165,7 @@ impl Imports {
         let folder = &self.registry.shared.places.config_dir;
         match files {
             Ok(names) => names.into_iter().for_each(|name| {
-                let place = format!("the token of the earlier CLI in {}", v1::path(folder, &name).display());
+                let place = v1::path(folder, &name).display().to_string();
                 let owner = owners.iter().find(|(profile, _)| v1::file_name(profile) == name);
                 found.v1(Origin::V1File, name, place, owner.map(|(_, owner)| owner));
             }),
@@ -184,10 +199,11 @@ impl Imports {
             Err(problem) => return found.problems.push(problem),
         };
         let Some(token) = &settings.token else { return };
-        let place = format!("Nextflow's access token in {}", file.display());
+        let place = file.display().to_string();
         if !settings.is_personal() {
             let why = "only Nextflow can renew it, so it is no credential to keep";
-            return found.left_out.push(format!("{place} is left as it is: {why}"));
+            let what = shown(Origin::Nextflow, &place);
+            return found.left_out.push(format!("{what} is left as it is: {why}"));
         }
         let sha256 = take::sha256(token);
         let sessions = self.registry.shared.state.snapshot();
@@ -201,8 +217,8 @@ impl Imports {
             account: String::new(),
             since: 0,
         };
-        let name = file.display().to_string();
-        found.candidates.push(Candidate { origin: Origin::Nextflow, name, place, owner, named: false });
+        let origin = Origin::Nextflow;
+        found.candidates.push(Candidate { origin, name: place.clone(), place, owner, named: false });
     }
 
     async fn nextflow_settings(&self, file: &Path) -> Result<nextflow::Settings, String> {
@@ -219,7 +235,8 @@ impl Found {
     /// A token of v1, with what v1 says about it.
     fn v1(&mut self, origin: Origin, name: String, place: String, owner: Option<&Owner>) {
         let Some(owner) = owner.cloned() else {
-            return self.left_out.push(format!("{place} is left as it is: nobody says where it belongs"));
+            let what = shown(origin, &place);
+            return self.left_out.push(format!("{what} is left as it is: nobody says where it belongs"));
         };
         let named = !v1::is_generated(&name, &owner);
         self.candidates.push(Candidate { origin, name, place, owner, named });

@@ -159,13 +159,24 @@ fn the_prompt_of_its_own_signs_in_and_out_in_a_terminal() {
     home.set("SEQERA_AUTH_DOMAIN", &sandbox.authority);
     home.set("SEQERA_BROWSER_AUTO_OPEN", "false");
     home.login("default", &sandbox, ADA);
-    let Some(terminal) = in_terminal(&home, "seqera ai") else { return };
+    // A shell in between would end by the Ctrl-C that is meant for the login.
+    let Some(terminal) = in_terminal(&home, "exec seqera ai") else { return };
     let mut ai = terminal.start();
     ai.until("prompt", |output| output.contains("seqera> ").then_some(()));
     ai.write("/logout\n");
     ai.until("sign-out", |output| output.contains("default: revoked").then_some(()));
     ai.write("/login\n");
-    let url = ai.until("authorization URL", |output| authorization_url(&seen(output)));
+    ai.until("authorization URL", |output| authorization_url(&seen(output)));
+    // Ctrl-C ends the login and not the prompt.
+    ai.write("\u{3}");
+    ai.until("next prompt", |output| {
+        let (_, after) = output.split_once("the login was interrupted")?;
+        after.contains("seqera> ").then_some(())
+    });
+    ai.write("/login\n");
+    let url = ai.until("authorization URL", |output| {
+        authorization_url(&seen(output.split_once("the login was interrupted")?.1))
+    });
     sign_in(&url, ADA);
     ai.until("end of the login", |output| output.contains("Successfully authenticated").then_some(()));
     ai.write("/status\n/exit\n");

@@ -141,7 +141,7 @@ impl Imports {
                 _ => ErrorKind::StoreFailed,
             };
             let hint = "nothing was changed; sign in without it: answer no, or leave out --import";
-            AgentError::new(kind, format!("{} cannot be read: {error}", candidate.place), hint)
+            AgentError::new(kind, format!("{} cannot be read: {error}", candidate.shown()), hint)
         });
         read?.ok_or_else(|| vanished(candidate))
     }
@@ -173,28 +173,28 @@ impl Imports {
     }
 
     async fn not_renewed(&self, candidate: &Candidate, renewal: Renewal, interrupted: bool) -> AgentError {
-        let (place, authority) = (&candidate.place, &candidate.owner.authority);
+        let (what, authority) = (candidate.shown(), &candidate.owner.authority);
         match renewal {
             Renewal::Rejected(why) => {
                 self.end(candidate, true).await;
                 let before = if interrupted { "; an earlier attempt was interrupted" } else { "" };
-                let message = format!("{authority} does not accept {place} any more: {why}{before}");
+                let message = format!("{authority} does not accept {what} any more: {why}{before}");
                 let hint = "it stays where it is and is not offered again; sign in anew with 'seqera login'";
                 AgentError::new(ErrorKind::LoginExpired, message, hint)
             }
             // The note stays: nobody knows whether the token is spent.
             Renewal::Unknown(why) => {
-                let message = format!("{authority} gave no answer about {place}: {why}");
+                let message = format!("{authority} gave no answer about {what}: {why}");
                 AgentError::new(ErrorKind::Unreachable, message, "it is still there; try again")
             }
             Renewal::Transient(why, _) => {
                 self.end(candidate, false).await;
-                let message = format!("{authority} could not be asked about {place}: {why}");
+                let message = format!("{authority} could not be asked about {what}: {why}");
                 AgentError::new(ErrorKind::Unreachable, message, "nothing was changed; try again later")
             }
             Renewal::Misconfigured(why) | Renewal::Unclear(why) => {
                 self.end(candidate, false).await;
-                let message = format!("{authority} does not renew {place}: {why}");
+                let message = format!("{authority} does not renew {what}: {why}");
                 let hint = "it stays where it is; sign in anew: answer no, or leave out --import";
                 AgentError::new(ErrorKind::Misconfigured, message, hint)
             }
@@ -260,5 +260,5 @@ fn gone(import: &Import) -> AgentError {
 
 fn vanished(candidate: &Candidate) -> AgentError {
     let hint = "run 'seqera login' again to see what there is";
-    AgentError::new(ErrorKind::BadRequest, format!("{} has gone", candidate.place), hint)
+    AgentError::new(ErrorKind::BadRequest, format!("{} has gone", candidate.shown()), hint)
 }

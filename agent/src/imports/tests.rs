@@ -138,6 +138,14 @@ async fn nextflows_token_is_found_for_its_own_authority_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_login_at_another_kind_of_provider_is_offered_nothing() {
+    let bench = Bench::new(&["lab"], &["home"]);
+    let settings = ProfileSettings { provider: "scitoolkit".into(), ..ProfileSettings::default() };
+    let asked = FindImportsRequest { settings: Some(settings), ..FindImportsRequest::default() };
+    assert_eq!(bench.imports.find(asked).await.unwrap(), FindImportsResponse::default());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_that_names_another_file_of_the_folder_is_not_taken() {
     let bench = Bench::new(&[], &["lab"]);
     let origin = Origin::V1File.into();

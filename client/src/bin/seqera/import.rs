@@ -13,6 +13,7 @@ use seqera_client::proto::v1::{FindImportsResponse, Import};
 use crate::ask;
 use crate::context::{Context, interruptible, wait};
 use crate::failure::Failure;
+use crate::screen::table;
 use crate::settings::Settings;
 
 /// A person begins to wonder after so long.
@@ -115,8 +116,13 @@ impl Imports<'_> {
 
     fn agreed(&self, import: &Import, is_moved: bool) -> Result<bool, Failure> {
         let Import { place, profile, authority, account, .. } = import;
-        let of = if account.is_empty() { String::new() } else { format!(" of {account}") };
-        self.context.screen.tell(&format!("There is {place}{of}, for {authority}."));
+        self.context.screen.tell(match is_moved {
+            true => "The earlier CLI has left a sign-in:",
+            false => "Nextflow has an access token:",
+        });
+        let rows =
+            [("Account", account.clone()), ("Authority", authority.clone()), ("Kept in", place.clone())];
+        self.context.screen.tell(&table(&rows));
         let question = match is_moved {
             true => format!("Move it here as profile '{profile}'? The earlier CLI is signed out by that."),
             false => format!("Use it as profile '{profile}' instead of signing in?"),
