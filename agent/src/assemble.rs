@@ -10,6 +10,7 @@ use seqera_agent_proto::PROTOCOL;
 use seqera_agent_proto::v1::InfoResponse;
 
 use crate::clock::{Clock, SystemClock};
+use crate::config::LogTarget;
 use crate::crash::crash_point;
 use crate::error::AgentError;
 use crate::http::{Http, Limits};
@@ -111,6 +112,10 @@ impl Host for Process {
             host_id: config.places.host_id.clone(),
             socket: self.wiring.socket.borrow().display().to_string(),
             dumpable: config.flags.dumpable,
+            log: match &config.log.target.value {
+                LogTarget::File(path) => path.display().to_string(),
+                LogTarget::Stderr => String::new(),
+            },
             problems: self.problems.load().iter().chain(&config.met).cloned().collect(),
             ..InfoResponse::default()
         }

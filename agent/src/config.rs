@@ -226,35 +226,17 @@ fn log_level(env: Lookup<'_>) -> Result<Sourced<Option<Level>>, AgentError> {
 }
 
 fn log_target(env: Lookup<'_>, flags: Flags, places: &Places) -> Result<Sourced<LogTarget>, AgentError> {
-    const NAME: &str = "SEQERA_LOG_FILE";
-    if let Some(given) = env(NAME).map(PathBuf::from) {
-        if !given.is_absolute() {
-            return Err(misset(NAME, &given.to_string_lossy(), "use an absolute path"));
-        }
-        return Ok(Sourced::new(LogTarget::File(given), Source::Env(NAME)));
-    }
+    let chosen = env("SEQERA_LOG_FILE").is_some_and(|file| !file.is_empty());
     let to_journal = env("JOURNAL_STREAM").is_some();
     let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    if !flags.detached && (to_journal || on_terminal) {
+    if !chosen && !flags.detached && (to_journal || on_terminal) {
         let source = if to_journal { Source::Env("JOURNAL_STREAM") } else { Source::Default };
         return Ok(Sourced::new(LogTarget::Stderr, source));
     }
-    // Agents of two configuration folders must not rotate one file.
-    let name =
-        if places.config_is_default { "agent.log".to_owned() } else { format!("agent-{}.log", places.tag) };
-    let state = |name| env(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
-    Ok(match (state("XDG_STATE_HOME"), state("LOCALAPPDATA"), state("HOME")) {
-        (Some(dir), _, _) => {
-            Sourced::new(LogTarget::File(dir.join("seqera").join(name)), Source::Env("XDG_STATE_HOME"))
-        }
-        (None, Some(dir), _) if cfg!(windows) => {
-            Sourced::new(LogTarget::File(dir.join("seqera").join(name)), Source::Env("LOCALAPPDATA"))
-        }
-        (None, _, Some(home)) => {
-            Sourced::new(LogTarget::File(home.join(".local/state/seqera").join(name)), Source::Default)
-        }
-        (None, _, None) => Sourced::new(LogTarget::File(places.run_dir().join(name)), Source::Default),
-    })
+    let (path, variable) = places
+        .log_file(env)
+        .map_err(|error| AgentError::new(Kind::Misconfigured, error.to_string(), "use an absolute path"))?;
+    Ok(Sourced::new(LogTarget::File(path), variable.map_or(Source::Default, Source::Env)))
 }
 
 fn idle_exit(env: Lookup<'_>) -> Result<Sourced<Option<Duration>>, AgentError> {

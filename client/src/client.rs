@@ -1,6 +1,7 @@
 //! The calls.
 
 mod leases;
+mod diagnose;
 
 use std::fmt;
 use std::path::PathBuf;

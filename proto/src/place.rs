@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+mod log;
 #[cfg(unix)]
 #[path = "place/unix.rs"]
 mod system;

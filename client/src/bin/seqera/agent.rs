@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::leases;
 use crate::screen::table;
 use crate::time::{length, moment, now, rfc3339};
+use crate::{doctor, logs};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -26,6 +27,8 @@ pub(crate) fn run(context: &Context, command: Agent) -> Result<(), Failure> {
         Agent::Status => status(context),
         Agent::Leases(args) => leases::run(context, &args),
         Agent::Socket => socket(context),
+        Agent::Doctor(args) => doctor::run(context, args),
+        Agent::Logs(args) => logs::run(context, args),
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::leases::Leases;
+use crate::doctor::Doctor;
+use crate::logs::Logs;
 use crate::time::parse_length;
 
 /// Signs in to Seqera and hands out access tokens.
@@ -185,6 +187,8 @@ pub(crate) enum Agent {
     /// Print the path of the socket
     #[command(after_help = "Example: grpcurl -plaintext -unix \"$(seqera agent socket)\" list")]
     Socket,
+    Doctor(Doctor),
+    Logs(Logs),
 }
 
 #[derive(Debug, Clone, Copy, Args)]

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-use seqera_client::proto::place::token_sha256;
+use seqera_client::proto::place::{Places, token_sha256};
 use seqera_client::{Error, Options};
 
 use crate::failure::Failure;
@@ -156,6 +156,11 @@ impl Env {
         let (name, file) = self.first(&["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"])?;
         let absolute = std::path::absolute(&file).ok().and_then(|path| path.to_str().map(str::to_owned));
         Some((name, absolute.unwrap_or(file)))
+    }
+
+    /// `SEQERA_LOG_FILE`, `XDG_STATE_HOME`, `HOME`: where an agent of this environment writes its log.
+    pub(crate) fn log_file(&self, places: &Places) -> Result<PathBuf, Failure> {
+        Ok(places.log_file(&*self.read).map_err(Error::from)?.0)
     }
 
     fn first(&self, names: &[&'static str]) -> Option<(&'static str, String)> {

@@ -169,7 +169,7 @@ mod tests {
         };
         let bare = ["[Login] ✓ Authentication successful!", "Successfully authenticated as user@example.com"];
         assert_eq!(words(&status, false), bare);
-        status.organization = Some(Organization { id: 1, name: "acme".into() });
+        status.organization = Some(Organization { id: 1, name: "acme".into(), ..Organization::default() });
         assert_eq!(words(&status, false)[1], "[Login] ✓ Organization set: acme");
         assert!(words(&status, true)[0].starts_with("Already logged in as user@example.com (profile work)"));
     }

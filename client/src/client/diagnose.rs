@@ -1,0 +1,25 @@
+//! The agent's half of `seqera agent doctor`.
+
+use seqera_agent_proto::methods::control;
+use seqera_agent_proto::v1;
+
+use super::Client;
+use crate::route::Call;
+use crate::{Error, Events};
+
+impl Client {
+    /// Looks at all that sign-in and renewal stand on; each check as soon as it is known. The profile of the
+    /// options is looked at with these settings, and every other profile with its own. With `repair` files
+    /// that cannot be read are set aside.
+    ///
+    /// # Errors
+    /// As [`Client::token`].
+    pub async fn diagnose(
+        &self,
+        settings: v1::ProfileSettings,
+        repair: bool,
+    ) -> Result<Events<v1::Check>, Error> {
+        let message = v1::DiagnoseRequest { repair, profile: self.profile(), settings: Some(settings) };
+        self.route.open(Call::open_ended(), control::DIAGNOSE, message).await
+    }
+}
