@@ -64,7 +64,9 @@ impl Sandbox {
         let places: Value = serde_json::from_str(&line)
             .unwrap_or_else(|error| panic!("no sandbox with {settings}: {error} in {line:?}"));
         let place = |name: &str| places[name].as_str().expect("the line names the place").to_owned();
-        Self { url: place("url"), authority: place("authority"), child }
+        // Where it is, whatever address it gives its users.
+        let url = format!("http://{}", place("address"));
+        Self { url, authority: place("authority"), child }
     }
 
     /// Tokens that live an hour, so that nothing is renewed unasked.

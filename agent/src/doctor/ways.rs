@@ -124,7 +124,9 @@ async fn asked(
     match answer {
         Ok(reply) => {
             let offset = reply.date.map(|date| ahead(date, begun.wall + took / 2));
-            let text = format!("{url} answered with status {} in {} ms", reply.status, took.as_millis());
+            let status =
+                if reply.is_success() { String::new() } else { format!(" with status {}", reply.status) };
+            let text = format!("{url} answered{status} in {} ms", took.as_millis());
             (Ok((reply, text)), offset)
         }
         Err(fault) => {

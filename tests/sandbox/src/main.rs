@@ -59,7 +59,12 @@ async fn run() -> Result<(), Box<dyn Error>> {
     for warning in sandbox.warnings() {
         eprintln!("seqera-sandbox: warning: {warning}");
     }
-    let line = serde_json::json!({ "url": sandbox.url(), "authority": sandbox.authority(), "sandbox": true });
+    let line = serde_json::json!({
+        "url": sandbox.url(),
+        "authority": sandbox.authority(),
+        "address": sandbox.address().to_string(),
+        "sandbox": true,
+    });
     writeln!(std::io::stdout(), "{line}")?;
     if exit_with_stdin {
         tokio::select! {

@@ -48,6 +48,7 @@ pub(crate) fn run(context: &Context, args: Doctor) -> Result<(), Failure> {
 /// What can be seen without an agent.
 fn surroundings(context: &Context) -> Vec<Check> {
     let mut checks = vec![command(), others_on_path(context)];
+    checks.extend(configuration(context));
     checks.extend(tokens(context));
     checks.extend(nextflow(&PathBuf::from(context.env.nextflow_file())));
     checks
@@ -93,6 +94,21 @@ fn others_on_path(context: &Context) -> Check {
     }
 }
 
+/// What the file says wrongly, and what it says to nobody.
+fn configuration(context: &Context) -> Vec<Check> {
+    const NAME: &str = "config.json";
+    let config = match context.config() {
+        Ok(config) => config,
+        Err(failure) => {
+            return vec![check(NAME, Verdict::Problem, failure.message, &failure.hint.unwrap_or_default())];
+        }
+    };
+    let unknown = config.unknown().into_iter();
+    unknown
+        .map(|doubt| check(NAME, Verdict::Warning, doubt, "correct the key, or leave it to its program"))
+        .collect()
+}
+
 /// They are used as they are, whatever sessions there are.
 fn tokens(context: &Context) -> Vec<Check> {
     const NAME: &str = "token variables";
@@ -136,7 +152,8 @@ fn is_open(_: &std::fs::Metadata) -> bool {
 async fn agents_half(context: &Context, repair: bool, findings: &mut Findings<'_>) -> Result<(), Failure> {
     const NAME: &str = "agent";
     let asked = async {
-        let config = context.config()?;
+        // A file that cannot be read has been told; the variables are still there.
+        let config = context.config().unwrap_or_default();
         let profile = context.profile.clone().or(context.env.profile()).unwrap_or_default();
         let settings = Settings::resolve(None, &profile, &context.env, &config).message();
         let client = Client::new(seqera_client::Options { profile, ..context.options()? });

@@ -11,7 +11,7 @@ use crate::screen::Screen;
 use crate::terminal;
 
 /// Columns of mark and name. A longer name, as of a profile's check, pushes its own text only.
-const NAMES: usize = 20;
+const NAMES: usize = 23;
 
 /// In a narrower terminal the text stands below the name.
 const NARROW: usize = 60;
@@ -113,8 +113,8 @@ mod tests {
     fn the_remedy_stands_below_what_was_found() {
         let shown = lines(&check(), None);
         let wide = [
-            "! clock              31 s behind https://platform.test/api",
-            "                     hint: set the clock of this machine",
+            "! clock                 31 s behind https://platform.test/api",
+            "                        hint: set the clock of this machine",
         ];
         assert_eq!(shown, wide);
         assert_eq!(lines(&Check { remedy: String::new(), ..check() }, Some(80)), wide[..1]);

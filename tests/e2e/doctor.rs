@@ -1,0 +1,131 @@
+//! `seqera agent doctor`: what it finds in a home where something is wrong, and what a repair does.
+
+use seqera_tests::sandbox::ADA;
+use seqera_tests::{Home, Invocation, Run, Sandbox};
+use serde_json::Value;
+
+fn doctor(home: &Home, sandbox: &Sandbox, more: &str) -> Invocation {
+    home.seqera(&format!("agent doctor -o json {more}")).env("SEQERA_AUTH_DOMAIN", &sandbox.authority)
+}
+
+/// The first check of this name, about this profile.
+fn found<'a>(report: &'a Value, name: &str, profile: Option<&str>) -> &'a Value {
+    let checks = report["checks"].as_array().expect("checks").iter();
+    let mut fitting = checks.filter(|check| check["name"] == name && check["profile"].as_str() == profile);
+    fitting.next().unwrap_or_else(|| panic!("no {name} of {profile:?} in {report:#}"))
+}
+
+fn report(run: &Run) -> Value {
+    serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error} in {run:?}"))
+}
+
+#[test]
+fn a_home_where_all_is_well_has_no_problem_and_every_profile_was_asked() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("work", &sandbox, ADA);
+    let calls = sandbox.count("refresh_attempts");
+    let run = doctor(&home, &sandbox, "").run().ok();
+    let report = report(&run);
+    assert_eq!(report["problems"], 0, "{report:#}");
+    for name in ["authority", "API", "clock", "way", "secret"] {
+        assert_eq!(found(&report, name, Some("work"))["verdict"], "OK", "{name}");
+    }
+    for name in ["command", "agent", "socket", "runtime folder", "state", "private files", "file"] {
+        assert_eq!(found(&report, name, None)["verdict"], "OK", "{name}");
+    }
+    assert_eq!(sandbox.count("refresh_attempts"), calls, "no token is spent");
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_a_problem_and_a_provider_that_is_gone_is_one() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let clock = home.root().join("clock");
+    let home = home.with("SEQERA_AGENT_CLOCK_OFFSET", &clock);
+    home.login("work", &sandbox, ADA);
+    std::fs::write(&clock, "-7200").expect("it can be written");
+    let report = report(&doctor(&home, &sandbox, "").run().fails_with(1));
+    let check = found(&report, "clock", Some("work"));
+    assert_eq!(check["verdict"], "PROBLEM", "{check}");
+    assert!(check["text"].as_str().is_some_and(|text| text.contains(" s behind ")), "{check}");
+}
+
+#[test]
+fn files_that_cannot_be_read_are_set_aside_by_a_repair_and_by_nothing_else() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("work", &sandbox, ADA);
+    home.seqera("agent stop").run().ok();
+    let secret = home.write_config("refresh-token.work", "{\"authority\": \"canary-canary");
+    let summary = home.write_config("auth-state.json", "{ broken");
+    let run = doctor(&home, &sandbox, "").run().fails_with(1);
+    assert!(!format!("{run:?}").contains("canary-canary"));
+    let report_before = report(&run);
+    let check = found(&report_before, "secret", Some("work"));
+    assert_eq!(check["verdict"], "PROBLEM");
+    assert!(check["remedy"].as_str().is_some_and(|text| text.contains("--repair")), "{check}");
+    assert!(secret.exists() && summary.exists());
+    doctor(&home, &sandbox, "--repair").run().fails_with(1);
+    assert!(!secret.exists());
+    let names = std::fs::read_dir(home.config_dir()).expect("the folder").flatten();
+    let aside: Vec<_> = names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    assert!(aside.iter().any(|name| name.starts_with("refresh-token.work.corrupt-")), "{aside:?}");
+    // What is left to do is what it says: sign in.
+    home.login("work", &sandbox, ADA);
+    assert_eq!(report(&doctor(&home, &sandbox, "").run().ok())["problems"], 0);
+}
+
+#[test]
+fn what_is_in_the_way_of_the_sessions_is_named_and_no_secret_is_shown() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("work", &sandbox, ADA);
+    home.write_config("refresh-token.old", "canary-canary-canary-canary");
+    let nextflow = home.root().join("home/.nextflow");
+    std::fs::create_dir_all(&nextflow).expect("it can be made");
+    std::fs::write(nextflow.join("seqera-auth.config"), "tower.accessToken = 'canary-x'").expect("written");
+    let other = home.root().join("bin");
+    std::fs::create_dir_all(&other).expect("it can be made");
+    home.program("cp").args(["/bin/true".into(), other.join("seqera")]).run().ok();
+    let path =
+        format!("{}:{}", other.display(), home.environment()[std::ffi::OsStr::new("PATH")].to_string_lossy());
+    let run = doctor(&home, &sandbox, "").env("TOWER_ACCESS_TOKEN", "canary-t").env("PATH", path).run();
+    let report = report(&run);
+    for name in ["PATH", "token variables", "plain credentials"] {
+        assert_eq!(found(&report, name, None)["verdict"], "WARNING", "{name}");
+    }
+    assert!(found(&report, "token variables", None)["text"].to_string().contains("TOWER_ACCESS_TOKEN"));
+    assert_eq!(
+        found(&report, "private files", None)["verdict"],
+        "PROBLEM",
+        "made by hand, with the usual mode"
+    );
+    assert!(!format!("{run:?}").contains("canary"));
+}
+
+#[test]
+fn without_an_agent_its_own_half_still_looks_and_says_why_there_is_none() {
+    let home = Home::new();
+    let chosen = home.root().join("nobody.sock");
+    let run = home.seqera("agent doctor -o json").env("SEQERA_AGENT_SOCK", &chosen).run().fails_with(1);
+    let report = report(&run);
+    assert_eq!(found(&report, "command", None)["verdict"], "OK");
+    let agent = found(&report, "agent", None);
+    assert_eq!(agent["verdict"], "PROBLEM");
+    assert!(agent["text"].to_string().contains("nobody.sock"), "{agent}");
+    assert_eq!(found(&report, "all else", None)["verdict"], "SKIPPED");
+}
+
+#[test]
+fn problems_of_the_configuration_are_shown_as_they_are_now() {
+    let home = Home::new();
+    let pid = home.start_agent().pid();
+    let problems = || home.seqera("agent status -o json").run().json()["problems"].clone();
+    assert_eq!(problems(), serde_json::json!([]));
+    let file = home.write_config("config.json", "{ broken");
+    let hang_up = || drop(home.shell(&format!("kill -HUP {pid}")).run().ok());
+    hang_up();
+    let told = || problems().to_string().contains("config.json").then_some(());
+    seqera_tests::eventually(std::time::Duration::from_secs(10), "the problem", told);
+    std::fs::remove_file(file).expect("it can be removed");
+    hang_up();
+    let gone = || (problems() == serde_json::json!([])).then_some(());
+    seqera_tests::eventually(std::time::Duration::from_secs(10), "the end of the problem", gone);
+}
