@@ -23,6 +23,7 @@ cases! {
     agent
     ai
     bad_input
+    doctor
     environment
     exec
     import
@@ -30,6 +31,7 @@ cases! {
     leases
     login
     logout
+    logs
     providers
     status
     token

@@ -74,7 +74,7 @@ fn words(text: &str) -> String {
             _ if bare.contains("response_type=code") => "<authorization URL>",
             _ if bare.starts_with("eyJ") && bare.matches('.').count() == 2 => "<token>",
             _ if bare.len() == 64 && bare.bytes().all(|byte| byte.is_ascii_hexdigit()) => "<sha256>",
-            _ if digits && matches!(before, "agent" | "pid") => "<pid>",
+            _ if digits && matches!(before, "agent" | "pid" | "process") => "<pid>",
             // A pause that a jitter has changed.
             _ if digits && before == "in" => "<n>",
             _ => bare,

@@ -12,6 +12,7 @@ mod exec;
 mod folders;
 mod imports;
 mod leases;
+mod logs;
 mod paste;
 mod platform;
 mod private_site;

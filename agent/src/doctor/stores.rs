@@ -69,7 +69,7 @@ async fn secret(name: &ProfileName, shared: &Shared, repair: bool) -> Option<Che
     const WHAT: &str = "secret";
     let record = shared.state.record(name).unwrap_or_default();
     let place = record.store.unwrap_or(StoreKind::File);
-    let login = format!("run 'seqera login --profile {name}'");
+    let login = format!("run 'seqera login --force --profile {name}'");
     Some(match shared.ladder.load(name, place).await {
         Ok(Some(_)) if record.signed_out => warning(
             WHAT,
@@ -95,7 +95,7 @@ async fn secret(name: &ProfileName, shared: &Shared, repair: bool) -> Option<Che
 }
 
 async fn set_aside(name: &ProfileName, place: StoreKind, what: &str, shared: &Shared) -> Check {
-    let login = format!("run 'seqera login --profile {name}'");
+    let login = format!("run 'seqera login --force --profile {name}'");
     match shared.ladder.set_aside(name, place, shared.now().wall).await {
         Ok(moved) => problem("secret", format!("{what}: set aside as {}", moved.join(", ")), &login),
         Err(error) => problem("secret", format!("{what}; it cannot be set aside: {error}"), &login),

@@ -33,7 +33,7 @@ async fn a_secret_that_is_where_it_should_be_is_well_and_one_that_has_gone_is_a_
     let gone = examined(&agent, false).await;
     let gone = found(&gone, "secret", "work");
     assert_eq!(gone.verdict(), Verdict::Problem);
-    assert!(gone.remedy.contains("seqera login --profile work"), "{gone:?}");
+    assert!(gone.remedy.contains("seqera login --force --profile work"), "{gone:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -57,13 +57,27 @@ async fn profiles(
         profiles.extend(configured.map(|profile| (name, profile)));
     }
     match target(registry, &asked.profile, &asked.settings.clone().unwrap_or_default()) {
-        Ok((name, profile)) if profiles.iter().all(|(known, _)| *known != name) => {
-            profiles.push((name, profile))
-        }
-        Ok(_) => {}
+        Ok((name, profile)) => match recorded.profiles.get(&name).filter(|record| !record.signed_out) {
+            Some(record) => report_difference(&name, &record.profile, &profile, report).await,
+            // What a sign-in would take over now.
+            None => {
+                profiles.retain(|(known, _)| *known != name);
+                profiles.push((name, profile));
+            }
+        },
         Err(error) => report.tell(problem("settings", error.to_string(), error.hint())).await,
     }
     profiles
+}
+
+/// A profile keeps the way of its sign-in, whatever the shell says later.
+async fn report_difference(name: &ProfileName, known: &Profile, now: &Profile, report: &Report) {
+    if known.network.recorded() == now.network.recorded() {
+        return;
+    }
+    let text = format!("this shell and config.json say: {}", described(now));
+    let remedy = format!("to take that over: seqera login --force --profile {name}");
+    report.tell(of(name, warning("way", text, &remedy))).await;
 }
 
 async fn look(profile: &Profile, http: &Http, shared: &Shared) -> Vec<Check> {
@@ -92,17 +106,21 @@ async fn look(profile: &Profile, http: &Http, shared: &Shared) -> Vec<Check> {
 
 /// Proxy and certificate authorities in force.
 fn way(profile: &Profile) -> Check {
+    ok("way", described(profile))
+}
+
+fn described(profile: &Profile) -> String {
     let network = &profile.network;
     let proxied = Url::parse(&profile.authority).is_ok_and(|url| is_proxied(&url, network));
-    let mut text = match (proxied, network.proxy.is_empty()) {
+    let by = match (proxied, network.proxy.is_empty()) {
         (true, _) => format!("through the proxy {}", network.proxy),
         (false, false) => format!("direct, not through the proxy {}", network.proxy),
         (false, true) => "direct".to_owned(),
     };
-    if !network.ca_file.is_empty() {
-        text = format!("{text}, trusting {} beside the system", network.ca_file);
+    match network.ca_file.as_str() {
+        "" => by,
+        file => format!("{by}, trusting {file} beside the system"),
     }
-    ok("way", text)
 }
 
 /// How far the provider's clock is ahead of ours, in seconds.

@@ -42,7 +42,8 @@ pub fn login(registry: &Arc<Registry>, asked: LoginRequest) -> Result<Events, Ag
     let (name, profile) = target(registry, &asked.profile, &settings)?;
     let view = registry.ensure(&name).view();
     if !asked.force && is_usable(&view) && view.record.profile.serves(&profile.authority) {
-        let event = Event::SignedIn(SignedIn { already: true, ..signed_in(registry, &name, Vec::new()) });
+        let notes = other_way(&view, &profile).into_iter().collect();
+        let event = Event::SignedIn(SignedIn { already: true, ..signed_in(registry, &name, notes) });
         return Ok(Box::pin(tokio_stream::once(Ok(LoginEvent { event: Some(event) }))));
     }
     let port = match asked.redirect_port {
@@ -65,6 +66,14 @@ pub(crate) fn is_usable(view: &View) -> bool {
         Some(Trouble::Transient(_) | Trouble::Unknown) | None => false,
     };
     view.standing == Standing::SignedIn && !broken
+}
+
+/// Proxy and certificate authorities are taken over by a login only, and here there will be none.
+fn other_way(view: &View, profile: &Profile) -> Option<String> {
+    let differs = view.record.profile.network.recorded() != profile.network.recorded();
+    let note =
+        "proxy and certificate authorities stay those of the last sign-in; --force takes over those of now";
+    differs.then(|| note.to_owned())
 }
 
 /// Keeps the session before browser and callers hear of a success.
