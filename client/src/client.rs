@@ -1,7 +1,7 @@
 //! The calls.
 
-mod leases;
 mod diagnose;
+mod leases;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,8 +1,11 @@
 //! The command line as its users meet it: exact texts, exit codes, bad input. The cases are the pages in
-//! `cases/`; `runner.rs` tells how they are written.
+//! `cases/`; `runner.rs` tells how they are written,
+//! `schemas.rs` what becomes of the objects on them.
 
+mod completions;
 mod normal;
 mod runner;
+mod schemas;
 
 /// One test for each page, and one that finds pages which are not listed.
 macro_rules! cases {
@@ -32,6 +35,7 @@ cases! {
     login
     logout
     logs
+    objects
     providers
     status
     token

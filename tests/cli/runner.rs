@@ -10,8 +10,8 @@
 //!
 //! All commands of a page share the home and a sandbox, whose authority is `$SANDBOX`. `@login PROFILE USER`
 //! plays a browser login, `@fault JSON` scripts the sandbox, `@well` ends all faults and `@expire` all sessions
-//! there. What differs from run to run is shown in
-//! angle brackets (`normal.rs`). With `SEQERA_UPDATE_CASES=1` the pages are written anew from what happens:
+//! there. `@object COMMAND` holds what a command prints against its schema (`schemas.rs`) and shows nothing. What
+//! differs from run to run is shown in angle brackets (`normal.rs`). With `SEQERA_UPDATE_CASES=1` the pages are written anew from what happens:
 //! read the difference before you commit it.
 
 use std::path::PathBuf;
@@ -21,6 +21,7 @@ use seqera_tests::environment::variable;
 use seqera_tests::{Home, Run, Sandbox, binaries};
 
 use crate::normal::Normal;
+use crate::schemas;
 
 const INDENT: &str = "    ";
 
@@ -36,6 +37,13 @@ pub(crate) fn pages() -> Vec<String> {
     let mut names: Vec<String> = entries.filter_map(|entry| stem(entry.path())).collect();
     names.sort();
     names
+}
+
+/// The commands of a page.
+pub(crate) fn dialogues(name: &str) -> Vec<String> {
+    let page = std::fs::read_to_string(folder().join(format!("{name}.md"))).expect("it is one of the pages");
+    let mark = format!("{INDENT}$ ");
+    page.lines().filter_map(|line| line.strip_prefix(&mark)).map(str::to_owned).collect()
 }
 
 /// Runs the dialogues of a page and compares them with what stands there.
@@ -89,13 +97,22 @@ impl Stage {
     fn answer(&self, command: &str) -> String {
         let (verb, rest) = command.split_once(' ').unwrap_or((command, ""));
         match verb {
+            "@object" => {
+                let run = self.home.shell(rest).run();
+                run.code.filter(|code| *code == 0).unwrap_or_else(|| panic!("{rest}: {}", run.stderr));
+                schemas::check(rest, &run);
+            }
             "@login" => return self.normal.dialogue(&self.login(rest), INDENT),
             "@fault" => {
                 self.sandbox.fault(serde_json::from_str(rest).unwrap_or_else(|e| panic!("{rest}: {e}")))
             }
             "@well" => self.sandbox.clear_faults(),
             "@expire" => self.sandbox.end_sessions(),
-            _ => return self.normal.dialogue(&self.home.shell(command).run(), INDENT),
+            _ => {
+                let run = self.home.shell(command).run();
+                schemas::check(command, &run);
+                return self.normal.dialogue(&run, INDENT);
+            }
         }
         String::new()
     }

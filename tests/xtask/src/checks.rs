@@ -65,7 +65,7 @@ pub(crate) fn file_length() -> Result<(), String> {
 }
 
 /// All Rust files of the repository; generated code lies in the build folder.
-fn sources(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let visible = entries.map(|entry| entry.path()).filter(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -2,6 +2,8 @@
 
 mod checks;
 mod demo;
+mod documented;
+mod man;
 mod peers;
 mod report;
 mod test;
@@ -15,6 +17,7 @@ usage: cargo xtask <task>
   demo --shell  leave you in a shell where `seqera` works against the sandbox
   test          run every check and test; names what is missing and what was skipped
   peers         run the tests with real providers, a real keychain and a real browser only
+  man           write the manual pages into target/man
 ";
 
 /// What the command line asks for.
@@ -24,6 +27,7 @@ enum Task {
     UserInfo,
     Test,
     Peers,
+    Man,
     Help,
 }
 
@@ -32,6 +36,7 @@ fn main() -> ExitCode {
     match parse(lexopt::Parser::from_env()) {
         Ok(Task::Demo { shell: false }) => demo::tour(),
         Ok(Task::Demo { shell: true }) => demo::shell(),
+        Ok(Task::Man) => man::write(),
         Ok(Task::UserInfo) => demo::user_info(),
         Ok(Task::Test) => return test::all(),
         Ok(Task::Peers) => return test::with_peers(),
@@ -55,6 +60,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task, lexopt::Error> {
             (Value(name), None) if name == demo::USER_INFO => Task::UserInfo,
             (Value(name), None) if name == "test" => Task::Test,
             (Value(name), None) if name == "peers" => Task::Peers,
+            (Value(name), None) if name == "man" => Task::Man,
             (other, _) => return Err(other.unexpected()),
         });
     }

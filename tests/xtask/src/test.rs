@@ -6,15 +6,16 @@ use std::process::ExitCode;
 use seqera_tests::environment;
 use seqera_tests::wait::Stopwatch;
 
-use crate::{checks, peers, report};
+use crate::{checks, documented, peers, report};
 
 /// One part: its name, and what it does. An error is one line for the table.
 pub(crate) type Part = (&'static str, fn() -> Result<(), String>);
 
-const CHECKS: [Part; 7] = [
+const CHECKS: [Part; 8] = [
     ("peers", peers::prepare),
     ("format", checks::format),
     ("file length", checks::file_length),
+    ("promises", documented::promises),
     ("clippy", checks::clippy),
     ("tests", checks::tests),
     ("client links no HTTP stack", checks::client_dependencies),

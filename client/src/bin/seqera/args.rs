@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::leases::Leases;
+use crate::completions::{Complete, Completions};
 use crate::doctor::Doctor;
+use crate::leases::Leases;
 use crate::logs::Logs;
 use crate::time::parse_length;
 
 /// Signs in to Seqera and hands out access tokens.
 ///
 /// A background agent, started when first needed, keeps the session and renews it; this command asks the
-/// agent. See `seqera help COMMAND` for examples.
+/// agent. Begin with `seqera login`; each command has examples in its own `--help`.
 #[derive(Debug, Parser)]
-#[command(name = "seqera", version, after_help = EXIT_CODES, disable_help_subcommand = false)]
+#[command(name = "seqera", version, after_help = AFTER, max_term_width = 80)]
 pub(crate) struct Cli {
     /// Profile to use: a name for one account at one host [variable: SEQERA_PROFILE]
     #[arg(long, short, global = true, value_name = "NAME")]
@@ -27,9 +28,17 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 failed, 2 wrong use or configuration, 3 sign in first, 4 provider not reachable
-or nobody answered, 5 the secret cannot be stored, 69 no agent, 70 a defect, 130 interrupted.";
+const AFTER: &str = "\
+Examples:
+  seqera login
+  seqera status
+  curl -H \"$(seqera token --format header)\" https://api.cloud.seqera.io/user-info
+  seqera exec nextflow run hello
+
+Exit codes:
+  0 done, 1 failed, 2 wrong use or configuration, 3 sign in first,
+  4 provider not reachable or nobody answered, 5 the secret cannot be stored,
+  69 no agent, 70 a defect, 126 and 127 from exec, 130 interrupted";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
@@ -62,6 +71,9 @@ pub(crate) enum Command {
     /// Control the background agent
     #[command(subcommand, after_help = "Example: seqera agent status")]
     Agent(Agent),
+    Completions(Completions),
+    #[command(name = "__complete", hide = true)]
+    Complete(Complete),
 }
 
 /// Sign in with a browser, on another device, or with an access token
@@ -176,12 +188,18 @@ pub(crate) struct Exec {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Agent {
     /// Start the agent where none runs
+    #[command(after_help = "Example: seqera agent start")]
     Start,
     /// Stop the agent after it has saved what is under way
+    #[command(after_help = "Example: seqera agent stop")]
     Stop(Force),
     /// Stop the agent and start it again
+    ///
+    /// Sessions stay: they are read again from the keychain or the file that keeps them.
+    #[command(after_help = "Example: seqera agent restart")]
     Restart(Force),
     /// Show the running agent; never starts one
+    #[command(after_help = "Example: seqera agent status -o json")]
     Status,
     Leases(Leases),
     /// Print the path of the socket

@@ -26,6 +26,7 @@ pub(crate) struct Leases {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Show them; the same as without a word
+    #[command(after_help = "Example: seqera agent leases list")]
     List,
     /// Delete the token of one, whatever its program still does
     #[command(after_help = "Example: seqera agent leases end 3f2a9c11")]

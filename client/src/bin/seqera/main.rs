@@ -9,6 +9,7 @@ mod args;
 mod ask;
 mod backend;
 mod browser;
+mod completions;
 mod config;
 mod context;
 mod device;
@@ -27,6 +28,8 @@ mod leases;
 mod login;
 mod logout;
 mod logs;
+#[cfg(test)]
+mod manual;
 mod network;
 mod nextflow;
 mod paste;
@@ -84,6 +87,8 @@ fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Skill(args) => ai::elsewhere(context, "skill", &args),
         Command::Update(args) => ai::elsewhere(context, "update", &args),
         Command::Agent(command) => agent::run(context, command),
+        Command::Completions(args) => completions::run(args),
+        Command::Complete(args) => completions::complete(context, &args),
     }
 }
 

@@ -1,0 +1,63 @@
+//! What a shell makes of `seqera completions`.
+
+use seqera_tests::{Home, skip};
+
+/// A session whose profile can be completed, without an agent.
+fn home() -> Home {
+    let home = Home::new();
+    home.write_config("config.json", r#"{"profiles": {"work": {}, "home": {}}}"#);
+    home
+}
+
+/// What bash offers where Tab is pressed behind these words.
+#[track_caller]
+fn in_bash(home: &Home, line: &str) -> Vec<String> {
+    let script = format!(
+        "source <(seqera completions bash); COMP_WORDS=({line}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+         _seqera; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    );
+    let run = home.program("/bin/bash").args(["-c", &script]).run().ok();
+    run.stdout.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_completes_commands_options_values_and_profiles() {
+    let home = home();
+    assert_eq!(in_bash(&home, "seqera log"), ["login", "logout"]);
+    assert_eq!(in_bash(&home, "seqera agent sta"), ["start", "status"]);
+    assert_eq!(in_bash(&home, "seqera login --dev"), ["--device"]);
+    assert_eq!(in_bash(&home, "seqera token --format h"), ["header"]);
+    assert_eq!(in_bash(&home, "seqera status --profile ''"), ["home", "work"]);
+    assert!(in_bash(&home, "seqera exec nextflow log").is_empty());
+    assert_eq!(home.agent_pid(), None, "no agent is started by Tab");
+}
+
+#[test]
+fn bash_completes_the_profiles_of_a_running_agent() {
+    let home = home();
+    home.seqera("agent start").run().ok();
+    assert_eq!(in_bash(&home, "seqera --profile w"), ["work"]);
+}
+
+#[test]
+fn every_script_is_one_that_its_shell_can_read() {
+    let home = home();
+    for (shell, check) in [("bash", "-n"), ("zsh", "-n"), ("fish", "--no-execute")] {
+        if !skip::have(&[shell], &format!("apt-get install {shell}")) {
+            continue;
+        }
+        let script = home.seqera(&format!("completions {shell}")).run().ok().stdout;
+        let file = home.root().join(shell);
+        std::fs::write(&file, script).expect("the home can be written");
+        home.shell(&format!("{shell} {check} '{}'", file.display())).run().ok();
+    }
+}
+
+#[test]
+fn zsh_and_fish_get_the_help_beside_each_word() {
+    let home = home();
+    let zsh = home.seqera("__complete zsh -- whoa").run().ok().stdout;
+    assert_eq!(zsh, "whoami:Show the account and how it signed in\n");
+    let fish = home.seqera("__complete fish -- agent soc").run().ok().stdout;
+    assert_eq!(fish, "socket\tPrint the path of the socket\n");
+}

@@ -1,0 +1,127 @@
+//! What programs read: every object that a page shows is held against the schema of its command in
+//! `schemas/`, and every failure against `failure.json`. Keys that no schema knows are refused, so that
+//! neither an output nor its description changes alone.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use boon::{Compiler, Schemas};
+use seqera_tests::{Run, binaries};
+use serde_json::Value;
+
+/// Commands with further commands below them. The marked ones can be called alone, too.
+const GROUPS: [(&str, bool); 5] =
+    [("agent", false), ("agent-leases", true), ("org", true), ("workspace", true), ("profile", true)];
+
+/// Commands whose output is a program's or a shell's.
+const WITHOUT: [&str; 3] = ["exec", "ai", "completions"];
+
+fn folder() -> PathBuf {
+    binaries::workspace().join("tests/cli/schemas")
+}
+
+/// Holds what a dialogue printed against the schema of its command, where it asked for JSON.
+///
+/// # Panics
+/// Where it does not fit, or there is no schema.
+pub(crate) fn check(line: &str, run: &Run) {
+    let Some(command) = asked(line) else { return };
+    let out = run.stdout.trim();
+    if run.code == Some(0) {
+        let object = serde_json::from_str(out).unwrap_or_else(|error| panic!("{line}: {error}\n{out}"));
+        fits(&command, &object, line);
+        return;
+    }
+    // A program reads one object, whatever goes wrong.
+    assert_eq!(out, "", "{line} failed and printed data");
+    let last = run.stderr.lines().last().unwrap_or_default();
+    let object = serde_json::from_str(last).unwrap_or_else(|error| panic!("{line}: {error}\n{}", run.stderr));
+    fits("failure", &object, line);
+}
+
+fn fits(schema: &str, object: &Value, line: &str) {
+    let path = folder().join(format!("{schema}.json"));
+    assert!(path.is_file(), "{line} prints an object, and there is no {}", path.display());
+    let mut schemas = Schemas::new();
+    let path = path.display().to_string();
+    let index = Compiler::new().compile(&path, &mut schemas).unwrap_or_else(|error| panic!("{error:#}"));
+    let said = schemas.validate(object, index);
+    said.unwrap_or_else(|error| panic!("{line} does not fit {path}: {error:#}\n{object:#}"));
+}
+
+/// The command of a line that is one call of `seqera` with `-o json`: `status`, or `agent-status`.
+fn asked(line: &str) -> Option<String> {
+    let words: Vec<_> = line.split_whitespace().collect();
+    let is_json = words.windows(2).any(|pair| pair == ["-o", "json"]);
+    let alone = !words.iter().any(|word| matches!(*word, "|" | ">" | "&&" | ";" | "||"));
+    let at = words.iter().rposition(|word| *word == "seqera")?;
+    let mut rest = words[at + 1..].iter().take_while(|word| !word.starts_with('-'));
+    let mut command = (*rest.next().filter(|_| is_json && alone)?).to_owned();
+    for word in rest {
+        if !is_group(&command) {
+            break;
+        }
+        command = format!("{command}-{word}");
+    }
+    Some(command)
+}
+
+fn is_group(command: &str) -> bool {
+    GROUPS.iter().any(|(group, _)| *group == command)
+}
+
+/// What a shell would offer behind these words.
+fn offered(words: &str) -> Vec<String> {
+    let home = seqera_tests::Home::new();
+    let run = home.shell(&format!("seqera __complete bash -- {words} ''")).run();
+    run.ok().stdout.lines().map(str::to_owned).collect()
+}
+
+/// Every command that can be called, from `above` on: `status`, `agent-status`.
+fn commands(above: &str) -> BTreeSet<String> {
+    let mut commands = BTreeSet::new();
+    for word in offered(&above.replace('-', " ")).into_iter().filter(|word| word != "help") {
+        let command = format!("{above}-{word}").trim_start_matches('-').to_owned();
+        let group = GROUPS.iter().find(|(group, _)| *group == command);
+        if group.is_some() {
+            commands.extend(self::commands(&command));
+        }
+        if group.is_none_or(|(_, alone)| *alone) {
+            commands.insert(command);
+        }
+    }
+    commands
+}
+
+#[test]
+fn every_command_has_a_schema_and_a_page_that_shows_its_object() {
+    let shown: BTreeSet<String> = crate::runner::pages()
+        .iter()
+        .flat_map(|page| crate::runner::dialogues(page))
+        .filter_map(|line| asked(&line))
+        .collect();
+    for command in commands("").into_iter().filter(|command| !WITHOUT.contains(&command.as_str())) {
+        assert!(folder().join(format!("{command}.json")).is_file(), "no schema for {command}");
+        assert!(shown.contains(&command), "no page shows the object of {command}");
+    }
+}
+
+#[test]
+fn an_unknown_key_and_a_missing_one_are_found() {
+    let object = |text: &str| serde_json::from_str::<Value>(text).expect("a test's own text");
+    fits("agent-socket", &object(r#"{"socket": "/run/agent.sock"}"#), "as it is");
+    for wrong in [r#"{"socket": "/run/agent.sock", "more": 1}"#, "{}", r#"{"socket": 1}"#] {
+        let found = std::panic::catch_unwind(|| fits("agent-socket", &object(wrong), "changed"));
+        assert!(found.is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_line_is_taken_for_what_it_asks() {
+    assert_eq!(asked("X=1 seqera status --profile p -o json").as_deref(), Some("status"));
+    assert_eq!(asked("seqera org switch acme -o json").as_deref(), Some("org-switch"));
+    assert_eq!(asked("seqera agent leases end 3f -o json").as_deref(), Some("agent-leases-end"));
+    assert_eq!(asked("seqera org -o json").as_deref(), Some("org"));
+    assert_eq!(asked("seqera agent status -o json | tr , x"), None);
+    assert_eq!(asked("seqera status"), None);
+}
