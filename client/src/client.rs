@@ -17,6 +17,7 @@ use crate::route::{Call, Route};
 use crate::{Error, Events, Options, Token, Watch, connect};
 
 mod imports;
+mod token_files;
 
 /// A prompt of the keychain may stay open for 60 s while a token is imported (design, section 7).
 const IMPORT: Duration = Duration::from_secs(90);

@@ -29,6 +29,8 @@ pub struct Token {
     pub workspace_id: i64,
     /// Renewable or fixed.
     pub kind: v1::CredentialKind,
+    /// The kind of provider it comes from: `platform`, `scitoolkit`.
+    pub provider: String,
 }
 
 impl Token {
@@ -53,6 +55,7 @@ impl From<v1::AccessToken> for Token {
             renewal_failing: answer.renewal_failing,
             api_url: answer.api_url,
             workspace_id: answer.workspace_id,
+            provider: answer.provider,
         }
     }
 }

@@ -18,6 +18,7 @@ mod platform;
 mod private_site;
 mod proxy;
 mod renewal;
+mod scitoolkit;
 mod sign_out;
 mod start;
 mod storage;

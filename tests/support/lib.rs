@@ -18,6 +18,7 @@ pub mod oidc_provider;
 pub mod process;
 pub mod reaper;
 pub mod sandbox;
+pub mod scitoolkit;
 pub mod skip;
 pub mod terminal;
 pub mod visit;

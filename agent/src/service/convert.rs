@@ -39,6 +39,7 @@ pub fn token(name: &ProfileName, served: &Served) -> v1::AccessToken {
         api_url: record.profile.api().to_owned(),
         workspace_id: record.workspace.as_ref().map(|one| one.id).unwrap_or_default(),
         kind: kind(record.kind).into(),
+        provider: record.profile.provider.as_str().into(),
     }
 }
 

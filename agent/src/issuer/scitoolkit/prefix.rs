@@ -45,7 +45,7 @@ impl Prefix {
             Self::Unknown if looks_like_platform(token) => Err(AgentError::new(
                 Kind::BadRequest,
                 "this looks like a token of a Seqera Platform, not of SciToolkit",
-                "leave out the provider to sign in there: 'seqera login --with-token'",
+                "sign in with it at its Platform, in a profile of that one",
             )),
             Self::Unknown => Err(AgentError::new(
                 Kind::BadRequest,

@@ -9,6 +9,7 @@ use crate::completions::{Complete, Completions};
 use crate::doctor::Doctor;
 use crate::leases::Leases;
 use crate::logs::Logs;
+use crate::provider::Provider;
 use crate::time::parse_length;
 
 /// Signs in to Seqera and hands out access tokens.
@@ -80,18 +81,22 @@ pub(crate) enum Command {
 ///
 /// While it waits for a browser it takes the address that a browser on another machine ended on: paste it and
 /// press Enter. With `-o json` the address, or the code, comes as one JSON object a line on standard error.
-#[derive(Args)]
+#[derive(Default, Args)]
 #[command(after_help = "\
 Examples:
   seqera login
   seqera login --profile work --authority https://seqera.example.com/api
   seqera login --device
   seqera login --with-token < token.txt
+  seqera login --provider scitoolkit
   seqera login --import")]
 pub(crate) struct Login {
     /// OIDC issuer base URL [variable: SEQERA_AUTH_DOMAIN; default: https://cloud.seqera.io/api]
     #[arg(long, value_name = "URL")]
     pub(crate) authority: Option<String>,
+    /// Sign in to another kind of provider
+    #[arg(long, value_name = "KIND")]
+    pub(crate) provider: Option<Provider>,
     /// Print the URL only [variable: SEQERA_BROWSER_AUTO_OPEN=false]
     #[arg(long)]
     pub(crate) no_browser: bool,
@@ -120,7 +125,7 @@ pub(crate) struct Check {
 }
 
 /// Sign out: revoke at the provider, then remove what is stored
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(after_help = "Example: seqera logout --all")]
 pub(crate) struct Logout {
     /// Sign out of every profile
@@ -132,6 +137,9 @@ pub(crate) struct Logout {
     /// Also where programs hold tokens of 'seqera exec --long', which are deleted
     #[arg(long)]
     pub(crate) force: bool,
+    /// Remove files with SciToolkit tokens for single toolkits, too; without a profile, SciToolkit's is meant
+    #[arg(long)]
+    pub(crate) clean_legacy: bool,
 }
 
 /// Print an access token

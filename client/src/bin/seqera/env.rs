@@ -9,6 +9,7 @@ use seqera_client::proto::place::{Places, token_sha256};
 use seqera_client::{Error, Options};
 
 use crate::failure::Failure;
+use crate::provider::{Provider, SCITOOLKIT};
 
 /// A token that comes from the environment. `Debug` shows the variable only.
 pub(crate) struct EnvToken {
@@ -26,18 +27,56 @@ type Read = dyn Fn(&str) -> Option<OsString>;
 
 pub(crate) struct Env {
     read: Box<Read>,
+    provider: Provider,
 }
+
+/// The token of SciToolkit's commands.
+pub(crate) const SCITOOLKIT_TOKEN: &str = "SCITOOLKIT_TOKEN";
+
+/// What only the Platform's commands read.
+const OF_PLATFORM: [&str; 5] = [
+    "SEQERA_AUTH_DOMAIN",
+    "SEQERA_PLATFORM_API_URL",
+    "SEQERA_AI_BACKEND_URL",
+    "SEQERA_AUTH_CLI_CLIENT_ID",
+    "SEQERA_AUTH_AUDIENCE",
+];
 
 impl Env {
     #[expect(clippy::disallowed_methods, reason = "the command's one door to the environment")]
     pub(crate) fn of_process() -> Self {
-        Self { read: Box::new(|name| std::env::var_os(name)) }
+        Self { read: Box::new(|name| std::env::var_os(name)), provider: Provider::Platform }
+    }
+
+    /// The same as commands for SciToolkit see it: what is meant for the Platform is not there, and the profile
+    /// is its own unless a flag names another one.
+    pub(crate) fn for_scitoolkit(self) -> Self {
+        let read = self.read;
+        let seen = move |name: &str| match name {
+            "SEQERA_PROFILE" => Some(SCITOOLKIT.into()),
+            _ if OF_PLATFORM.contains(&name) => None,
+            _ => read(name),
+        };
+        Self { read: Box::new(seen), provider: Provider::Scitoolkit }
+    }
+
+    /// Which kind of provider the command is about.
+    pub(crate) fn provider(&self) -> Provider {
+        self.provider
+    }
+
+    /// Variables that hold a token, best first.
+    fn tokens(&self) -> &'static [&'static str] {
+        match self.provider {
+            Provider::Platform => &["SEQERA_ACCESS_TOKEN", "TOWER_ACCESS_TOKEN"],
+            Provider::Scitoolkit => &[SCITOOLKIT_TOKEN],
+        }
     }
 
     #[cfg(test)]
     pub(crate) fn of(variables: &'static [(&'static str, &'static str)]) -> Self {
         let read = |name: &str| Some(variables.iter().find(|(key, _)| *key == name)?.1.into());
-        Self { read: Box::new(read) }
+        Self { read: Box::new(read), provider: Provider::Platform }
     }
 
     fn text(&self, name: &str) -> Option<String> {
@@ -92,16 +131,16 @@ impl Env {
         self.text("SEQERA_PROFILE")
     }
 
-    /// `SEQERA_ACCESS_TOKEN`, else `TOWER_ACCESS_TOKEN`: used as it is, instead of a login.
+    /// `SEQERA_ACCESS_TOKEN`, else `TOWER_ACCESS_TOKEN`: used as it is, instead of a login. For SciToolkit it is
+    /// `SCITOOLKIT_TOKEN`.
     pub(crate) fn token(&self) -> Option<EnvToken> {
-        ["SEQERA_ACCESS_TOKEN", "TOWER_ACCESS_TOKEN"]
-            .into_iter()
-            .find_map(|variable| Some(EnvToken { variable, secret: self.text(variable)? }))
+        let mut names = self.tokens().iter().copied();
+        names.find_map(|variable| Some(EnvToken { variable, secret: self.text(variable)? }))
     }
 
     /// The token variables that are set, also beside each other.
     pub(crate) fn token_variables(&self) -> Vec<&'static str> {
-        let mut names = vec!["SEQERA_ACCESS_TOKEN", "TOWER_ACCESS_TOKEN"];
+        let mut names = self.tokens().to_vec();
         names.retain(|name| self.text(name).is_some());
         names
     }
@@ -246,50 +285,5 @@ impl Env {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn seqera_token_comes_before_tower_token_and_empty_means_unset() {
-        let both = Env::of(&[("SEQERA_ACCESS_TOKEN", "s"), ("TOWER_ACCESS_TOKEN", "t")]);
-        assert_eq!(both.token().map(|token| token.secret), Some("s".into()));
-        assert_eq!(both.token_variables(), ["SEQERA_ACCESS_TOKEN", "TOWER_ACCESS_TOKEN"]);
-        let empty = Env::of(&[("SEQERA_ACCESS_TOKEN", ""), ("TOWER_ACCESS_TOKEN", "t")]);
-        assert_eq!(empty.token().map(|token| token.variable), Some("TOWER_ACCESS_TOKEN"));
-        assert!(Env::of(&[]).token().is_none());
-    }
-
-    #[test]
-    fn debug_of_a_token_shows_the_variable_only() {
-        let token = Env::of(&[("TOWER_ACCESS_TOKEN", "canary")]).token();
-        assert_eq!(format!("{token:?}"), r#"Some(EnvToken("TOWER_ACCESS_TOKEN"))"#);
-    }
-
-    #[test]
-    fn a_number_that_is_none_is_the_callers_mistake_and_names_the_variable() {
-        for bad in ["x", "0", "-1", "65536"] {
-            let env = Env { read: Box::new(move |_| Some(bad.into())) };
-            let failure = env.redirect_port().unwrap_err();
-            assert_eq!(failure.exit, 2);
-            assert!(failure.message.contains("SEQERA_AUTH_REDIRECT_PORT"), "{}", failure.message);
-        }
-        let env = Env::of(&[("SEQERA_AUTH_REDIRECT_PORT", "6001")]);
-        assert_eq!(env.redirect_port().unwrap(), Some(6001));
-    }
-
-    #[test]
-    fn a_browser_is_opened_unless_that_is_switched_off() {
-        for off in ["false", "FALSE", "0", "no", " off "] {
-            let env = Env { read: Box::new(move |_| Some(off.into())) };
-            assert!(!env.browser_auto_open(), "{off}");
-        }
-        assert!(Env::of(&[]).browser_auto_open());
-        assert!(Env::of(&[("SEQERA_BROWSER_AUTO_OPEN", "true")]).browser_auto_open());
-    }
-
-    #[test]
-    fn the_server_address_of_ssh_is_its_third_word() {
-        let env = Env::of(&[("SSH_CONNECTION", "192.0.2.1 5000 198.51.100.7 22")]);
-        assert_eq!(env.ssh_server().as_deref(), Some("198.51.100.7"));
-    }
-}
+#[path = "env/tests.rs"]
+mod tests;

@@ -92,7 +92,7 @@ impl<'a> Follow<'a> {
         if !screen.json {
             surroundings.hints(&page).iter().for_each(|line| screen.tell(line));
         }
-        if surroundings.terminal && self.pasted.is_none() {
+        if surroundings.terminal && !page.nothing_to_paste && self.pasted.is_none() {
             self.pasted = Some((page.profile, paste::lines()));
         }
     }

@@ -3,7 +3,8 @@
 use seqera_client::Token;
 use seqera_client::proto::place::token_sha256;
 
-use crate::env::EnvToken;
+use crate::env::{EnvToken, SCITOOLKIT_TOKEN};
+use crate::provider::SCITOOLKIT;
 
 /// Variables to set, and to remove where the value is `None`.
 pub(crate) type Variables = Vec<(&'static str, Option<String>)>;
@@ -11,10 +12,12 @@ pub(crate) type Variables = Vec<(&'static str, Option<String>)>;
 /// For a token of the agent. What the profile does not say must not come from elsewhere: a token sent to
 /// another account's endpoint would give it away.
 pub(crate) fn of_profile(token: &Token) -> Variables {
+    if token.provider == SCITOOLKIT {
+        return of_scitoolkit(token.secret(), Some(mark(token)));
+    }
     let api_url = (!token.api_url.is_empty()).then(|| token.api_url.clone());
     let workspace = (token.workspace_id != 0).then(|| token.workspace_id.to_string());
-    let mark = format!("{}:{}", token.profile, token_sha256(token.secret()));
-    let mut variables = secrets(token.secret(), Some(mark));
+    let mut variables = secrets(token.secret(), Some(mark(token)));
     variables.extend([
         ("TOWER_API_ENDPOINT", api_url.clone()),
         ("SEQERA_API_ENDPOINT", api_url),
@@ -26,7 +29,19 @@ pub(crate) fn of_profile(token: &Token) -> Variables {
 
 /// For a token that came from the environment: endpoint and workspace came with it.
 pub(crate) fn of_environment(token: &EnvToken) -> Variables {
-    secrets(&token.secret, None)
+    match token.variable {
+        SCITOOLKIT_TOKEN => of_scitoolkit(&token.secret, None),
+        _ => secrets(&token.secret, None),
+    }
+}
+
+fn mark(token: &Token) -> String {
+    format!("{}:{}", token.profile, token_sha256(token.secret()))
+}
+
+/// What is set for the Platform is for other programs, and stays.
+fn of_scitoolkit(secret: &str, mark: Option<String>) -> Variables {
+    vec![(SCITOOLKIT_TOKEN, Some(secret.to_owned())), ("SEQERA_EXEC_TOKEN", mark)]
 }
 
 fn secrets(secret: &str, mark: Option<String>) -> Variables {
@@ -79,6 +94,22 @@ mod tests {
         assert_eq!(value(&full, "TOWER_API_ENDPOINT").as_deref(), Some("https://api"));
         assert_eq!(value(&full, "SEQERA_API_ENDPOINT").as_deref(), Some("https://api"));
         assert_eq!(value(&full, "TOWER_WORKSPACE_ID").as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn a_token_of_scitoolkit_is_kept_from_programs_of_the_platform() {
+        let answer = AccessToken {
+            access_token: "stk_user_a".into(),
+            profile: "scitoolkit".into(),
+            provider: "scitoolkit".into(),
+            api_url: "https://scitoolkit.test/api".into(),
+            ..AccessToken::default()
+        };
+        let names: Vec<_> = of_profile(&Token::from(answer)).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["SCITOOLKIT_TOKEN", "SEQERA_EXEC_TOKEN"]);
+        let given = EnvToken { variable: SCITOOLKIT_TOKEN, secret: "stk_user_a".into() };
+        let pair = ("SCITOOLKIT_TOKEN", Some("stk_user_a".to_owned()));
+        assert_eq!(of_environment(&given)[0], pair);
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Surroundings {
         let mut ways = Vec::new();
         let forwarded = self.ssh_server.as_ref().and_then(|server| forward(&page.redirect_uri, server));
         ways.extend(forwarded.map(|line| format!("run this there first: {line}")));
-        if self.terminal {
+        if self.terminal && !page.nothing_to_paste {
             ways.push("paste the address that it ends on here, and press Enter".to_owned());
         }
         if page.offers_device {

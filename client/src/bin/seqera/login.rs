@@ -16,6 +16,7 @@ use crate::import::Imports;
 use crate::settings::Settings;
 use crate::status::{account_name, object};
 use crate::subject::Named;
+use crate::toolkit_files::ToolkitFiles;
 
 /// More than any access token; the agent's messages end at 64 KiB.
 const TOKEN_MAX: u64 = 48 * 1024;
@@ -41,14 +42,21 @@ pub(crate) fn run(context: &Context, args: Login) -> Result<(), Failure> {
     let token = given_token(context, &args)?;
     context.warn_of_unknown_keys()?;
     let client = Client::new(Options { profile, ..options });
-    context.screen.say("[Login] Starting Seqera CLI authentication...")?;
+    context
+        .screen
+        .say(&format!("[Login] Starting {} CLI authentication...", context.env.provider().label()))?;
+    let toolkit_files = ToolkitFiles::find(context, &client)?;
     let imports = Imports { context, client: &client, settings: &settings };
     if args.import {
         return report_all(context, &imports.take_all()?);
     } else if token.is_none() && !args.force {
-        let taken = imports.offer()?;
+        let taken = match &toolkit_files {
+            Some(files) => files.offer(&settings)?,
+            None => imports.offer()?,
+        };
         if !taken.is_empty() {
-            return report_all(context, &taken);
+            report_all(context, &taken)?;
+            return toolkit_files.map_or(Ok(()), |files| files.consolidate());
         }
     }
     let opens = !args.no_browser && context.env.browser_auto_open() && context.env.has_display();
@@ -59,7 +67,8 @@ pub(crate) fn run(context: &Context, args: Login) -> Result<(), Failure> {
         }
     }));
     let signed_in = signed_in.inspect_err(|failure| explain(context, failure, &settings))?;
-    report(context, &signed_in)
+    report(context, &signed_in)?;
+    toolkit_files.map_or(Ok(()), |files| files.consolidate())
 }
 
 /// The access token to sign in with, if one is given.

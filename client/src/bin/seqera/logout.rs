@@ -13,6 +13,7 @@ use crate::context::{Context, interruptible, wait};
 use crate::failure::Failure;
 use crate::leases;
 use crate::subject::Named;
+use crate::toolkit_files;
 
 pub(crate) fn run(context: &Context, args: &Logout) -> Result<(), Failure> {
     let named = if args.all { Named::default() } else { one_profile(context)? };
@@ -24,19 +25,24 @@ pub(crate) fn run(context: &Context, args: &Logout) -> Result<(), Failure> {
         }
         signed_out => signed_out?,
     };
+    let cleaned = args.clean_legacy.then(|| toolkit_files::clean(&client)).transpose()?;
     if context.screen.json {
         let object = |outcome: &LogoutOutcome| {
             let result = outcome.result().as_str_name().trim_start_matches("RESULT_");
             json!({"profile": outcome.profile, "result": result, "message": phrase(outcome)})
         };
-        context.screen.object(&json!({"profiles": outcomes.iter().map(object).collect::<Vec<_>>()}))?;
+        let mut told = json!({"profiles": outcomes.iter().map(object).collect::<Vec<_>>()});
+        if let Some(cleaned) = &cleaned {
+            told["legacy_removed"] = json!(cleaned.removed);
+        }
+        context.screen.object(&told)?;
     } else if outcomes.is_empty() {
         context.screen.say("nothing was stored")?;
     }
     for variable in context.env.token_variables() {
         context.screen.warn(&format!("{variable} is still set: programs go on using its token"));
     }
-    Ok(())
+    cleaned.map_or(Ok(()), |cleaned| toolkit_files::told(context, &cleaned))
 }
 
 fn sign_out(

@@ -33,7 +33,9 @@ mod manual;
 mod network;
 mod nextflow;
 mod paste;
+mod provider;
 mod qr;
+mod scitoolkit;
 mod screen;
 mod settings;
 mod status;
@@ -41,6 +43,7 @@ mod subject;
 mod terminal;
 mod time;
 mod token;
+mod toolkit_files;
 mod whoami;
 
 use std::process::ExitCode;
@@ -51,13 +54,21 @@ use crate::args::{Cli, Command, Output};
 use crate::context::Context;
 use crate::env::Env;
 use crate::failure::Failure;
+use crate::provider::Provider;
 use crate::screen::Screen;
 
 fn main() -> ExitCode {
     let env = Env::of_process();
+    if scitoolkit::is_called(std::env::args_os().next().as_deref()) {
+        return scitoolkit::main(env);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return unparsed(&error, &env),
+        Err(error) => return unparsed(&error, &env, "seqera"),
+    };
+    let env = match Provider::of(&cli, env.profile().as_deref()) {
+        Provider::Platform => env,
+        Provider::Scitoolkit => env.for_scitoolkit(),
     };
     let context = Context {
         screen: Screen::new(cli.output.map_or(env.wants_json(), |output| output == Output::Json), &env),
@@ -65,13 +76,17 @@ fn main() -> ExitCode {
         profile: cli.profile.filter(|profile| !profile.is_empty()),
         env,
     };
-    match run(&context, cli.command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            context.screen.failure(&failure);
-            ExitCode::from(failure.exit)
-        }
-    }
+    let outcome = run(&context, cli.command);
+    ended(&context, outcome, "seqera")
+}
+
+/// Tells a failure. `called` is the name that the program was called by.
+fn ended(context: &Context, outcome: Result<(), Failure>, called: &str) -> ExitCode {
+    let Err(mut failure) = outcome else { return ExitCode::SUCCESS };
+    failure.hint = failure.hint.map(|hint| context.env.provider().renamed(&hint, called));
+    context.screen.failure(&failure);
+    toolkit_files::mention(context, &failure);
+    ExitCode::from(failure.exit)
 }
 
 fn run(context: &Context, command: Command) -> Result<(), Failure> {
@@ -93,7 +108,7 @@ fn run(context: &Context, command: Command) -> Result<(), Failure> {
 }
 
 /// Help and version, which are no failures, or a wrong use.
-fn unparsed(error: &clap::Error, env: &Env) -> ExitCode {
+fn unparsed(error: &clap::Error, env: &Env, called: &str) -> ExitCode {
     // `args` would end the process at a word that is not Unicode.
     let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let json = words.iter().any(|word| matches!(word.as_str(), "-ojson" | "-o=json" | "--output=json"))
@@ -101,7 +116,8 @@ fn unparsed(error: &clap::Error, env: &Env) -> ExitCode {
     if error.use_stderr() && (json || env.wants_json()) {
         let text = error.render().to_string();
         let message = text.trim_start_matches("error: ").lines().next().unwrap_or_default();
-        Screen::new(true, env).failure(&Failure::usage(message, Some("run 'seqera --help'")));
+        let hint = format!("run '{called} --help'");
+        Screen::new(true, env).failure(&Failure::usage(message, Some(&hint)));
     } else {
         // Nobody can be told that the stream is gone.
         let _ = error.print();

@@ -9,6 +9,7 @@ use seqera_client::proto::v1::ProfileSettings;
 use crate::config::Config;
 use crate::env::Env;
 use crate::network::Network;
+use crate::provider::{Provider, SCITOOLKIT};
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,7 @@ pub(crate) struct Settings {
     pub(crate) api_url: Option<Setting>,
     pub(crate) backend_url: Option<Setting>,
     pub(crate) network: Network,
+    provider: Provider,
 }
 
 impl Settings {
@@ -54,7 +56,9 @@ impl Settings {
     pub(crate) fn resolve(flag_authority: Option<&str>, profile: &str, env: &Env, config: &Config) -> Self {
         let api_url = variable("SEQERA_PLATFORM_API_URL", env.platform_api_url());
         let own = |key| in_file(config, config.of_profile(profile, key));
-        let top = |key| in_file(config, config.text(key));
+        // What stands at the top is of the Platform.
+        let of_platform = env.provider() == Provider::Platform;
+        let top = |key| in_file(config, config.text(key).filter(|_| of_platform));
         let flag =
             flag_authority.map(|url| Setting { text: url.to_owned(), source: Source::Flag("--authority") });
         Self {
@@ -71,7 +75,13 @@ impl Settings {
                 .or(own("backendUrl"))
                 .or(top("backendUrl")),
             network: Network::resolve(profile, env, config),
+            provider: env.provider(),
         }
+    }
+
+    /// Which kind of provider they are for.
+    pub(crate) fn provider(&self) -> Provider {
+        self.provider
     }
 
     /// For the agent.
@@ -86,6 +96,10 @@ impl Settings {
             api_url: text(&self.api_url),
             backend_url: text(&self.backend_url),
             network: Some(self.network.message()),
+            provider: match self.provider {
+                Provider::Platform => String::new(),
+                Provider::Scitoolkit => SCITOOLKIT.to_owned(),
+            },
             ..ProfileSettings::default()
         }
     }

@@ -8,6 +8,7 @@ use crate::args::Check;
 use crate::context::{Context, wait};
 use crate::env::EnvToken;
 use crate::failure::Failure;
+use crate::provider::Provider;
 use crate::screen::table;
 use crate::settings::{Setting, Settings, Source};
 use crate::status::signed_in;
@@ -75,7 +76,12 @@ pub(crate) fn describe_variable(
     context: &Context,
     token: &EnvToken,
 ) -> Result<(Description, Setting), Failure> {
-    let settings = Settings::resolve(None, "", &context.env, &context.config()?);
+    // A Platform's token may be of any profile; at SciToolkit there is one, which has the address.
+    let profile = match context.env.provider() {
+        Provider::Platform => String::new(),
+        Provider::Scitoolkit => context.env.profile().unwrap_or_default(),
+    };
+    let settings = Settings::resolve(None, &profile, &context.env, &context.config()?);
     let client = context.client(Named::default())?;
     let described = wait(async { Ok(client.describe_token(&token.secret, settings.message()).await?) });
     let described = described.map_err(|failure| perhaps_enterprise(failure, &settings))?;
@@ -85,7 +91,7 @@ pub(crate) fn describe_variable(
 
 /// A token of an Enterprise host is refused by Cloud, which is asked where nobody names the host.
 pub(crate) fn perhaps_enterprise(failure: Failure, settings: &Settings) -> Failure {
-    if settings.authority.is_some() || failure.exit != 3 {
+    if settings.authority.is_some() || failure.exit != 3 || settings.provider() != Provider::Platform {
         return failure;
     }
     let hint = "is it of an Enterprise host? Then set SEQERA_AUTH_DOMAIN to https://<host>/api";

@@ -1,0 +1,40 @@
+//! Token files of SciToolkit's other programs.
+
+use std::time::Duration;
+
+use seqera_agent_proto::methods::tokenfiles;
+use seqera_agent_proto::v1;
+
+use super::Client;
+use crate::Error;
+use crate::route::Call;
+
+/// A prompt of the keychain may stay open for 60 s, and before that SciToolkit is asked.
+const TAKE: Duration = Duration::from_secs(90);
+
+impl Client {
+    /// What is in `~/.scitoolkit`. No secret is in the answer.
+    ///
+    /// # Errors
+    /// As [`Client::token`].
+    pub async fn find_token_files(&self) -> Result<Vec<v1::TokenFile>, Error> {
+        Ok(self.ask(tokenfiles::FIND, v1::FindTokenFilesRequest {}).await?.files)
+    }
+
+    /// Signs in with the per-user token that another program has left.
+    ///
+    /// # Errors
+    /// As [`Client::token`]; `BAD_REQUEST` where there is none.
+    pub async fn take_token_file(&self, settings: v1::ProfileSettings) -> Result<v1::SessionStatus, Error> {
+        let message = v1::TakeTokenFileRequest { profile: self.profile(), settings: Some(settings) };
+        self.route.ask(Call::within(TAKE), tokenfiles::TAKE, message).await
+    }
+
+    /// Removes the files of per-toolkit tokens.
+    ///
+    /// # Errors
+    /// As [`Client::token`]; what could not be removed is in the answer.
+    pub async fn clean_token_files(&self) -> Result<v1::CleanTokenFilesResponse, Error> {
+        self.ask(tokenfiles::CLEAN, v1::CleanTokenFilesRequest {}).await
+    }
+}
