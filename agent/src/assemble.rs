@@ -121,6 +121,10 @@ impl Host for Process {
         }
     }
 
+    fn met(&self) -> Vec<String> {
+        self.wiring.config.met.clone()
+    }
+
     fn reload(&self) -> Vec<String> {
         self.reread()
     }

@@ -132,7 +132,8 @@ pub fn home() -> Option<PathBuf> {
 }
 
 /// Variables that a background process of this user must not inherit: tokens, what a service manager told its
-/// own child, and certificate authorities, which come with a login and would else depend on who was first.
+/// own child, proxies, whose addresses may hold passwords, and certificate authorities: both come with a login,
+/// and would else depend on who was first.
 pub fn not_inherited() -> Vec<OsString> {
     const MANAGER: [&str; 5] =
         ["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "JOURNAL_STREAM"];

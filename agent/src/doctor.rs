@@ -36,6 +36,8 @@ pub struct Doctor {
     pub providers: Arc<Providers>,
     /// What the agent says of itself.
     pub info: InfoResponse,
+    /// Those of its problems that are its surroundings': log, lock, core dumps.
+    pub met: Vec<String>,
 }
 
 impl Doctor {
@@ -53,9 +55,15 @@ impl Doctor {
     }
 
     async fn look(self, asked: DiagnoseRequest, report: &Report) {
-        let Self { registry, providers, info } = self;
+        let Self { registry, providers, info, met } = self;
         disk::examine(&info, &registry.shared, report).await;
-        files::examine(&info.problems, &registry.shared, asked.repair, report).await;
+        let configured: Vec<_> = info.problems.into_iter().filter(|what| !met.contains(what)).collect();
+        for what in met {
+            report
+                .tell(warning("surroundings", what, "the agent works in spite of it; mend it when you can"))
+                .await;
+        }
+        files::examine(&configured, &registry.shared, asked.repair, report).await;
         stores::examine(&registry, asked.repair, report).await;
         ways::examine(&registry, &providers, &asked, report).await;
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seqera_agent_proto::v1::Check;
+use seqera_agent_proto::v1::check::Verdict;
 
 use super::{Report, of, ok, problem, skipped, warning};
 use crate::profile::ProfileName;
@@ -23,8 +24,14 @@ pub(super) async fn examine(registry: &Arc<Registry>, repair: bool, report: &Rep
         StoreChoice::Auto => vec![StoreKind::Keychain, StoreKind::File],
         chosen => chosen.only().into_iter().collect(),
     };
+    let mut used = shared.ladder.current_kind();
     for kind in rungs {
-        report.tell(rung(kind, shared).await).await;
+        let check = rung(kind, kind == used, shared).await;
+        // The next rung is the one that is used then.
+        if kind == used && check.verdict() == Verdict::Skipped {
+            used = StoreKind::File;
+        }
+        report.tell(check).await;
     }
     let recorded = shared.state.snapshot();
     let mut names: BTreeSet<ProfileName> = recorded.profiles.keys().cloned().collect();
@@ -37,12 +44,12 @@ pub(super) async fn examine(registry: &Arc<Registry>, repair: bool, report: &Rep
 }
 
 /// One store, by asking what it holds.
-async fn rung(kind: StoreKind, shared: &Shared) -> Check {
+async fn rung(kind: StoreKind, is_used: bool, shared: &Shared) -> Check {
     let name = kind.as_str();
     let begun = shared.now();
     let answer = shared.ladder.list(kind).await;
     let took = shared.now().since(begun);
-    let used = if kind == shared.ladder.current_kind() { "in use" } else { "not in use" };
+    let used = if is_used { "in use" } else { "not in use" };
     match answer {
         Ok(_) if kind == StoreKind::Memory => {
             let remedy = "sessions end with the agent; choose 'auto' to keep them";
@@ -55,10 +62,8 @@ async fn rung(kind: StoreKind, shared: &Shared) -> Check {
         ),
         Ok(_) => ok(name, format!("{used}, answered in {} ms", took.as_millis())),
         Err(StoreError::Locked(why)) => warning(name, format!("{used}, locked: {why}"), UNLOCK),
-        Err(StoreError::Unavailable(why))
-            if used == "not in use" || shared.ladder.choice() == StoreChoice::Auto =>
-        {
-            skipped(name, format!("not there: {why}"))
+        Err(StoreError::Unavailable(why)) if shared.ladder.choice() == StoreChoice::Auto => {
+            skipped(name, why)
         }
         Err(error) => problem(name, error.to_string(), "choose another one with SEQERA_CREDENTIAL_STORE"),
     }

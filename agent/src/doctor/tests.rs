@@ -11,7 +11,12 @@ use crate::store::StoreError;
 async fn examined(agent: &Agent, repair: bool) -> Vec<Check> {
     let clock = Arc::new(SystemClock::new(WallOffset::default()));
     let providers = Arc::new(Providers::new(Http::new(clock.clone(), Limits::default()), clock));
-    let doctor = Doctor { registry: Arc::clone(&agent.registry), providers, info: InfoResponse::default() };
+    let met = vec!["the lock lies beside the socket".to_owned()];
+    let info = InfoResponse {
+        problems: [met.clone(), vec!["config.json:1:1".into()]].concat(),
+        ..Default::default()
+    };
+    let doctor = Doctor { registry: Arc::clone(&agent.registry), providers, info, met };
     let settings = Some(seqera_agent_proto::v1::ProfileSettings {
         // Nobody listens there.
         authority: "http://127.0.0.1:1/api".into(),
@@ -87,4 +92,13 @@ async fn a_token_of_the_older_cli_and_an_open_file_are_told_and_never_quoted() {
     let open = found(&checks, "private files", "");
     assert_eq!(open.remedy, format!("chmod 600 {}", old.display()));
     assert!(!format!("{checks:?}").contains("canary-canary"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_configuration_says_wrongly_is_a_problem_and_what_surrounds_the_agent_a_warning() {
+    let agent = Agent::signed_in().await;
+    let checks = examined(&agent, false).await;
+    assert_eq!(found(&checks, "surroundings", "").verdict(), Verdict::Warning);
+    let configuration = found(&checks, "configuration", "");
+    assert_eq!((configuration.verdict(), configuration.text.as_str()), (Verdict::Problem, "config.json:1:1"));
 }

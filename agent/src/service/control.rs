@@ -20,6 +20,8 @@ use crate::registry::Registry;
 pub trait Host: Send + Sync {
     /// Version, pid, folders, socket; sessions and problems of the state are added by the service.
     fn info(&self) -> InfoResponse;
+    /// What is not as it should be around the process, in words for the user; part of the problems of `info`.
+    fn met(&self) -> Vec<String>;
     /// Reads the configuration again; its problems come back.
     fn reload(&self) -> Vec<String>;
     /// Begins to stop.
@@ -57,6 +59,7 @@ impl control_server::Control for Control {
             registry: Arc::clone(&self.registry),
             providers: Arc::clone(&self.providers),
             info: self.host.info(),
+            met: self.host.met(),
         };
         Ok(Response::new(Box::pin(doctor.examine(request.into_inner()).map(Ok))))
     }

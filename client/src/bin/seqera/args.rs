@@ -81,6 +81,10 @@ pub(crate) enum Command {
 ///
 /// While it waits for a browser it takes the address that a browser on another machine ended on: paste it and
 /// press Enter. With `-o json` the address, or the code, comes as one JSON object a line on standard error.
+///
+/// Proxy and private certificate authorities are those of HTTPS_PROXY, NO_PROXY and NODE_EXTRA_CA_CERTS or
+/// SSL_CERT_FILE, or `proxy`, `noProxy` and `caFile` of config.json, which beats the variables. They stay with the
+/// profile.
 #[derive(Default, Args)]
 #[command(after_help = "\
 Examples:
