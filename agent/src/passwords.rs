@@ -72,3 +72,7 @@ impl Passwords for ProxyPasswords {
         self.known(network)
     }
 }
+
+#[cfg(test)]
+#[path = "passwords_tests.rs"]
+mod tests;
