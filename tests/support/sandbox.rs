@@ -124,6 +124,14 @@ impl Sandbox {
         assert!(reply.status < 300, "the sandbox keeps the sessions: {reply:?}");
     }
 
+    /// Takes an organisation from somebody, or one workspace of it.
+    #[track_caller]
+    pub fn leave(&self, user: &str, organization: &str, workspace: Option<&str>) {
+        let what = json!({"user": user, "organization": organization, "workspace": workspace});
+        let reply = http::post_json(&self.control("leave"), &what);
+        assert!(reply.status < 300, "{user} is not in it: {reply:?}");
+    }
+
     /// A new personal access token.
     #[track_caller]
     pub fn personal_token(&self, user: &str) -> String {

@@ -212,6 +212,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/clock", post(control::advance))
         .route("/tokens", post(control::create_token))
         .route("/scitoolkit", post(scitoolkit::make))
+        .route("/leave", post(control::leave))
         .route("/ephemeral", post(ephemeral::create));
     let web = Router::new()
         .route("/login/email", post(sign_in::send_link))

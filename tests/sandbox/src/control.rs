@@ -11,6 +11,7 @@
 //! | `POST /clock` | `{"advance": 3600}` | lets so many seconds pass at once |
 //! | `POST /tokens` | `{"user": "ada", "name": "ci"}` | makes a personal access token |
 //! | `POST /scitoolkit` | `{"user": "ada", "prefix": "stk_user_", "expires_in": 60}` | makes a SciToolkit token |
+//! | `POST /leave` | `{"user": "ada", "organization": "sandbox-genomics"}` | ends a membership; `workspace` beside it: only that |
 //! | `POST /ephemeral` | any JSON | keeps it behind an ephemeral address, as the launch of a run does |
 //!
 //! What is misspelt is refused with 422, or 400 for a fault, so that no test passes for want of its fault.
@@ -122,6 +123,22 @@ pub(crate) struct Advance {
 pub(crate) async fn advance(State(app): State<Arc<App>>, Json(by): Json<Advance>) -> StatusCode {
     app.clock.advance(by.advance);
     StatusCode::NO_CONTENT
+}
+
+/// What somebody loses: an organisation, or one workspace of it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Leave {
+    user: String,
+    organization: String,
+    #[serde(default)]
+    workspace: Option<String>,
+}
+
+pub(crate) async fn leave(State(app): State<Arc<App>>, Json(what): Json<Leave>) -> StatusCode {
+    let Leave { user, organization, workspace } = what;
+    let left = app.people.leave(&user, &organization, workspace.as_deref());
+    if left.is_some() { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }
 
 /// Whose personal access token to make. Without a name it gets one that is free.

@@ -34,6 +34,22 @@ impl People {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Takes an organisation from somebody, or one workspace of it. `None`: there is no such thing.
+    pub(crate) fn leave(&self, name: &str, organization: &str, workspace: Option<&str>) -> Option<()> {
+        let mut people = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let user = Arc::make_mut(people.iter_mut().find(|user| user.is_called(name))?);
+        let index = user.organizations.iter().position(|of| of.name == organization)?;
+        match workspace {
+            None => drop(user.organizations.remove(index)),
+            Some(name) => {
+                let workspaces = &mut user.organizations[index].workspaces;
+                let index = workspaces.iter().position(|one| one.name == name)?;
+                workspaces.remove(index);
+            }
+        }
+        Some(())
+    }
+
     /// The user of this address. At the first sign-in there is none yet, and one is made.
     pub(crate) fn admit(&self, identity: &Identity) -> Arc<User> {
         let mut people = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -76,6 +92,19 @@ mod tests {
 
     fn of(email: &str) -> Identity {
         Identity { email: email.into(), name: Some("Alan Sandbox-Turing".into()) }
+    }
+
+    #[test]
+    fn somebody_leaves_a_workspace_an_organisation_and_nothing_else() {
+        let people = People::new(&residents());
+        assert_eq!(people.leave("ada", "sandbox-genomics", Some("showcase")), Some(()));
+        assert_eq!(people.leave("ada", "sandbox-proteomics", None), Some(()));
+        assert_eq!(people.leave("ada", "sandbox-proteomics", None), None);
+        assert_eq!(people.leave("ada", "sandbox-genomics", Some("showcase")), None);
+        let ada = people.named("ada").unwrap();
+        let [genomics] = ada.organizations.as_slice() else { panic!("{ada:?}") };
+        assert_eq!(genomics.workspaces.iter().map(|one| &*one.name).collect::<Vec<_>>(), ["research"]);
+        assert_eq!(people.named("grace").unwrap().organizations[0].workspaces.len(), 2);
     }
 
     #[test]
