@@ -169,14 +169,19 @@ fn is_of(workspace: &Workspace, organization: Option<&Organization>) -> bool {
 pub fn left(workspace: Option<&Workspace>, organization: Option<&Organization>) -> Option<String> {
     let gone = workspace.filter(|one| !is_of(one, organization))?;
     let (name, theirs) = (&gone.name, &gone.organization.name);
-    Some(format!("workspace {name} is of organization {theirs}: none is chosen now"))
+    Some(format!("workspace {name} of {theirs} is no longer chosen"))
 }
 
 /// That the Platform does not list what was chosen.
 pub fn vanished<T: Named>(chosen: Option<&T>, all: &[T]) -> Option<String> {
     let gone = chosen.filter(|chosen| all.iter().all(|one| one.id() != chosen.id()))?;
-    let (word, label, command) = (T::WORD, gone.label(), T::COMMAND);
-    Some(format!("{word} {label} is not among yours any more; 'seqera {command} switch' chooses another"))
+    Some(format!("{} {} is not among yours any more", T::WORD, gone.label()))
+}
+
+/// The same, where it stays chosen.
+fn kept<T: Named>(chosen: Option<&T>, all: &[T]) -> Option<String> {
+    let command = T::COMMAND;
+    vanished(chosen, all).map(|gone| format!("{gone}; 'seqera {command} switch' chooses another"))
 }
 
 /// What a login leaves chosen.
@@ -214,7 +219,7 @@ pub fn at_login(memberships: Option<&Memberships>, wanted: Option<&str>, former:
     chosen.notes.extend(left(former.workspace.as_ref(), chosen.organization.as_ref()));
     chosen.workspace = former.workspace.filter(|one| is_of(one, chosen.organization.as_ref()));
     if let Some(workspaces) = memberships.and_then(|belongs| belongs.workspaces.as_ref()) {
-        chosen.notes.extend(vanished(chosen.workspace.as_ref(), workspaces));
+        chosen.notes.extend(kept(chosen.workspace.as_ref(), workspaces));
         chosen.workspace = chosen.workspace.map(|old| current(old, workspaces));
     }
     chosen
@@ -223,7 +228,7 @@ pub fn at_login(memberships: Option<&Memberships>, wanted: Option<&str>, former:
 impl AtLogin {
     /// Nobody asks for an organisation now: the earlier one stays, and the first is taken where there is none.
     fn review(&mut self, organizations: &[Organization]) {
-        self.notes.extend(vanished(self.organization.as_ref(), organizations));
+        self.notes.extend(kept(self.organization.as_ref(), organizations));
         let listed = |old: &Organization| organizations.iter().any(|one| one.id == old.id);
         self.organization = match self.organization.take() {
             Some(old) if self.organization_is_chosen || listed(&old) => Some(current(old, organizations)),

@@ -77,7 +77,7 @@ fn another_organisation_ends_the_choice_of_a_workspace_that_is_not_in_it() {
     Choice::Organization(Some(lab.clone())).apply(&mut chosen);
     assert!(chosen.workspace.is_some() && chosen.organization_is_chosen);
     assert_eq!(left(chosen.workspace.as_ref(), Some(&lab)), None);
-    assert!(left(chosen.workspace.as_ref(), Some(&clinic)).unwrap().contains("rna is of organization lab"));
+    assert!(left(chosen.workspace.as_ref(), Some(&clinic)).unwrap().contains("rna of lab is no longer"));
     Choice::Organization(Some(clinic)).apply(&mut chosen);
     assert_eq!((chosen.workspace.clone(), chosen.organization.clone().unwrap().id), (None, 8));
     Choice::Workspace(Some(workspace(70, "rna", &lab))).apply(&mut chosen);
@@ -135,5 +135,5 @@ fn a_workspace_outlives_a_login_in_its_organisation_and_its_end_is_said() {
     assert!(gone.notes[0].contains("lab/old name (71) is not among yours"), "{:?}", gone.notes);
     let moved = at_login(Some(&belongs), Some("clinic"), Some(&former(70)));
     assert_eq!(moved.workspace, None);
-    assert!(moved.notes[0].contains("none is chosen now"), "{:?}", moved.notes);
+    assert!(moved.notes[0].contains("no longer chosen"), "{:?}", moved.notes);
 }

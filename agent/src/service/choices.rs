@@ -137,8 +137,10 @@ impl Sessions {
         let Chooser { name, generation, .. } = chooser;
         let worker = self.registry.worker(&name)?;
         worker.choose(choice, generation).await?;
-        let status = status(&self.registry, &name, &worker.view());
-        Ok(ChooseResponse { status: Some(status), notes })
+        let view = worker.view();
+        let status = status(&self.registry, &name, &view);
+        let workspace = view.record.workspace.as_ref().map(convert::workspace);
+        Ok(ChooseResponse { status: Some(status), notes, workspace })
     }
 
     /// The Platform's answer about an account, and the profile that it belongs to.
@@ -194,6 +196,10 @@ fn untold(profile: &Profile, error: &PlatformError) -> AgentError {
             let message = format!("there is no Platform API at {api}, so no organizations and workspaces");
             let hint = "where the API is elsewhere, set SEQERA_PLATFORM_API_URL to it and sign in again";
             AgentError::new(Kind::Misconfigured, message, hint)
+        }
+        PlatformError::Unreachable(why) => {
+            let message = format!("{} could not be asked: {why}", profile.api());
+            AgentError::new(Kind::Unreachable, message, "nothing was changed; try again later")
         }
         other => describe::failure(profile, other),
     }
