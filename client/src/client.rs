@@ -16,6 +16,7 @@ use seqera_agent_proto::v1::{self, describe_request::Subject, logout_request::Ta
 use crate::route::{Call, Route};
 use crate::{Error, Events, Options, Token, Watch, connect};
 
+mod choices;
 mod imports;
 mod token_files;
 

@@ -36,7 +36,10 @@ cases! {
     logout
     logs
     objects
+    org
+    profile
     providers
     status
     token
+    workspace
 }

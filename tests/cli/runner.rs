@@ -10,8 +10,9 @@
 //!
 //! All commands of a page share the home and a sandbox, whose authority is `$SANDBOX`. `@login PROFILE USER`
 //! plays a browser login, `@fault JSON` scripts the sandbox, `@well` ends all faults and `@expire` all sessions
-//! there. `@object COMMAND` holds what a command prints against its schema (`schemas.rs`) and shows nothing. What
-//! differs from run to run is shown in angle brackets (`normal.rs`). With `SEQERA_UPDATE_CASES=1` the pages are written anew from what happens:
+//! there, `@leave USER ORGANIZATION[/WORKSPACE]` ends a membership. `@object COMMAND` holds what a command prints
+//! against its schema (`schemas.rs`) and shows nothing. What differs from run to run is shown in angle brackets
+//! (`normal.rs`). With `SEQERA_UPDATE_CASES=1` the pages are written anew from what happens:
 //! read the difference before you commit it.
 
 use std::path::PathBuf;
@@ -106,6 +107,7 @@ impl Stage {
             "@fault" => {
                 self.sandbox.fault(serde_json::from_str(rest).unwrap_or_else(|e| panic!("{rest}: {e}")))
             }
+            "@leave" => self.leave(rest),
             "@well" => self.sandbox.clear_faults(),
             "@expire" => self.sandbox.end_sessions(),
             _ => {
@@ -115,6 +117,12 @@ impl Stage {
             }
         }
         String::new()
+    }
+
+    fn leave(&self, rest: &str) {
+        let (user, what) = rest.split_once(' ').unwrap_or_else(|| panic!("@leave USER WHAT, not {rest}"));
+        let (organization, workspace) = what.split_once('/').unzip();
+        self.sandbox.leave(user, organization.unwrap_or(what), workspace);
     }
 
     fn login(&self, rest: &str) -> Run {

@@ -3,6 +3,7 @@
 mod ai;
 mod callback;
 mod canary;
+mod choices;
 mod clocks;
 mod crash;
 mod device;

@@ -10,7 +10,10 @@ use crate::doctor::Doctor;
 use crate::leases::Leases;
 use crate::logs::Logs;
 use crate::provider::Provider;
+use crate::org::Org;
+use crate::profile::Profile;
 use crate::time::parse_length;
+use crate::workspace::Workspace;
 
 /// Signs in to Seqera and hands out access tokens.
 ///
@@ -69,6 +72,9 @@ pub(crate) enum Command {
     Skill(crate::ai::Elsewhere),
     #[command(hide = true)]
     Update(crate::ai::Elsewhere),
+    Org(Org),
+    Workspace(Workspace),
+    Profile(Profile),
     /// Control the background agent
     #[command(subcommand, after_help = "Example: seqera agent status")]
     Agent(Agent),
@@ -91,6 +97,7 @@ Examples:
   seqera login
   seqera login --profile work --authority https://seqera.example.com/api
   seqera login --device
+  seqera login --organization genomics
   seqera login --with-token < token.txt
   seqera login --provider scitoolkit
   seqera login --import")]
@@ -116,6 +123,9 @@ pub(crate) struct Login {
     /// Take over what the earlier CLI and Nextflow have left, without asking
     #[arg(long, conflicts_with_all = ["token", "with_token", "device"])]
     pub(crate) import: bool,
+    /// Choose this organization; without it the choice of before is kept, else the first is taken
+    #[arg(long, value_name = "NAME|ID")]
+    pub(crate) organization: Option<String>,
     /// Sign in again although a session exists
     #[arg(long)]
     pub(crate) force: bool,

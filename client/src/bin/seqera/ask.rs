@@ -10,6 +10,9 @@ use crate::terminal;
 /// How often a mistyped answer may be given again.
 const TRIES: usize = 3;
 
+/// More names in a line help nobody.
+const NAMED: usize = 8;
+
 /// True where a question would reach a person.
 pub(crate) fn possible(context: &Context) -> bool {
     !context.screen.json && terminal::readable() && terminal::shows_questions()
@@ -50,6 +53,15 @@ pub(crate) fn choose(
     let keys = preset.map(|index| format!(" [{}]", index + 1)).unwrap_or_default();
     let again = format!("please answer with a number from 1 to {}, or with a name", choices.len());
     ask(context, &format!("{question}{keys}: "), &again, |line| chosen(line, choices, preset)).map(Some)
+}
+
+/// The choices in a line, for whoever cannot be asked.
+pub(crate) fn named(choices: &[String]) -> String {
+    let shown = choices.get(..NAMED).unwrap_or(choices).join(", ");
+    match choices.len().saturating_sub(NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 fn ask<T>(
@@ -112,6 +124,13 @@ mod tests {
         assert_eq!((affirmed("", true), affirmed("", false)), (Some(true), Some(false)));
         assert_eq!((affirmed("Y", false), affirmed("No", true)), (Some(true), Some(false)));
         assert_eq!(affirmed("maybe", true), None);
+    }
+
+    #[test]
+    fn a_line_names_some_choices_and_counts_the_others() {
+        let choices: Vec<_> = (1..=10).map(|number| number.to_string()).collect();
+        assert_eq!(named(&choices[..2]), "1, 2");
+        assert_eq!(named(&choices), "1, 2, 3, 4, 5, 6, 7, 8 and 2 more");
     }
 
     #[test]

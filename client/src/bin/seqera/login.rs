@@ -13,6 +13,7 @@ use crate::context::{Context, interruptible, wait};
 use crate::failure::Failure;
 use crate::follow::Follow;
 use crate::import::Imports;
+use crate::org;
 use crate::settings::Settings;
 use crate::status::{account_name, object};
 use crate::subject::Named;
@@ -37,7 +38,7 @@ pub(crate) fn run(context: &Context, args: Login) -> Result<(), Failure> {
         timeout_ms: context.env.callback_timeout_ms()?.unwrap_or_default(),
         force: args.force,
         method: method.into(),
-        ..LoginRequest::default()
+        organization: args.organization.clone().unwrap_or_default(),
     };
     let token = given_token(context, &args)?;
     context.warn_of_unknown_keys()?;
@@ -62,11 +63,12 @@ pub(crate) fn run(context: &Context, args: Login) -> Result<(), Failure> {
     let opens = !args.no_browser && context.env.browser_auto_open() && context.env.has_display();
     let signed_in = wait(interruptible("the login", async {
         match token {
-            Some(token) => import(&client, &settings, &token).await,
+            Some(token) => import(&client, &settings, &token, &request.organization).await,
             None => Follow::new(context, &client, opens).run(request).await,
         }
     }));
     let signed_in = signed_in.inspect_err(|failure| explain(context, failure, &settings))?;
+    let signed_in = org::after_login(context, args.organization.as_deref(), signed_in)?;
     report(context, &signed_in)?;
     toolkit_files.map_or(Ok(()), |files| files.consolidate())
 }
@@ -99,8 +101,13 @@ fn first_line(input: impl BufRead) -> Result<String, Failure> {
     Ok(line)
 }
 
-async fn import(client: &Client, settings: &Settings, token: &str) -> Result<SignedIn, Failure> {
-    let status = client.import_token(settings.message(), token, "").await?;
+async fn import(
+    client: &Client,
+    settings: &Settings,
+    token: &str,
+    organization: &str,
+) -> Result<SignedIn, Failure> {
+    let status = client.import_token(settings.message(), token, organization).await?;
     Ok(SignedIn { notes: status.notes.clone(), status: Some(status), already: false })
 }
 

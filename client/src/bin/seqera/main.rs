@@ -10,6 +10,7 @@ mod ask;
 mod backend;
 mod browser;
 mod completions;
+mod choices;
 mod config;
 mod context;
 mod device;
@@ -25,6 +26,7 @@ mod import;
 mod info;
 mod layout;
 mod leases;
+mod listing;
 mod login;
 mod logout;
 mod logs;
@@ -32,8 +34,10 @@ mod logs;
 mod manual;
 mod network;
 mod nextflow;
+mod org;
 mod paste;
 mod provider;
+mod profile;
 mod qr;
 mod scitoolkit;
 mod screen;
@@ -45,6 +49,7 @@ mod time;
 mod token;
 mod toolkit_files;
 mod whoami;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -101,6 +106,9 @@ fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Info => info::run(context),
         Command::Skill(args) => ai::elsewhere(context, "skill", &args),
         Command::Update(args) => ai::elsewhere(context, "update", &args),
+        Command::Org(args) => org::run(context, args),
+        Command::Workspace(args) => workspace::run(context, args),
+        Command::Profile(args) => profile::run(context, args),
         Command::Agent(command) => agent::run(context, command),
         Command::Completions(args) => completions::run(args),
         Command::Complete(args) => completions::complete(context, &args),
