@@ -9,9 +9,9 @@ use crate::completions::{Complete, Completions};
 use crate::doctor::Doctor;
 use crate::leases::Leases;
 use crate::logs::Logs;
-use crate::provider::Provider;
 use crate::org::Org;
 use crate::profile::Profile;
+use crate::provider::Provider;
 use crate::time::parse_length;
 use crate::workspace::Workspace;
 

@@ -158,13 +158,15 @@ fn show(context: &Context, name: Option<String>) -> Result<(), Failure> {
     let wanted = Settings::resolve(None, &status.profile, &context.env, &context.config()?);
     let values = values(&status, &wanted);
     if context.screen.json {
-        let mut shown = object(&status);
         let entry = |value: &Shown| {
             let set = (!value.text.is_empty()).then_some(value);
             let (text, source) = (set.map(|set| &set.text), set.map(|set| &set.source));
             (value.key.to_owned(), json!({"value": text, "source": source}))
         };
-        shown["settings"] = values.iter().map(entry).collect::<serde_json::Map<_, _>>().into();
+        let settings: serde_json::Map<_, _> = values.iter().map(entry).collect();
+        let notes: Vec<_> = values.iter().filter_map(|value| value.next.as_ref()).collect();
+        let state = &object(&status)["state"];
+        let shown = json!({"profile": status.profile, "state": state, "settings": settings, "notes": notes});
         return context.screen.object(&shown);
     }
     let mut rows = vec![("Profile", status.profile.clone()), ("State", state(&status).to_owned())];
