@@ -18,13 +18,12 @@ use crate::issuer::{
     Answer, Callback, CallbackRequest, Check, DeviceFlow, Flow, Granted, Issuer, Issuers, Landing, Page,
     Poll, Renewal, Renewed, Revocable, Revocation,
 };
-use crate::leases::{self, Leases, TokenSource};
+use crate::leases::TokenSource;
 use crate::login::Logins;
-use crate::outside::{OneMint, Outside};
+use crate::outside::Outside;
 use crate::passwords::ProxyPasswords;
 use crate::pending::Pending;
 use crate::profile::{Profile, ProfileName};
-use crate::program::Programs;
 use crate::registry::Registry;
 use crate::shared::Shared;
 use crate::state::State;
@@ -194,17 +193,9 @@ impl Agent {
         let ladder = Arc::new(Ladder::new(choice, vec![keychain, store.clone(), memory]));
         let state = State::open_inline(places.places());
         let passwords = Arc::new(ProxyPasswords::new(state.clone(), Arc::clone(&ladder)));
-        let leases = Leases::new(leases::Parts {
-            state: state.clone(),
-            ladder: Arc::clone(&ladder),
-            clock: Arc::clone(&time),
-            passwords: Arc::clone(&passwords),
-            mints: Arc::new(OneMint(Arc::clone(&provider.outside))),
-            programs: Arc::clone(&provider.outside) as Arc<dyn Programs>,
-            host: places.places().host_id.clone(),
-            owner: ("ada".into(), "login1".into()),
-            crash: |_| {},
-        });
+        let host = places.places().host_id.clone();
+        let outside = Arc::clone(&provider.outside);
+        let leases = outside.leases(host, &state, &ladder, &passwords, &time);
         let shared = Arc::new(Shared {
             places: places.places().clone(),
             clock: Arc::clone(&time),

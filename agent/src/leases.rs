@@ -7,28 +7,23 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use secrecy::SecretString;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-use crate::clock::{Clock, Moment};
-use crate::error::{AgentError, Kind as ErrorKind};
-use crate::lease::{Ends, Lease, id, token_name};
+use crate::clock::Clock;
+use crate::error::AgentError;
+use crate::lease::Lease;
 use crate::lease_life::Life;
-use crate::mint::{MintError, Minted, Mints};
+use crate::lease_making::{Leased, Order};
+use crate::mint::Mints;
 use crate::passwords::ProxyPasswords;
-use crate::platform::PlatformError;
 use crate::profile::ProfileName;
 use crate::program::Programs;
-use crate::shared::unix;
-use crate::state::{Record, State, StateError};
+use crate::state::{State, StateError};
+use crate::store::Ladder;
 use crate::store::lane::lock;
-use crate::store::{Ladder, Patience, Stored};
-use crate::token::{AccessToken, Kind};
+use crate::token::AccessToken;
 use crate::view::Served;
-
-/// Names that are tried before a Platform that has them all is believed.
-const NAMES: usize = 3;
 
 /// What the leases work with.
 pub struct Parts {
@@ -58,31 +53,6 @@ pub struct Parts {
 pub trait TokenSource: Send + Sync {
     /// A token of the profile's session, as any caller would get it.
     async fn access(&self, profile: &ProfileName) -> Result<Served, AgentError>;
-}
-
-/// What a caller wants.
-pub struct Order {
-    /// Whose session makes the token.
-    pub profile: ProfileName,
-    /// That session.
-    pub record: Arc<Record>,
-    /// Its token.
-    pub by: AccessToken,
-    /// What ends the lease.
-    pub ends: Ends,
-    /// What the person calls the program.
-    pub program: String,
-}
-
-/// A lease that was made.
-#[derive(Debug)]
-pub struct Leased {
-    /// Eight hexadecimal digits.
-    pub id: String,
-    /// As recorded.
-    pub lease: Lease,
-    /// The token.
-    pub token: AccessToken,
 }
 
 /// All leases of this host and configuration folder.
@@ -125,107 +95,6 @@ impl Leases {
             leases.making.send_modify(|making| *making -= 1);
         });
         answer.await.unwrap_or_else(|_| Err(AgentError::internal("a lease could not be made")))
-    }
-
-    async fn make(
-        self: &Arc<Self>,
-        order: &Order,
-        access: &Arc<dyn TokenSource>,
-    ) -> Result<Leased, AgentError> {
-        let mint = self.parts.mints.mint(&order.record.profile);
-        for _ in 0..NAMES {
-            let (id, lease) = self.draft(order)?;
-            self.write_down(&id, &lease).await?;
-            (self.parts.crash)("lease-recorded");
-            match mint.create(&order.by, &lease.name).await {
-                Ok(minted) => return self.keep(id, minted, access).await,
-                Err(MintError::NameTaken) => self.forget(&id).await,
-                Err(MintError::Refused(why)) => {
-                    self.forget(&id).await;
-                    return Err(refused(order, &why));
-                }
-                Err(MintError::Unknown(why)) => {
-                    // Its task looks for the name, and deletes what it finds.
-                    let _ = self.change(&id, |lease| lease.ending = true).await;
-                    self.begin(&id, access);
-                    return Err(unanswered(order, &why));
-                }
-            }
-        }
-        Err(refused(
-            order,
-            &PlatformError::Misconfigured("it has tokens of every name that was tried".into()),
-        ))
-    }
-
-    fn draft(&self, order: &Order) -> Result<(String, Lease), AgentError> {
-        let id = id(getrandom::u32().map_err(AgentError::internal)?);
-        let now = self.parts.clock.now();
-        let (user, host) = &self.parts.owner;
-        let account = order.record.account.as_ref();
-        let lease = Lease {
-            name: token_name(user, host, &minute(now), &id),
-            profile: order.profile.clone(),
-            settings: order.record.profile.clone(),
-            subject: account.map(|account| account.subject.clone()).unwrap_or_default(),
-            host: self.parts.host.clone(),
-            program: order.program.clone(),
-            ends: order.ends.clone(),
-            created_at: unix(now),
-            token_id: None,
-            store: None,
-            ending: false,
-            other: serde_json::Map::new(),
-        };
-        Ok((id, lease))
-    }
-
-    /// Before the token is made, because afterwards may be too late.
-    async fn write_down(&self, id: &str, lease: &Lease) -> Result<(), AgentError> {
-        let (key, value) = (id.to_owned(), lease.clone());
-        let written = self.parts.state.change(|sessions| drop(sessions.leases.insert(key, value))).await;
-        if let Err(error) = written {
-            self.forget(id).await;
-            let what = format!("no token was made, since it could not be written down: {error}");
-            return Err(AgentError::new(ErrorKind::StoreFailed, what, "is the disk full?"));
-        }
-        Ok(())
-    }
-
-    /// A token that cannot be recorded is deleted at once.
-    async fn keep(
-        self: &Arc<Self>,
-        id: String,
-        minted: Minted,
-        access: &Arc<dyn TokenSource>,
-    ) -> Result<Leased, AgentError> {
-        (self.parts.crash)("lease-made");
-        let Some(lease) = self.lease(&id) else { return Err(AgentError::internal("a lease has gone")) };
-        let stored = Stored {
-            provider: lease.settings.provider,
-            authority: lease.settings.authority.clone(),
-            client_id: lease.settings.client_id.clone(),
-            kind: Kind::Fixed,
-            secret: SecretString::from(minted.token.expose()),
-            saved_at: self.parts.clock.now().wall,
-            proxy_password: self.parts.passwords.known(&lease.settings.network),
-        };
-        // Without it the session deletes the token.
-        let item = ProfileName::of_lease(&id);
-        let kept = self.parts.ladder.save(&item, &stored, None, Patience::Background).await;
-        let store = kept.ok().map(|kept| kept.kind);
-        (self.parts.crash)("lease-stored");
-        let known = self.change(&id, |lease| (lease.token_id, lease.store) = (Some(minted.id), store)).await;
-        self.begin(&id, access);
-        match (known, self.lease(&id)) {
-            (Ok(()), Some(lease)) => Ok(Leased { id, lease, token: minted.token }),
-            (known, _) => {
-                self.ask_for_end(&id, None);
-                let why = known.err().map(|error| error.to_string()).unwrap_or_default();
-                let what = format!("the token could not be written down and is deleted again: {why}");
-                Err(AgentError::new(ErrorKind::StoreFailed, what, "is the disk full?"))
-            }
-        }
     }
 
     /// Every recorded lease, with its id.
@@ -277,14 +146,14 @@ impl Leases {
         let _ = self.making.subscribe().wait_for(|making| *making == 0).await;
     }
 
-    fn ask_for_end(&self, id: &str, by: Option<&AccessToken>) -> Option<(Arc<Life>, u64)> {
+    pub(crate) fn ask_for_end(&self, id: &str, by: Option<&AccessToken>) -> Option<(Arc<Life>, u64)> {
         let life = self.life(id)?;
         let before = life.ask_for_end(by.cloned());
         Some((life, before))
     }
 
     /// Starts the task of a recorded lease.
-    fn begin(self: &Arc<Self>, id: &str, access: &Arc<dyn TokenSource>) {
+    pub(crate) fn begin(self: &Arc<Self>, id: &str, access: &Arc<dyn TokenSource>) {
         let life = Arc::new(Life::default());
         lock(&self.lives).insert(id.to_owned(), Arc::clone(&life));
         let (leases, access, id) = (Arc::clone(self), Arc::clone(access), id.to_owned());
@@ -298,44 +167,21 @@ impl Leases {
         self.parts.state.change(|sessions| sessions.leases.get_mut(id).map(change).unwrap_or_default()).await
     }
 
+    /// What a person should know of a profile's leases; `None`: nothing.
+    pub fn note(&self, profile: &ProfileName) -> Option<String> {
+        let holders = match self.in_use(Some(profile)).len() {
+            0 => return None,
+            1 => "a program holds an access token of its own".to_owned(),
+            count => format!("{count} programs hold access tokens of their own"),
+        };
+        Some(format!("{holders}; see 'seqera agent leases'"))
+    }
+
     pub(crate) async fn forget(&self, id: &str) {
         if let Err(error) = self.parts.state.change(|sessions| drop(sessions.leases.remove(id))).await {
             tracing::warn!(%id, %error, "the end of a lease could not be recorded");
         }
     }
-}
-
-/// `20260102T0304Z`.
-fn minute(now: Moment) -> String {
-    let zoned = jiff::Timestamp::try_from(now.wall).unwrap_or_default();
-    zoned.strftime("%Y%m%dT%H%MZ").to_string()
-}
-
-fn refused(order: &Order, why: &PlatformError) -> AgentError {
-    let api = order.record.profile.api();
-    match why {
-        PlatformError::Unauthorized | PlatformError::Forbidden => {
-            let what = format!("{api} does not let this account make an access token: {why}");
-            let hint = "ask its administrator, or run the program with 'seqera exec' alone";
-            AgentError::new(ErrorKind::Forbidden, what, hint)
-        }
-        PlatformError::Unreachable(why) => {
-            let what = format!("{api} could not be asked for an access token: {why}");
-            AgentError::new(ErrorKind::Unreachable, what, "nothing was made; try again later")
-        }
-        PlatformError::NotAPlatform(_) | PlatformError::Misconfigured(_) => {
-            let what = format!("{api} gives no access token for the program: {why}");
-            let hint = "a token of its own needs a Seqera Platform; 'seqera exec' works without one";
-            AgentError::new(ErrorKind::Misconfigured, what, hint)
-        }
-    }
-}
-
-fn unanswered(order: &Order, why: &str) -> AgentError {
-    let what =
-        format!("{} did not answer whether it made an access token: {why}", order.record.profile.api());
-    let hint = "try again later; if one was made, the agent deletes it ('seqera agent leases')";
-    AgentError::new(ErrorKind::Unreachable, what, hint)
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! Leases under a paused clock, with a Platform and processes that the test plays.
 
 use super::*;
+use crate::error::Kind as ErrorKind;
 use crate::fakes::{Agent, pass, work};
-use crate::lease::Program;
-use crate::mint::Mint;
+use crate::lease::{Ends, Program};
+use crate::lease_making::NAMES;
+use crate::mint::{Mint, MintError};
 use crate::platform::PlatformError;
+use crate::shared::unix;
 use crate::store::{StoreError, StoreKind};
 
 const SECOND: Duration = Duration::from_secs(1);

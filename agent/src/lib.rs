@@ -14,7 +14,7 @@
 //! | pure: no clock, no network, no disk | [`schedule`], [`attempts`], [`session`], [`verdict`], [`token`], [`profile`], [`provider`], [`network`], [`choice`] |
 //! | one session | [`worker`], [`handle`], [`jobs`], [`renewal`], [`install`], [`signout`], [`neighbours`], [`view`], [`pending`] |
 //! | providers | [`issuer`], [`login`], [`signin`], [`loopback`], [`polling`], [`pasted`], [`page`], [`platform`], [`imports`], [`token_files`], [`http`], [`passwords`] |
-//! | tokens for programs | [`lease`] (pure), [`leases`], [`lease_life`], [`mint`], [`program`] |
+//! | tokens for programs | [`lease`] (pure), [`leases`], [`lease_making`], [`lease_life`], [`mint`], [`program`] |
 //! | what is kept | [`store`], [`secrets`], [`state`], [`record`], [`durable`] |
 //! | gRPC | [`service`], [`doctor`], [`standard`], [`calls`], [`socket`] |
 //! | the process | [`run`], [`assemble`], [`config`], [`instance`], [`launch`], [`logging`], [`stop`] |
@@ -45,6 +45,7 @@ pub mod jobs;
 pub mod launch;
 pub mod lease;
 pub mod lease_life;
+pub mod lease_making;
 pub mod leases;
 pub mod logging;
 pub mod login;

@@ -8,11 +8,16 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use crate::clock::Clock;
 use crate::lease::Program;
+use crate::leases::{Leases, Parts};
 use crate::mint::{Mint, MintError, Minted, Mints};
+use crate::passwords::ProxyPasswords;
 use crate::platform::{PlatformError, TokenEntry};
 use crate::profile::Profile;
 use crate::program::Programs;
+use crate::state::State;
+use crate::store::Ladder;
 use crate::store::lane::lock;
 use crate::token::AccessToken;
 
@@ -55,6 +60,28 @@ impl Outside {
         let _ = self.calls.subscribe().wait_for(|calls| *calls >= times).await;
     }
 
+    /// The leases of an agent that meets this.
+    pub(crate) fn leases(
+        self: Arc<Self>,
+        host: String,
+        state: &State,
+        ladder: &Arc<Ladder>,
+        passwords: &Arc<ProxyPasswords>,
+        clock: &Arc<dyn Clock>,
+    ) -> Arc<Leases> {
+        Leases::new(Parts {
+            state: state.clone(),
+            ladder: Arc::clone(ladder),
+            clock: Arc::clone(clock),
+            passwords: Arc::clone(passwords),
+            mints: Arc::new(OneMint(Arc::clone(&self))),
+            programs: self,
+            host,
+            owner: ("ada".into(), "login1".into()),
+            crash: |_| {},
+        })
+    }
+
     fn add(&self, name: &str) -> i64 {
         let mut last = lock(&self.last_id);
         *last += 1;
@@ -94,7 +121,7 @@ impl Mint for Outside {
 }
 
 /// The one Platform of a test.
-pub(crate) struct OneMint(pub(crate) Arc<Outside>);
+struct OneMint(Arc<Outside>);
 
 impl Mints for OneMint {
     fn mint(&self, _: &Profile) -> Arc<dyn Mint> {

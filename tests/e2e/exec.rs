@@ -24,10 +24,9 @@ fn curl_gets_in_with_the_header_on_its_command_line_and_from_a_header_command() 
         format!("curl -fsS -H \"$({header})\" {url}"),
         // Not in the arguments, which others can read.
         format!("{header} | curl -fsS -H @- {url}"),
-        format!(
-            "eval \"$(seqera token --profile work --format env)\"; \
-                 curl -fsS -H \"Authorization: Bearer $TOWER_ACCESS_TOKEN\" $TOWER_API_ENDPOINT/user-info"
-        ),
+        "eval \"$(seqera token --profile work --format env)\"; \
+         curl -fsS -H \"Authorization: Bearer $TOWER_ACCESS_TOKEN\" $TOWER_API_ENDPOINT/user-info"
+            .to_owned(),
     ] {
         let answer = home.shell(&script).run().ok().json();
         assert_eq!(answer["user"]["email"], ADA, "{script}");

@@ -33,6 +33,7 @@ pub fn status(registry: &Registry, name: &ProfileName, view: &View) -> SessionSt
         sources.store = if as_chosen { shared.store_source.clone() } else { LOGIN.to_owned() };
     }
     status.sources = Some(sources);
+    status.notes.extend(shared.leases.note(name));
     status
 }
 

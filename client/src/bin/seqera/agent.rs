@@ -50,9 +50,9 @@ fn stop(context: &Context, force: Force) -> Result<(), Failure> {
     }
     context.screen.say(if stopped.is_some() { "the agent has stopped" } else { "no agent was running" })?;
     if leases > 0 {
-        let what = if leases == 1 { "a token" } else { "tokens" };
-        context.screen.warn(&format!("programs hold {what} that only a running agent deletes at their end"));
-        context.screen.tell("hint: 'seqera agent start' goes on with them");
+        let who = if leases == 1 { "a program holds a token" } else { "programs hold tokens" };
+        context.screen.warn(&format!("{who} that only a running agent deletes at the end"));
+        context.screen.hint("'seqera agent start' goes on looking after that");
     }
     Ok(())
 }

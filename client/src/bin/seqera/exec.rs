@@ -20,7 +20,7 @@ use crate::token::warn_of_failing;
 pub(crate) fn run(context: &Context, args: &Exec) -> Result<(), Failure> {
     let (program, arguments) = args.command.split_first().expect("the argument parser requires one");
     let given = give(context, args, program)?;
-    nextflow::warn(context, program, &given.secret);
+    nextflow::warn(context, program, &given.secret, given.of_environment);
     let mut command = Command::new(program);
     command.args(arguments);
     apply(&mut command, given.variables);
@@ -35,6 +35,7 @@ pub(crate) fn run(context: &Context, args: &Exec) -> Result<(), Failure> {
 /// What a program gets.
 struct Given {
     secret: Zeroizing<String>,
+    of_environment: bool,
     variables: Variables,
     /// To give the token back where there is no program.
     lease: Option<(Client, String)>,
@@ -48,7 +49,8 @@ fn give(context: &Context, args: &Exec, program: &OsStr) -> Result<Given, Failur
                 context.screen.note(&format!("--long does nothing: the token in {} is used", token.variable));
             }
             let variables = handover::of_environment(&token);
-            return Ok(Given { secret: Zeroizing::new(token.secret), variables, lease: None });
+            let secret = Zeroizing::new(token.secret);
+            return Ok(Given { secret, of_environment: true, variables, lease: None });
         }
     };
     let client = context.client(named)?;
@@ -60,6 +62,7 @@ fn give(context: &Context, args: &Exec, program: &OsStr) -> Result<Given, Failur
     let lease = lease.map(|lease| (client, lease.id));
     Ok(Given {
         secret: Zeroizing::new(token.secret().to_owned()),
+        of_environment: false,
         variables: handover::of_profile(&token),
         lease,
     })

@@ -16,18 +16,21 @@ const PERSONAL: &str = "eyJ0aWQiO";
 const SETTING: &str = "tower.accessToken";
 
 /// Says what would keep Nextflow from using this token; nothing about other programs.
-pub(crate) fn warn(context: &Context, program: &OsStr, token: &str) {
+pub(crate) fn warn(context: &Context, program: &OsStr, token: &str, of_environment: bool) {
     if !is_nextflow(program) {
         return;
     }
     if let Some(file) = overriding(context) {
         let file = file.display();
-        context.screen.note(&format!("Nextflow takes its token from {file}, not from this session"));
-        context.screen.tell(&format!("hint: remove {SETTING} there"));
+        context.screen.note(&format!("Nextflow takes its token from {file}, not this one"));
+        context.screen.hint(&format!("remove {SETTING} there"));
     }
     if !is_accepted(token) {
         context.screen.note("Nextflow does not know a token of this shape, and sends it in a way that fails");
-        context.screen.tell("hint: 'seqera exec --long' gives it a personal access token");
+        context.screen.hint(match of_environment {
+            true => "put a personal access token into the variable, or unset it and sign in",
+            false => "'seqera exec --long' gives it a personal access token",
+        });
     }
 }
 
