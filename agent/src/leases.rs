@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
@@ -58,7 +59,7 @@ pub trait TokenSource: Send + Sync {
 /// All leases of this host and configuration folder.
 pub struct Leases {
     pub(crate) parts: Parts,
-    lives: Mutex<BTreeMap<String, Arc<Life>>>,
+    lives: Mutex<BTreeMap<String, (Arc<Life>, AbortHandle)>>,
     /// Tokens that are being made.
     making: watch::Sender<usize>,
 }
@@ -122,7 +123,7 @@ impl Leases {
 
     /// The task of a lease, while there is one.
     pub fn life(&self, id: &str) -> Option<Arc<Life>> {
-        lock(&self.lives).get(id).cloned()
+        lock(&self.lives).get(id).map(|(life, _)| Arc::clone(life))
     }
 
     /// Ends a lease and waits, at most so long, for the outcome of the first attempt: true where the token
@@ -141,9 +142,10 @@ impl Leases {
         let _ = timeout(limit, futures_util::future::join_all(tried)).await;
     }
 
-    /// Waits until no token is being made.
-    pub async fn made(&self) {
+    /// Waits until no token is being made, and touches nothing any more: the next agent goes on.
+    pub async fn drain(&self) {
         let _ = self.making.subscribe().wait_for(|making| *making == 0).await;
+        lock(&self.lives).values().for_each(|(_, task)| task.abort());
     }
 
     pub(crate) fn ask_for_end(&self, id: &str, by: Option<&AccessToken>) -> Option<(Arc<Life>, u64)> {
@@ -155,12 +157,15 @@ impl Leases {
     /// Starts the task of a recorded lease.
     pub(crate) fn begin(self: &Arc<Self>, id: &str, access: &Arc<dyn TokenSource>) {
         let life = Arc::new(Life::default());
-        lock(&self.lives).insert(id.to_owned(), Arc::clone(&life));
-        let (leases, access, id) = (Arc::clone(self), Arc::clone(access), id.to_owned());
-        tokio::spawn(async move {
-            life.run(&leases, &id, &*access).await;
-            lock(&leases.lives).remove(&id);
+        let (leases, access, own_id) = (Arc::clone(self), Arc::clone(access), id.to_owned());
+        let lives = Arc::clone(&life);
+        // Locked until it is in the map: its end takes it out again.
+        let mut all = lock(&self.lives);
+        let task = tokio::spawn(async move {
+            lives.run(&leases, &own_id, &*access).await;
+            lock(&leases.lives).remove(&own_id);
         });
+        all.insert(id.to_owned(), (life, task.abort_handle()));
     }
 
     pub(crate) async fn change(&self, id: &str, change: impl FnOnce(&mut Lease)) -> Result<(), StateError> {

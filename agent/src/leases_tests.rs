@@ -47,7 +47,7 @@ async fn a_token_lives_as_long_as_its_program_and_is_deleted_by_itself() {
     let agent = Agent::signed_in().await;
     let leased = create(&agent, with_process(7)).await.unwrap();
     assert_eq!(leased.token.expose(), "pat-1");
-    assert_eq!(agent.provider.outside.names(), [leased.lease.name.clone()]);
+    assert_eq!(agent.provider.outside.names(), std::slice::from_ref(&leased.lease.name));
     assert!(!agent.registry.idle());
     pass(10_000).await;
     assert_eq!(agent.provider.outside.names().len(), 1);
@@ -89,14 +89,23 @@ async fn a_lease_of_another_host_is_left_to_it() {
     let agent = Agent::signed_in().await;
     let leased = create(&agent, with_process(7)).await.unwrap();
     leases(&agent).change(&leased.id, |lease| lease.host = "elsewhere".into()).await.unwrap();
-    agent.provider.outside.end_process(7);
-    let outside = Arc::clone(&agent.provider.outside);
     let agent = agent.restart().await;
-    // The first agent's task has seen the end of its own lease; a token that it left is what is looked at.
-    assert_eq!(leases(&agent).count(), 0);
-    assert!(leases(&agent).life(&leased.id).is_none());
-    assert!(leases(&agent).end(&leased.id, SECOND).await.is_none());
-    drop(outside);
+    agent.provider.outside.end_process(7);
+    pass(600).await;
+    assert_eq!(agent.provider.outside.names(), [leased.lease.name]);
+    assert!(leases(&agent).lease(&leased.id).is_some(), "it is listed");
+    assert_eq!(leases(&agent).end(&leased.id, SECOND).await, None);
+    assert_eq!(leases(&agent).count(), 0, "it keeps no agent of this host alive");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_has_stopped_deletes_nothing_any_more() {
+    let agent = Agent::signed_in().await;
+    create(&agent, with_process(7)).await.unwrap();
+    agent.registry.drain(SECOND).await;
+    agent.provider.outside.end_process(7);
+    pass(600).await;
+    assert_eq!(agent.provider.outside.names().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

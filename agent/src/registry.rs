@@ -240,7 +240,7 @@ impl Registry {
         let drained = || futures_util::future::join_all(workers.iter().map(|(_, handle)| handle.drain()));
         let all = async {
             let (_, (), _none_begins) = tokio::join!(drained(), self.logins.finished(), self.taking.lock());
-            self.shared.leases.made().await;
+            self.shared.leases.drain().await;
             // What those logins brought.
             drained().await;
         };
