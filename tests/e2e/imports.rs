@@ -5,7 +5,7 @@ use std::time::Duration;
 use seqera_tests::leftovers::{nextflow_file, note, refresh_token, v1_file};
 use seqera_tests::sandbox::ADA;
 use seqera_tests::terminal::{in_terminal, seen};
-use seqera_tests::{Home, Sandbox};
+use seqera_tests::{Home, Sandbox, eventually};
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -78,6 +78,38 @@ fn a_refused_token_stays_is_told_and_is_not_tried_again() {
     assert!(file.exists());
     home.seqera("login --import").run().fails_with(1);
     assert_eq!(sandbox.count("refresh_attempts"), 1, "a dead token is spent once");
+}
+
+#[test]
+fn two_at_once_spend_it_once() {
+    let (home, sandbox) = (home(), Sandbox::calm());
+    v1_file(&home, "lab", &sandbox);
+    home.seqera("agent start").run().ok();
+    let both = [(); 2].map(|()| home.seqera("login --import").start());
+    let codes = both.map(|login| login.finish(LIMIT).code);
+    assert!(codes.contains(&Some(0)), "{codes:?}");
+    assert_eq!((sandbox.count("refresh_attempts"), sandbox.count("reuses")), (1, 0));
+    assert_eq!(sandbox.user_info(&home.token("lab")).status, 200);
+}
+
+#[test]
+fn a_client_that_is_killed_meanwhile_loses_nothing() {
+    let (home, sandbox) = (home(), Sandbox::calm());
+    let file = v1_file(&home, "lab", &sandbox);
+    sandbox.fault(json!({"on": "refresh", "kind": "hang", "after": true}));
+    let mut login = home.seqera("login --import").start();
+    sandbox.wait_for("refresh", 1);
+    login.kill();
+    sandbox.clear_faults();
+    let taken = || home.seqera("token --profile lab").run().code == Some(0);
+    eventually(LIMIT, "the session", || taken().then_some(()));
+    eventually(LIMIT, "the end of v1's file", || (!is_bare(&file)).then_some(()));
+    assert_eq!(sandbox.count("reuses"), 0);
+}
+
+/// The bare token of v1, and no record of ours.
+fn is_bare(file: &std::path::Path) -> bool {
+    std::fs::read_to_string(file).is_ok_and(|text| !text.starts_with('{'))
 }
 
 #[test]

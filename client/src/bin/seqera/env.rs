@@ -114,14 +114,6 @@ impl Env {
         [below(self.home(), ".seqera/bin"), below(prefix, "bin"), nvm, npm].into_iter().flatten().collect()
     }
 
-    /// `NXF_HOME`, else `.nextflow` in the home folder: the file that `nextflow auth login` writes. Empty
-    /// where there is no home.
-    pub(crate) fn nextflow_file(&self) -> String {
-        let home = self.text("NXF_HOME").map(PathBuf::from);
-        let folder = home.or_else(|| Some(self.home()?.join(".nextflow")));
-        folder.map(|folder| folder.join("seqera-auth.config").display().to_string()).unwrap_or_default()
-    }
-
     fn home(&self) -> Option<PathBuf> {
         self.text(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from)
     }
@@ -246,6 +238,12 @@ impl Env {
         let home = || ["HOME", "USERPROFILE"].iter().find_map(|name| self.text(name));
         let chosen = self.text("NXF_HOME").map(PathBuf::from);
         chosen.or_else(|| Some(PathBuf::from(home()?).join(".nextflow")))
+    }
+
+    /// The file in it that `nextflow auth login` writes; empty where no home is known.
+    pub(crate) fn nextflow_file(&self) -> String {
+        let file = self.nextflow_home().map(|folder| folder.join("seqera-auth.config"));
+        file.map(|file| file.display().to_string()).unwrap_or_default()
     }
 
     /// `TOWER_WORKFLOW_ID`, which the Platform sets for the runs that it launches.

@@ -95,8 +95,7 @@ impl Imports<'_> {
     }
 
     fn take(&self, import: Import) -> Result<SignedIn, Failure> {
-        let nextflow = self.context.env.nextflow_file();
-        let take = self.client.take_import(import, self.settings.message(), nextflow);
+        let take = self.client.take_import(import, self.settings.message(), self.context.env.nextflow_file());
         let told = "taking it over (a keychain may ask you to unlock it)";
         let taken = wait(interruptible("the login", async { Ok(self.patiently(take, told).await?) }))?;
         Ok(SignedIn { status: taken.status, already: false, notes: taken.notes })
@@ -117,16 +116,14 @@ impl Imports<'_> {
     fn agreed(&self, import: &Import, is_moved: bool) -> Result<bool, Failure> {
         let Import { place, profile, authority, account, .. } = import;
         self.context.screen.tell(match is_moved {
-            true => "The earlier CLI has left a sign-in:",
-            false => "Nextflow has an access token:",
+            true => "The earlier CLI has left a sign-in. To move it here signs that CLI out.",
+            false => "Nextflow has an access token, which can be used here as well.",
         });
         let rows =
             [("Account", account.clone()), ("Authority", authority.clone()), ("Kept in", place.clone())];
         self.context.screen.tell(&table(&rows));
-        let question = match is_moved {
-            true => format!("Move it here as profile '{profile}'? The earlier CLI is signed out by that."),
-            false => format!("Use it as profile '{profile}' instead of signing in?"),
-        };
+        let verb = if is_moved { "Move" } else { "Use" };
+        let question = format!("{verb} it as profile '{profile}'?");
         // A token without end and scope is not what a person should get by pressing Enter.
         Ok(ask::yes(self.context, &question, is_moved)?.unwrap_or(false))
     }

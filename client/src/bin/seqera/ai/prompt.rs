@@ -12,15 +12,17 @@ use crate::context::{Context, wait};
 use crate::exec::apply;
 use crate::failure::Failure;
 use crate::handover::Variables;
+use crate::layout::wrap;
+use crate::terminal;
 
 /// What can be typed, and the command that it stands for.
 const COMMANDS: [(&str, &str); 8] = [
-    ("status", "who is signed in, and for which organization"),
-    ("whoami", "the account and how it signed in"),
-    ("info", "user, backend and Platform"),
-    ("org", "the organization; also /org list, /org switch, /org clear"),
-    ("workspace", "the workspace; also /workspace list, /workspace switch, /workspace clear"),
-    ("profile", "the accounts; also /profile list, /profile use"),
+    ("status", "who is signed in"),
+    ("whoami", "the account"),
+    ("info", "user, backend, Platform"),
+    ("org", "also: list, switch, clear"),
+    ("workspace", "also: list, switch, clear"),
+    ("profile", "also: list, use, show"),
     ("login", "sign in"),
     ("logout", "sign out"),
 ];
@@ -145,5 +147,5 @@ fn help(context: &Context) -> Result<(), Failure> {
     for (name, does) in COMMANDS {
         context.screen.say(&format!("/{name:width$} {does}"))?;
     }
-    context.screen.say(&format!("/{:width$} leave; so does the end of the input", "exit"))
+    context.screen.say(&format!("/{:width$} leave, as the end of input does", "exit"))
 }
