@@ -34,10 +34,9 @@ const COMMANDS: [(&str, &str); 8] = [
 pub(super) fn run(context: &Context, token: &Variables) -> Result<(), Failure> {
     let typed = stdin().is_terminal();
     if typed {
-        context
-            .screen
-            .tell("Co-Scientist itself is not installed here: this prompt knows your session and no more.");
-        context.screen.tell("Install it with 'npm install -g seqera'. /help lists what works, /exit leaves.");
+        let banner = "Co-Scientist itself is not installed here: this prompt knows your session and no more. Install \
+                      it with 'npm install -g seqera'. /help lists what works, /exit leaves.";
+        wrap(banner, terminal::columns(), true).iter().for_each(|line| context.screen.tell(line));
     }
     wait(Prompt { context, token, typed }.run())
 }
