@@ -100,7 +100,7 @@ impl Stage {
         match verb {
             "@object" => {
                 let run = self.home.shell(rest).run();
-                run.code.filter(|code| *code == 0).unwrap_or_else(|| panic!("{rest}: {}", run.stderr));
+                assert_ne!(run.stdout, "", "{rest}: {}", run.stderr);
                 schemas::check(rest, &run);
             }
             "@login" => return self.normal.dialogue(&self.login(rest), INDENT),

@@ -24,3 +24,4 @@ mod sign_out;
 mod start;
 mod storage;
 mod strangers;
+mod variables;

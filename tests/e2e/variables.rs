@@ -1,0 +1,137 @@
+//! Every variable that the documentation names (and its key of `config.json`) has the effect that it promises.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use seqera_tests::browser::{authorization_url, decode, parameter};
+use seqera_tests::{Home, Sandbox, eventually};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// The address that a login would open, and the login goes.
+#[track_caller]
+fn address(home: &Home, args: &str) -> String {
+    let mut login = home.seqera(&format!("login --no-browser {args}")).start();
+    let url = login.until("authorization URL", authorization_url);
+    login.kill();
+    url
+}
+
+#[test]
+fn authority_client_and_audience_are_those_of_the_variables() {
+    let sandbox = Sandbox::calm();
+    let home = Home::new()
+        .with("SEQERA_AUTH_DOMAIN", &sandbox.authority)
+        .with("SEQERA_PLATFORM_API_URL", "https://api.invalid")
+        .with("SEQERA_AUTH_CLI_CLIENT_ID", "an-own-client")
+        .with("SEQERA_AUTH_AUDIENCE", "an-own-audience");
+    home.write_config("config.json", r#"{"authDomain": "https://file.invalid/api"}"#);
+    let url = address(&home, "");
+    assert!(url.starts_with(&sandbox.url), "{url}");
+    assert_eq!(parameter(&url, "client_id"), Some("an-own-client"));
+    assert_eq!(parameter(&url, "audience"), Some("an-own-audience"));
+    let scopes = parameter(&url, "scope").map(decode);
+    assert_eq!(scopes.as_deref(), Some("openid profile email offline_access"));
+}
+
+#[test]
+fn without_variables_the_file_names_the_authority_and_the_documented_client_is_used() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let top = format!(r#"{{"authDomain": "{}"}}"#, sandbox.authority);
+    home.write_config("config.json", &top);
+    let url = address(&home, "");
+    assert!(url.starts_with(&sandbox.url), "{url}");
+    assert_eq!(parameter(&url, "client_id"), Some("seqera_ai_cli"));
+    assert_eq!(parameter(&url, "audience"), Some("platform"));
+    let profile = r#"{"authDomain": "https://file.invalid/api", "profiles": {"work": {"authority": "AUTHORITY",
+        "clientId": "work-client"}}}"#;
+    home.write_config("config.json", &profile.replace("AUTHORITY", &sandbox.authority));
+    let url = address(&home, "--profile work");
+    assert!(url.starts_with(&sandbox.url), "{url}");
+    assert_eq!(parameter(&url, "client_id"), Some("work-client"));
+}
+
+#[test]
+fn the_platforms_address_is_the_third_choice_as_authority() {
+    let sandbox = Sandbox::calm();
+    let home = Home::new().with("SEQERA_PLATFORM_API_URL", &sandbox.authority);
+    assert!(address(&home, "").starts_with(&sandbox.url));
+}
+
+#[test]
+fn the_callback_listens_at_53682_or_near_it_or_at_the_port_of_the_variable() {
+    let sandbox = Sandbox::calm();
+    let home = Home::new().with("SEQERA_AUTH_DOMAIN", &sandbox.authority);
+    let redirect = |home: &Home| {
+        let url = address(home, "");
+        parameter(&url, "redirect_uri").map(decode).expect("a redirect")
+    };
+    let usual = redirect(&home);
+    let port = |uri: &str| uri.split([':', '/']).filter_map(|part| part.parse::<u16>().ok()).next_back();
+    assert!(port(&usual).is_some_and(|port| (53682..53692).contains(&port)), "{usual}");
+    assert!(usual.starts_with("http://127.0.0.1:") && usual.ends_with("/callback"), "{usual}");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port");
+    let chosen = redirect(&home.with("SEQERA_AUTH_REDIRECT_PORT", free.port().to_string()));
+    assert_eq!(port(&chosen), Some(free.port()));
+}
+
+#[test]
+fn a_browser_is_opened_unless_the_variable_says_false_and_the_address_is_printed_either_way() {
+    let sandbox = Sandbox::calm();
+    let home = Home::new().with("SEQERA_AUTH_DOMAIN", &sandbox.authority);
+    let (browser, opened) = (home.root().join("browser"), home.root().join("opened"));
+    std::fs::write(&browser, format!("#!/bin/sh\necho \"$1\" >'{}'\n", opened.display())).expect("a script");
+    std::fs::set_permissions(&browser, PermissionsExt::from_mode(0o755)).expect("an owner may");
+    let home = home.with("BROWSER", &browser);
+    let begin = |home: &Home| {
+        let mut login = home.seqera("login").start();
+        let url = login.until("authorization URL", authorization_url);
+        (login, url)
+    };
+    let (mut login, url) = begin(&home);
+    eventually(LIMIT, "an opened browser", || opened.exists().then_some(()));
+    let page = eventually(LIMIT, "its address", || {
+        std::fs::read_to_string(&opened).ok().filter(|page| page.ends_with('\n'))
+    });
+    assert_eq!(page.trim(), url);
+    login.kill();
+    std::fs::remove_file(&opened).expect("it is there");
+    let (mut login, url) = begin(&home.with("SEQERA_BROWSER_AUTO_OPEN", "false"));
+    // Whoever has been told where to go has passed the point where a browser would be started.
+    assert!(url.starts_with(&sandbox.url) && !opened.exists());
+    login.kill();
+}
+
+#[test]
+fn the_agent_logs_where_and_how_much_the_variables_say() {
+    let home = Home::new().with("SEQERA_LOG_LEVEL", "debug");
+    let file = home.root().join("own.log");
+    let home = home.with("SEQERA_LOG_FILE", &file);
+    home.seqera("agent start").run().ok();
+    let text = std::fs::read_to_string(&file).expect("the chosen file");
+    assert!(text.contains("DEBUG") || text.contains("INFO"), "{text}");
+    let mode = file.metadata().expect("it is there").permissions().mode();
+    assert_eq!((mode & 0o777, home.log()), (0o600, String::new()));
+
+    let silent = Home::new().with("SEQERA_LOG_LEVEL", "off");
+    silent.seqera("agent start").run().ok();
+    assert_eq!(silent.log(), "");
+}
+
+#[test]
+fn the_configuration_folder_is_the_one_of_the_variables() {
+    let sandbox = Sandbox::calm();
+    let here = |home: &Home, folder: PathBuf| {
+        home.login("work", &sandbox, "ada@sandbox.test");
+        assert!(folder.join("auth-state.json").is_file(), "{}", folder.display());
+        let usual = home.root().join("home/.config/seqera-ai");
+        assert!(!usual.exists(), "{}", usual.display());
+    };
+    let home = Home::new();
+    let folder = home.root().join("own");
+    here(&home.with("SEQERA_CLI_CONFIG_DIR", &folder).with("SEQERA_CREDENTIAL_STORE", "file"), folder);
+    let home = Home::new();
+    let folder = home.root().join("xdg");
+    here(&home.with("XDG_CONFIG_HOME", &folder).with("SEQERA_CREDENTIAL_STORE", "file"), folder.join("seqera-ai"));
+}
