@@ -23,14 +23,17 @@ use crate::workspace::Workspace;
 #[command(name = "seqera", version, after_help = AFTER, max_term_width = 80)]
 pub(crate) struct Cli {
     /// Profile to use: a name for one account at one host [variable: SEQERA_PROFILE]
-    #[arg(long, short, global = true, value_name = "NAME")]
+    #[arg(long, short, global = true, value_name = "NAME", help_heading = EVERYWHERE)]
     pub(crate) profile: Option<String>,
     /// Print results and errors for people, or each as one JSON object [variable: SEQERA_CLI_OUTPUT_FORMAT]
-    #[arg(long, short, global = true, value_name = "FORMAT")]
+    #[arg(long, short, global = true, value_name = "FORMAT", help_heading = EVERYWHERE)]
     pub(crate) output: Option<Output>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+/// Beneath the options of the command itself.
+const EVERYWHERE: &str = "Options of every command";
 
 const AFTER: &str = "\
 Examples:
