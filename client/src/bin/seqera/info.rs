@@ -61,7 +61,7 @@ fn of_session(context: &Context, status: SessionStatus) -> Result<Info, Failure>
     let told = platform.as_ref().map(|described| described.backend_url.as_str()).unwrap_or_default();
     Ok(Info {
         account: status.account.clone().unwrap_or_default(),
-        credential: format!("session of profile {}", status.profile),
+        credential: format!("session of profile '{}'", status.profile),
         organization: status.organization.clone().unwrap_or_default().name,
         backend: backend::choose(&settings, Some(&recorded), told, &recorded.authority),
         authority_source: "profile".to_owned(),
@@ -166,7 +166,7 @@ mod tests {
     fn info(platform: Result<Description, String>) -> Info {
         Info {
             account: Account { email: "ada@x.test".into(), ..Account::default() },
-            credential: "session of profile work".into(),
+            credential: "session of profile 'work'".into(),
             profile: Some("work".into()),
             organization: String::new(),
             authority: "https://h/api".into(),

@@ -160,7 +160,7 @@ fn words(status: &SessionStatus, already: bool) -> Vec<String> {
     let who = account_name(status);
     if already {
         let profile = &status.profile;
-        return vec![format!("Already logged in as {who} (profile {profile}); --force signs in again.")];
+        return vec![format!("Already logged in as {who} (profile '{profile}'); --force signs in again.")];
     }
     let mut lines = vec!["[Login] ✓ Authentication successful!".to_owned()];
     let organization =
@@ -187,7 +187,9 @@ mod tests {
         assert_eq!(words(&status, false), bare);
         status.organization = Some(Organization { id: 1, name: "acme".into(), ..Organization::default() });
         assert_eq!(words(&status, false)[1], "[Login] ✓ Organization set: acme");
-        assert!(words(&status, true)[0].starts_with("Already logged in as user@example.com (profile work)"));
+        assert!(
+            words(&status, true)[0].starts_with("Already logged in as user@example.com (profile 'work')")
+        );
     }
 
     #[test]

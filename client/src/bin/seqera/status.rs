@@ -133,16 +133,17 @@ pub(crate) fn signed_in(status: SessionStatus) -> Result<SessionStatus, Failure>
     let login = format!("run 'seqera login --profile {profile}'");
     let (reason, message) = match status.state() {
         SessionState::SignedIn => return Ok(status),
-        SessionState::SignedOut => (Reason::SignedOut, format!("not logged in (profile {profile})")),
+        SessionState::SignedOut => (Reason::SignedOut, format!("not logged in (profile '{profile}')")),
         SessionState::LoginExpired => {
-            (Reason::LoginExpired, format!("the session of profile {profile} has ended{because}"))
+            (Reason::LoginExpired, format!("the session of profile '{profile}' has ended{because}"))
         }
-        SessionState::OtherHost => {
-            (Reason::OtherHost, format!("the session of profile {profile} belongs to another host{because}"))
-        }
+        SessionState::OtherHost => (
+            Reason::OtherHost,
+            format!("the session of profile '{profile}' belongs to another host{because}"),
+        ),
         // A state of a later version.
         SessionState::Unspecified => {
-            (Reason::Unspecified, format!("profile {profile} is in an unknown state"))
+            (Reason::Unspecified, format!("profile '{profile}' is in an unknown state"))
         }
     };
     Err(Failure::new(reason, message, Some(&login)))
