@@ -10,12 +10,14 @@ use crate::checks;
 use crate::test::Part;
 
 /// Debian packages, and a program of each that tells whether it is there.
-const PACKAGES: [(&str, &str); 12] = [
+const PACKAGES: [(&str, &str); 15] = [
     ("chromium", "chromium"),
     ("curl", "curl"),
     ("dbus-daemon", "dbus"),
+    ("fish", "fish"),
     ("glewlwyd", "glewlwyd"),
     ("gnome-keyring-daemon", "gnome-keyring"),
+    ("groff", "groff-base"),
     ("java", "default-jre-headless"),
     ("mvn", "maven"),
     ("node", "nodejs"),
@@ -23,11 +25,13 @@ const PACKAGES: [(&str, &str); 12] = [
     ("openssl", "openssl"),
     ("secret-tool", "libsecret-tools"),
     ("sqlite3", "sqlite3"),
+    ("zsh", "zsh"),
 ];
 
 /// One part for each peer, so that the time of each is seen.
-pub(crate) const TESTS: [Part; 7] = [
+pub(crate) const TESTS: [Part; 8] = [
     ("peer: GNOME Keyring", || test("keychain")),
+    ("peer: imports from GNOME Keyring", || test("imports")),
     ("peer: oidc-provider", || test("provider")),
     ("peer: Keycloak", || test("keycloak")),
     ("peer: a Platform with Keycloak", || test("platform")),

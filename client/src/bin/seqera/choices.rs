@@ -44,7 +44,7 @@ pub(crate) fn show(context: &Context, kind: Kind) -> Result<(), Failure> {
     }
     let Some(one) = one else {
         let Words { word, without, command, .. } = kind.words();
-        context.screen.say(&format!("No {word} is chosen (profile {}){without}.", listing.profile))?;
+        context.screen.say(&format!("No {word} is chosen (profile '{}'){without}.", listing.profile))?;
         context.screen.hint(&format!("'seqera {command} switch' chooses one"));
         return Ok(());
     };
@@ -189,8 +189,8 @@ fn report(context: &Context, kind: Kind, answer: &ChooseResponse) -> Result<(), 
         return context.screen.object(&json!({"profile": profile, word: chosen, "notes": answer.notes}));
     }
     context.screen.say(&match one {
-        Some(one) => format!("✓ {heading} set: {} (profile {profile})", one.name),
-        None => format!("No {word} is chosen any more (profile {profile}){without}."),
+        Some(one) => format!("✓ {heading} set: {} (profile '{profile}')", one.name),
+        None => format!("No {word} is chosen any more (profile '{profile}'){without}."),
     })?;
     answer.notes.iter().for_each(|note| context.screen.note(note));
     Ok(())

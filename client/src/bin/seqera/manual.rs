@@ -89,7 +89,7 @@ fn pages_are_without_faults() {
             std::fs::write(std::path::Path::new(&folder).join(format!("{name}.1")), page).unwrap();
         }
     }
-    if !skip::have(&["groff"], "apt-get install groff") {
+    if !skip::have(&["groff"], "apt-get install groff-base") {
         return;
     }
     for (name, page) in &pages {

@@ -134,7 +134,7 @@ fn stronger(context: &Context, chosen: &str) -> Result<Vec<String>, Failure> {
         warnings.push(format!("{variable} comes before this choice: its token is used"));
     }
     if let Some(other) = context.env.profile().filter(|other| other != chosen) {
-        warnings.push(format!("SEQERA_PROFILE comes before this choice: profile {other} is used"));
+        warnings.push(format!("SEQERA_PROFILE comes before this choice: profile '{other}' is used"));
         return Ok(warnings);
     }
     let settings = Settings::resolve(None, "", &context.env, &context.config()?);
