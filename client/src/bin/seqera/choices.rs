@@ -104,12 +104,11 @@ pub(crate) fn list(context: &Context, kind: Kind) -> Result<(), Failure> {
         context.screen.say(&format!("This account has no {word}."))?;
     } else {
         let row = |one: &Item| {
-            let mark = if listing.is_chosen(one) { '*' } else { ' ' };
-            let name = format!("{mark} {}", one.name);
-            [name, one.full_name(), one.organization(), one.id.to_string()]
+            let mark = if listing.is_chosen(one) { " *" } else { "" };
+            [format!("{}{mark}", one.name), one.full_name(), one.organization(), one.id.to_string()]
         };
         let rows: Vec<_> = listing.all.iter().map(row).collect();
-        context.screen.say(&grid([&format!("  {heading}"), "Full name", "Organization", "Id"], &rows))?;
+        context.screen.say(&grid([heading, "Full name", "Organization", "Id"], &rows))?;
     }
     warn_of_vanished(context, kind, &listing);
     Ok(())

@@ -36,12 +36,14 @@ enum Command {
     /// Without a name you are asked which one.
     #[command(after_help = "Example: seqera profile use work")]
     Use {
+        /// A profile that has signed in before or stands in config.json
         #[arg(value_name = "NAME", conflicts_with = "profile")]
         name: Option<String>,
     },
     /// Show how a profile reaches its provider, and where each value comes from
     #[command(after_help = "Example: seqera profile show work")]
     Show {
+        /// Without it, the profile that commands use now
         #[arg(value_name = "NAME", conflicts_with = "profile")]
         name: Option<String>,
     },
@@ -73,15 +75,15 @@ fn list(context: &Context) -> Result<(), Failure> {
         return Ok(());
     }
     let rows: Vec<_> = sessions.iter().map(|status| row(status, &default_profile)).collect();
-    context.screen.say(&grid(["  Profile", "Account", "Authority", "Organization", "State"], &rows))
+    context.screen.say(&grid(["Profile", "Account", "Authority", "Organization", "State"], &rows))
 }
 
 fn row(status: &SessionStatus, default_profile: &str) -> [String; 5] {
-    let mark = if status.profile == default_profile { '*' } else { ' ' };
+    let mark = if status.profile == default_profile { " *" } else { "" };
     let account = status.account.as_ref().map(|_| account_name(status)).unwrap_or_default();
     let authority = status.settings.clone().unwrap_or_default().authority;
     let organization = status.organization.clone().unwrap_or_default().name;
-    [format!("{mark} {}", status.profile), account, authority, organization, state(status).to_owned()]
+    [format!("{}{mark}", status.profile), account, authority, organization, state(status).to_owned()]
 }
 
 fn state(status: &SessionStatus) -> &'static str {
