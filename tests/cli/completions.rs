@@ -54,6 +54,30 @@ fn every_script_is_one_that_its_shell_can_read() {
 }
 
 #[test]
+fn fish_completes_commands_with_their_help() {
+    if !skip::have(&["fish"], "apt-get install fish") {
+        return;
+    }
+    let script = "seqera completions fish | source; complete -C 'seqera agent sta'; complete -C 'seqera log'";
+    let run = home().program("fish").args(["-c", script]).run().ok();
+    let words: Vec<_> = run.stdout.lines().filter_map(|line| line.split('\t').next()).collect();
+    assert_eq!(words, ["start", "status", "login", "logout"]);
+}
+
+/// Completion proper wants a terminal, so its last step is played: what would be offered is printed.
+#[test]
+fn zsh_completes_commands_with_their_help() {
+    if !skip::have(&["zsh"], "apt-get install zsh") {
+        return;
+    }
+    let script = "compdef() { }; _files() { print files }; _describe() { print -l -- \"${(@P)@[-1]}\" }; \
+                  source <(seqera completions zsh); words=(seqera agent sock); CURRENT=3; _seqera; \
+                  words=(seqera exec nextflow x); CURRENT=4; _seqera";
+    let run = home().program("zsh").args(["-f", "-c", script]).run().ok();
+    assert_eq!(run.stdout, "socket:Print the path of the socket\nfiles\n");
+}
+
+#[test]
 fn zsh_and_fish_get_the_help_beside_each_word() {
     let home = home();
     let zsh = home.seqera("__complete zsh -- whoa").run().ok().stdout;
