@@ -1,8 +1,8 @@
 //! Sign-ins that other programs of this user have left: what there is, and how one becomes a session of ours
 //! when the person agrees.
 //!
-//! The danger is a refresh token with two owners: the provider ends both. So a token of v1 is spent once, with
-//! a note of that on the disk before; what comes back is kept; and then the old place is emptied.
+//! The danger is a refresh token with two owners: the provider ends both. So a token of v1 is spent once,
+//! with a note of that on the disk before; what comes back is kept; and then the old place is emptied.
 
 mod leftovers;
 mod nextflow;

@@ -41,9 +41,8 @@ pub fn nextflow_file(home: &Home, token: &str, endpoint: &str) -> std::path::Pat
     let folder = home.root().join("home/.nextflow");
     std::fs::create_dir_all(&folder).expect("the home can be written");
     let file = folder.join("seqera-auth.config");
-    let text = format!(
-        "// Seqera Platform configuration\ntower {{\n    accessToken = '{token}'\n    endpoint = '{endpoint}'\n}}\n"
-    );
+    let settings = format!("    accessToken = '{token}'\n    endpoint = '{endpoint}'\n");
+    let text = format!("// Seqera Platform configuration\ntower {{\n{settings}}}\n");
     std::fs::write(&file, text).expect("the home can be written");
     file
 }

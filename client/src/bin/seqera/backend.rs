@@ -33,8 +33,8 @@ pub(crate) fn choose(
     known(settings, recorded, authority).or_else(told).or_else(clouds)
 }
 
-/// The backend as far as nobody has to be asked. What is set beside another authority is not for this account:
-/// its token would go to a stranger.
+/// The backend as far as nobody has to be asked. What is set beside another authority is not for this
+/// account: its token would go to a stranger.
 pub(crate) fn known(
     settings: &Settings,
     recorded: Option<&ProfileSettings>,

@@ -34,8 +34,8 @@ const COMMANDS: [(&str, &str); 8] = [
 pub(super) fn run(context: &Context, token: &Variables) -> Result<(), Failure> {
     let typed = stdin().is_terminal();
     if typed {
-        let banner = "Co-Scientist itself is not installed here: this prompt knows your session and no more. Install \
-                      it with 'npm install -g seqera'. /help lists what works, /exit leaves.";
+        let banner = "Co-Scientist itself is not installed here: this prompt knows your session and no \
+                      more. Install it with 'npm install -g seqera'. /help lists what works, /exit leaves.";
         wrap(banner, terminal::columns(), true).iter().for_each(|line| context.screen.tell(line));
     }
     wait(Prompt { context, token, typed }.run())
@@ -146,5 +146,5 @@ fn help(context: &Context) -> Result<(), Failure> {
     for (name, does) in COMMANDS {
         context.screen.say(&format!("/{name:width$} {does}"))?;
     }
-    context.screen.say(&format!("/{:width$} leave, as the end of input does", "exit"))
+    context.screen.say(&format!("/{:width$} leave; Ctrl-D too", "exit"))
 }
