@@ -28,6 +28,8 @@ fn bash_completes_commands_options_values_and_profiles() {
     assert_eq!(in_bash(&home, "seqera login --dev"), ["--device"]);
     assert_eq!(in_bash(&home, "seqera token --format h"), ["header"]);
     assert_eq!(in_bash(&home, "seqera status --profile ''"), ["home", "work"]);
+    assert_eq!(in_bash(&home, "seqera profile use w"), ["work"]);
+    assert_eq!(in_bash(&home, "seqera profile show --prof"), ["--profile"]);
     assert!(in_bash(&home, "seqera exec nextflow log").is_empty());
     assert_eq!(home.agent_pid(), None, "no agent is started by Tab");
 }

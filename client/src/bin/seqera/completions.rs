@@ -11,6 +11,7 @@ use seqera_client::{Client, Options};
 use crate::args::Cli;
 use crate::context::{Context, wait};
 use crate::failure::Failure;
+use crate::profile::NAMED;
 use crate::screen::data;
 
 /// A person who presses Tab does not wait longer for the names of profiles.
@@ -76,6 +77,7 @@ pub(crate) fn complete(context: &Context, args: &Complete) -> Result<(), Failure
         Place::Program => Vec::new(),
         Place::Value(arg) if arg.get_id() == "profile" => profiles(context),
         Place::Value(arg) => values(arg),
+        Place::Word(command) if !current.starts_with('-') && names_profile(command) => profiles(context),
         Place::Word(command) => words_of(command, current.starts_with('-')),
     };
     found.retain(|candidate| candidate.word.starts_with(current));
@@ -113,6 +115,11 @@ impl<'a> Place<'a> {
         }
         value_of.map_or(Self::Word(command), Self::Value)
     }
+}
+
+/// The argument of `profile use` and `profile show`.
+fn names_profile(command: &Command) -> bool {
+    command.get_positionals().any(|arg| arg.get_id() == NAMED)
 }
 
 /// The option that `--name` or `-n` is; none where its value stands behind it already.
