@@ -24,7 +24,11 @@ pub(crate) fn promises() -> Result<(), String> {
 /// What a table names as a test: `module::test_name`, or a page as `cases/name.md`.
 fn named(table: &str) -> Vec<&str> {
     let quoted = table.split('`').skip(1).step_by(2);
-    quoted.filter(|name| is_test(name) || name.starts_with("cases/")).collect()
+    quoted.filter(|name| is_test(name) || is_page(name)).collect()
+}
+
+fn is_page(name: &str) -> bool {
+    name.starts_with("cases/") && name.ends_with(".md")
 }
 
 /// Paths alone, such as `e2e::`, and types, such as `Foo::bar`, are none.
@@ -60,7 +64,8 @@ mod tests {
 
     #[test]
     fn tests_and_pages_are_found_in_a_table_and_other_code_is_not() {
-        let table = "| `--all` | `e2e::sign_out::all_of_it`, `cases/logout.md` | `Foo::bar_x`, `e2e::` |";
+        let table =
+            "| `--all` | `e2e::sign_out::all_of_it`, `cases/logout.md` | `Foo::bar_x`, `e2e::`, `cases/` |";
         assert_eq!(named(table), ["e2e::sign_out::all_of_it", "cases/logout.md"]);
     }
 

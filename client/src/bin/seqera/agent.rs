@@ -2,19 +2,51 @@
 
 use std::time::Duration;
 
+use clap::{Args, Subcommand};
 use seqera_client::proto::v1::InfoResponse;
 use seqera_client::{Client, Error, Options};
 use serde_json::json;
 
-use crate::args::{Agent, Force};
 use crate::context::{Context, wait};
+use crate::doctor::{self, Doctor};
 use crate::failure::Failure;
-use crate::leases;
+use crate::leases::{self, Leases};
+use crate::logs::{self, Logs};
 use crate::screen::table;
 use crate::time::{length, moment, now, rfc3339};
-use crate::{doctor, logs};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Agent {
+    /// Start the agent where none runs
+    #[command(after_help = "Example: seqera agent start")]
+    Start,
+    /// Stop the agent after it has saved what is under way
+    #[command(after_help = "Example: seqera agent stop")]
+    Stop(Force),
+    /// Stop the agent and start it again
+    ///
+    /// Sessions stay: they are read again from the keychain or the file that keeps them.
+    #[command(after_help = "Example: seqera agent restart")]
+    Restart(Force),
+    /// Show the running agent; never starts one
+    #[command(after_help = "Example: seqera agent status -o json")]
+    Status,
+    Leases(Leases),
+    /// Print the path of the socket
+    #[command(after_help = "Example: grpcurl -plaintext -unix \"$(seqera agent socket)\" list")]
+    Socket,
+    Doctor(Doctor),
+    Logs(Logs),
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Force {
+    /// Also where a session lives in memory only and would be lost
+    #[arg(long)]
+    force: bool,
+}
 
 pub(crate) fn run(context: &Context, command: Agent) -> Result<(), Failure> {
     match command {

@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::agent::Agent;
 use crate::completions::{Complete, Completions};
-use crate::doctor::Doctor;
-use crate::leases::Leases;
-use crate::logs::Logs;
 use crate::org::Org;
 use crate::profile::Profile;
 use crate::provider::Provider;
@@ -208,37 +206,6 @@ pub(crate) struct Exec {
     /// The program and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Agent {
-    /// Start the agent where none runs
-    #[command(after_help = "Example: seqera agent start")]
-    Start,
-    /// Stop the agent after it has saved what is under way
-    #[command(after_help = "Example: seqera agent stop")]
-    Stop(Force),
-    /// Stop the agent and start it again
-    ///
-    /// Sessions stay: they are read again from the keychain or the file that keeps them.
-    #[command(after_help = "Example: seqera agent restart")]
-    Restart(Force),
-    /// Show the running agent; never starts one
-    #[command(after_help = "Example: seqera agent status -o json")]
-    Status,
-    Leases(Leases),
-    /// Print the path of the socket
-    #[command(after_help = "Example: grpcurl -plaintext -unix \"$(seqera agent socket)\" list")]
-    Socket,
-    Doctor(Doctor),
-    Logs(Logs),
-}
-
-#[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct Force {
-    /// Also where a session lives in memory only and would be lost
-    #[arg(long)]
-    pub(crate) force: bool,
 }
 
 impl std::fmt::Debug for Login {
