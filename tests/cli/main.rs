@@ -39,6 +39,7 @@ cases! {
     org
     profile
     providers
+    scitoolkit
     status
     token
     workspace

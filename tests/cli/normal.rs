@@ -72,6 +72,8 @@ fn words(text: &str) -> String {
         let digits = !bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_digit());
         named += match bare {
             _ if bare.contains("response_type=code") => "<authorization URL>",
+            _ if bare.contains("/cli-auth?state=") => "<consent page>",
+            _ if bare.starts_with("stk_user_") && bare.len() == 41 => "<token>",
             _ if bare.starts_with("eyJ") && bare.matches('.').count() == 2 => "<token>",
             _ if bare.len() == 64 && bare.bytes().all(|byte| byte.is_ascii_hexdigit()) => "<sha256>",
             _ if digits && matches!(before, "agent" | "pid" | "process") => "<pid>",

@@ -10,15 +10,18 @@
 //!
 //! All commands of a page share the home and a sandbox, whose authority is `$SANDBOX`. `@login PROFILE USER`
 //! plays a browser login, `@fault JSON` scripts the sandbox, `@well` ends all faults and `@expire` all sessions
-//! there, `@leave USER ORGANIZATION[/WORKSPACE]` ends a membership. `@object COMMAND` holds what a command prints
-//! against its schema (`schemas.rs`) and shows nothing. What differs from run to run is shown in angle brackets
-//! (`normal.rs`). With `SEQERA_UPDATE_CASES=1` the pages are written anew from what happens:
-//! read the difference before you commit it.
+//! there, `@leave USER ORGANIZATION[/WORKSPACE]` ends a membership. `@object COMMAND` holds what a command
+//! prints against its schema (`schemas.rs`) and shows nothing.
+//! `@scitoolkit USER COMMAND` plays a browser login at SciToolkit (`deny` says no), and `@cli-token USER PREFIX`
+//! puts a token of it into `token.txt`. What differs from run to run is shown in angle brackets (`normal.rs`).
+//! With `SEQERA_UPDATE_CASES=1` the pages are written anew from what happens: read the difference before you
+//! commit it.
 
 use std::path::PathBuf;
 
 use seqera_tests::browser::{authorization_url, sign_in};
 use seqera_tests::environment::variable;
+use seqera_tests::scitoolkit::{ConsentPage, consent_url, token};
 use seqera_tests::{Home, Run, Sandbox, binaries};
 
 use crate::normal::Normal;
@@ -108,6 +111,8 @@ impl Stage {
                 self.sandbox.fault(serde_json::from_str(rest).unwrap_or_else(|e| panic!("{rest}: {e}")))
             }
             "@leave" => self.leave(rest),
+            "@scitoolkit" => return self.normal.dialogue(&self.scitoolkit(rest), INDENT),
+            "@cli-token" => self.cli_token(rest),
             "@well" => self.sandbox.clear_faults(),
             "@expire" => self.sandbox.end_sessions(),
             _ => {
@@ -132,13 +137,39 @@ impl Stage {
         let mut login = self.home.seqera(&args).start();
         let url = login.until("authorization URL", authorization_url);
         sign_in(&url, &format!("{user}@sandbox.test"));
-        let mut run = login.finish(std::time::Duration::from_secs(30));
-        // Progress depends on how fast things go.
-        let told =
-            |line: &&str| ["note: ", "warning: ", "error: ", "hint: "].iter().any(|w| line.starts_with(w));
-        run.stderr = run.stderr.lines().filter(told).collect::<Vec<_>>().join("\n");
-        run
+        without_progress(login.finish(LOGIN))
     }
+
+    /// A login at SciToolkit by the command that is given, approved by `user`, or denied.
+    fn scitoolkit(&self, rest: &str) -> Run {
+        let (user, command) =
+            rest.split_once(' ').unwrap_or_else(|| panic!("@scitoolkit USER COMMAND, not {rest}"));
+        let mut login = self.home.shell(command).start();
+        let page = ConsentPage::open(&login.until("consent page", consent_url));
+        match user {
+            "deny" => page.deny(),
+            user => page.sign_in(&format!("{user}@sandbox.test")),
+        };
+        without_progress(login.finish(LOGIN))
+    }
+
+    /// A new SciToolkit token in `token.txt`.
+    fn cli_token(&self, rest: &str) {
+        let (user, prefix) =
+            rest.split_once(' ').unwrap_or_else(|| panic!("@cli-token USER PREFIX, not {rest}"));
+        let text = token(&self.sandbox, user, prefix);
+        std::fs::write(self.home.root().join("token.txt"), text).expect("the home can be written to");
+    }
+}
+
+/// How long a login may take whose person has done their part.
+const LOGIN: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Progress depends on how fast things go.
+fn without_progress(mut run: Run) -> Run {
+    let told = |line: &&str| ["note: ", "warning: ", "error: ", "hint: "].iter().any(|w| line.starts_with(w));
+    run.stderr = run.stderr.lines().filter(told).collect::<Vec<_>>().join("\n");
+    run
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use seqera_tests::chromium::Chromium;
 use seqera_tests::keycloak::{self, Realm};
 use seqera_tests::sandbox::ADA;
-use seqera_tests::{Home, Sandbox, http};
+use seqera_tests::scitoolkit::{self, consent_url};
+use seqera_tests::{Home, Sandbox, eventually, http};
 use serde_json::json;
 
 #[test]
@@ -94,4 +95,63 @@ fn a_browser_with_an_old_link_is_told_so_and_the_login_goes_on() {
         chromium.visit(&callback, &json!([{"until": "Signed in"}]));
     };
     home.login_by("work", &sandbox.authority, person).ok();
+}
+
+/// A login at SciToolkit whose page is open in the browser.
+#[track_caller]
+fn scitoolkit_login(
+    chromium: Chromium,
+    home: &Home,
+    steps: &serde_json::Value,
+) -> (seqera_tests::Run, String) {
+    let mut login = home.seqera("login --provider scitoolkit --no-browser").start();
+    let url = login.until("page to open", consent_url);
+    let page = chromium.visit(&url, steps).text().to_owned();
+    (login.finish(std::time::Duration::from_secs(30)), page)
+}
+
+#[test]
+fn the_script_of_scitoolkit_s_page_brings_the_token_to_the_listener() {
+    let Some(chromium) = Chromium::find() else { return };
+    let sandbox = Sandbox::calm();
+    let home = scitoolkit::home(&sandbox);
+    let steps = json!([
+        {"shot": "scitoolkit"}, {"click": format!("button:has-text({ADA:?})")},
+        {"until": "The tool is signed in as"}, {"shot": "scitoolkit-signed-in"},
+    ]);
+    let (run, page) = scitoolkit_login(chromium, &home, &steps);
+    run.ok();
+    assert!(page.contains(ADA) && page.contains("close this tab"), "{page}");
+    let token = home.token("scitoolkit");
+    assert_eq!(scitoolkit::whoami(&sandbox, &token), 200);
+    home.seqera("logout --profile scitoolkit").run().ok();
+    eventually(std::time::Duration::from_secs(5), "the revocation", || {
+        (scitoolkit::whoami(&sandbox, &token) == 401).then_some(())
+    });
+}
+
+#[test]
+fn the_deny_button_of_scitoolkit_s_page_ends_the_login_at_once() {
+    let Some(chromium) = Chromium::find() else { return };
+    let sandbox = Sandbox::calm();
+    let home = scitoolkit::home(&sandbox);
+    let steps = json!([{"click": "button[data-deny]"}, {"until": "Nothing was given away"}]);
+    let (run, _) = scitoolkit_login(chromium, &home, &steps);
+    assert!(run.fails_with(3).stderr.contains("denied in the browser"));
+}
+
+#[test]
+fn a_page_of_another_site_cannot_answer_for_scitoolkit_in_a_real_browser() {
+    let Some(chromium) = Chromium::find() else { return };
+    let (sandbox, stranger) = (Sandbox::calm(), Sandbox::calm());
+    let home = scitoolkit::home(&sandbox);
+    let mut login = home.seqera("login --provider scitoolkit --no-browser").start();
+    let url = login.until("page to open", consent_url);
+    // The same page with the same state, served by somebody else: the browser gets no leave to send.
+    let theirs = url.replace(&sandbox.url, &stranger.url);
+    let steps = json!([{"click": format!("button:has-text({ADA:?})")}, {"until": "This did not work"}]);
+    chromium.visit(&theirs, &steps);
+    let page = scitoolkit::ConsentPage::open(&url);
+    assert_eq!(page.sign_in(ADA).status, 200);
+    login.finish(std::time::Duration::from_secs(30)).ok();
 }

@@ -38,10 +38,11 @@ pub(crate) async fn consent(State(app): State<Arc<App>>, Query(question): Query<
     let buttons: String = app.people.all().iter().map(|user| approval(user)).collect();
     let values = [
         ("{{title}}", "Sign in to SciToolkit's sandbox?".to_owned()),
-        ("{{state}}", escape(&question.state)),
-        ("{{callback}}", escape(callback.as_str())),
         ("{{nonce}}", nonce.clone()),
         ("{{buttons}}", buttons),
+        ("{{callback}}", escape(callback.as_str())),
+        // Last: whatever was sent is not looked through for places.
+        ("{{state}}", escape(&question.state)),
     ];
     let body = values.iter().fold(CONSENT.to_owned(), |page, (place, value)| page.replace(place, value));
     let origin = callback.origin().ascii_serialization();

@@ -10,6 +10,7 @@ mod mail;
 mod person;
 mod platform;
 mod providers;
+mod scitoolkit;
 mod sessions;
 mod sign_in;
 mod stand_in;

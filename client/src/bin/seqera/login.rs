@@ -70,7 +70,11 @@ pub(crate) fn run(context: &Context, args: Login) -> Result<(), Failure> {
     let signed_in = signed_in.inspect_err(|failure| explain(context, failure, &settings))?;
     let signed_in = org::after_login(context, args.organization.as_deref(), signed_in)?;
     report(context, &signed_in)?;
-    toolkit_files.map_or(Ok(()), |files| files.consolidate())
+    let Some(files) = toolkit_files else { return Ok(()) };
+    if !signed_in.already {
+        files.replaced();
+    }
+    files.consolidate()
 }
 
 /// The access token to sign in with, if one is given.

@@ -21,6 +21,7 @@ use crate::{login, logout, whoami};
 #[command(
     name = "scitoolkit",
     version,
+    max_term_width = 80,
     after_help = "\
 Examples:
   scitoolkit login
@@ -28,8 +29,9 @@ Examples:
   scitoolkit whoami
   scitoolkit logout
 
-SCITOOLKIT_TOKEN in the environment is used instead of the token that is kept. This is the 'seqera' command by
-another name; 'seqera login --provider scitoolkit' is the same as 'scitoolkit login'."
+SCITOOLKIT_TOKEN in the environment is used instead of the token that is kept.
+This is 'seqera' by another name: 'seqera login --provider scitoolkit' does the
+same as 'scitoolkit login'."
 )]
 pub(crate) struct Cli {
     /// Print results and errors for people, or each as one JSON object

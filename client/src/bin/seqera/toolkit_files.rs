@@ -56,6 +56,16 @@ impl<'a> ToolkitFiles<'a> {
         }
     }
 
+    /// After a login by another way than [`Self::offer`]: whose token has gone from the documented file.
+    pub(crate) fn replaced(&self) {
+        for file in self.of_kind(Kind::User) {
+            let path = &file.path;
+            self.context.screen.note(&format!(
+                "{path} held a token of another program, which is valid until it is revoked under 'CLI Tokens'"
+            ));
+        }
+    }
+
     /// After a login: the person's token stands for all toolkits, so that those of single ones can go.
     pub(crate) fn consolidate(&self) -> Result<(), Failure> {
         let paths: Vec<_> = self.of_kind(Kind::Toolkit).map(|file| file.path.as_str()).collect();

@@ -46,6 +46,8 @@ fn check(context: &Context, profile: &str) -> Result<Account, Failure> {
 
 fn of_session(status: SessionStatus) -> Identity {
     let (method, signed_in_by) = match (status.kind(), status.method.as_str()) {
+        // SciToolkit's page gives a token that does not renew.
+        (CredentialKind::Fixed, "browser") => ("browser", "browser login"),
         (CredentialKind::Fixed, _) => ("token", "access token"),
         (_, "import") => ("import", "sign-in of the earlier CLI"),
         (_, "device") => ("device", "login on another device"),
@@ -148,6 +150,8 @@ mod tests {
         let status = |kind: CredentialKind| SessionStatus { kind: kind.into(), ..SessionStatus::default() };
         assert_eq!(of_session(status(CredentialKind::Fixed)).method, "token");
         assert_eq!(of_session(status(CredentialKind::Renewable)).method, "browser");
+        let by_page = SessionStatus { method: "browser".into(), ..status(CredentialKind::Fixed) };
+        assert_eq!(of_session(by_page).method, "browser");
         let by_code = SessionStatus { method: "device".into(), ..status(CredentialKind::Renewable) };
         assert_eq!(of_session(by_code).method, "device");
     }
