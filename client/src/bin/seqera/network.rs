@@ -44,12 +44,12 @@ impl Network {
         let shown = |set: &Setting| Setting { text: without_password(&set.text), source: set.source.clone() };
         let proxy = self.proxy.as_ref().map(shown);
         let all = [
-            ("proxy", &proxy),
-            ("hosts without proxy", &self.no_proxy),
-            ("file of certificate authorities", &self.ca_file),
+            ("proxy is", &proxy),
+            ("hosts reached without it are", &self.no_proxy),
+            ("file of certificate authorities is", &self.ca_file),
         ];
         let set = all.into_iter().filter_map(|(name, setting)| Some((name, setting.as_ref()?)));
-        set.map(|(name, setting)| format!("{name}: {} (from {})", setting.text, setting.source)).collect()
+        set.map(|(name, setting)| format!("{name} {} (from {})", setting.text, setting.source)).collect()
     }
 }
 
@@ -125,6 +125,6 @@ mod tests {
         }
         let env = Env::of(&[("HTTPS_PROXY", "http://ada:canary@proxy:3128")]);
         let network = Network::resolve("", &env, &Config::default());
-        assert_eq!(network.lines(), ["proxy: http://ada@proxy:3128 (from HTTPS_PROXY)"]);
+        assert_eq!(network.lines(), ["proxy is http://ada@proxy:3128 (from HTTPS_PROXY)"]);
     }
 }
