@@ -104,6 +104,6 @@ fn a_token_of_a_shape_that_nextflow_does_not_know_is_told() {
     std::fs::write(&nextflow, "#!/bin/sh\n").expect("a script");
     home.program("chmod").args(["755".as_ref(), nextflow.as_os_str()]).run().ok();
     let run = home.seqera("exec --").args([&nextflow]).run().ok();
-    assert!(run.stderr.contains("shape") && run.stderr.contains("--long"), "{}", run.stderr);
+    assert!(run.stderr.contains("shape") && run.stderr.contains("hint: "), "{}", run.stderr);
     assert!(!run.stderr.contains("opaque"), "{}", run.stderr);
 }
