@@ -54,7 +54,7 @@ async fn what_a_newer_version_wrote_survives() {
     let home = tempfile::tempdir().unwrap();
     let places = places(&home, "host-a");
     let newer = json!({
-        "leases": [1],
+        "later": [1],
         "profiles": {"work": {"profile": {"authority": "https://a", "clientId": "c"}, "proxy": {"x": 1}}},
     });
     durable::private_folder(&places.run_dir()).unwrap();
@@ -62,7 +62,7 @@ async fn what_a_newer_version_wrote_survives() {
     let state = State::open(&places);
     state.update(&work(), |record| record.signed_out = true).await.unwrap();
     let written = json_of(&state.shared.sessions_path());
-    assert_eq!((&written["leases"], &written["profiles"]["work"]["proxy"]), (&json!([1]), &json!({"x": 1})));
+    assert_eq!((&written["later"], &written["profiles"]["work"]["proxy"]), (&json!([1]), &json!({"x": 1})));
     assert_eq!(written["profiles"]["work"]["signedOut"], true);
 }
 
