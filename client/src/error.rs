@@ -39,7 +39,7 @@ pub enum Error {
     #[error("no agent listens at {}", .0.display())]
     NobodyAtChosen(PathBuf),
     /// Nobody listens, and there is no program to start.
-    #[error("no agent is running, and no `seqera-agent` program was found to start one")]
+    #[error("no agent is running, and no 'seqera-agent' program was found to start one")]
     NoProgram,
     /// Something on the way to the agent could belong to somebody else.
     #[error("{} is not safe to use: {why}", .path.display())]

@@ -37,7 +37,7 @@ pub trait Passwords: Send + Sync {
 pub fn remedy(why: &str) -> Option<&'static str> {
     if why.contains(REFUSED_BY_PROXY) {
         return Some(
-            "set HTTPS_PROXY or `proxy` in config.json to http://user:password@host:port, and sign in again",
+            "set HTTPS_PROXY, or 'proxy' in config.json, to http://user:password@host:port, and sign in again",
         );
     }
     if why.contains(BAD_CA_FILE) {
