@@ -44,7 +44,7 @@ impl Surroundings {
             ways.push("stop this with Ctrl-C and use a code instead: seqera login --device".to_owned());
         }
         if ways.is_empty() {
-            ways.push("use an access token instead: seqera login --with-token".to_owned());
+            ways.push("use an access token instead, by the option --with-token".to_owned());
         }
         let heading = match self.in_wsl {
             true => "If the browser is that of Windows and cannot come back to WSL:",
@@ -98,6 +98,13 @@ mod tests {
         let piped = Surroundings::default();
         assert!(!shown(&piped, true).contains("paste") && shown(&piped, true).contains("--device"));
         assert!(shown(&piped, false).contains("--with-token"));
+    }
+
+    #[test]
+    fn where_the_page_itself_answers_there_is_nothing_to_paste() {
+        let headless = Surroundings { terminal: true, ..Surroundings::default() };
+        let shown = headless.hints(&AuthorizationUrl { nothing_to_paste: true, ..page(false) }).join("\n");
+        assert!(!shown.contains("paste") && shown.contains("--with-token"), "{shown}");
     }
 
     #[test]
