@@ -130,7 +130,9 @@ impl Registry {
         match self.shared.state.other_host(name) {
             _ if is_known => Ok(self.ensure(name)),
             Some(host) => Err(AgentError::other_host(name, host)),
-            None if *name == ProfileName::fallback() => Ok(self.ensure(name)),
+            None if *name == ProfileName::fallback() || Provider::built_in(name).is_some() => {
+                Ok(self.ensure(name))
+            }
             None => Err(self.unknown(name)),
         }
     }

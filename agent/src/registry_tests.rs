@@ -6,7 +6,7 @@ use seqera_agent_proto::v1::ProfileSettings;
 
 use crate::error::Kind;
 use crate::fakes::{Agent, work};
-use crate::profile::{Profile, ProfileName};
+use crate::profile::{Profile, ProfileName, Provider};
 use crate::service::target::target;
 
 fn name(text: &str) -> ProfileName {
@@ -79,4 +79,26 @@ async fn a_provider_that_is_not_known_is_refused_and_not_taken_for_another() {
     let outcome = |provider| target(&agent.registry, "work", &given(provider)).map(drop).map_err(|e| e.kind);
     assert_eq!(outcome("moon"), Err(Kind::BadRequest));
     assert_eq!((outcome("platform"), outcome("")), (Ok(()), Ok(())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn scitoolkit_has_a_profile_of_its_own_and_takes_no_default_of_a_platform() {
+    let agent = Agent::signed_in().await;
+    let scitoolkit = ProfileSettings { provider: "scitoolkit".into(), ..ProfileSettings::default() };
+    let of = |name: &str, given: &ProfileSettings| target(&agent.registry, name, given).unwrap();
+    let (own, profile) = of("", &scitoolkit);
+    assert_eq!((own.as_str(), profile.provider), ("scitoolkit", Provider::SciToolkit));
+    let (authority, api) = (profile.authority.as_str(), profile.api_url.as_str());
+    assert_eq!((authority, api), ("https://scitoolkit.org", "https://scitoolkit.org/api"));
+    assert_eq!((profile.client_id.as_str(), profile.scopes.as_str()), ("", ""));
+    // A Platform's profile that is signed in elsewhere from now on, and SciToolkit's by its name alone.
+    assert_eq!(of("work", &scitoolkit).1.authority, "https://scitoolkit.org");
+    assert_eq!(of("scitoolkit", &ProfileSettings::default()).1.provider, Provider::SciToolkit);
+    let variable = ProfileSettings {
+        authority: "https://other.test/api".into(),
+        authority_is_default: true,
+        ..ProfileSettings::default()
+    };
+    assert_eq!(of("scitoolkit", &variable).1.authority, "https://scitoolkit.org");
+    assert!(agent.registry.worker(&own).is_ok() && !agent.registry.names().contains(&own));
 }
