@@ -14,7 +14,7 @@ use seqera_agent_proto::place;
 use seqera_agent_proto::v1::{self, describe_request::Subject, logout_request::Target};
 
 use crate::route::{Call, Route};
-use crate::{Error, Events, Options, Token, Watch, connect};
+use crate::{Error, Events, Options, Reply, Token, Watch, connect};
 
 mod choices;
 mod imports;
@@ -93,17 +93,17 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::token`]; being signed out is a state, not an error.
-    pub async fn status(&self) -> Result<v1::SessionStatus, Error> {
+    pub fn status(&self) -> Reply<'_, v1::SessionStatus> {
         let message = v1::StatusRequest { profile: self.profile(), authority: self.authority() };
-        self.ask(sessions::STATUS, message).await
+        self.ask(sessions::STATUS, message)
     }
 
     /// Every profile the agent knows, from its memory.
     ///
     /// # Errors
     /// As [`Client::token`].
-    pub async fn list(&self) -> Result<v1::ListResponse, Error> {
-        self.ask(sessions::LIST, v1::ListRequest {}).await
+    pub fn list(&self) -> Reply<'_, v1::ListResponse> {
+        self.ask(sessions::LIST, v1::ListRequest {})
     }
 
     /// Signs in with a browser or on another device. An empty profile in the message means the client's own.
@@ -132,19 +132,19 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::token`].
-    pub async fn import_token(
+    pub fn import_token(
         &self,
         settings: v1::ProfileSettings,
         token: &str,
         organization: &str,
-    ) -> Result<v1::SessionStatus, Error> {
+    ) -> Reply<'_, v1::SessionStatus> {
         let message = v1::ImportTokenRequest {
             profile: self.profile(),
             settings: Some(settings),
             token: token.to_owned(),
             organization: organization.to_owned(),
         };
-        self.route.ask(Call::within(IMPORT), sessions::IMPORT_TOKEN, message).await
+        self.route.ask(Call::within(IMPORT), sessions::IMPORT_TOKEN, message)
     }
 
     /// Signs out; a message without a target means the client's own profile.
@@ -176,21 +176,21 @@ impl Client {
         self.describe_subject(Subject::InlineToken(token.to_owned()), settings).await
     }
 
-    async fn describe_subject(
+    fn describe_subject(
         &self,
         subject: Subject,
         settings: v1::ProfileSettings,
-    ) -> Result<v1::Description, Error> {
+    ) -> Reply<'_, v1::Description> {
         let message = v1::DescribeRequest { subject: Some(subject), settings: Some(settings) };
-        self.ask(sessions::DESCRIBE, message).await
+        self.ask(sessions::DESCRIBE, message)
     }
 
     /// Version, process, socket and store of the agent.
     ///
     /// # Errors
     /// As [`Client::token`].
-    pub async fn info(&self) -> Result<v1::InfoResponse, Error> {
-        self.ask(control::INFO, v1::InfoRequest {}).await
+    pub fn info(&self) -> Reply<'_, v1::InfoResponse> {
+        self.ask(control::INFO, v1::InfoRequest {})
     }
 
     /// Has the agent read its configuration again; the answer names what it could not read.
@@ -214,13 +214,9 @@ impl Client {
     }
 
     /// A call that may be repeated, within the deadline of the options.
-    async fn ask<M: Message, R: Message + Default>(
-        &self,
-        method: Method<M, R>,
-        message: M,
-    ) -> Result<R, Error> {
+    fn ask<M: Message, R: Message + Default>(&self, method: Method<M, R>, message: M) -> Reply<'_, R> {
         let call = Call::within(self.route.options.deadline).repeatable();
-        self.route.ask(call, method, message).await
+        self.route.ask(call, method, message)
     }
 
     fn profile(&self) -> String {

@@ -20,6 +20,7 @@
 //! - `route`: the way to the right agent, with deadline and repeats
 //! - `connect`: finds the socket, distrusts what is not ours, dials
 //! - `autostart`: starts an agent where none listens
+//! - `reply`: the answer to come
 //! - `link`, `codec`: one HTTP/2 connection, and messages as bytes on it
 //! - [`token`], [`error`]: what comes back
 
@@ -30,6 +31,7 @@ mod connect;
 pub mod error;
 mod link;
 pub mod options;
+mod reply;
 mod route;
 mod stream;
 pub mod token;
@@ -37,6 +39,7 @@ pub mod token;
 pub use client::{Client, Want};
 pub use error::{Error, Refusal};
 pub use options::Options;
+pub use reply::Reply;
 pub use seqera_agent_proto as proto;
 pub use stream::{Change, Events, Watch};
 pub use token::Token;

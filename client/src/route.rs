@@ -10,10 +10,11 @@ use seqera_agent_proto::call::{Method, Streamed};
 use seqera_agent_proto::{CONFIG_HEADER, REQUEST_ID_HEADER};
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::{Request, Status, Streaming};
+use tonic::{Request, Status};
 
 use crate::connect::{self, Miss};
 use crate::link::Link;
+use crate::reply::{Answers, Reply, Way};
 use crate::{Error, Events, Options, autostart};
 
 /// Pause before a call is repeated, doubled each time up to the longest: an agent that restarts is back
@@ -52,9 +53,6 @@ impl Call {
     }
 }
 
-/// What came of a call: its first answer, where it was waited for, and the stream of all others.
-type Answers = (Option<Bytes>, Streaming<Bytes>);
-
 /// Where one call has looked so far.
 struct Search {
     /// Until when the agent must be found.
@@ -83,14 +81,8 @@ impl Route {
     }
 
     /// Makes a call with one answer.
-    pub(crate) async fn ask<M: Message, R: Message + Default>(
-        &self,
-        call: Call,
-        method: Method<M, R>,
-        message: M,
-    ) -> Result<R, Error> {
-        let (first, _) = self.run(call, method.path, message.encode_to_vec().into()).await?;
-        decoded(first.ok_or_else(|| Error::from(Status::internal("an answer without a message")))?)
+    pub(crate) fn ask<M: Message, R>(&self, call: Call, method: Method<M, R>, message: M) -> Reply<'_, R> {
+        Reply::of(self.run(call, method.path, message.encode_to_vec().into()))
     }
 
     /// Makes a call that is answered by a stream.
@@ -106,7 +98,11 @@ impl Route {
 
     /// Makes one call: finds the agent, asks, looks further where another folder's agent answers, and
     /// repeats where the connection was lost and the call allows it. A timed call has its one answer with it.
-    async fn run(&self, call: Call, path: &'static str, message: Bytes) -> Result<Answers, Error> {
+    fn run(&self, call: Call, path: &'static str, message: Bytes) -> Way<'_> {
+        Box::pin(self.way(call, path, message))
+    }
+
+    async fn way(&self, call: Call, path: &'static str, message: Bytes) -> Result<Answers, Error> {
         let until = Instant::now() + call.within.unwrap_or(self.options.deadline);
         let may_start = call.may_start && self.options.start_agent && !self.options.places.socket_is_chosen;
         let mut search = Search { until, may_start, started: false, from: 0, refusal: None };
@@ -235,12 +231,6 @@ impl Route {
 async fn one(link: Link, path: &'static str, request: Request<Bytes>) -> Result<Answers, Status> {
     let mut answers = link.call(path, request).await?;
     Ok((answers.message().await?, answers))
-}
-
-/// # Errors
-/// Where the agent speaks another contract.
-pub(crate) fn decoded<R: Message + Default>(answer: Bytes) -> Result<R, Error> {
-    R::decode(answer).map_err(|error| Status::internal(error.to_string()).into())
 }
 
 impl fmt::Debug for Route {

@@ -6,71 +6,71 @@ use seqera_agent_proto::v1::choice::Choice as Wanted;
 use seqera_agent_proto::v1::{self, AccountOf, Choice};
 
 use super::Client;
-use crate::Error;
+use crate::{Error, Reply};
 
 impl Client {
     /// The organisations of the profile's account, asked at the Platform, and the chosen one.
     ///
     /// # Errors
     /// As [`Client::token`]; `MISCONFIGURED` where the authority has no Platform API.
-    pub async fn organizations(&self) -> Result<v1::ListOrganizationsResponse, Error> {
+    pub fn organizations(&self) -> Reply<'_, v1::ListOrganizationsResponse> {
         let account = Some(self.own_account());
-        self.ask(sessions::LIST_ORGANIZATIONS, v1::ListOrganizationsRequest { account }).await
+        self.ask(sessions::LIST_ORGANIZATIONS, v1::ListOrganizationsRequest { account })
     }
 
     /// The organisations of a token. The agent uses it for this call and keeps nothing.
     ///
     /// # Errors
     /// As [`Client::organizations`].
-    pub async fn organizations_of_token(
+    pub fn organizations_of_token(
         &self,
         token: &str,
         settings: v1::ProfileSettings,
-    ) -> Result<v1::ListOrganizationsResponse, Error> {
+    ) -> Reply<'_, v1::ListOrganizationsResponse> {
         let account = Some(account_of_token(token, settings));
-        self.ask(sessions::LIST_ORGANIZATIONS, v1::ListOrganizationsRequest { account }).await
+        self.ask(sessions::LIST_ORGANIZATIONS, v1::ListOrganizationsRequest { account })
     }
 
     /// Chooses what is billed, by id or name; `None`: nothing.
     ///
     /// # Errors
     /// As [`Client::organizations`]; `BAD_REQUEST` for a name that means none or several.
-    pub async fn choose_organization(&self, wanted: Option<&str>) -> Result<v1::ChooseResponse, Error> {
+    pub fn choose_organization(&self, wanted: Option<&str>) -> Reply<'_, v1::ChooseResponse> {
         let (profile, authority, choice) = (self.profile(), self.authority(), Some(choice(wanted)));
         let message = v1::ChooseOrganizationRequest { profile, authority, choice };
-        self.ask(sessions::CHOOSE_ORGANIZATION, message).await
+        self.ask(sessions::CHOOSE_ORGANIZATION, message)
     }
 
     /// The workspaces of the profile's account in all its organisations, and the chosen one.
     ///
     /// # Errors
     /// As [`Client::organizations`].
-    pub async fn workspaces(&self) -> Result<v1::ListWorkspacesResponse, Error> {
+    pub fn workspaces(&self) -> Reply<'_, v1::ListWorkspacesResponse> {
         let account = Some(self.own_account());
-        self.ask(sessions::LIST_WORKSPACES, v1::ListWorkspacesRequest { account }).await
+        self.ask(sessions::LIST_WORKSPACES, v1::ListWorkspacesRequest { account })
     }
 
     /// The workspaces of a token. The agent uses it for this call and keeps nothing.
     ///
     /// # Errors
     /// As [`Client::organizations`].
-    pub async fn workspaces_of_token(
+    pub fn workspaces_of_token(
         &self,
         token: &str,
         settings: v1::ProfileSettings,
-    ) -> Result<v1::ListWorkspacesResponse, Error> {
+    ) -> Reply<'_, v1::ListWorkspacesResponse> {
         let account = Some(account_of_token(token, settings));
-        self.ask(sessions::LIST_WORKSPACES, v1::ListWorkspacesRequest { account }).await
+        self.ask(sessions::LIST_WORKSPACES, v1::ListWorkspacesRequest { account })
     }
 
     /// Chooses the workspace that programs get, by id or name; `None`: none, which is the account's own.
     ///
     /// # Errors
     /// As [`Client::choose_organization`], and for a workspace of another organisation than the chosen one.
-    pub async fn choose_workspace(&self, wanted: Option<&str>) -> Result<v1::ChooseResponse, Error> {
+    pub fn choose_workspace(&self, wanted: Option<&str>) -> Reply<'_, v1::ChooseResponse> {
         let (profile, authority, choice) = (self.profile(), self.authority(), Some(choice(wanted)));
         let message = v1::ChooseWorkspaceRequest { profile, authority, choice };
-        self.ask(sessions::CHOOSE_WORKSPACE, message).await
+        self.ask(sessions::CHOOSE_WORKSPACE, message)
     }
 
     /// Chooses the profile that an empty name means; an empty name here means `default`. Answers which it is.

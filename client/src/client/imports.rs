@@ -6,8 +6,8 @@ use seqera_agent_proto::methods::imports;
 use seqera_agent_proto::v1;
 
 use super::Client;
-use crate::Error;
 use crate::route::Call;
+use crate::Reply;
 
 /// A prompt of the keychain may stay open for 60 s, and then the provider is asked.
 const TAKE: Duration = Duration::from_secs(120);
@@ -17,27 +17,27 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::token`].
-    pub async fn find_imports(
+    pub fn find_imports(
         &self,
         settings: v1::ProfileSettings,
         nextflow_file: String,
-    ) -> Result<v1::FindImportsResponse, Error> {
+    ) -> Reply<'_, v1::FindImportsResponse> {
         let profile = self.profile();
         let message = v1::FindImportsRequest { profile, settings: Some(settings), nextflow_file };
-        self.ask(imports::FIND, message).await
+        self.ask(imports::FIND, message)
     }
 
     /// Makes a session of one of them. The agent goes on with it although its caller hangs up.
     ///
     /// # Errors
     /// As [`Client::token`]; what was not taken is left where it is.
-    pub async fn take_import(
+    pub fn take_import(
         &self,
         import: v1::Import,
         settings: v1::ProfileSettings,
         nextflow_file: String,
-    ) -> Result<v1::TakeImportResponse, Error> {
+    ) -> Reply<'_, v1::TakeImportResponse> {
         let message = v1::TakeImportRequest { import: Some(import), settings: Some(settings), nextflow_file };
-        self.route.ask(Call::within(TAKE), imports::TAKE, message).await
+        self.route.ask(Call::within(TAKE), imports::TAKE, message)
     }
 }

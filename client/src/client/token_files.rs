@@ -6,8 +6,8 @@ use seqera_agent_proto::methods::tokenfiles;
 use seqera_agent_proto::v1;
 
 use super::Client;
-use crate::Error;
 use crate::route::Call;
+use crate::{Error, Reply};
 
 /// A prompt of the keychain may stay open for 60 s, and before that SciToolkit is asked.
 const TAKE: Duration = Duration::from_secs(90);
@@ -25,16 +25,16 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::token`]; `BAD_REQUEST` where there is none.
-    pub async fn take_token_file(&self, settings: v1::ProfileSettings) -> Result<v1::SessionStatus, Error> {
+    pub fn take_token_file(&self, settings: v1::ProfileSettings) -> Reply<'_, v1::SessionStatus> {
         let message = v1::TakeTokenFileRequest { profile: self.profile(), settings: Some(settings) };
-        self.route.ask(Call::within(TAKE), tokenfiles::TAKE, message).await
+        self.route.ask(Call::within(TAKE), tokenfiles::TAKE, message)
     }
 
     /// Removes the files of per-toolkit tokens.
     ///
     /// # Errors
     /// As [`Client::token`]; what could not be removed is in the answer.
-    pub async fn clean_token_files(&self) -> Result<v1::CleanTokenFilesResponse, Error> {
-        self.ask(tokenfiles::CLEAN, v1::CleanTokenFilesRequest {}).await
+    pub fn clean_token_files(&self) -> Reply<'_, v1::CleanTokenFilesResponse> {
+        self.ask(tokenfiles::CLEAN, v1::CleanTokenFilesRequest {})
     }
 }
