@@ -1,4 +1,4 @@
-//! Clocks that jump or are wrong. Debug builds add the seconds in a file to the wall clock.
+//! Clocks that jump or are wrong, and their zone. Debug builds add the seconds in a file to the wall clock.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,5 +74,22 @@ fn a_clock_that_is_ten_minutes_off_neither_prevents_a_login_nor_shortens_a_token
         let token = clock.home.token("work");
         assert_eq!(clock.home.token("work"), token, "offset {offset}");
         assert_eq!(sandbox.count("refresh_attempts"), 0, "expires_in counts from its receipt: {offset}");
+    }
+}
+
+#[test]
+fn people_read_times_in_the_zone_of_this_machine_and_programs_in_utc() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("work", &sandbox, ADA);
+    let utc = home.status("work")["logged_in_at"].as_str().expect("a time").to_owned();
+    let (date, clock) = utc.trim_end_matches('Z').split_once('T').expect("RFC 3339");
+    let (hour, rest) = clock.split_once(':').expect("a time of day");
+    let nine_ahead = (hour.parse::<u8>().expect("an hour") + 9) % 24;
+    // As POSIX writes them, and so with the sign turned round: no zone files are needed.
+    let shown_in = [("UTC0", format!(" {date} {clock}")), ("XXX-9", format!(" {nine_ahead:02}:{rest}"))];
+    for (zone, shown) in shown_in {
+        let run = home.seqera("status --profile work").env("TZ", zone).run().ok();
+        let line = run.stdout.lines().find(|line| line.starts_with("Logged in: "));
+        assert!(line.is_some_and(|line| line.ends_with(&shown)), "{zone}: {line:?} at {utc}");
     }
 }

@@ -132,7 +132,7 @@ fn rows(info: &InfoResponse) -> Vec<(&'static str, String)> {
 fn running_for(info: &InfoResponse) -> Option<Duration> {
     let started = moment(info.started_at?)?;
     // A clock that was set back makes it negative: zero then.
-    Some(Duration::try_from(now().duration_since(started)).unwrap_or_default())
+    Some(Duration::try_from(now() - started).unwrap_or_default())
 }
 
 fn object(info: &InfoResponse) -> serde_json::Value {

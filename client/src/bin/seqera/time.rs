@@ -2,23 +2,21 @@
 
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use time::{OffsetDateTime, UtcOffset};
 
 /// Now, by the wall clock.
-pub(crate) fn now() -> Timestamp {
-    Timestamp::now()
+pub(crate) fn now() -> OffsetDateTime {
+    OffsetDateTime::now_utc()
 }
 
-/// A time of the contract, in whole seconds; `None` outside the years -9999 to 9999.
-pub(crate) fn moment(time: prost_types::Timestamp) -> Option<Timestamp> {
-    Timestamp::from_second(time.seconds).ok()
+/// A time of the contract, in whole seconds, UTC; `None` outside the years -9999 to 9999.
+pub(crate) fn moment(time: prost_types::Timestamp) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp(time.seconds).ok()
 }
 
 /// RFC 3339, UTC, whole seconds.
 pub(crate) fn rfc3339(time: Option<prost_types::Timestamp>) -> Option<String> {
-    let (date, clock) = parts(time?, TimeZone::UTC)?;
-    Some(format!("{date}T{clock}Z"))
+    Some(written(moment(time?)?, 'T') + "Z")
 }
 
 /// As [`rfc3339`].
@@ -28,18 +26,20 @@ pub(crate) fn rfc3339_of(time: Option<SystemTime>) -> Option<String> {
 
 /// As the documentation shows it: `2025-12-16 14:30:00`, in the local time zone.
 pub(crate) fn local(time: prost_types::Timestamp) -> String {
-    in_zone(time, TimeZone::system())
+    let Some(at) = moment(time) else { return String::new() };
+    in_zone(at, UtcOffset::local_offset_at(at).unwrap_or(UtcOffset::UTC))
 }
 
-fn in_zone(time: prost_types::Timestamp, zone: TimeZone) -> String {
-    parts(time, zone).map(|(date, clock)| format!("{date} {clock}")).unwrap_or_default()
+/// Empty outside the years that [`moment`] knows.
+fn in_zone(time: OffsetDateTime, zone: UtcOffset) -> String {
+    time.checked_to_offset(zone).map(|at| written(at, ' ')).unwrap_or_default()
 }
 
-/// Date and time of day. Written out here: jiff's printers are 30 KiB of a command that shall stay under 2 MiB.
-fn parts(time: prost_types::Timestamp, zone: TimeZone) -> Option<(String, String)> {
-    let at = moment(time)?.to_zoned(zone);
-    let date = format!("{:04}-{:02}-{:02}", at.year(), at.month(), at.day());
-    Some((date, format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second())))
+/// Date and time of day. Written out here: the printers of a crate serve every format, which takes 30 KiB.
+fn written(at: OffsetDateTime, between: char) -> String {
+    let ((year, month, day), (hour, minute, second)) = (at.to_calendar_date(), at.to_hms());
+    let month = u8::from(month);
+    format!("{year:04}-{month:02}-{day:02}{between}{hour:02}:{minute:02}:{second:02}")
 }
 
 /// `2h 5m`, `5m 3s`, `42s`: the two largest units.
@@ -122,7 +122,8 @@ mod tests {
     fn times_are_utc_for_programs_and_local_for_people() {
         let time = prost_types::Timestamp { seconds: 1_765_895_400, nanos: 999 };
         assert_eq!(rfc3339(Some(time)).as_deref(), Some("2025-12-16T14:30:00Z"));
-        assert_eq!(in_zone(time, TimeZone::fixed(jiff::tz::offset(2))), "2025-12-16 16:30:00");
+        let two_hours_ahead = UtcOffset::from_hms(2, 0, 0).unwrap();
+        assert_eq!(in_zone(moment(time).unwrap(), two_hours_ahead), "2025-12-16 16:30:00");
         assert_eq!(rfc3339(Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 })), None);
     }
 }
