@@ -6,8 +6,8 @@ use seqera_agent_proto::methods::imports;
 use seqera_agent_proto::v1;
 
 use super::Client;
-use crate::route::Call;
 use crate::Reply;
+use crate::route::Call;
 
 /// A prompt of the keychain may stay open for 60 s, and then the provider is asked.
 const TAKE: Duration = Duration::from_secs(120);
