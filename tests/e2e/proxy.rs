@@ -78,7 +78,7 @@ fn a_wrong_password_for_the_proxy_is_said_to_be_wrong_and_the_right_one_mends_it
         said.contains("wrong or missing user name or password for the proxy http://ada@127.0.0.1:"),
         "{said}"
     );
-    assert!(said.contains("hint: set HTTPS_PROXY or"), "{said}");
+    assert!(said.contains("hint: set HTTPS_PROXY, or"), "{said}");
     assert!(said.contains("(from HTTPS_PROXY)"), "{said}");
     assert!(!format!("{said}{}", written(&home)).contains("wrong-canary"));
     finish(login(&home, &site), &site).ok();
