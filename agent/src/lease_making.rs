@@ -56,7 +56,10 @@ impl Leases {
             self.write_down(&id, &lease).await?;
             (self.parts.crash)("lease-recorded");
             match mint.create(&order.by, &lease.name).await {
-                Ok(minted) => return self.keep(id, minted, access).await,
+                Ok(minted) => {
+                    let leased = self.keep(id, lease, minted, access).await?;
+                    return self.unless_signed_out(order, leased);
+                }
                 Err(MintError::NameTaken) => self.forget(&id).await,
                 Err(MintError::Refused(why)) => {
                     self.forget(&id).await;
@@ -110,15 +113,26 @@ impl Leases {
         Ok(())
     }
 
+    /// A sign-out ends the leases that have begun. One that came while this token was made has not seen it;
+    /// but it has marked the record before it looked for leases.
+    fn unless_signed_out(&self, order: &Order, leased: Leased) -> Result<Leased, AgentError> {
+        let is_same = |now: Record| !now.signed_out && now.logged_in_at == order.record.logged_in_at;
+        if self.parts.state.record(&order.profile).is_some_and(is_same) {
+            return Ok(leased);
+        }
+        self.ask_for_end(&leased.id, None);
+        Err(AgentError::signed_out(&order.profile))
+    }
+
     /// A token that cannot be recorded is deleted at once.
     async fn keep(
         self: &Arc<Self>,
         id: String,
+        lease: Lease,
         minted: Minted,
         access: &Arc<dyn TokenSource>,
     ) -> Result<Leased, AgentError> {
         (self.parts.crash)("lease-made");
-        let Some(lease) = self.lease(&id) else { return Err(AgentError::internal("a lease has gone")) };
         let stored = Stored {
             provider: lease.settings.provider,
             authority: lease.settings.authority.clone(),

@@ -60,14 +60,14 @@ pub trait TokenSource: Send + Sync {
 pub struct Leases {
     pub(crate) parts: Parts,
     lives: Mutex<BTreeMap<String, (Arc<Life>, AbortHandle)>>,
-    /// Tokens that are being made.
-    making: watch::Sender<usize>,
+    /// Has a receiver for each token that is being made, so that a task that breaks does not count for ever.
+    making: watch::Sender<()>,
 }
 
 impl Leases {
     /// Those that are recorded; [`Self::resume`] goes on with them.
     pub fn new(parts: Parts) -> Arc<Self> {
-        Arc::new(Self { parts, lives: Mutex::default(), making: watch::Sender::new(0) })
+        Arc::new(Self { parts, lives: Mutex::default(), making: watch::Sender::new(()) })
     }
 
     /// Goes on with what an earlier agent of this host has left. Another host's is that host's to judge.
@@ -86,14 +86,13 @@ impl Leases {
         access: Arc<dyn TokenSource>,
     ) -> Result<Leased, AgentError> {
         let (reply, answer) = oneshot::channel();
-        let leases = Arc::clone(self);
-        leases.making.send_modify(|making| *making += 1);
+        let (leases, making) = (Arc::clone(self), self.making.subscribe());
         tokio::spawn(async move {
             let made = leases.make(&order, &access).await;
             if let Err(Ok(unwanted)) = reply.send(made) {
                 leases.ask_for_end(&unwanted.id, None);
             }
-            leases.making.send_modify(|making| *making -= 1);
+            drop(making);
         });
         answer.await.unwrap_or_else(|_| Err(AgentError::internal("a lease could not be made")))
     }
@@ -144,7 +143,7 @@ impl Leases {
 
     /// Waits until no token is being made, and touches nothing any more: the next agent goes on.
     pub async fn drain(&self) {
-        let _ = self.making.subscribe().wait_for(|making| *making == 0).await;
+        self.making.closed().await;
         lock(&self.lives).values().for_each(|(_, task)| task.abort());
     }
 
@@ -192,3 +191,7 @@ impl Leases {
 #[cfg(test)]
 #[path = "leases_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "leases_sign_out_tests.rs"]
+mod sign_out_tests;

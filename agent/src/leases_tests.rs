@@ -12,27 +12,27 @@ use crate::store::{StoreError, StoreKind};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn with_process(pid: u32) -> Ends {
+pub(super) fn with_process(pid: u32) -> Ends {
     Ends::With(Program { pid, started: "then".into() })
 }
 
-fn order(agent: &Agent, ends: Ends) -> Order {
+pub(super) fn order(agent: &Agent, ends: Ends) -> Order {
     let record = Arc::new(agent.registry.shared.state.record(&work()).unwrap());
     let by = AccessToken::new("access-0");
     Order { profile: work(), record, by, ends, program: "nextflow".into() }
 }
 
-fn leases(agent: &Agent) -> &Arc<Leases> {
+pub(super) fn leases(agent: &Agent) -> &Arc<Leases> {
     &agent.registry.shared.leases
 }
 
-async fn create(agent: &Agent, ends: Ends) -> Result<Leased, AgentError> {
+pub(super) async fn create(agent: &Agent, ends: Ends) -> Result<Leased, AgentError> {
     let access = Arc::clone(&agent.registry) as Arc<dyn TokenSource>;
     leases(agent).create(order(agent, ends), access).await
 }
 
 /// Until no lease is left, at most a day.
-async fn all_over(agent: &Agent) {
+pub(super) async fn all_over(agent: &Agent) {
     for _ in 0..86_400 {
         if leases(agent).count() == 0 {
             return;
@@ -211,29 +211,6 @@ async fn a_token_that_was_deleted_elsewhere_is_over() {
     let token = agent.provider.outside.list(&AccessToken::new("t")).await.unwrap().remove(0);
     agent.provider.outside.delete(&AccessToken::new("t"), token.id).await.unwrap();
     assert_eq!(leases(&agent).end(&leased.id, SECOND).await, Some(true));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_sign_out_ends_the_leases_before_the_session() {
-    let agent = Agent::signed_in().await;
-    create(&agent, with_process(7)).await.unwrap();
-    agent.worker().sign_out(false).await.unwrap();
-    assert_eq!(agent.provider.outside.names(), [""; 0]);
-    assert_eq!(leases(&agent).count(), 0);
-    assert!(agent.registry.idle());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_sign_out_does_not_wait_for_a_platform_that_fails_and_the_deletion_goes_on() {
-    let agent = Agent::signed_in().await;
-    create(&agent, with_process(7)).await.unwrap();
-    agent.provider.outside.fail_deletions(Some(PlatformError::Unreachable("offline".into())));
-    let begun = agent.clock.now();
-    agent.worker().sign_out(false).await.unwrap();
-    assert!(agent.clock.now().since(begun) <= Duration::from_secs(5));
-    agent.provider.outside.fail_deletions(None);
-    all_over(&agent).await;
-    assert_eq!(agent.provider.outside.names(), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]

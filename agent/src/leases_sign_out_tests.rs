@@ -1,0 +1,57 @@
+//! Leases beside a sign-out: none outlives the session that it was made with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::tests::{all_over, create, leases, order, with_process};
+use super::*;
+use crate::error::Kind as ErrorKind;
+use crate::fakes::{Agent, pass};
+use crate::platform::PlatformError;
+use crate::store::StoreError;
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_out_ends_the_leases_before_the_session() {
+    let agent = Agent::signed_in().await;
+    create(&agent, with_process(7)).await.unwrap();
+    agent.worker().sign_out(false).await.unwrap();
+    assert_eq!(agent.provider.outside.names(), [""; 0]);
+    assert_eq!(leases(&agent).count(), 0);
+    assert!(agent.registry.idle());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_out_does_not_wait_for_a_platform_that_fails_and_the_deletion_goes_on() {
+    let agent = Agent::signed_in().await;
+    create(&agent, with_process(7)).await.unwrap();
+    agent.provider.outside.fail_deletions(Some(PlatformError::Unreachable("offline".into())));
+    let begun = agent.clock.now();
+    agent.worker().sign_out(false).await.unwrap();
+    assert!(agent.clock.now().since(begun) <= Duration::from_secs(5));
+    agent.provider.outside.fail_deletions(None);
+    all_over(&agent).await;
+    assert_eq!(agent.provider.outside.names(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_being_made_when_its_session_ended_is_handed_to_nobody() {
+    for signs_in_again in [false, true] {
+        let agent = Agent::signed_in().await;
+        let outside = Arc::clone(&agent.provider.outside);
+        outside.held.send_replace(true);
+        let access = Arc::clone(&agent.registry) as Arc<dyn TokenSource>;
+        let (wanted, makes) = (order(&agent, with_process(7)), Arc::clone(leases(&agent)));
+        let calling = tokio::spawn(async move { makes.create(wanted, access).await });
+        outside.called(1).await;
+        agent.worker().sign_out(false).await.unwrap();
+        if signs_in_again {
+            pass(2).await;
+            agent.login("work").await;
+        }
+        outside.held.send_replace(false);
+        let error = calling.await.unwrap().unwrap_err();
+        assert_eq!(error.kind, ErrorKind::SignedOut);
+        all_over(&agent).await;
+        assert_eq!(outside.names(), [""; 0]);
+    }
+}
