@@ -118,14 +118,27 @@ impl Life {
         match by_itself {
             // It does not work any more, which is what was wanted.
             Ok(()) | Err(PlatformError::Unauthorized) => {}
-            Err(PlatformError::Forbidden) => {
-                let by = self.session(&lease, access).await?;
-                delete_by(leases, &*mint, &by, &lease).await.map_err(|error| error.to_string())?;
-            }
+            Err(PlatformError::Forbidden) => self.delete_by_session(leases, &*mint, &lease, access).await?,
             Err(error) => return Err(error.to_string()),
         }
         clear(leases, id, &lease).await;
         Ok(())
+    }
+
+    async fn delete_by_session(
+        &self,
+        leases: &Leases,
+        mint: &dyn Mint,
+        lease: &Lease,
+        access: &dyn TokenSource,
+    ) -> Result<(), String> {
+        let by = self.session(lease, access).await?;
+        let deleted = delete_by(leases, mint, &by, lease).await;
+        if let Err(PlatformError::Unauthorized | PlatformError::Forbidden) = deleted {
+            // It has expired: the next attempt is for whoever is signed in then.
+            *lock(&self.by) = None;
+        }
+        deleted.map_err(|error| error.to_string())
     }
 
     /// A token of the account that the lease was made with.

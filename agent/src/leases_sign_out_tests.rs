@@ -55,3 +55,21 @@ async fn a_token_that_was_being_made_when_its_session_ended_is_handed_to_nobody(
         assert_eq!(outside.names(), [""; 0]);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_last_token_of_a_session_that_has_expired_makes_room_for_the_next_session() {
+    let agent = Agent::signed_in().await;
+    create(&agent, with_process(7)).await.unwrap();
+    agent.store.break_with(Some(StoreError::Failed("unreadable".into())));
+    agent.provider.outside.fail_deletions(Some(PlatformError::Unauthorized));
+    agent.worker().sign_out(false).await.unwrap();
+    pass(60).await;
+    agent.store.break_with(None);
+    agent.login("work").await;
+    agent.store.break_with(Some(StoreError::Failed("unreadable".into())));
+    pass(600).await;
+    agent.provider.outside.fail_deletions(None);
+    all_over(&agent).await;
+    let by = lock(&agent.provider.outside.deleted_by).clone();
+    assert!(by.len() == 1 && by[0] != "access-0", "{by:?}");
+}
