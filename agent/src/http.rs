@@ -22,6 +22,8 @@ use crate::token::AccessToken;
 /// A connection that takes longer never carries the request, so its failure is known to be harmless.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
+const NO_WAY: &str = "the proxy's password or the file of certificate authorities could not be read in time";
+
 /// How much one exchange may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -159,7 +161,12 @@ impl Http {
         bearer: Option<&AccessToken>,
         body: Option<(&'static str, String)>,
     ) -> Result<Reply, Fault> {
-        let way = self.clients.way(url, &self.network).await?;
+        let due = self.clock.now().plus(self.limits.time);
+        let way = tokio::select! {
+            way = self.clients.way(url, &self.network) => way?,
+            // A store, or a network file system with the authorities, that does not answer.
+            () = reached(&*self.clock, due) => return Err(Fault::NotSent(NO_WAY.into())),
+        };
         let mut request = way.client.request(method, url.clone()).header(ACCEPT, "application/json");
         if let Some(token) = bearer {
             let mut value = reqwest::header::HeaderValue::try_from(format!("Bearer {}", token.expose()))

@@ -16,6 +16,9 @@ use crate::network::{Network, Password};
 /// More ways than anybody has; what is dropped is built again.
 const KEPT: usize = 16;
 
+/// Some ten times what systems and companies trust.
+const LARGEST_CA_FILE: u64 = 4 << 20;
+
 /// Written by hyper-util where a proxy answers CONNECT with 407; a test holds it to that.
 const PROXY_WANTS_USER: &str = "proxy authorization required";
 /// Written by rustls.
@@ -165,7 +168,12 @@ async fn authorities(ca_file: &str) -> Result<Vec<u8>, Fault> {
     if ca_file.is_empty() {
         return Ok(Vec::new());
     }
-    tokio::fs::read(ca_file).await.map_err(|error| bad_ca_file(ca_file, &error.to_string()))
+    let bad = |error: std::io::Error| bad_ca_file(ca_file, &error.to_string());
+    let found = tokio::fs::metadata(ca_file).await.map_err(bad)?;
+    if !found.is_file() || found.len() > LARGEST_CA_FILE {
+        return Err(bad_ca_file(ca_file, "it is no file, or too large for one"));
+    }
+    tokio::fs::read(ca_file).await.map_err(bad)
 }
 
 fn bad_ca_file(ca_file: &str, why: &str) -> Fault {

@@ -115,3 +115,35 @@ async fn a_file_of_authorities_that_is_no_good_is_named_with_what_to_do() {
         assert!(why.contains(file) && remedy(&why).unwrap().contains("caFile"), "{why}");
     }
 }
+
+#[tokio::test]
+async fn what_is_no_file_of_authorities_by_its_size_or_kind_is_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let huge = dir.path().join("huge.pem");
+    std::fs::File::create(&huge).unwrap().set_len(LARGEST_CA_FILE + 1).unwrap();
+    for path in [dir.path(), &huge] {
+        let fault = authorities(path.to_str().unwrap()).await.unwrap_err();
+        assert!(fault.to_string().contains("no file, or too large"), "{fault}");
+    }
+}
+
+/// A keychain that hangs.
+struct Silent;
+
+#[async_trait]
+impl Passwords for Silent {
+    async fn password(&self, _: &Network) -> Option<Password> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_nobody_tells_ends_the_request_in_time_and_nothing_was_sent() {
+    let limits = Limits { time: Duration::from_millis(50), ..Limits::default() };
+    let http = Http::new(Arc::new(SystemClock::new(WallOffset::default())), limits);
+    let http = http.with_passwords(Arc::new(Silent)).over(&network("http://ada@127.0.0.1:9", ""));
+    let address = url("https://platform.test/api");
+    let asked = http.fetch(&address, None);
+    let fault = tokio::time::timeout(Duration::from_secs(5), asked).await.unwrap().err().unwrap();
+    assert!(matches!(&fault, Fault::NotSent(why) if why.contains("password")), "{fault}");
+}
