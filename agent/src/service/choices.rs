@@ -22,6 +22,9 @@ use crate::token::{AccessToken, Workspace};
 use crate::verdict::{Ask, Standing};
 use crate::view::View;
 
+/// Bytes of a name. Longer ones would not fit into the answer that quotes them.
+const LONGEST: usize = 1000;
+
 /// A profile whose choice is to change, and the session that the choice is made for.
 struct Chooser {
     name: ProfileName,
@@ -219,6 +222,10 @@ async fn workspaces_of(
 fn wanted(choice: Option<Wanted>) -> Result<Option<String>, AgentError> {
     match choice {
         Some(Wanted::None(_)) => Ok(None),
+        Some(Wanted::Wanted(wanted)) if wanted.len() > LONGEST => {
+            let hint = "give the id, or the name as the Platform lists it";
+            Err(AgentError::new(Kind::BadRequest, "the choice is longer than any name", hint))
+        }
         Some(Wanted::Wanted(wanted)) if !wanted.trim().is_empty() => Ok(Some(wanted)),
         Some(Wanted::Wanted(_)) | None => {
             Err(AgentError::new(Kind::BadRequest, "the choice is empty", "give an id or a name"))

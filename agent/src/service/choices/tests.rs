@@ -164,3 +164,11 @@ async fn the_profile_that_an_empty_name_means_is_chosen_among_those_that_are_kno
     use_profile(&agent.registry, "").await.unwrap();
     assert_eq!(agent.registry.resolve("", "").unwrap().as_str(), "default");
 }
+
+#[tokio::test]
+async fn a_name_that_no_answer_could_quote_is_refused_before_anybody_is_asked() {
+    let bench = Bench::new().await;
+    let error = bench.switch(&"x".repeat(20_000)).await.unwrap_err();
+    assert_eq!(error.kind, Kind::BadRequest);
+    assert!(error.to_string().len() < 100 && bench.double.seen("GET /orgs").is_empty(), "{error}");
+}
