@@ -78,8 +78,10 @@ impl Imports {
         name: &ProfileName,
         given: ProfileSettings,
     ) -> Result<TakeImportResponse, AgentError> {
-        let read = self.nextflow_settings(Path::new(&candidate.name)).await;
-        let token = read.ok().and_then(|settings| settings.token).ok_or_else(|| vanished(candidate))?;
+        // Read again: the token of another authority may stand there by now.
+        let read = self.nextflow_settings(Path::new(&candidate.name)).await.ok();
+        let same = read.filter(|now| now.is_personal() && now.authority() == candidate.owner.authority);
+        let token = same.and_then(|settings| settings.token).ok_or_else(|| vanished(candidate))?;
         let request = ImportTokenRequest {
             profile: name.to_string(),
             settings: Some(given),
