@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tracing::{info, warn};
 
 use crate::choice::{AtLogin, at_login};
 use crate::issuer::{Granted, Issuer, Revocable};
+use crate::login::Method;
 use crate::profile::{Profile, ProfileName};
 use crate::renewal::{Generation, Unsaved};
 use crate::schedule::{Held, keep_alive};
@@ -15,7 +16,7 @@ use crate::secrets::{refresh_of, stored};
 use crate::shared::{Shared, jitter, unix};
 use crate::state::{Record, StateError};
 use crate::store::{Patience, StoreKind, Stored};
-use crate::token::{Credential, Kind, RefreshToken};
+use crate::token::{AccessToken, Credential, Kind, RefreshToken};
 use crate::verdict::Beginning;
 
 /// A login that has succeeded.
@@ -121,8 +122,9 @@ pub fn give_back(name: &ProfileName, login: &Login, shared: &Shared) {
     }
 }
 
-/// The former refresh token, if it has to be revoked: only where authority or account differ, since some
-/// providers end every session of an account with one of its tokens.
+/// What the login replaces, if it has to be revoked. A refresh token only where authority or account differ,
+/// since some providers end every session of an account with one of its tokens. A token that an earlier login
+/// in the browser has made in any case: nobody else has it, so that nobody would ever revoke it.
 async fn replaced_token(
     name: &ProfileName,
     login: &Login,
@@ -130,7 +132,10 @@ async fn replaced_token(
     shared: &Shared,
 ) -> Option<Revocable> {
     let record = former.record.as_ref()?;
-    if record.kind == Kind::Fixed || is_same_account(record, login) {
+    if record.kind == Kind::Fixed {
+        return replaced_minted(name, login, record, shared).await;
+    }
+    if is_same_account(record, login) {
         return None;
     }
     let refresh = match (&former.refresh, record.store) {
@@ -142,6 +147,24 @@ async fn replaced_token(
         (None, None) => None,
     };
     refresh.map(|refresh| Revocable { refresh: Some(refresh), access: None })
+}
+
+/// A token that the person brought is the person's own, and may be used elsewhere.
+async fn replaced_minted(
+    name: &ProfileName,
+    login: &Login,
+    record: &Record,
+    shared: &Shared,
+) -> Option<Revocable> {
+    let place = record.store.filter(|_| record.method.as_deref() == Some(Method::Browser.as_str()))?;
+    let stored = shared.ladder.load(name, place).await.ok().flatten()?;
+    let old = AccessToken::new(stored.secret.expose_secret());
+    let is_kept = match &login.granted.credential {
+        Credential::Fixed { token, .. } => token.sha256() == old.sha256(),
+        Credential::Renewable(_) => false,
+    };
+    let is_of_record = record.profile.same_party(&stored.party()) && !is_kept;
+    is_of_record.then_some(Revocable { refresh: None, access: Some(old) })
 }
 
 /// An account is a subject at an authority; its names may change.

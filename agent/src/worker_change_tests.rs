@@ -8,10 +8,11 @@ use crate::error::Kind as ErrorKind;
 use crate::fakes::{Agent, pass, profile, work};
 use crate::handle::Handle;
 use crate::install::Login;
+use crate::issuer::Granted;
 use crate::signout::SignedOut;
 use crate::state::Record;
 use crate::store::{StoreError, StoreKind};
-use crate::token::Credential;
+use crate::token::{AccessToken, Credential};
 use crate::verdict::Standing;
 
 fn begin_login(agent: &Agent) -> (Handle, tokio::task::JoinHandle<Result<Vec<String>, ErrorKind>>) {
@@ -210,4 +211,27 @@ async fn a_worker_that_panics_in_mid_renewal_is_started_again_and_spends_no_toke
     agent.provider.held.send_replace(false);
     assert_eq!(agent.token(0, 30).await.unwrap(), "access-2");
     assert_eq!(agent.stored().as_deref(), Some("refresh-2"));
+}
+
+async fn login_with(agent: &Agent, token: &str, minted: bool) {
+    let worker = agent.registry.ensure(&work());
+    let credential = Credential::Fixed { token: AccessToken::new(token), expires_at: None, minted };
+    let granted = Granted { credential, ..agent.granted() };
+    let (generation, method) = (worker.view().generation, if minted { "browser" } else { "token" });
+    let login = Login { profile: profile(), granted, method, generation, organization: None };
+    worker.install(login).await.unwrap();
+    pass(1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fixed_token_that_a_browser_login_has_made_is_revoked_when_another_replaces_it() {
+    let agent = Agent::start();
+    login_with(&agent, "made-1", true).await;
+    login_with(&agent, "made-2", true).await;
+    assert_eq!(agent.provider.revoked(), ["made-1"]);
+    login_with(&agent, "made-2", false).await;
+    assert_eq!(agent.provider.revoked(), ["made-1"], "it is the same one, and the person's own now");
+    login_with(&agent, "made-3", true).await;
+    assert_eq!(agent.provider.revoked(), ["made-1"]);
+    assert_eq!(agent.stored().as_deref(), Some("made-3"));
 }
