@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::clock::{Clock, FakeClock};
+use crate::clock::{Clock, FakeClock, Moment};
 use crate::error::AgentError;
 use crate::handle::Handle;
 use crate::install::Login;
@@ -129,8 +129,10 @@ impl Issuer for Provider {
         Page::default()
     }
 
-    async fn finish(&self, _: Answer) -> Result<Granted, AgentError> {
-        Err(AgentError::internal("not played here"))
+    async fn finish(&self, answer: Answer) -> Result<Granted, AgentError> {
+        let Answer::Given(token, sent) = answer else { return Err(AgentError::internal("not played here")) };
+        let _ = self.held.subscribe().wait_for(|held| !held).await;
+        Ok(granted(Credential::Fixed { token, expires_at: None, minted: false }, sent))
     }
 
     async fn renew(&self, refresh: &RefreshToken, _: &str) -> Renewal {
@@ -243,13 +245,7 @@ impl Agent {
             refresh: Some(RefreshToken::new("refresh-0")),
             refresh_lifetime: None,
         };
-        Granted {
-            credential: Credential::Renewable(grant),
-            account: Account { subject: "ada".into(), ..Account::default() },
-            sent: self.clock.now(),
-            memberships: None,
-            notes: Vec::new(),
-        }
+        granted(Credential::Renewable(grant), self.clock.now())
     }
 
     pub(crate) fn worker(&self) -> Handle {
@@ -275,6 +271,11 @@ impl Agent {
     pub(crate) fn stored(&self) -> Option<String> {
         self.store.contents().get(&work()).cloned()
     }
+}
+
+fn granted(credential: Credential, sent: Moment) -> Granted {
+    let account = Account { subject: "ada".into(), ..Account::default() };
+    Granted { credential, account, sent, memberships: None, notes: Vec::new() }
 }
 
 pub(crate) fn work() -> ProfileName {

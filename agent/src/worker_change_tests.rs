@@ -4,11 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use seqera_agent_proto::v1::ImportTokenRequest;
+
 use crate::error::Kind as ErrorKind;
 use crate::fakes::{Agent, pass, profile, work};
 use crate::handle::Handle;
 use crate::install::Login;
 use crate::issuer::Granted;
+use crate::service::login::import;
 use crate::signout::SignedOut;
 use crate::state::Record;
 use crate::store::{StoreError, StoreKind};
@@ -234,4 +237,18 @@ async fn a_fixed_token_that_a_browser_login_has_made_is_revoked_when_another_rep
     login_with(&agent, "made-3", true).await;
     assert_eq!(agent.provider.revoked(), ["made-1"]);
     assert_eq!(agent.stored().as_deref(), Some("made-3"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_out_while_a_given_token_is_checked_is_the_last_word() {
+    let agent = Agent::signed_in().await;
+    agent.provider.held.send_replace(true);
+    let registry = Arc::clone(&agent.registry);
+    let asked = ImportTokenRequest { profile: "work".into(), token: "pat".into(), ..Default::default() };
+    let importing = tokio::spawn(async move { import(&registry, asked).await });
+    pass(1).await;
+    agent.worker().sign_out(false).await.unwrap();
+    agent.provider.held.send_replace(false);
+    assert_eq!(importing.await.unwrap().unwrap_err().kind, ErrorKind::Ended);
+    assert_eq!((agent.stored(), agent.worker().view().standing.clone()), (None, Standing::SignedOut));
 }

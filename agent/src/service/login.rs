@@ -182,14 +182,15 @@ pub async fn import(registry: &Registry, asked: ImportTokenRequest) -> Result<Se
         return Err(AgentError::new(ErrorKind::BadRequest, "no access token was given", hint));
     }
     let issuer = registry.shared.issuers.issuer(&profile, Kind::Fixed);
+    let worker = registry.ensure(&name);
+    // A sign-out while the provider is asked is the person's last word.
+    let generation = worker.view().generation;
     let granted = issuer.finish(Answer::Given(token, registry.shared.now())).await?;
     registry.logins.cancel(&name);
-    let worker = registry.ensure(&name);
-    let generation = worker.view().generation;
     let organization = named(asked.organization);
     let login = Login { profile, granted, method: "token", generation, organization };
     let notes = worker.install(login).await?;
-    let mut status = status(registry, &name, &registry.ensure(&name).view());
+    let mut status = status(registry, &name, &worker.view());
     status.notes.extend(notes);
     Ok(status)
 }
