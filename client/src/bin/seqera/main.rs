@@ -13,6 +13,7 @@ mod choices;
 mod completions;
 mod config;
 mod context;
+mod defect;
 mod device;
 mod doctor;
 mod env;
@@ -81,13 +82,13 @@ fn main() -> ExitCode {
         profile: cli.profile.filter(|profile| !profile.is_empty()),
         env,
     };
-    let outcome = run(&context, cli.command);
-    ended(&context, outcome, "seqera")
+    perform(&context, "seqera", || run(&context, cli.command))
 }
 
-/// Tells a failure. `called` is the name that the program was called by.
-fn ended(context: &Context, outcome: Result<(), Failure>, called: &str) -> ExitCode {
-    let Err(mut failure) = outcome else { return ExitCode::SUCCESS };
+/// Runs a command and tells its failure. `called` is the name that the program was called by.
+fn perform(context: &Context, called: &str, command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
+    defect::end_with_words_on(context.screen);
+    let Err(mut failure) = command() else { return ExitCode::SUCCESS };
     failure.hint = failure.hint.map(|hint| context.env.provider().renamed(&hint, called));
     context.screen.failure(&failure);
     toolkit_files::mention(context, &failure);

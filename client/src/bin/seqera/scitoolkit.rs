@@ -105,8 +105,7 @@ pub(crate) fn main(env: Env) -> ExitCode {
         profile: None,
         env: env.for_scitoolkit(),
     };
-    let outcome = run(&context, cli.command);
-    crate::ended(&context, outcome, SCITOOLKIT)
+    crate::perform(&context, SCITOOLKIT, || run(&context, cli.command))
 }
 
 fn run(context: &Context, command: Command) -> Result<(), Failure> {

@@ -18,6 +18,7 @@ const CYAN: &str = "\x1b[1;36m";
 const BLACK_ON_WHITE: &str = "\x1b[30;107m";
 const PLAIN: &str = "\x1b[0m";
 
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Screen {
     pub(crate) json: bool,
     colour: bool,
