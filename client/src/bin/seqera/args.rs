@@ -37,7 +37,7 @@ const AFTER: &str = "\
 Examples:
   seqera login
   seqera status
-  curl -H \"$(seqera token --format header)\" https://api.cloud.seqera.io/user-info
+  curl -H \"$(seqera token --format header)\" https://api.cloud.seqera.io/orgs
   seqera exec nextflow run hello
 
 Exit codes:
@@ -161,7 +161,7 @@ pub(crate) struct Logout {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  curl -H \"$(seqera token --format header)\" https://api.cloud.seqera.io/user-info
+  curl -H \"$(seqera token --format header)\" https://api.cloud.seqera.io/orgs
   seqera token --min-valid 5m")]
 pub(crate) struct Token {
     /// How long the token shall be valid at least, such as 90s, 5m or 1h30m

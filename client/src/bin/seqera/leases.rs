@@ -79,7 +79,7 @@ pub(crate) fn shown(leases: &[Lease]) -> String {
     let row =
         |lease: &Lease| [lease.id.clone(), lease.profile.clone(), lease.program.clone(), how_it_ends(lease)];
     let rows: Vec<_> = leases.iter().map(row).collect();
-    grid(["ID", "PROFILE", "PROGRAM", "ENDS"], &rows)
+    grid(["Id", "Profile", "Program", "Ends"], &rows)
 }
 
 fn how_it_ends(lease: &Lease) -> String {
@@ -134,7 +134,7 @@ mod tests {
         let failing = Lease { ending: true, trouble: "status 502".into(), ..lease() };
         assert_eq!(
             shown(&[lease(), elsewhere, failing.clone()]),
-            "ID        PROFILE  PROGRAM   ENDS\n\
+            "Id        Profile  Program   Ends\n\
              3f2a9c11  work     nextflow  with process 42\n\
              3f2a9c11  work     nextflow  with process 42 (host host-b)\n\
              3f2a9c11  work     nextflow  being deleted"
