@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use seqera_tests::browser::{authorization_url, callback_url, parameter};
 use seqera_tests::sandbox::{ADA, GRACE};
+use seqera_tests::scitoolkit::{self, ConsentPage, consent_url};
 use seqera_tests::{Home, Run, Sandbox, http};
 use serde_json::{Value, json};
 
@@ -101,6 +102,32 @@ fn no_token_text_in_any_output_log_command_line_or_summary() {
     assert!(home.log().len() > 1000, "the log was on: {} bytes", home.log().len());
 
     canaries.search("the page at the end", page.body.as_bytes());
+    for run in &outputs {
+        canaries.search("an output", format!("{}{}", run.stdout, run.stderr).as_bytes());
+    }
+}
+
+#[test]
+fn a_token_of_scitoolkit_stands_in_its_documented_file_and_nowhere_else() {
+    let sandbox = Sandbox::calm();
+    let home = scitoolkit::home(&sandbox).with("SEQERA_LOG_LEVEL", "trace");
+    let mut login = home.shell("scitoolkit login --no-browser").start();
+    let page = ConsentPage::open(&login.until("page to open", consent_url));
+    assert_eq!(page.sign_in(ADA).status, 200);
+    let mut outputs = vec![login.finish(std::time::Duration::from_secs(30)).ok()];
+    let mut canaries = Canaries::default();
+    canaries.add("the token", &home.token("scitoolkit"));
+
+    for args in
+        ["status", "whoami", "whoami --check", "profile show scitoolkit", "agent doctor", "agent logs"]
+    {
+        let args = format!("{args} --profile scitoolkit");
+        outputs.push(home.seqera(&args).run());
+        outputs.push(home.seqera(&format!("{args} -o json")).run());
+    }
+    search_files(&home, &canaries, |path| path.ends_with(".scitoolkit/token"));
+    outputs.push(home.shell("scitoolkit logout").run().ok());
+    search_files(&home, &canaries, |_| false);
     for run in &outputs {
         canaries.search("an output", format!("{}{}", run.stdout, run.stderr).as_bytes());
     }
