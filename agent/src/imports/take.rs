@@ -114,12 +114,18 @@ impl Imports {
             Renewal::Renewed(renewed) => renewed,
             other => return Err(self.not_renewed(candidate, other, interrupted).await),
         };
+        let is_spent = renewed.refresh.is_some();
         let granted = self.granted(candidate, &profile, &*issuer, &secret, renewed, sent).await;
         let login = Login { profile, granted, method: "import", generation, organization: None };
         let mut notes = worker.install(login).await?;
         (shared.crash)("import-kept");
         info!(profile = %name, from = candidate.key(), "taken over");
-        notes.extend(self.remove(candidate).await);
+        if is_spent || worker.view().unsaved.is_none() {
+            notes.extend(self.remove(candidate).await);
+        } else {
+            // The provider does not rotate and our store refuses: the old place is the only one that lasts.
+            self.end(candidate, false).await;
+        }
         Ok(TakeImportResponse { status: Some(self.status(name)), notes })
     }
 

@@ -2,12 +2,15 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
+use seqera_agent_proto::v1::TakeImportRequest;
 use serde_json::json;
 
 use super::*;
-use crate::fakes::Agent;
+use crate::fakes::{Agent, LIFETIME};
 use crate::http::{Http, Limits};
+use crate::issuer::{Renewal, Renewed};
 use crate::state::Attempt;
+use crate::token::{Access, AccessToken, RefreshToken};
 
 const TOKEN: &str = "a-refresh-token-of-version-1";
 
@@ -151,9 +154,35 @@ async fn a_token_that_names_another_file_of_the_folder_is_not_taken() {
     let origin = Origin::V1File.into();
     for name in ["../lab", "lab/../lab", "none"] {
         let import = Import { origin, name: name.into(), profile: "lab".into(), ..Import::default() };
-        let asked = seqera_agent_proto::v1::TakeImportRequest { import: Some(import), ..Default::default() };
+        let asked = TakeImportRequest { import: Some(import), ..TakeImportRequest::default() };
         let refused = bench.imports.take_one(asked).await.unwrap_err();
         assert_eq!(refused.kind, crate::error::Kind::BadRequest);
     }
     assert_eq!(bench.agent.provider.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_token_that_is_still_good_stays_where_it_is_while_our_store_refuses_it() {
+    for is_rotated in [false, true] {
+        let bench = Bench::new(&["lab"], &[]);
+        let owner = json!({"domain": "http://127.0.0.1:9/api", "last_login": 100});
+        let state = bench.agent.places.places().config_dir.join("auth-state.json");
+        std::fs::write(state, json!({"profiles": {"lab": owner}}).to_string()).unwrap();
+        bench.agent.store.break_with(Some(StoreError::Failed("full".into())));
+        let renewed = Renewed {
+            refresh: is_rotated.then(|| RefreshToken::new("next")),
+            refresh_lifetime: None,
+            access: Ok(Access { token: AccessToken::new("access"), lifetime: LIFETIME }),
+            subject: Some("ada".into()),
+        };
+        bench.agent.provider.script.lock().unwrap().push(Renewal::Renewed(renewed));
+        let origin = Origin::V1Keychain.into();
+        let import = Import { origin, name: "lab".into(), profile: "lab".into(), ..Import::default() };
+        let asked = TakeImportRequest { import: Some(import), ..TakeImportRequest::default() };
+        let taken = bench.imports.take_one(asked).await.unwrap();
+        assert!(taken.notes.iter().any(|note| note.contains("in memory only")), "{:?}", taken.notes);
+        let left = bench.imports.keychain.profiles().await.unwrap();
+        assert_eq!(left.is_empty(), is_rotated, "{left:?}");
+        assert!(bench.agent.registry.shared.state.snapshot().imports.is_empty());
+    }
 }
