@@ -1,5 +1,6 @@
 //! A login in a browser: where it begins, where it comes back to, and what a request to the listener means.
 
+use std::fmt;
 use std::ops::Range;
 
 use secrecy::SecretString;
@@ -34,8 +35,9 @@ pub struct Landing {
     pub ports: Range<u16>,
 }
 
-/// A request that reached the loopback listener. Its `Host` has been checked.
-#[derive(Debug, Clone, Default)]
+/// A request that reached the loopback listener. Its `Host` has been checked. `Debug` shows the method alone:
+/// codes and tokens come in address and body.
+#[derive(Clone, Default)]
 pub struct CallbackRequest {
     /// `GET`, `POST`, `OPTIONS`.
     pub method: String,
@@ -45,6 +47,12 @@ pub struct CallbackRequest {
     pub headers: Vec<(String, String)>,
     /// At most 64 KiB.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for CallbackRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallbackRequest").field("method", &self.method).finish_non_exhaustive()
+    }
 }
 
 /// An answer of the loopback listener.
@@ -68,4 +76,18 @@ pub enum Callback {
     Code(SecretString),
     /// `access_denied` or another error of the provider: the login ends.
     Failed(Page, AgentError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_does_not_show_what_a_browser_brings() {
+        let headers = vec![("cookie".to_owned(), "canary".to_owned())];
+        let (method, target) = ("POST".to_owned(), "/callback?code=canary".to_owned());
+        let request = CallbackRequest { method, target, headers, body: b"canary".to_vec() };
+        let shown = format!("{request:?}");
+        assert!(shown.contains("POST") && !shown.contains("canary") && !shown.contains("99, 97"), "{shown}");
+    }
 }
