@@ -15,9 +15,10 @@
 //! | one session | [`worker`], [`handle`], [`jobs`], [`renewal`], [`install`], [`signout`], [`neighbours`], [`view`], [`pending`] |
 //! | providers | [`issuer`], [`login`], [`signin`], [`loopback`], [`polling`], [`pasted`], [`page`], [`platform`], [`imports`], [`token_files`], [`http`], [`passwords`] |
 //! | tokens for programs | [`lease`] (pure), [`leases`], [`lease_making`], [`lease_life`], [`mint`], [`program`] |
-//! | what is kept | [`store`], [`secrets`], [`state`], [`record`], [`durable`] |
+//! | what is kept | [`store`], [`secrets`], [`state`], [`record`], `summary`, [`durable`] |
 //! | gRPC | [`service`], [`doctor`], [`standard`], [`calls`], [`socket`] |
-//! | the process | [`run`], [`assemble`], [`config`], [`instance`], [`launch`], [`logging`], [`stop`] |
+//! | used by all | [`clock`], [`error`], [`shared`], [`folder`], [`crash`], [`wipe`] |
+//! | the process | [`run`], [`assemble`], [`config`], [`instance`], [`launch`], [`logging`], [`stop`], [`activity`], [`notify`], [`process`] |
 
 pub mod activity;
 pub mod assemble;

@@ -1,7 +1,10 @@
 //! The calls.
 
+mod choices;
 mod diagnose;
+mod imports;
 mod leases;
+mod token_files;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,10 +18,6 @@ use seqera_agent_proto::v1::{self, describe_request::Subject, logout_request::Ta
 
 use crate::route::{Call, Route};
 use crate::{Error, Events, Options, Reply, Token, Watch, connect};
-
-mod choices;
-mod imports;
-mod token_files;
 
 /// A prompt of the keychain may stay open for 60 s while a token is imported (design, section 7).
 const IMPORT: Duration = Duration::from_secs(90);

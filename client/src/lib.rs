@@ -20,7 +20,7 @@
 //! - `route`: the way to the right agent, with deadline and repeats
 //! - `connect`: finds the socket, distrusts what is not ours, dials
 //! - `autostart`: starts an agent where none listens
-//! - `reply`: the answer to come
+//! - `reply`, `stream`: the answer to come, or many
 //! - `link`, `codec`: one HTTP/2 connection, and messages as bytes on it
 //! - [`token`], [`error`]: what comes back
 

@@ -97,7 +97,7 @@ async fn look(profile: &Profile, http: &Http, shared: &Shared) -> Vec<Check> {
         let (api, _) = asked("API", &format!("{}/service-info", profile.api()), http, shared).await;
         checks.push(match api {
             Ok((reply, text)) if reply.is_success() => ok("API", text),
-            Ok((_, text)) => skipped("API", format!("{text}: no Platform, so there are no organisations")),
+            Ok((_, text)) => skipped("API", format!("{text}: no Platform, so there are no organizations")),
             Err(check) => check,
         });
     }
