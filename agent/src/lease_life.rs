@@ -221,12 +221,12 @@ async fn delete_by(
     }
 }
 
-/// Nothing depends on it any more: a token that works no longer may stay in a store that is locked.
-async fn clear(leases: &Leases, id: &str, lease: &Lease) {
+/// Takes the token out of its store. Nothing depends on it any more: where the store is locked it stays there.
+pub(crate) async fn clear(leases: &Leases, id: &str, lease: &Lease) {
     for place in StoreKind::ALL.into_iter().filter(|place| lease.store.is_none_or(|store| store == *place)) {
         let removed = leases.parts.ladder.remove(&ProfileName::of_lease(id), place).await;
         if let Err(error) = removed.map(drop).or_else(|error| lease.store.map_or(Ok(()), |_| Err(error))) {
-            warn!(%id, %error, "the token of a lease is deleted at the Platform and stays in its store");
+            warn!(%id, %error, "the token of a lease that is over stays in its store");
         }
     }
 }

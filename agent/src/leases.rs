@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::error::AgentError;
 use crate::lease::Lease;
-use crate::lease_life::Life;
+use crate::lease_life::{Life, clear};
 use crate::lease_making::{Leased, Order};
 use crate::mint::Mints;
 use crate::passwords::ProxyPasswords;
@@ -131,6 +131,20 @@ impl Leases {
         let (life, before) = self.ask_for_end(id, None)?;
         let _ = timeout(limit, life.tried(before)).await;
         Some(life.is_over())
+    }
+
+    /// Forgets a lease whose token cannot be deleted: its Platform is gone, say. Returns the token's name, for
+    /// the person to look for.
+    pub async fn give_up(&self, id: &str) -> Option<String> {
+        let lease = self.lease(id).filter(|lease| lease.host == self.parts.host)?;
+        let life = lock(&self.lives).remove(id);
+        if let Some((_, task)) = life {
+            task.abort();
+        }
+        tracing::warn!(%id, name = lease.name, "a token was given up and stays at the Platform");
+        clear(self, id, &lease).await;
+        self.forget(id).await;
+        Some(lease.name)
     }
 
     /// Ends every lease of a profile, whose session ends with `by` as its last token.

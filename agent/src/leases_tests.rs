@@ -186,6 +186,20 @@ async fn a_deletion_that_fails_is_tried_again_and_says_why_across_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_token_that_can_never_be_deleted_can_be_given_up() {
+    let agent = Agent::signed_in().await;
+    let leased = create(&agent, with_process(7)).await.unwrap();
+    agent.provider.outside.fail_deletions(Some(PlatformError::NotAPlatform("https://gone.test".into())));
+    assert_eq!(leases(&agent).end(&leased.id, SECOND).await, Some(false));
+    assert_eq!(leases(&agent).give_up(&leased.id).await, Some(leased.lease.name));
+    assert_eq!((leases(&agent).count(), agent.store.contents().len()), (0, 1));
+    agent.provider.outside.fail_deletions(None);
+    pass(3_600).await;
+    assert_eq!(agent.provider.outside.names().len(), 1, "nobody tries any more");
+    assert_eq!(leases(&agent).give_up(&leased.id).await, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_that_cannot_be_read_is_deleted_by_the_session() {
     let agent = Agent::signed_in().await;
     let leased = create(&agent, with_process(7)).await.unwrap();

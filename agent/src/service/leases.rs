@@ -85,10 +85,15 @@ impl leases_server::Leases for Leases {
     }
 
     async fn end(&self, request: Request<EndLeaseRequest>) -> Result<Response<EndLeaseResponse>, Status> {
-        let id = request.into_inner().id;
+        let EndLeaseRequest { id, give_up } = request.into_inner();
         let known: String = id.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-        match self.registry.shared.leases.end(&id, END_LIMIT).await {
-            Some(deleted) => Ok(Response::new(EndLeaseResponse { deleted })),
+        let leases = &self.registry.shared.leases;
+        match leases.end(&id, END_LIMIT).await {
+            Some(false) if give_up => {
+                let left_behind = leases.give_up(&id).await.unwrap_or_default();
+                Ok(Response::new(EndLeaseResponse { deleted: left_behind.is_empty(), left_behind }))
+            }
+            Some(deleted) => Ok(Response::new(EndLeaseResponse { deleted, ..EndLeaseResponse::default() })),
             None => {
                 let what = format!("there is no lease '{known}' on this host");
                 let hint = "'seqera agent leases' shows them; another host's leases end there";

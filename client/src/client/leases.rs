@@ -45,12 +45,13 @@ impl Client {
         Ok(self.ask(leases::LIST, message).await?.leases)
     }
 
-    /// Ends a lease: true where its token is deleted, false where the agent goes on trying.
+    /// Ends a lease. Where its token cannot be deleted now the agent goes on trying, or forgets it with
+    /// `give_up`.
     ///
     /// # Errors
     /// As [`Client::token`]; `BAD_REQUEST` where this host has no such lease.
-    pub async fn end_lease(&self, id: &str) -> Result<bool, Error> {
-        let message = v1::EndLeaseRequest { id: id.to_owned() };
-        Ok(self.route.ask(Call::within(END), leases::END, message).await?.deleted)
+    pub async fn end_lease(&self, id: &str, give_up: bool) -> Result<v1::EndLeaseResponse, Error> {
+        let message = v1::EndLeaseRequest { id: id.to_owned(), give_up };
+        self.route.ask(Call::within(END), leases::END, message).await
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn run(context: &Context, args: &Exec) -> Result<(), Failure> {
     let error = become_program(command);
     if let Some((client, id)) = given.lease {
         // It would be deleted with this process, but for `--for`. Why there is no program matters more.
-        let _ = wait(async { Ok(client.end_lease(&id).await?) });
+        let _ = wait(async { Ok(client.end_lease(&id, false).await?) });
     }
     Err(not_run(&program.to_string_lossy(), &error))
 }

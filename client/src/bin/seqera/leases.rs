@@ -33,6 +33,9 @@ enum What {
     End {
         /// As shown in the list
         id: String,
+        /// Forget a token that cannot be deleted; it works until you delete it at the Platform
+        #[arg(long)]
+        give_up: bool,
     },
 }
 
@@ -41,7 +44,7 @@ pub(crate) fn run(context: &Context, args: &Leases) -> Result<(), Failure> {
     let client = Client::new(Options { profile, ..context.options()? });
     match &args.what {
         None | Some(What::List) => list(context, &client),
-        Some(What::End { id }) => end(context, &client, id),
+        Some(What::End { id, give_up }) => end(context, &client, id, *give_up),
     }
 }
 
@@ -59,18 +62,25 @@ fn list(context: &Context, client: &Client) -> Result<(), Failure> {
     Ok(())
 }
 
-fn end(context: &Context, client: &Client, id: &str) -> Result<(), Failure> {
-    let deleted = wait(async { Ok(client.end_lease(id).await?) })?;
+fn end(context: &Context, client: &Client, id: &str, give_up: bool) -> Result<(), Failure> {
+    let ended = wait(async { Ok(client.end_lease(id, give_up).await?) })?;
+    let left = (!ended.left_behind.is_empty()).then_some(&ended.left_behind);
     if context.screen.json {
-        return context.screen.object(&json!({"id": id, "deleted": deleted}));
+        return context.screen.object(&json!({"id": id, "deleted": ended.deleted, "left_behind": left}));
     }
-    if deleted {
+    if ended.deleted {
         return context.screen.say(&format!("{id}: its token is deleted"));
+    }
+    if let Some(name) = left {
+        context.screen.say(&format!("{id}: given up"))?;
+        context.screen.warn(&format!("the token {name} works until you delete it at the Platform"));
+        return Ok(());
     }
     context.screen.say(&format!("{id}: ended; the agent goes on trying to delete its token"))?;
     let leases = wait(async { Ok(client.leases("").await?) })?;
     let this = leases.into_iter().filter(|lease| lease.id == id).collect::<Vec<_>>();
     troubles(&this).iter().for_each(|trouble| context.screen.warn(trouble));
+    context.screen.hint("where that can never succeed, '--give-up' ends it");
     Ok(())
 }
 
