@@ -79,7 +79,7 @@ impl Registry {
         if name.is_empty() && !authority.is_empty() {
             return self.of_authority(authority).ok_or_else(|| {
                 let hint = format!("run 'seqera login --authority {authority}'");
-                AgentError::new(Kind::SignedOut, format!("no profile belongs to {authority}"), hint)
+                AgentError::new(Kind::SignedOut, format!("not signed in to {authority}"), hint)
             });
         }
         if name.is_empty() {
@@ -98,13 +98,13 @@ impl Registry {
     }
 
     /// The profile of an authority: one that is signed in before one that is not, then the one that was
-    /// chosen, then by name.
+    /// chosen, then `default`, then by name: a login to one more must not change whom commands are about.
     pub fn of_authority(&self, authority: &str) -> Option<ProfileName> {
         let sessions = self.shared.state.snapshot();
         let fitting = sessions.profiles.iter().filter(|(_, record)| record.profile.serves(authority));
-        let is_other = |name: &ProfileName| sessions.default_profile.as_ref() != Some(name);
-        if let Some((name, _)) =
-            fitting.min_by_key(|(name, record)| (record.signed_out, is_other(name), *name))
+        let (chosen, fallback) = (sessions.default_profile.as_ref(), ProfileName::fallback());
+        let order = |name: &ProfileName| (chosen != Some(name), *name != fallback);
+        if let Some((name, _)) = fitting.min_by_key(|(name, record)| (record.signed_out, order(name), *name))
         {
             return Some(name.clone());
         }

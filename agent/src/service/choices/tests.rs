@@ -152,6 +152,9 @@ async fn the_profile_that_an_empty_name_means_is_chosen_among_those_that_are_kno
     let registry = Arc::clone(&agent.registry);
     let of_authority = || registry.of_authority("https://sandbox.test/api").unwrap().to_string();
     assert_eq!(of_authority(), "home");
+    agent.login("ci").await;
+    agent.login("default").await;
+    assert_eq!(of_authority(), "default", "whatever other profiles are called");
     use_profile(&registry, "work").await.unwrap();
     assert_eq!(registry.resolve("", "").unwrap(), work());
     assert_eq!(of_authority(), "work", "of two at one authority the chosen one is meant");

@@ -145,7 +145,7 @@ fn stronger(context: &Context, chosen: &str) -> Result<Vec<String>, Failure> {
     let settings = Settings::resolve(None, "", &context.env, &context.config()?);
     let Some(authority) = settings.authority else { return Ok(warnings) };
     let named = Named { profile: String::new(), authority: authority.text.clone() };
-    // Where no profile belongs to the authority, commands ask for a login there.
+    // Where nobody is signed in to the authority, commands ask for a login there.
     let other = context.status(named).map(|status| status.profile).unwrap_or_default();
     if other != chosen {
         let Setting { text, source } = authority;
