@@ -62,7 +62,8 @@ pub(super) fn unreachable(authority: &str, why: &str) -> AgentError {
 
 /// Something about authority or client is wrong.
 pub(super) fn misconfigured(why: &str) -> AgentError {
-    let hint = "check SEQERA_AUTH_DOMAIN (the authority) and SEQERA_AUTH_CLI_CLIENT_ID (the client id)";
+    let hint = "check the authority (--authority, SEQERA_AUTH_DOMAIN; a Platform's is https://<host>/api) \
+                and the client id (SEQERA_AUTH_CLI_CLIENT_ID)";
     let hint = http::remedy(why).unwrap_or(hint);
     AgentError::new(Kind::Misconfigured, why, hint)
 }
