@@ -59,8 +59,10 @@ impl Settings {
         // What stands at the top is of the Platform.
         let of_platform = env.provider() == Provider::Platform;
         let top = |key| in_file(config, config.text(key).filter(|_| of_platform));
-        let flag =
-            flag_authority.map(|url| Setting { text: url.to_owned(), source: Source::Flag("--authority") });
+        // An empty one comes from a variable that is not set, and must not hide the other sources.
+        let flag = flag_authority
+            .filter(|url| !url.is_empty())
+            .map(|url| Setting { text: url.to_owned(), source: Source::Flag("--authority") });
         Self {
             authority_is_default: flag.is_none() && own("authority").is_none(),
             authority: flag
@@ -158,10 +160,12 @@ mod tests {
             authority(Some("https://f"), "work", &full, &set),
             ("https://f".into(), Source::Flag("--authority"))
         );
-        assert_eq!(
-            authority(None, "work", &full, &set),
-            ("https://env/api".into(), Source::Variable("SEQERA_AUTH_DOMAIN"))
-        );
+        for unset in [None, Some("")] {
+            assert_eq!(
+                authority(unset, "work", &full, &set),
+                ("https://env/api".into(), Source::Variable("SEQERA_AUTH_DOMAIN"))
+            );
+        }
         assert_eq!(authority(None, "work", &only_api, &set), ("https://platform.test/api".into(), file()));
         assert_eq!(authority(None, "home", &only_api, &set), ("https://file/api".into(), file()));
         assert_eq!(
