@@ -127,7 +127,9 @@ pub(crate) fn run(context: &Context, args: &Ai) -> Result<(), Failure> {
             let variables = or_login(context, &named, || of_session(context, &named))?;
             Err(start(&program, args, variables))
         }
-        (None, Subject::Token(token)) => prompt::run(context, &handover::of_environment(&token)),
+        (None, Subject::Token(token)) => {
+            prompt::run(context, &handover::of_environment(&token, &context.env))
+        }
         (None, Subject::Profile(named)) => {
             let known = || signed_in(context.status(named.clone())?).map(drop);
             or_login(context, &named, known)?;
@@ -224,7 +226,7 @@ fn of_token(context: &Context, token: &EnvToken) -> Result<Variables, Failure> {
         }
     }
     let backend = backend::choose(&settings, None, &told, authority.as_deref().unwrap_or_default());
-    let mut variables = handover::of_environment(token);
+    let mut variables = handover::of_environment(token, &context.env);
     variables.extend(authority.map(|authority| ("SEQERA_AUTH_DOMAIN", Some(authority))));
     variables.extend(backend.map(|backend| ("SEQERA_AI_BACKEND_URL", Some(backend.url))));
     Ok(variables)

@@ -155,6 +155,14 @@ impl Env {
         self.text("SEQERA_PLATFORM_API_URL")
     }
 
+    /// The API that a token of the environment is for, where the authority is named and `TOWER_API_ENDPOINT` and
+    /// `SEQERA_API_ENDPOINT` are not: programs would send the token to Seqera Cloud.
+    pub(crate) fn api_of_token(&self) -> Option<String> {
+        let named =
+            ["TOWER_API_ENDPOINT", "SEQERA_API_ENDPOINT"].iter().any(|name| self.text(name).is_some());
+        self.platform_api_url().or(self.auth_domain()).filter(|_| !named)
+    }
+
     /// `SEQERA_AI_BACKEND_URL`: Co-Scientist backend.
     pub(crate) fn backend_url(&self) -> Option<String> {
         self.text("SEQERA_AI_BACKEND_URL")

@@ -3,7 +3,7 @@
 use seqera_client::Token;
 use seqera_client::proto::place::token_sha256;
 
-use crate::env::{EnvToken, SCITOOLKIT_TOKEN};
+use crate::env::{Env, EnvToken, SCITOOLKIT_TOKEN};
 use crate::provider::SCITOOLKIT;
 
 /// Variables to set, and to remove where the value is `None`.
@@ -27,12 +27,17 @@ pub(crate) fn of_profile(token: &Token) -> Variables {
     variables
 }
 
-/// For a token that came from the environment: endpoint and workspace came with it.
-pub(crate) fn of_environment(token: &EnvToken) -> Variables {
-    match token.variable {
-        SCITOOLKIT_TOKEN => of_scitoolkit(&token.secret, None),
-        _ => secrets(&token.secret, None),
+/// For a token that came from the environment: endpoint and workspace came with it, or the authority did.
+pub(crate) fn of_environment(token: &EnvToken, env: &Env) -> Variables {
+    if token.variable == SCITOOLKIT_TOKEN {
+        return of_scitoolkit(&token.secret, None);
     }
+    let mut variables = secrets(&token.secret, None);
+    if let Some(url) = env.api_of_token() {
+        let names = ["TOWER_API_ENDPOINT", "SEQERA_API_ENDPOINT"];
+        variables.extend(names.map(|name| (name, Some(url.clone()))));
+    }
+    variables
 }
 
 fn mark(token: &Token) -> String {
@@ -109,7 +114,7 @@ mod tests {
         assert_eq!(names, ["SCITOOLKIT_TOKEN", "SEQERA_EXEC_TOKEN"]);
         let given = EnvToken { variable: SCITOOLKIT_TOKEN, secret: "stk_user_a".into() };
         let pair = ("SCITOOLKIT_TOKEN", Some("stk_user_a".to_owned()));
-        assert_eq!(of_environment(&given)[0], pair);
+        assert_eq!(of_environment(&given, &Env::of(&[]))[0], pair);
     }
 
     #[test]
@@ -121,10 +126,21 @@ mod tests {
     #[test]
     fn a_token_of_the_environment_keeps_its_endpoint_and_loses_the_refresh_token() {
         let token = EnvToken { variable: "TOWER_ACCESS_TOKEN", secret: "t".into() };
-        let variables = of_environment(&token);
+        let named =
+            Env::of(&[("SEQERA_AUTH_DOMAIN", "https://a/api"), ("TOWER_API_ENDPOINT", "https://b/api")]);
+        let variables = of_environment(&token, &named);
         assert!(!variables.iter().any(|(name, _)| name.contains("ENDPOINT") || name.contains("WORKSPACE")));
         assert_eq!(value(&variables, "TOWER_REFRESH_TOKEN"), None);
         assert_eq!(value(&variables, "SEQERA_ACCESS_TOKEN").as_deref(), Some("t"));
+    }
+
+    #[test]
+    fn a_token_without_an_endpoint_goes_to_the_named_authority_and_not_to_seqera_cloud() {
+        let token = EnvToken { variable: "TOWER_ACCESS_TOKEN", secret: "t".into() };
+        let variables = of_environment(&token, &Env::of(&[("SEQERA_AUTH_DOMAIN", "https://a/api")]));
+        for name in ["TOWER_API_ENDPOINT", "SEQERA_API_ENDPOINT"] {
+            assert_eq!(value(&variables, name).as_deref(), Some("https://a/api"), "{name}");
+        }
     }
 
     #[test]

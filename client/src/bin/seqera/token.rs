@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Form, Token as Args};
 use crate::context::{Context, wait};
-use crate::env::EnvToken;
+use crate::env::{Env, EnvToken};
 use crate::failure::Failure;
 use crate::handover;
 use crate::screen::data;
@@ -16,7 +16,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     // A variable that asks for JSON must not put an object into somebody's `$(seqera token)`.
     let form = args.format.unwrap_or(if context.json_by_flag { Form::Json } else { Form::Raw });
     match context.subject()? {
-        Subject::Token(token) => data(&given(form, &token)),
+        Subject::Token(token) => data(&given(form, &token, &context.env)),
         Subject::Profile(named) => {
             let token = fetch(context, args, named)?;
             data(&handed_out(form, &token))
@@ -70,11 +70,11 @@ fn object(token: &Token) -> Value {
 }
 
 /// A token of the environment: nothing but itself is known.
-fn given(form: Form, token: &EnvToken) -> String {
+fn given(form: Form, token: &EnvToken, env: &Env) -> String {
     match form {
         Form::Raw => token.secret.clone(),
         Form::Header => format!("Authorization: Bearer {}", token.secret),
-        Form::Env => handover::shell(&handover::of_environment(token)),
+        Form::Env => handover::shell(&handover::of_environment(token, env)),
         Form::Json => json!({
             "access_token": token.secret,
             "token_type": "Bearer",
@@ -117,8 +117,8 @@ mod tests {
     #[test]
     fn a_token_of_the_environment_names_its_variable() {
         let token = EnvToken { variable: "TOWER_ACCESS_TOKEN", secret: "t".into() };
-        let object: Value = serde_json::from_str(&given(Form::Json, &token)).unwrap();
+        let object: Value = serde_json::from_str(&given(Form::Json, &token, &Env::of(&[]))).unwrap();
         assert_eq!((&object["access_token"], &object["source"]), (&json!("t"), &json!("TOWER_ACCESS_TOKEN")));
-        assert_eq!(given(Form::Header, &token), "Authorization: Bearer t");
+        assert_eq!(given(Form::Header, &token, &Env::of(&[])), "Authorization: Bearer t");
     }
 }
