@@ -21,16 +21,24 @@ pub(crate) struct Findings<'a> {
     columns: Option<usize>,
     problems: usize,
     warnings: usize,
+    /// What both halves see is told once.
+    told: Vec<String>,
     objects: Vec<Value>,
 }
 
 impl<'a> Findings<'a> {
     pub(crate) fn new(screen: &'a Screen) -> Self {
         let columns = terminal::output_columns();
-        Self { screen, columns, problems: 0, warnings: 0, objects: Vec::new() }
+        Self { screen, columns, problems: 0, warnings: 0, told: Vec::new(), objects: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, check: Check) -> Result<(), Failure> {
+        if matches!(check.verdict(), Verdict::Problem | Verdict::Warning) && check.profile.is_empty() {
+            if self.told.contains(&check.text) {
+                return Ok(());
+            }
+            self.told.push(check.text.clone());
+        }
         self.problems += usize::from(check.verdict() == Verdict::Problem);
         self.warnings += usize::from(check.verdict() == Verdict::Warning);
         if self.screen.json {
@@ -118,6 +126,18 @@ mod tests {
         ];
         assert_eq!(shown, wide);
         assert_eq!(lines(&Check { remedy: String::new(), ..check() }, Some(80)), wide[..1]);
+    }
+
+    #[test]
+    fn what_command_and_agent_both_see_is_told_and_counted_once() {
+        let screen = Screen::new(true, &crate::env::Env::of(&[]));
+        let mut findings = Findings::new(&screen);
+        let again =
+            Check { name: "the agent's name of it".into(), verdict: Verdict::Problem.into(), ..check() };
+        for check in [check(), again, Check { text: "another".into(), ..check() }] {
+            findings.add(check).unwrap();
+        }
+        assert_eq!((findings.warnings, findings.problems, findings.objects.len()), (2, 0, 2));
     }
 
     #[test]
