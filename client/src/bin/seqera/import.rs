@@ -95,9 +95,15 @@ impl Imports<'_> {
     }
 
     fn take(&self, import: Import) -> Result<SignedIn, Failure> {
+        // A token of v1 is named in what the agent says.
+        let place = (import.origin() == Origin::Nextflow).then(|| import.place.clone());
         let take = self.client.take_import(import, self.settings.message(), self.context.env.nextflow_file());
         let told = "taking it over (a keychain may ask you to unlock it)";
-        let taken = wait(interruptible("the login", async { Ok(self.patiently(take, told).await?) }))?;
+        let taken = wait(interruptible("the login", async { Ok(self.patiently(take, told).await?) }));
+        let taken = taken.map_err(|failure| match place {
+            Some(place) => Failure { message: format!("{place}: {}", failure.message), ..failure },
+            None => failure,
+        })?;
         Ok(SignedIn { status: taken.status, already: false, notes: taken.notes })
     }
 
