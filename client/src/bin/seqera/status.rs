@@ -174,13 +174,17 @@ fn rows(status: &SessionStatus, profile_source: &str) -> Vec<(&'static str, Stri
     let settings = status.settings.clone().unwrap_or_default();
     let sources = status.sources.clone().unwrap_or_default();
     let organization_source = if status.organization_is_chosen { "seqera org switch" } else { "login" };
-    let unsaved = if status.unsaved { " (not saved: lost when the agent ends)" } else { "" };
+    let kept_in = match (status.unsaved, status.store.as_str()) {
+        (true, "") => "memory (not saved: lost when the agent ends)".to_owned(),
+        (true, store) => format!("{} (not saved: lost when the agent ends)", sourced(store, &sources.store)),
+        (false, store) => sourced(store, &sources.store),
+    };
     let mut rows = vec![
         ("Profile", sourced(&status.profile, profile_source)),
         ("Authority", sourced(&settings.authority, &sources.settings)),
         ("Organization", sourced(&status.organization.clone().unwrap_or_default().name, organization_source)),
         ("Workspace", sourced(&workspace(status), "seqera workspace switch")),
-        ("Token kept in", format!("{}{unsaved}", sourced(&status.store, &sources.store))),
+        ("Token kept in", kept_in),
         ("Logged in", status.logged_in_at.map(local).unwrap_or_default()),
         ("Last renewed", status.last_renewed_at.map(local).unwrap_or_default()),
         ("Next renewal", status.next_renewal_at.map(local).unwrap_or_default()),

@@ -72,6 +72,9 @@ fn what_goes_wrong_is_shown_with_the_next_try() {
     });
     let shown = table(&rows(&status, "default"));
     assert!(shown.contains("keychain (not saved"), "{shown}");
+    status.store.clear();
+    let nowhere = table(&rows(&status, "default"));
+    assert!(nowhere.contains("Token kept in: memory (not saved"), "{nowhere}");
     assert!(shown.contains("Renewal fails: 503 (") && shown.contains("; next try "), "{shown}");
     let object = object(&status);
     assert_eq!(object["last_failure"]["reason"], "ISSUER_UNREACHABLE");
