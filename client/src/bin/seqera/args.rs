@@ -18,7 +18,7 @@ use crate::workspace::Workspace;
 /// A background agent, started when first needed, keeps the session and renews it; this command asks the
 /// agent. Begin with `seqera login`; each command has examples in its own `--help`.
 #[derive(Debug, Parser)]
-#[command(name = "seqera", version, after_help = AFTER, max_term_width = 80)]
+#[command(name = "seqera", version, after_help = AFTER, after_long_help = REFERENCE, max_term_width = 80)]
 pub(crate) struct Cli {
     /// Profile to use: a name for one account at one host [variable: SEQERA_PROFILE]
     #[arg(long, short, global = true, value_name = "NAME", help_heading = EVERYWHERE)]
@@ -33,17 +33,10 @@ pub(crate) struct Cli {
 /// Beneath the options of the command itself.
 const EVERYWHERE: &str = "Options of every command";
 
-const AFTER: &str = "\
-Examples:
-  seqera login
-  seqera status
-  curl -H \"$(seqera token --format header)\" https://api.cloud.seqera.io/orgs
-  seqera exec nextflow run hello
+const AFTER: &str = include_str!("help/short.txt");
 
-Exit codes:
-  0 done, 1 failed, 2 wrong use or configuration, 3 sign in first,
-  4 provider not reachable or nobody answered, 5 the secret cannot be stored,
-  69 no agent, 70 a defect, 126 and 127 from exec, 130 interrupted";
+/// With `--help` and in the manual: every variable and file as well.
+const REFERENCE: &str = concat!(include_str!("help/short.txt"), "\n\n", include_str!("help/reference.txt"));
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
@@ -227,6 +220,15 @@ mod tests {
     #[test]
     fn the_definitions_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_names_every_key_of_the_file() {
+        use seqera_client::proto::configuration::{OF_PROFILE, TOP};
+        for key in TOP.iter().chain(&OF_PROFILE) {
+            let named = REFERENCE.split([' ', ',', '\n']).any(|word| word == *key);
+            assert!(named, "{key}");
+        }
     }
 
     #[test]

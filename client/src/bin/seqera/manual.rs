@@ -33,7 +33,11 @@ fn collect(command: &Command, name: &str, pages: &mut Vec<(String, String)>) {
 
 fn page(command: &Command, name: &str) -> String {
     // What stands below the options is split into sections of their own names.
-    let below = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let below = command
+        .get_after_long_help()
+        .or(command.get_after_help())
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let man = Man::new(command.clone()).title(name.to_uppercase()).manual("Seqera");
     let mut text = Vec::new();
     let mut write = || {
