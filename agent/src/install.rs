@@ -173,6 +173,13 @@ fn is_same_account(old: &Record, login: &Login) -> bool {
     same_subject && old.profile.same_party(&login.profile)
 }
 
+/// The Platform knows the person of an access token by its own id, and has another subject in an ID token.
+fn is_same_person(old: &Record, login: &Login) -> bool {
+    let id = login.granted.account.user_id;
+    let same_id = old.account.as_ref().is_some_and(|old| old.user_id == id);
+    id != 0 && same_id && old.profile.same_party(&login.profile)
+}
+
 fn secret_of(login: &Login, shared: &Shared) -> Option<Stored> {
     match &login.granted.credential {
         Credential::Renewable(grant) => {
@@ -208,7 +215,7 @@ fn new_record(
         }
     };
     // Another account clears organisation and workspace.
-    let same = former.record.as_ref().filter(|old| is_same_account(old, login));
+    let same = former.record.as_ref().filter(|old| is_same_account(old, login) || is_same_person(old, login));
     let chosen = at_login(login.granted.memberships.as_ref(), login.organization.as_deref(), same);
     let AtLogin { organization, organization_is_chosen, workspace, notes } = chosen;
     let record = Record {

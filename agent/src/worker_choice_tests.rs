@@ -9,7 +9,7 @@ use crate::error::Kind as ErrorKind;
 use crate::fakes::{Agent, pass, profile, work};
 use crate::install::Login;
 use crate::state::Record;
-use crate::token::{Memberships, Organization};
+use crate::token::{Account, Memberships, Organization};
 
 fn organization(id: i64) -> Organization {
     Organization { id, name: format!("organization-{id}"), ..Organization::default() }
@@ -111,4 +111,23 @@ async fn the_same_account_keeps_its_choice_at_a_login_and_another_account_does_n
     let notes = login(&agent, "grace", Some("nope")).await;
     assert!(notes[0].contains("\"nope\""), "{notes:?}");
     assert_eq!(recorded(&agent).organization, Some(organization(1)), "said, and not replaced");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_person_keeps_a_choice_where_another_way_to_sign_in_names_another_subject() {
+    let agent = Arc::new(Agent::start());
+    let sign_in = async |subject: &str, user_id| {
+        let worker = agent.registry.ensure(&work());
+        let mut granted = agent.granted();
+        granted.account = Account { subject: subject.into(), user_id, ..Account::default() };
+        let (profile, generation) = (profile(), worker.view().generation);
+        let login = Login { profile, granted, method: "token", generation, organization: None };
+        worker.install(login).await.unwrap();
+    };
+    sign_in("oidc-subject", 7).await;
+    choosing(&agent, 2).await.unwrap().unwrap();
+    sign_in("7", 7).await;
+    assert_eq!(recorded(&agent).organization, Some(organization(2)));
+    sign_in("8", 8).await;
+    assert_eq!(recorded(&agent).organization, None);
 }
