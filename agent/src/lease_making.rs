@@ -170,7 +170,10 @@ fn minute(now: Moment) -> String {
 fn refused(order: &Order, why: &PlatformError) -> AgentError {
     let api = order.record.profile.api();
     match why {
-        PlatformError::Unauthorized | PlatformError::Forbidden => {
+        PlatformError::Unauthorized => {
+            AgentError::login_expired(&order.profile, &format!("{api} refuses its access token"))
+        }
+        PlatformError::Forbidden => {
             let what = format!("{api} does not let this account make an access token: {why}");
             let hint = "ask its administrator, or run the program with 'seqera exec' alone";
             AgentError::new(ErrorKind::Forbidden, what, hint)

@@ -79,7 +79,8 @@ impl Leases {
     /// Makes a token, and a lease that deletes it. A caller that hangs up meanwhile has no lease.
     ///
     /// # Errors
-    /// Where it cannot be written down, or the Platform makes none.
+    /// Where it cannot be written down, or the Platform makes none; `LOGIN_EXPIRED` where it refuses the
+    /// session's token, which may be another one after a renewal.
     pub async fn create(
         self: &Arc<Self>,
         order: Order,

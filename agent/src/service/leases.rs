@@ -50,14 +50,24 @@ impl leases_server::Leases for Leases {
         let pid = request.extensions().get::<Caller>().and_then(|caller| caller.peer.pid);
         let asked = request.into_inner();
         let name = self.registry.resolve(&asked.profile, &asked.authority)?;
-        let served = hand_out(&self.registry, &name, Ask::default(), until).await?;
-        let mut token = convert::token(&name, &served);
-        if served.record.kind == Kind::Fixed {
-            return Ok(Response::new(CreateLeaseResponse { token: Some(token), lease: None }));
-        }
-        let order = self.order(&asked, pid, name, &served)?;
-        let access = Arc::clone(&self.registry) as Arc<dyn TokenSource>;
-        let Leased { id, lease, token: made } = self.registry.shared.leases.create(order, access).await?;
+        let mut ask = Ask::default();
+        let (mut token, leased) = loop {
+            let served = hand_out(&self.registry, &name, ask.clone(), until).await?;
+            let token = convert::token(&name, &served);
+            if served.record.kind == Kind::Fixed {
+                return Ok(Response::new(CreateLeaseResponse { token: Some(token), lease: None }));
+            }
+            let order = self.order(&asked, pid, name.clone(), &served)?;
+            let access = Arc::clone(&self.registry) as Arc<dyn TokenSource>;
+            match self.registry.shared.leases.create(order, access).await {
+                // One that the Platform refuses is renewed, once.
+                Err(error) if error.kind == ErrorKind::LoginExpired && ask.rejected.is_none() => {
+                    ask.rejected = Some(served.held.sha256.clone());
+                }
+                made => break (token, made?),
+            }
+        };
+        let Leased { id, lease, token: made } = leased;
         token.access_token = made.expose().to_owned();
         token.kind = v1::CredentialKind::Fixed.into();
         token.renewed_at = Some(convert::timestamp(from_unix(lease.created_at)));
@@ -167,5 +177,35 @@ fn shown(id: &str, lease: &Lease, trouble: Option<Trouble>) -> v1::Lease {
         ending: lease.ending,
         trouble: trouble.map(|trouble| trouble.why).unwrap_or_default(),
         retry_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::leases_server::Leases as _;
+    use super::*;
+    use crate::fakes::Agent;
+    use crate::mint::MintError;
+    use crate::platform::PlatformError;
+
+    async fn create(agent: &Agent) -> Result<CreateLeaseResponse, Status> {
+        let keep = Some(prost_types::Duration { seconds: 3_600, nanos: 0 });
+        let asked = CreateLeaseRequest { profile: "work".into(), keep, ..CreateLeaseRequest::default() };
+        let service = Leases { registry: Arc::clone(&agent.registry) };
+        service.create(Request::new(asked)).await.map(Response::into_inner)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_token_that_the_platform_refuses_is_renewed_once_and_makes_the_lease_then() {
+        let agent = Agent::signed_in().await;
+        let refused = || MintError::Refused(PlatformError::Unauthorized);
+        agent.provider.outside.fail_next_creation(refused(), false);
+        let made = create(&agent).await.unwrap();
+        assert_eq!((made.token.unwrap().access_token.as_str(), agent.provider.calls()), ("pat-1", 1));
+        crate::fakes::pass(61).await;
+        agent.provider.outside.fail_next_creation(refused(), false);
+        agent.provider.outside.fail_next_creation(refused(), false);
+        assert_eq!(create(&agent).await.err().unwrap().code(), tonic::Code::Unauthenticated);
+        assert_eq!(*agent.provider.outside.calls.borrow(), 4, "it does not go round");
     }
 }
