@@ -3,6 +3,7 @@
 //! the person, and other programs may keep keys of theirs in it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -20,8 +21,9 @@ pub const OF_PROFILE: [&str; 9] =
 
 const PROFILES: &str = "profiles";
 
-/// What the file says. Empty where there is no file.
-#[derive(Debug, Clone, Default)]
+/// What the file says. Empty where there is no file. `Debug` shows no values: a proxy's address may come with
+/// a password.
+#[derive(Clone, Default)]
 pub struct Configuration {
     /// Where it was read, or would have been.
     pub path: PathBuf,
@@ -30,6 +32,16 @@ pub struct Configuration {
     /// Values of keys of ours that are not of the right kind, each as a sentence that begins with the path.
     /// Such a value counts as missing.
     pub mistakes: Vec<String>,
+}
+
+impl fmt::Debug for Configuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, mistakes, .. } = self;
+        f.debug_struct("Configuration")
+            .field("path", path)
+            .field("mistakes", mistakes)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Configuration {
@@ -219,5 +231,13 @@ mod tests {
         assert_eq!(said, "/c/config.json:2:17: expected value");
         assert!(Configuration::parse("", "/c/config.json".into()).is_err());
         assert!(parse("\u{feff}{}").mistakes.is_empty());
+    }
+
+    #[test]
+    fn debug_shows_no_password_of_a_proxy() {
+        let proxy = r#""proxy": "http://ada:canary@proxy:3128""#;
+        let config = parse(&format!(r#"{{{proxy}, "profiles": {{"work": {{{proxy}}}}}}}"#));
+        assert!(!format!("{config:?}").contains("canary"));
+        assert!(config.of_profile("work", "proxy").is_some_and(|proxy| proxy.contains("canary")));
     }
 }

@@ -4,18 +4,26 @@
 //! What `config.json` says is said to this program and beats the variables, which are said to all programs.
 //! `"noProxy": "*"` in a profile therefore turns the proxy of the environment off for it.
 
+use std::fmt;
+
 use seqera_client::proto::v1;
 
 use crate::config::Config;
 use crate::env::Env;
 use crate::settings::{Setting, in_file, variable};
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Network {
     /// May have a password in it: shown by [`without_password`] only.
     proxy: Option<Setting>,
     no_proxy: Option<Setting>,
     ca_file: Option<Setting>,
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.lines()).finish()
+    }
 }
 
 impl Network {
@@ -126,5 +134,6 @@ mod tests {
         let env = Env::of(&[("HTTPS_PROXY", "http://ada:canary@proxy:3128")]);
         let network = Network::resolve("", &env, &Config::default());
         assert_eq!(network.lines(), ["proxy is http://ada@proxy:3128 (from HTTPS_PROXY)"]);
+        assert!(!format!("{network:?}").contains("canary"));
     }
 }
