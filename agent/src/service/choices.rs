@@ -13,6 +13,7 @@ use crate::clock::Moment;
 use crate::error::{AgentError, Kind};
 use crate::platform::{Platform, PlatformError};
 use crate::profile::{Profile, ProfileName};
+use crate::provider::Provider;
 use crate::record::Record;
 use crate::registry::Registry;
 use crate::service::sessions::Sessions;
@@ -157,7 +158,7 @@ impl Sessions {
             Some(account_of::Account::InlineToken(token)) => {
                 let profile = target::inline(&asked.settings.unwrap_or_default())?;
                 let token = AccessToken::new(token.trim());
-                let answer = question(&self.providers.platform(&profile), &token, 0).await;
+                let answer = question(&self.platform(&profile)?, &token, 0).await;
                 return Ok((answer.map_err(|error| untold(&profile, &error))?, None));
             }
             Some(account_of::Account::Profile(name)) => name,
@@ -166,6 +167,19 @@ impl Sessions {
         let name = self.registry.resolve(&name, &asked.authority)?;
         let (answer, record) = self.asked(&name, until, question).await?;
         Ok((answer, Some((name, record))))
+    }
+
+    /// Where the organisations of a profile are. Another provider is not asked for any: its refusal would read as
+    /// one of the token.
+    fn platform(&self, profile: &Profile) -> Result<Platform, AgentError> {
+        match profile.provider {
+            Provider::Platform => Ok(self.providers.platform(profile)),
+            Provider::SciToolkit => {
+                let hint = "name a profile of a Platform with --profile; 'seqera profile list' shows all";
+                let message = "SciToolkit has no organizations and workspaces";
+                Err(AgentError::new(Kind::Misconfigured, message, hint))
+            }
+        }
     }
 
     /// The Platform's answer to a profile's token. One that the Platform refuses is renewed, once.
@@ -180,7 +194,7 @@ impl Sessions {
             let served = hand_out(&self.registry, name, ask.clone(), until).await?;
             let record = &served.record;
             let user = record.account.as_ref().map(|account| account.user_id).unwrap_or_default();
-            let platform = self.providers.platform(&record.profile);
+            let platform = self.platform(&record.profile)?;
             match question(&platform, &served.held.token, user).await {
                 Ok(answer) => return Ok((answer, Record::clone(record))),
                 Err(PlatformError::Unauthorized) if ask.rejected.is_none() => {

@@ -175,3 +175,16 @@ async fn a_name_that_no_answer_could_quote_is_refused_before_anybody_is_asked() 
     assert_eq!(error.kind, Kind::BadRequest);
     assert!(error.to_string().len() < 100 && bench.double.seen("GET /orgs").is_empty(), "{error}");
 }
+
+#[tokio::test]
+async fn a_provider_that_has_no_organizations_is_not_asked_for_any() {
+    let bench = Bench::new().await;
+    let worker = bench.agent.registry.ensure(&work());
+    let profile = Profile { provider: Provider::SciToolkit, api_url: bench.double.url.clone(), ..profile() };
+    let (granted, generation) = (bench.agent.granted(), worker.view().generation);
+    let login = Login { profile, granted, method: "browser", generation, organization: None };
+    worker.install(login).await.unwrap();
+    let error = bench.switch("lab").await.unwrap_err();
+    assert!(error.to_string().contains("SciToolkit has no organizations"), "{error}");
+    assert!(bench.double.seen("GET /orgs").is_empty());
+}
