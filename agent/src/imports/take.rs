@@ -121,7 +121,7 @@ impl Imports {
         (shared.crash)("import-kept");
         info!(profile = %name, from = candidate.key(), "taken over");
         if is_spent || worker.view().unsaved.is_none() {
-            notes.extend(self.remove(candidate).await);
+            notes.extend(self.remove(candidate, &secret).await);
         } else {
             // The provider does not rotate and our store refuses: the old place is the only one that lasts.
             self.end(candidate, false).await;
@@ -241,13 +241,20 @@ impl Imports {
         Granted { credential: Credential::Renewable(grant), account, sent, memberships, notes }
     }
 
-    /// Empties the old place; a note where that failed.
-    async fn remove(&self, candidate: &Candidate) -> Option<String> {
+    /// Empties the old place; a note where that failed. A token that v1 has written there since is its own.
+    async fn remove(&self, candidate: &Candidate, spent: &SecretString) -> Option<String> {
         let removed = match candidate.origin {
             Origin::V1Keychain => self.keychain.remove(&candidate.name).await.map_err(|e| e.to_string()),
             _ => {
-                let path = v1::path(&self.registry.shared.places.config_dir, &candidate.name);
-                let removed = self.files.run(leftovers::LIMIT, move || crate::durable::remove(&path)).await;
+                let (folder, name) = (self.registry.shared.places.config_dir.clone(), candidate.name.clone());
+                let sha256 = sha256(spent);
+                let remove = move || match v1::token(&folder, &name)? {
+                    Some(there) if self::sha256(&there) == sha256 => {
+                        crate::durable::remove(&v1::path(&folder, &name))
+                    }
+                    _ => Ok(false),
+                };
+                let removed = self.files.run(leftovers::LIMIT, remove).await;
                 let removed = removed.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
                 removed.map(drop).map_err(|error| error.to_string())
             }

@@ -81,6 +81,13 @@ impl Bench {
         found.imports.iter().map(|import| format!("{} as {}", import.name, import.profile)).collect()
     }
 
+    /// Moves a profile's authority to a port of this machine where the Platform's API is not.
+    fn nobody_listens_at(&self, name: &str) {
+        let owner = json!({"domain": "http://127.0.0.1:9/api", "last_login": 100});
+        let state = self.agent.places.places().config_dir.join("auth-state.json");
+        std::fs::write(state, json!({"profiles": {name: owner}}).to_string()).unwrap();
+    }
+
     fn nextflow_file(&self) -> PathBuf {
         self.agent.places.places().config_dir.join("seqera-auth.config")
     }
@@ -165,9 +172,7 @@ async fn a_token_that_names_another_file_of_the_folder_is_not_taken() {
 async fn a_token_that_is_still_good_stays_where_it_is_while_our_store_refuses_it() {
     for is_rotated in [false, true] {
         let bench = Bench::new(&["lab"], &[]);
-        let owner = json!({"domain": "http://127.0.0.1:9/api", "last_login": 100});
-        let state = bench.agent.places.places().config_dir.join("auth-state.json");
-        std::fs::write(state, json!({"profiles": {"lab": owner}}).to_string()).unwrap();
+        bench.nobody_listens_at("lab");
         bench.agent.store.break_with(Some(StoreError::Failed("full".into())));
         let renewed = Renewed {
             refresh: is_rotated.then(|| RefreshToken::new("next")),
@@ -185,4 +190,27 @@ async fn a_token_that_is_still_good_stays_where_it_is_while_our_store_refuses_it
         assert_eq!(left.is_empty(), is_rotated, "{left:?}");
         assert!(bench.agent.registry.shared.state.snapshot().imports.is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_token_that_v1_has_written_meanwhile_is_its_own_and_stays() {
+    let bench = Bench::new(&[], &["lab"]);
+    bench.nobody_listens_at("lab");
+    let path = v1::path(&bench.agent.places.places().config_dir, "lab");
+    let provider = &bench.agent.provider;
+    *provider.good.lock().unwrap() = Some(TOKEN.into());
+    provider.held.send_replace(true);
+    let origin = Origin::V1File.into();
+    let import = Import { origin, name: "lab".into(), profile: "lab".into(), ..Import::default() };
+    let asked = TakeImportRequest { import: Some(import), ..TakeImportRequest::default() };
+    let newer = "a-newer-refresh-token-of-version-1";
+    let signs_in_again = async {
+        provider.called(1).await;
+        std::fs::write(&path, newer).unwrap();
+        provider.held.send_replace(false);
+    };
+    let (taken, ()) = tokio::join!(bench.imports.take_one(asked), signs_in_again);
+    taken.unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), newer);
+    assert_eq!(bench.agent.store.contents().len(), 1, "ours is kept as well");
 }
