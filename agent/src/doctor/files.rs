@@ -9,7 +9,8 @@ use super::{Report, host, in_time, ok, problem, warning};
 use crate::shared::Shared;
 use crate::store::file::{PREFIX, is_bare_token};
 
-const REPAIR: &str = "correct the file, or run 'seqera agent doctor --repair', which sets it aside";
+const REPAIR: &str = "correct the file, or run 'seqera agent doctor --repair', which sets it aside; where it \
+                      was not written, make room on the disk or the folder yours";
 
 /// `configured` is what is wrong with configuration and process.
 pub(super) async fn examine(configured: &[String], shared: &Shared, repair: bool, report: &Report) {
