@@ -226,7 +226,7 @@ mod tests {
     fn the_help_names_every_key_of_the_file() {
         use seqera_client::proto::configuration::{OF_PROFILE, TOP};
         for key in TOP.iter().chain(&OF_PROFILE) {
-            let named = REFERENCE.split([' ', ',', '\n']).any(|word| word == *key);
+            let named = REFERENCE.split([' ', ',', ':', '.', '\n']).any(|word| word == *key);
             assert!(named, "{key}");
         }
     }

@@ -62,11 +62,13 @@ fn sections(below: &str) -> Roff {
         let (heading, text) = part.split_once(':').expect("a part below the options has a heading");
         let heading = if heading == "Example" { "Examples" } else { heading };
         roff.control("SH", [heading.to_uppercase().as_str()]);
-        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            let shown = if heading == "Examples" { bold(line) } else { roman(line) };
-            roff.text([shown]);
-            roff.control("br", []);
+        // As they stand: lines that are filled cannot be copied, and lose their columns.
+        roff.control("nf", []);
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            let line = line.strip_prefix("  ").unwrap_or(line.trim_start());
+            roff.text([if heading == "Examples" { bold(line) } else { roman(line) }]);
         }
+        roff.control("fi", []);
     }
     roff.control("SH", ["SEE ALSO"]);
     roff.text([roman("seqera(1), seqera-login(1), seqera-agent(1)")]);
