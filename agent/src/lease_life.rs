@@ -116,9 +116,13 @@ impl Life {
             None => Err(PlatformError::Forbidden),
         };
         match by_itself {
-            // It does not work any more, which is what was wanted.
-            Ok(()) | Err(PlatformError::Unauthorized) => {}
-            Err(PlatformError::Forbidden) => self.delete_by_session(leases, &*mint, &lease, access).await?,
+            Ok(()) => {}
+            // It does not work any more, which is what was wanted; or something before the Platform refuses it
+            // for now, which the session finds out where there is one.
+            Err(PlatformError::Unauthorized) if self.session(&lease, access).await.is_err() => {}
+            Err(PlatformError::Unauthorized | PlatformError::Forbidden) => {
+                self.delete_by_session(leases, &*mint, &lease, access).await?
+            }
             Err(error) => return Err(error.to_string()),
         }
         clear(leases, id, &lease).await;

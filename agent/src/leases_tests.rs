@@ -209,6 +209,15 @@ async fn a_token_that_cannot_be_read_is_deleted_by_the_session() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_token_that_is_refused_and_still_there_is_deleted_by_the_session() {
+    let agent = Agent::signed_in().await;
+    let leased = create(&agent, with_process(7)).await.unwrap();
+    *lock(&agent.provider.outside.refused) = Some("pat-1".into());
+    assert_eq!(leases(&agent).end(&leased.id, SECOND).await, Some(true));
+    assert_eq!(agent.provider.outside.names(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_session_of_another_account_deletes_nothing() {
     let agent = Agent::signed_in().await;
     let leased = create(&agent, with_process(7)).await.unwrap();

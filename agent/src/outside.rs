@@ -30,6 +30,8 @@ pub(crate) struct Outside {
     creations: Mutex<VecDeque<(MintError, bool)>>,
     /// What comes of deletions, while it is set.
     pub(crate) deletions: Mutex<Option<PlatformError>>,
+    /// Is answered 401.
+    pub(crate) refused: Mutex<Option<String>>,
     /// Who has asked for a deletion.
     pub(crate) deleted_by: Mutex<Vec<String>>,
     ended: watch::Sender<Vec<u32>>,
@@ -109,6 +111,9 @@ impl Mint for Outside {
     }
 
     async fn delete(&self, by: &AccessToken, id: i64) -> Result<(), PlatformError> {
+        if lock(&self.refused).as_deref() == Some(by.expose()) {
+            return Err(PlatformError::Unauthorized);
+        }
         if let Some(error) = lock(&self.deletions).clone() {
             return Err(error);
         }
