@@ -81,7 +81,15 @@ async fn secret(name: &ProfileName, shared: &Shared, repair: bool) -> Option<Che
             "signed out, and its secret is still there",
             &format!("run 'seqera logout --profile {name}'"),
         ),
-        Ok(Some(_)) => ok(WHAT, format!("kept in the {}", place.as_str())),
+        Ok(Some(_)) => match &record.ended {
+            // Kept for a look, and of no use.
+            Some(why) => warning(
+                "session",
+                format!("has ended: {why}"),
+                &format!("run 'seqera login --profile {name}'"),
+            ),
+            None => ok(WHAT, format!("kept in the {}", place.as_str())),
+        },
         Ok(None) if record.store.is_none() || record.signed_out => return None,
         Ok(None) => problem(WHAT, format!("it has gone from the {}", place.as_str()), &login),
         Err(StoreError::Corrupt(what)) if repair => set_aside(name, place, &what, shared).await,

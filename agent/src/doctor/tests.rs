@@ -6,6 +6,7 @@ use super::*;
 use crate::clock::{SystemClock, WallOffset};
 use crate::fakes::{Agent, work};
 use crate::http::{Http, Limits};
+use crate::issuer::Renewal;
 use crate::store::StoreError;
 
 async fn examined(agent: &Agent, repair: bool) -> Vec<Check> {
@@ -39,6 +40,21 @@ async fn a_secret_that_is_where_it_should_be_is_well_and_one_that_has_gone_is_a_
     let gone = found(&gone, "secret", "work");
     assert_eq!(gone.verdict(), Verdict::Problem);
     assert!(gone.remedy.contains("seqera login --force --profile work"), "{gone:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_the_provider_has_ended_is_told_with_the_login_that_mends_it() {
+    let agent = Agent::signed_in().await;
+    agent.provider.script.lock().unwrap().push(Renewal::Rejected("invalid_grant".into()));
+    agent.clock.jump(200);
+    agent.token(0, 30).await.unwrap_err();
+    let checks = examined(&agent, false).await;
+    let ended = found(&checks, "session", "work");
+    assert_eq!(ended.verdict(), Verdict::Warning);
+    assert!(
+        ended.text.contains("invalid_grant") && ended.remedy.contains("login --profile work"),
+        "{ended:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
