@@ -76,7 +76,8 @@ impl control_server::Control for Control {
         if !only_here.is_empty() && !request.into_inner().force {
             let names: Vec<_> = only_here.iter().map(|name| format!("'{name}'")).collect();
             let what = format!("a stop would forget what lives in memory only: {}", names.join(", "));
-            let hint = "sign out first, mend the store, or stop with --force";
+            let hint =
+                "sign out first, mend the store, wait where a revocation is pending, or stop with --force";
             return Err(AgentError::new(Kind::StoreFailed, what, hint).into());
         }
         self.host.stop();
