@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use seqera_client::proto::place::{Places, token_sha256};
 use seqera_client::{Error, Options};
 
+use crate::args::Output;
 use crate::failure::Failure;
 use crate::provider::{Provider, SCITOOLKIT};
 
@@ -243,9 +245,8 @@ impl Env {
 
     /// `NXF_HOME`, else `HOME`: the folder of Nextflow's own configuration.
     pub(crate) fn nextflow_home(&self) -> Option<PathBuf> {
-        let home = || ["HOME", "USERPROFILE"].iter().find_map(|name| self.text(name));
         let chosen = self.text("NXF_HOME").map(PathBuf::from);
-        chosen.or_else(|| Some(PathBuf::from(home()?).join(".nextflow")))
+        chosen.or_else(|| Some(self.home()?.join(".nextflow")))
     }
 
     /// The file in it that `nextflow auth login` writes; empty where no home is known.
@@ -268,8 +269,7 @@ impl Env {
 
     /// `SSH_CONNECTION`, written by sshd as `<client> <port> <server> <port>`: this host's address.
     pub(crate) fn ssh_server(&self) -> Option<String> {
-        let connection = self.text("SSH_CONNECTION")?;
-        connection.split_whitespace().nth(2).map(str::to_owned)
+        self.text("SSH_CONNECTION")?.split_whitespace().nth(2).map(str::to_owned)
     }
 
     /// `WSL_DISTRO_NAME`, which Windows sets; where `sudo` or `su` have removed it, the kernel's name tells.
@@ -282,6 +282,11 @@ impl Env {
     /// `SEQERA_CLI_OUTPUT_FORMAT`: `json` where no `-o` is given.
     pub(crate) fn wants_json(&self) -> bool {
         self.text("SEQERA_CLI_OUTPUT_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"))
+    }
+
+    /// `SEQERA_CLI_OUTPUT_FORMAT`, where it names no format.
+    pub(crate) fn odd_format(&self) -> Option<String> {
+        self.text("SEQERA_CLI_OUTPUT_FORMAT").filter(|format| Output::from_str(format, true).is_err())
     }
 
     /// `NO_COLOR` (no-color.org), and `TERM=dumb`.

@@ -100,9 +100,14 @@ fn given_token(context: &Context, args: &Login) -> Result<Option<String>, Failur
 
 fn first_line(input: impl BufRead) -> Result<String, Failure> {
     let mut line = String::new();
-    let read = input.take(TOKEN_MAX).read_line(&mut line);
-    read.map_err(|error| Failure::system("cannot read the access token from standard input", &error))?;
-    Ok(line)
+    let read = input.take(TOKEN_MAX + 1).read_line(&mut line);
+    match read.map_err(|error| Failure::system("cannot read the access token from standard input", &error))? {
+        long if long as u64 > TOKEN_MAX => {
+            let hint = "give it the token alone: run 'seqera login --with-token < FILE'";
+            Err(Failure::usage("standard input is too long for an access token", Some(hint)))
+        }
+        _ => Ok(line),
+    }
 }
 
 async fn import(

@@ -88,6 +88,10 @@ fn main() -> ExitCode {
 /// Runs a command and tells its failure. `called` is the name that the program was called by.
 fn perform(context: &Context, called: &str, command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
     defect::end_with_words_on(context.screen);
+    if let Some(format) = context.env.odd_format() {
+        let known = "'console' and 'json' are the formats; it is ignored";
+        context.screen.warn(&format!("SEQERA_CLI_OUTPUT_FORMAT is '{format}': {known}"));
+    }
     let Err(mut failure) = command() else { return ExitCode::SUCCESS };
     failure.hint = failure.hint.map(|hint| context.env.provider().renamed(&hint, called));
     context.screen.failure(&failure);

@@ -28,6 +28,22 @@ fn scitoolkit_has_a_token_and_a_profile_of_its_own_and_takes_nothing_of_the_plat
 }
 
 #[test]
+fn a_format_that_nobody_knows_is_named_and_none_is_chosen() {
+    let format =
+        |value| Env { read: Box::new(move |_| Some(OsString::from(value))), provider: Provider::Platform };
+    for (value, json, odd) in
+        [("json", true, false), ("JSON", true, false), ("console", false, false), ("xml", false, true)]
+    {
+        assert_eq!(
+            (format(value).wants_json(), format(value).odd_format().is_some()),
+            (json, odd),
+            "{value}"
+        );
+    }
+    assert_eq!(Env::of(&[]).odd_format(), None);
+}
+
+#[test]
 fn debug_of_a_token_shows_the_variable_only() {
     let token = Env::of(&[("TOWER_ACCESS_TOKEN", "canary")]).token();
     assert_eq!(format!("{token:?}"), r#"Some(EnvToken("TOWER_ACCESS_TOKEN"))"#);
