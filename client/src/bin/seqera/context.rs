@@ -7,6 +7,7 @@ use std::time::Duration;
 use seqera_client::proto::v1::SessionStatus;
 use seqera_client::{Client, Options};
 
+use crate::args::Output;
 use crate::config::{self, Config};
 use crate::env::Env;
 use crate::failure::Failure;
@@ -23,6 +24,17 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// `output` and `profile` as flags say them.
+    pub(crate) fn new(env: Env, output: Option<Output>, profile: Option<String>) -> Self {
+        let json = output.map_or(env.wants_json(), |output| output == Output::Json);
+        Self {
+            screen: Screen::new(json, &env),
+            json_by_flag: output == Some(Output::Json),
+            profile: profile.filter(|profile| !profile.is_empty()),
+            env,
+        }
+    }
+
     pub(crate) fn options(&self) -> Result<Options, Failure> {
         Ok(self.env.options()?)
     }

@@ -56,7 +56,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Cli, Command, Output};
+use crate::args::{Cli, Command};
 use crate::context::Context;
 use crate::env::Env;
 use crate::failure::Failure;
@@ -76,12 +76,7 @@ fn main() -> ExitCode {
         Provider::Platform => env,
         Provider::Scitoolkit => env.for_scitoolkit(),
     };
-    let context = Context {
-        screen: Screen::new(cli.output.map_or(env.wants_json(), |output| output == Output::Json), &env),
-        json_by_flag: cli.output == Some(Output::Json),
-        profile: cli.profile.filter(|profile| !profile.is_empty()),
-        env,
-    };
+    let context = Context::new(env, cli.output, cli.profile);
     perform(&context, "seqera", || run(&context, cli.command))
 }
 

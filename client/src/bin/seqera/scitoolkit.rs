@@ -10,7 +10,6 @@ use crate::context::Context;
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::provider::{Provider, SCITOOLKIT};
-use crate::screen::Screen;
 use crate::{login, logout, whoami};
 
 /// Signs in to SciToolkit
@@ -99,12 +98,7 @@ pub(crate) fn main(env: Env) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return crate::unparsed(&error, &env, SCITOOLKIT),
     };
-    let context = Context {
-        screen: Screen::new(cli.output.map_or(env.wants_json(), |output| output == Output::Json), &env),
-        json_by_flag: cli.output == Some(Output::Json),
-        profile: None,
-        env: env.for_scitoolkit(),
-    };
+    let context = Context::new(env.for_scitoolkit(), cli.output, None);
     crate::perform(&context, SCITOOLKIT, || run(&context, cli.command))
 }
 
