@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::tests::{all_over, create, leases, order, with_process};
+use super::tests::{all_over, create, create_held, leases, with_process};
 use super::*;
 use crate::error::Kind as ErrorKind;
 use crate::fakes::{Agent, pass};
@@ -38,11 +38,7 @@ async fn a_token_that_was_being_made_when_its_session_ended_is_handed_to_nobody(
     for signs_in_again in [false, true] {
         let agent = Agent::signed_in().await;
         let outside = Arc::clone(&agent.provider.outside);
-        outside.held.send_replace(true);
-        let access = Arc::clone(&agent.registry) as Arc<dyn TokenSource>;
-        let (wanted, makes) = (order(&agent, with_process(7)), Arc::clone(leases(&agent)));
-        let calling = tokio::spawn(async move { makes.create(wanted, access).await });
-        outside.called(1).await;
+        let calling = create_held(&agent).await;
         agent.worker().sign_out(false).await.unwrap();
         if signs_in_again {
             pass(2).await;

@@ -1,5 +1,7 @@
 //! Leases under a paused clock, with a Platform and processes that the test plays.
 
+use tokio::task::JoinHandle;
+
 use super::*;
 use crate::error::Kind as ErrorKind;
 use crate::fakes::{Agent, pass, work};
@@ -29,6 +31,17 @@ pub(super) fn leases(agent: &Agent) -> &Arc<Leases> {
 pub(super) async fn create(agent: &Agent, ends: Ends) -> Result<Leased, AgentError> {
     let access = Arc::clone(&agent.registry) as Arc<dyn TokenSource>;
     leases(agent).create(order(agent, ends), access).await
+}
+
+/// A call whose token is being made at the Platform, until the test lets that go on.
+pub(super) async fn create_held(agent: &Agent) -> JoinHandle<Result<Leased, AgentError>> {
+    let outside = &agent.provider.outside;
+    outside.held.send_replace(true);
+    let access = Arc::clone(&agent.registry) as Arc<dyn TokenSource>;
+    let (wanted, makes) = (order(agent, with_process(7)), Arc::clone(leases(agent)));
+    let calling = tokio::spawn(async move { makes.create(wanted, access).await });
+    outside.called(1).await;
+    calling
 }
 
 /// Until no lease is left, at most a day.
@@ -253,11 +266,7 @@ async fn a_caller_that_hangs_up_while_its_token_is_made_has_no_lease() {
 async fn a_stop_waits_for_a_token_that_is_being_made() {
     let agent = Agent::signed_in().await;
     let outside = Arc::clone(&agent.provider.outside);
-    outside.held.send_replace(true);
-    let access = Arc::clone(&agent.registry) as Arc<dyn TokenSource>;
-    let (wanted, makes) = (order(&agent, with_process(7)), Arc::clone(leases(&agent)));
-    let calling = tokio::spawn(async move { makes.create(wanted, access).await });
-    outside.called(1).await;
+    let calling = create_held(&agent).await;
     let registry = Arc::clone(&agent.registry);
     let drained = tokio::spawn(async move { registry.drain(Duration::from_secs(20)).await });
     pass(5).await;
