@@ -10,7 +10,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 use seqera_tests::environment::variable;
 use seqera_tests::skip;
 
-use crate::args::Cli;
+use crate::cli::Cli;
 
 /// Where `cargo xtask man` wants the pages.
 const FOLDER: &str = "SEQERA_MAN_DIR";

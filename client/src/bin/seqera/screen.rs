@@ -1,16 +1,22 @@
 //! Words on the terminal, and objects for programs. Data goes to standard output, all else to standard
 //! error; with `-o json` standard output gets one object or nothing.
 
+pub(crate) mod ask;
+pub(crate) mod failure;
+pub(crate) mod layout;
+pub(crate) mod qr;
+pub(crate) mod terminal;
+pub(crate) mod time;
+
 use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 
 use serde_json::Value;
 
-use crate::env::Env;
-use crate::failure::Failure;
-use crate::layout::wrap;
-pub(crate) use crate::layout::{grid, table};
-use crate::qr::Qr;
-use crate::terminal;
+use crate::screen::failure::Failure;
+use crate::screen::layout::wrap;
+pub(crate) use crate::screen::layout::{grid, table};
+use crate::screen::qr::Qr;
+use crate::settings::env::Env;
 
 const RED: &str = "\x1b[1;31m";
 const YELLOW: &str = "\x1b[1;33m";

@@ -1,15 +1,22 @@
 //! How a profile reaches its provider, as flag, environment and file say it. The first that speaks wins;
 //! what nobody sets stays empty, and the agent takes the profile's own value or its default.
 
+pub(crate) mod config;
+pub(crate) mod context;
+pub(crate) mod env;
+pub(crate) mod network;
+pub(crate) mod provider;
+pub(crate) mod subject;
+
 use std::fmt;
 use std::path::PathBuf;
 
 use seqera_client::proto::v1::ProfileSettings;
 
-use crate::config::Config;
-use crate::env::Env;
-use crate::network::Network;
-use crate::provider::{Provider, SCITOOLKIT};
+use crate::settings::config::Config;
+use crate::settings::env::Env;
+use crate::settings::network::Network;
+use crate::settings::provider::{Provider, SCITOOLKIT};
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,7 +144,7 @@ mod tests {
     fn config() -> Config {
         let text = r#"{"authDomain": "https://file/api", "backendUrl": "https://file-ai",
             "profiles": {"work": {"authority": "https://platform.test/api", "clientId": "work-client"}}}"#;
-        crate::config::of(text)
+        crate::settings::config::of(text)
     }
 
     fn file() -> Source {

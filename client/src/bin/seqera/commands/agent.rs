@@ -1,0 +1,166 @@
+//! `seqera agent`: the background agent itself.
+
+pub(crate) mod doctor;
+pub(crate) mod findings;
+pub(crate) mod leases;
+pub(crate) mod logs;
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use seqera_client::proto::v1::InfoResponse;
+use seqera_client::{Client, Error, Options};
+use serde_json::json;
+
+use self::doctor::Doctor;
+use self::leases::Leases;
+use self::logs::Logs;
+use crate::screen::failure::Failure;
+use crate::screen::table;
+use crate::screen::time::{length, moment, now, rfc3339};
+use crate::settings::context::{Context, wait};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Agent {
+    /// Start the agent where none runs
+    #[command(after_help = "Example: seqera agent start")]
+    Start,
+    /// Stop the agent after it has saved what is under way
+    #[command(after_help = "Example: seqera agent stop")]
+    Stop(Force),
+    /// Stop the agent and start it again
+    ///
+    /// Sessions stay: they are read again from the keychain or the file that keeps them.
+    #[command(after_help = "Example: seqera agent restart")]
+    Restart(Force),
+    /// Show the running agent; never starts one
+    #[command(after_help = "Example: seqera agent status -o json")]
+    Status,
+    Leases(Leases),
+    /// Print the path of the socket
+    #[command(after_help = "Example: grpcurl -plaintext -unix \"$(seqera agent socket)\" list")]
+    Socket,
+    Doctor(Doctor),
+    Logs(Logs),
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Force {
+    /// Also where a session lives in memory only and would be lost
+    #[arg(long)]
+    force: bool,
+}
+
+pub(crate) fn run(context: &Context, command: Agent) -> Result<(), Failure> {
+    match command {
+        Agent::Start => start(context),
+        Agent::Stop(force) => stop(context, force),
+        Agent::Restart(force) => {
+            wait(shut_down(context, force))?;
+            start(context)
+        }
+        Agent::Status => status(context),
+        Agent::Leases(args) => leases::run(context, &args),
+        Agent::Socket => socket(context),
+        Agent::Doctor(args) => doctor::run(context, args),
+        Agent::Logs(args) => logs::run(context, args),
+    }
+}
+
+fn start(context: &Context) -> Result<(), Failure> {
+    let client = Client::new(context.options()?);
+    let info = wait(async { Ok(client.info().await?) })?;
+    if context.screen.json {
+        return context.screen.object(&object(&info));
+    }
+    context.screen.say(&format!("agent {} listens at {}", info.pid, info.socket))
+}
+
+fn stop(context: &Context, force: Force) -> Result<(), Failure> {
+    let stopped = wait(shut_down(context, force))?;
+    let leases = stopped.unwrap_or(0);
+    if context.screen.json {
+        let object = json!({"was_running": stopped.is_some(), "leases": leases});
+        return context.screen.object(&object);
+    }
+    context.screen.say(if stopped.is_some() { "the agent has stopped" } else { "no agent was running" })?;
+    if leases > 0 {
+        let who = if leases == 1 { "a program holds a token" } else { "programs hold tokens" };
+        context.screen.warn(&format!("{who} that only a running agent deletes at the end"));
+        context.screen.hint("'seqera agent start' goes on looking after that");
+    }
+    Ok(())
+}
+
+/// Where an agent was running: how many leases nobody looks after now. Where none was, nothing is to be done.
+async fn shut_down(context: &Context, force: Force) -> Result<Option<u32>, Failure> {
+    let client = Client::new(context.options()?);
+    match client.shutdown(force.force).await {
+        Ok(leases) => Ok(Some(leases)),
+        Err(Error::NoAgent | Error::NobodyAtChosen(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn status(context: &Context) -> Result<(), Failure> {
+    let client = Client::new(Options { start_agent: false, ..context.options()? });
+    let info = wait(async { Ok(client.info().await?) })?;
+    if context.screen.json {
+        context.screen.object(&object(&info))?;
+    } else {
+        context.screen.say(&table(&rows(&info)))?;
+    }
+    info.problems.iter().for_each(|problem| context.screen.warn(problem));
+    if info.version != VERSION {
+        context.screen.note(&format!(
+            "this command is of version {VERSION}; 'seqera agent restart' brings both together"
+        ));
+    }
+    Ok(())
+}
+
+fn rows(info: &InfoResponse) -> Vec<(&'static str, String)> {
+    vec![
+        ("Version", info.version.clone()),
+        ("Process", info.pid.to_string()),
+        ("Running for", running_for(info).map(length).unwrap_or_default()),
+        ("Socket", info.socket.clone()),
+        ("Configuration", info.config_dir.clone()),
+        ("Secrets kept in", info.store.clone()),
+        ("Sessions", info.sessions.to_string()),
+        ("Leases", if info.leases == 0 { String::new() } else { info.leases.to_string() }),
+    ]
+}
+
+fn running_for(info: &InfoResponse) -> Option<Duration> {
+    let started = moment(info.started_at?)?;
+    // A clock that was set back makes it negative: zero then.
+    Some(Duration::try_from(now() - started).unwrap_or_default())
+}
+
+fn object(info: &InfoResponse) -> serde_json::Value {
+    json!({
+        "version": info.version,
+        "protocol": info.protocol,
+        "pid": info.pid,
+        "started_at": rfc3339(info.started_at),
+        "socket": info.socket,
+        "config_dir": info.config_dir,
+        "host_id": info.host_id,
+        "store": info.store,
+        "sessions": info.sessions,
+        "leases": info.leases,
+        "problems": info.problems,
+    })
+}
+
+fn socket(context: &Context) -> Result<(), Failure> {
+    let client = Client::new(context.options()?);
+    let path = client.expected_socket().ok_or(Error::NoAgent)?.display().to_string();
+    if context.screen.json {
+        return context.screen.object(&json!({"socket": path}));
+    }
+    context.screen.say(&path)
+}

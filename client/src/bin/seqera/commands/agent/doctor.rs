@@ -1,0 +1,233 @@
+//! `seqera agent doctor`: checks with the remedy below each, shown as they become known. This half looks at
+//! the command and its surroundings, and works where no agent can be started; the agent looks at all else.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use seqera_client::Client;
+use seqera_client::proto::v1::Check;
+use seqera_client::proto::v1::check::Verdict;
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::commands::agent::findings::Findings;
+use crate::screen::failure::Failure;
+use crate::settings::Settings;
+use crate::settings::context::{Context, interruptible, wait};
+
+/// A person wonders after about so long why nothing comes.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Look for what could be wrong, and say what to do about it
+///
+/// Looks at command and agent, folders, the store of the secrets, the clock, proxy and certificate authorities,
+/// and whether each profile's provider can be reached. Changes nothing unless --repair is given. Exit code 0
+/// where nothing is a problem, else 1.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(after_help = "\
+Examples:
+  seqera agent doctor
+  seqera agent doctor --repair
+  seqera agent doctor -o json")]
+pub(crate) struct Doctor {
+    /// Set aside files that cannot be read: they are renamed, never removed
+    #[arg(long)]
+    repair: bool,
+}
+
+pub(crate) fn run(context: &Context, args: Doctor) -> Result<(), Failure> {
+    let mut findings = Findings::new(&context.screen);
+    for check in surroundings(context) {
+        findings.add(check)?;
+    }
+    wait(interruptible("the examination", agents_half(context, args.repair, &mut findings)))?;
+    findings.end()
+}
+
+/// What can be seen without an agent.
+fn surroundings(context: &Context) -> Vec<Check> {
+    let mut checks = vec![command(), others_on_path(context)];
+    checks.extend(configuration(context));
+    checks.extend(tokens(context));
+    checks.extend(nextflow(&PathBuf::from(context.env.nextflow_file())));
+    checks
+}
+
+fn command() -> Check {
+    let path = std::env::current_exe().map(|path| format!(", {}", path.display())).unwrap_or_default();
+    check("command", Verdict::Ok, format!("seqera {}{path}", env!("CARGO_PKG_VERSION")), "")
+}
+
+/// Three programs are called `seqera` (facts 1).
+fn others_on_path(context: &Context) -> Check {
+    const NAME: &str = "PATH";
+    let own = std::env::current_exe().and_then(|path| path.canonicalize()).ok();
+    let folders = context.options().ok().and_then(|options| options.search_path).unwrap_or_default();
+    let name = format!("seqera{}", std::env::consts::EXE_SUFFIX);
+    let programs = std::env::split_paths(&folders).map(|folder| folder.join(&name));
+    let mut found: Vec<(PathBuf, bool)> = Vec::new();
+    for program in programs.filter(|path| path.is_file()) {
+        let real = program.canonicalize().ok();
+        found.push((program, real.is_some() && real == own));
+    }
+    let foreign: Vec<_> =
+        found.iter().filter(|(_, ours)| !ours).map(|(path, _)| path.display().to_string()).collect();
+    match found.first() {
+        Some((_, true)) if foreign.is_empty() => check(NAME, Verdict::Ok, "no other seqera".into(), ""),
+        Some((_, true)) => {
+            let text = format!("this seqera comes first; another one is {}", foreign.join(", "));
+            check(NAME, Verdict::Warning, text, "remove the one that you do not need")
+        }
+        Some((path, false)) => {
+            let text = format!("'seqera' starts {}, which is another program", path.display());
+            check(
+                NAME,
+                Verdict::Warning,
+                text,
+                "put the folder of this one first in PATH, or remove the other one",
+            )
+        }
+        None => {
+            check(NAME, Verdict::Warning, "no seqera is on it".into(), "add the folder of this one to PATH")
+        }
+    }
+}
+
+/// What the file says wrongly, and what it says to nobody.
+fn configuration(context: &Context) -> Vec<Check> {
+    const NAME: &str = "config.json";
+    let config = match context.config() {
+        Ok(config) => config,
+        Err(failure) => {
+            return vec![check(NAME, Verdict::Problem, failure.message, &failure.hint.unwrap_or_default())];
+        }
+    };
+    let unknown = config.unknown().into_iter();
+    unknown
+        .map(|doubt| check(NAME, Verdict::Warning, doubt, "correct the key, or leave it to its program"))
+        .collect()
+}
+
+/// They are used as they are, whatever sessions there are.
+fn tokens(context: &Context) -> Vec<Check> {
+    const NAME: &str = "token variables";
+    let foreign = context.env.token().filter(|token| context.env.exec_profile(token).is_none());
+    let Some(token) = foreign else {
+        return vec![check(NAME, Verdict::Ok, "none is in the way of the sessions".into(), "")];
+    };
+    let text = format!("{} is set: its token is used, and the sessions are not", token.variable);
+    let remedy = format!("unset {}, unless it is what you want", context.env.token_variables().join(" "));
+    vec![check(NAME, Verdict::Warning, text, &remedy)]
+}
+
+/// Nextflow's own file beats the token that `seqera exec` hands over (facts 3).
+fn nextflow(file: &Path) -> Vec<Check> {
+    const NAME: &str = "plain credentials";
+    let Ok(meta) = file.metadata() else { return Vec::new() };
+    let shown = file.display();
+    let text =
+        format!("{shown} holds a token in plain text, which Nextflow prefers to that of 'seqera exec'");
+    let remedy = "'seqera login' offers to take it over; remove the file then";
+    let mut checks = vec![check(NAME, Verdict::Warning, text, remedy)];
+    if is_open(&meta) {
+        let text = format!("{shown} can be read by others");
+        checks.push(check(NAME, Verdict::Problem, text, &format!("chmod 600 {shown}")));
+    }
+    checks
+}
+
+#[cfg(unix)]
+fn is_open(meta: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    meta.mode() & 0o077 != 0
+}
+
+/// A profile folder lets only its user in.
+#[cfg(not(unix))]
+fn is_open(_: &std::fs::Metadata) -> bool {
+    false
+}
+
+async fn agents_half(context: &Context, repair: bool, findings: &mut Findings<'_>) -> Result<(), Failure> {
+    const NAME: &str = "agent";
+    let asked = async {
+        // A file that cannot be read has been told; the variables are still there.
+        let config = context.config().unwrap_or_default();
+        let profile = context.profile.clone().or(context.env.profile()).unwrap_or_default();
+        let settings = Settings::resolve(None, &profile, &context.env, &config).message();
+        let client = Client::new(seqera_client::Options { profile, ..context.options()? });
+        let info = client.info().await?;
+        Ok::<_, Failure>((client.diagnose(settings, repair).await?, info))
+    };
+    let (mut events, info) = match asked.await {
+        Ok(answer) => answer,
+        Err(failure) => {
+            let remedy = failure.hint.unwrap_or_default();
+            findings.add(check(NAME, Verdict::Problem, failure.message, &remedy))?;
+            let text = "an agent has to look at them: folders, stores, clock and providers";
+            return findings.add(check("all else", Verdict::Skipped, text.into(), ""));
+        }
+    };
+    let text = format!("seqera-agent {}, process {}", info.version, info.pid);
+    findings.add(if info.version == env!("CARGO_PKG_VERSION") {
+        check(NAME, Verdict::Ok, text, "")
+    } else {
+        check(NAME, Verdict::Warning, format!("{text}: another version"), "run 'seqera agent restart'")
+    })?;
+    let mut told = false;
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event?,
+            () = sleep(PATIENCE), if !told => {
+                told = true;
+                findings.wait();
+                continue;
+            }
+        };
+        match event {
+            Some(event) => findings.add(event)?,
+            None => return Ok(()),
+        }
+    }
+}
+
+fn check(name: &str, verdict: Verdict, text: String, remedy: &str) -> Check {
+    let (name, remedy) = (name.to_owned(), remedy.to_owned());
+    Check { name, verdict: verdict.into(), text, remedy, profile: String::new() }
+}
+
+/// One check for programs.
+pub(crate) fn object(check: &Check) -> serde_json::Value {
+    json!({
+        "name": check.name,
+        "profile": (!check.profile.is_empty()).then_some(&check.profile),
+        "verdict": check.verdict().as_str_name().trim_start_matches("VERDICT_"),
+        "text": check.text,
+        "remedy": (!check.remedy.is_empty()).then_some(&check.remedy),
+    })
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn nextflows_file_is_a_warning_and_one_that_others_can_read_a_problem() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("seqera-auth.config");
+        assert!(nextflow(&file).is_empty());
+        std::fs::write(&file, "tower.accessToken = 'canary'").unwrap();
+        for (mode, verdicts) in
+            [(0o600, &[Verdict::Warning][..]), (0o644, &[Verdict::Warning, Verdict::Problem])]
+        {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            let found = nextflow(&file);
+            assert_eq!(found.iter().map(Check::verdict).collect::<Vec<_>>(), verdicts);
+            assert!(found.iter().all(|check| !check.remedy.is_empty() && !check.text.contains("canary")));
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! How the findings of the doctor look: one below the other as they come, and a sum at the end.
+
+use seqera_client::proto::v1::Check;
+use seqera_client::proto::v1::check::Verdict;
+use serde_json::{Value, json};
+
+use crate::commands::agent::doctor::object;
+use crate::screen::Screen;
+use crate::screen::failure::Failure;
+use crate::screen::layout::wrap;
+use crate::screen::terminal;
+
+/// Columns of mark and name. A longer name, as of a profile's check, pushes its own text only.
+const NAMES: usize = 23;
+
+/// In a narrower terminal the text stands below the name.
+const NARROW: usize = 60;
+
+pub(crate) struct Findings<'a> {
+    screen: &'a Screen,
+    columns: Option<usize>,
+    problems: usize,
+    warnings: usize,
+    /// What both halves see is told once.
+    told: Vec<String>,
+    objects: Vec<Value>,
+}
+
+impl<'a> Findings<'a> {
+    pub(crate) fn new(screen: &'a Screen) -> Self {
+        let columns = terminal::output_columns();
+        Self { screen, columns, problems: 0, warnings: 0, told: Vec::new(), objects: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, check: Check) -> Result<(), Failure> {
+        if matches!(check.verdict(), Verdict::Problem | Verdict::Warning) && check.profile.is_empty() {
+            if self.told.contains(&check.text) {
+                return Ok(());
+            }
+            self.told.push(check.text.clone());
+        }
+        self.problems += usize::from(check.verdict() == Verdict::Problem);
+        self.warnings += usize::from(check.verdict() == Verdict::Warning);
+        if self.screen.json {
+            self.objects.push(object(&check));
+        }
+        self.screen.say(&lines(&check, self.columns).join("\n"))
+    }
+
+    /// Somebody may wonder why nothing comes.
+    pub(crate) fn wait(&self) {
+        if self.columns.is_some() && !self.screen.json {
+            self.screen.tell("  asking the providers; one that cannot be reached takes up to 20 s …");
+        }
+    }
+
+    /// The sum. A problem is a failure.
+    pub(crate) fn end(self) -> Result<(), Failure> {
+        let Self { screen, problems, warnings, objects, .. } = self;
+        if screen.json {
+            screen.object(&json!({"problems": problems, "warnings": warnings, "checks": objects}))?;
+        }
+        let sum = format!("{}, {}", counted(problems, "problem"), counted(warnings, "warning"));
+        if problems == 0 {
+            return screen.say(&format!("\n{sum}"));
+        }
+        Err(Failure { reason: "PROBLEMS_FOUND".into(), message: sum, hint: None, exit: 1 })
+    }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    match number {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        more => format!("{more} {what}s"),
+    }
+}
+
+/// A check as people read it: mark and name, what was found, and what to do below.
+fn lines(check: &Check, columns: Option<usize>) -> Vec<String> {
+    let mark = match check.verdict() {
+        Verdict::Ok => "✓",
+        Verdict::Warning => "!",
+        Verdict::Problem => "✗",
+        // A verdict of a later version is none to us.
+        Verdict::Skipped | Verdict::Unspecified => "-",
+    };
+    let name = match check.profile.as_str() {
+        "" => format!("{mark} {}", check.name),
+        profile => format!("{mark} {} ({profile})", check.name),
+    };
+    let narrow = columns.is_some_and(|columns| columns < NARROW);
+    let indent = if narrow { 2 } else { NAMES + 1 };
+    let room = columns.map(|columns| columns.saturating_sub(indent).max(1));
+    let hint = (!check.remedy.is_empty()).then(|| format!("hint: {}", check.remedy));
+    let mut below: Vec<_> = wrap(&check.text, room, false);
+    below.extend(hint.iter().flat_map(|hint| wrap(hint, room, false)));
+    let first = if narrow || name.chars().count() > NAMES {
+        name
+    } else {
+        format!("{name:NAMES$} {}", below.remove(0))
+    };
+    std::iter::once(first).chain(below.into_iter().map(|line| format!("{:indent$}{line}", ""))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check() -> Check {
+        Check {
+            name: "clock".into(),
+            verdict: Verdict::Warning.into(),
+            text: "31 s behind https://platform.test/api".into(),
+            remedy: "set the clock of this machine".into(),
+            profile: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_remedy_stands_below_what_was_found() {
+        let shown = lines(&check(), None);
+        let wide = [
+            "! clock                 31 s behind https://platform.test/api",
+            "                        hint: set the clock of this machine",
+        ];
+        assert_eq!(shown, wide);
+        assert_eq!(lines(&Check { remedy: String::new(), ..check() }, Some(80)), wide[..1]);
+    }
+
+    #[test]
+    fn what_command_and_agent_both_see_is_told_and_counted_once() {
+        let screen = Screen::new(true, &crate::settings::env::Env::of(&[]));
+        let mut findings = Findings::new(&screen);
+        let again =
+            Check { name: "the agent's name of it".into(), verdict: Verdict::Problem.into(), ..check() };
+        for check in [check(), again, Check { text: "another".into(), ..check() }] {
+            findings.add(check).unwrap();
+        }
+        assert_eq!((findings.warnings, findings.problems, findings.objects.len()), (2, 0, 2));
+    }
+
+    #[test]
+    fn in_a_narrow_terminal_the_text_stands_below_the_name_and_addresses_stay_whole() {
+        let shown = lines(&check(), Some(24));
+        let narrow = [
+            "! clock",
+            "  31 s behind",
+            "  https://platform.test/api",
+            "  hint: set the clock of",
+            "  this machine",
+        ];
+        assert_eq!(shown, narrow);
+    }
+
+    #[test]
+    fn a_long_name_has_a_line_of_its_own() {
+        let long = Check { profile: "a-rather-long-profile".into(), ..check() };
+        assert_eq!(lines(&long, None)[0], "! clock (a-rather-long-profile)");
+    }
+}

@@ -1,0 +1,293 @@
+//! `seqera ai`: gives a session to Co-Scientist's own program, or opens a small prompt where it is missing.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::process::Command;
+use std::time::Duration;
+
+use clap::Args;
+use seqera_client::proto::v1::{Description, ProfileSettings};
+use seqera_client::{Token, Want};
+
+use self::front_end::{FrontEnd, MARK};
+use crate::commands::backend::{self, Backend};
+use crate::commands::exec::{apply, become_program, not_run};
+use crate::commands::handover::{self, Variables};
+use crate::commands::login;
+use crate::commands::status::signed_in;
+use crate::commands::token::warn_of_failing;
+use crate::commands::whoami::perhaps_enterprise;
+use crate::screen::ask;
+use crate::screen::failure::Failure;
+use crate::settings::Settings;
+use crate::settings::context::{Context, wait};
+use crate::settings::env::EnvToken;
+use crate::settings::subject::{Named, Subject};
+
+mod front_end;
+mod prompt;
+
+/// The front end keeps the token that it is started with, so that one with little life left is renewed.
+const LIFE: Duration = Duration::from_secs(15 * 60);
+
+/// A Platform that does not answer does not keep the front end from starting.
+const PLATFORM: Duration = Duration::from_secs(10);
+
+/// Ask Co-Scientist, with your session
+///
+/// Starts the program that Co-Scientist comes as, with an access token and the addresses in its environment:
+/// the one that 'aiCommand' in config.json or SEQERA_AI_COMMAND names, else the one in ~/.seqera/bin, else
+/// another 'seqera' on the PATH, such as that of npm. Without one it opens a prompt for the session alone.
+/// The token is --token, else SEQERA_ACCESS_TOKEN, else TOWER_ACCESS_TOKEN, else the session's.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  seqera ai
+  seqera ai --headless \"list my pipelines\"
+  seqera ai -c \"now run it with the test profile\"")]
+pub(crate) struct Ai {
+    /// What to ask; without it a session is opened. Flags that are new to this command go behind --
+    query: Vec<OsString>,
+    /// Go on with the last session
+    #[arg(short = 'c')]
+    again: bool,
+    /// Go on with this session
+    #[arg(short = 's', value_name = "SESSION")]
+    session: Option<String>,
+    /// Write the answer to standard output, for scripts
+    #[arg(long)]
+    headless: bool,
+    /// What may run without being asked: basic, default or full
+    #[arg(long, value_name = "MODE")]
+    approval_mode: Option<String>,
+    /// Show the thinking in headless output
+    #[arg(long)]
+    show_thinking: bool,
+    /// Show the calls of tools in headless output
+    #[arg(long)]
+    show_tools: bool,
+    /// Answer another program, in lines of JSON
+    #[arg(long)]
+    sub_agent: bool,
+    /// Use this access token; other users of this machine can see it, the variables hide it
+    #[arg(long, value_name = "PAT")]
+    token: Option<String>,
+}
+
+impl fmt::Debug for Ai {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ai").finish_non_exhaustive()
+    }
+}
+
+impl Ai {
+    /// As the front end takes them; the token is not among them.
+    fn arguments(&self) -> Vec<OsString> {
+        let switches = [
+            (self.again, "-c"),
+            (self.headless, "--headless"),
+            (self.show_thinking, "--show-thinking"),
+            (self.show_tools, "--show-tools"),
+            (self.sub_agent, "--sub-agent"),
+        ];
+        let values = [("-s", &self.session), ("--approval-mode", &self.approval_mode)];
+        let switches = switches.into_iter().filter(|(on, _)| *on).map(|(_, flag)| flag.to_owned());
+        let values = values.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value.clone()?]));
+        let flags = switches.chain(values.flatten()).map(OsString::from);
+        std::iter::once("ai".into()).chain(flags).chain(self.query.iter().cloned()).collect()
+    }
+
+    /// Only Co-Scientist itself can do that.
+    fn wants_an_answer(&self) -> bool {
+        !self.query.is_empty() || self.headless || self.sub_agent || self.again || self.session.is_some()
+    }
+}
+
+pub(crate) fn run(context: &Context, args: &Ai) -> Result<(), Failure> {
+    front_end::refuse_loop(&context.env)?;
+    let front_end = front_end::find(&context.env, context.config()?.text("aiCommand"))?;
+    if front_end.is_none() && args.wants_an_answer() {
+        return Err(not_installed());
+    }
+    let subject = match &args.token {
+        Some(token) if token.trim().is_empty() => {
+            return Err(Failure::usage("the access token is empty", None));
+        }
+        Some(token) => {
+            context.screen.warn("other users of this machine can see the token; TOWER_ACCESS_TOKEN hides it");
+            Subject::Token(EnvToken { variable: "--token", secret: token.trim().to_owned() })
+        }
+        None => context.subject()?,
+    };
+    match (front_end, subject) {
+        (Some(program), Subject::Token(token)) => {
+            let variables = of_token(context, &token)?;
+            Err(start(&program, args, variables))
+        }
+        (Some(program), Subject::Profile(named)) => {
+            let variables = or_login(context, &named, || of_session(context, &named))?;
+            Err(start(&program, args, variables))
+        }
+        (None, Subject::Token(token)) => {
+            prompt::run(context, &handover::of_environment(&token, &context.env))
+        }
+        (None, Subject::Profile(named)) => {
+            let known = || signed_in(context.status(named.clone())?).map(drop);
+            or_login(context, &named, known)?;
+            prompt::run(context, &Vec::new())
+        }
+    }
+}
+
+/// Replaces this process. Returns on failure only.
+fn start(front_end: &FrontEnd, args: &Ai, variables: Variables) -> Failure {
+    let mut command = Command::new(&front_end.program);
+    command.args(&front_end.arguments).args(args.arguments());
+    apply(&mut command, variables);
+    command.env(MARK, std::process::id().to_string());
+    let error = become_program(command);
+    not_run(&front_end.program.to_string_lossy(), &error)
+}
+
+/// What a session gives; where there is none, a person is offered to begin one.
+fn or_login<T>(
+    context: &Context,
+    named: &Named,
+    session: impl Fn() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let failure = match session() {
+        Err(failure) if failure.exit == 3 => failure,
+        done => return done,
+    };
+    if ask::possible(context) {
+        context.screen.tell(&failure.message);
+    }
+    match ask::yes(context, "Sign in now?", true)? {
+        Some(true) if login::in_a_process_of_its_own(named)? => session(),
+        _ => Err(failure),
+    }
+}
+
+fn of_session(context: &Context, named: &Named) -> Result<Variables, Failure> {
+    let client = context.client(named.clone())?;
+    let want = Want { min_valid: Some(LIFE), ..Want::default() };
+    let (token, status) = wait(async { Ok((client.token(want).await?, client.status().await?)) })?;
+    warn_of_failing(context, &token);
+    let settings = Settings::resolve(None, &token.profile, &context.env, &context.config()?);
+    let recorded = status.settings.unwrap_or_default();
+    let mut told = String::new();
+    if backend::known(&settings, Some(&recorded), &token.authority).is_none() {
+        let asked = Named { profile: token.profile.clone(), authority: String::new() };
+        let client = context.client_within(asked, PLATFORM)?;
+        // The default is better than no front end.
+        let described: Result<Description, _> = wait(async { Ok(client.describe().await?) });
+        told = described.map(|described| described.backend_url).unwrap_or_default();
+    }
+    let backend = backend::choose(&settings, Some(&recorded), &told, &token.authority);
+    Ok(with_addresses(context, handover::of_profile(&token), &recorded, &token, backend))
+}
+
+fn with_addresses(
+    context: &Context,
+    mut variables: Variables,
+    recorded: &ProfileSettings,
+    token: &Token,
+    backend: Option<Backend>,
+) -> Variables {
+    if backend.is_none() {
+        let hint = "name it in SEQERA_AI_BACKEND_URL or as 'backendUrl' in config.json";
+        context.screen.warn(&format!("nobody says where {} has its backend: {hint}", token.authority));
+    }
+    variables.push(("SEQERA_AUTH_DOMAIN", Some(token.authority.clone())));
+    let client_id = Some(recorded.client_id.clone()).filter(|id| !id.is_empty());
+    variables.push(("SEQERA_AUTH_CLI_CLIENT_ID", client_id));
+    variables.push(("SEQERA_AI_BACKEND_URL", backend.map(|backend| backend.url)));
+    variables
+}
+
+/// A token that is given belongs to the authority that is named, else to Cloud.
+fn of_token(context: &Context, token: &EnvToken) -> Result<Variables, Failure> {
+    let settings = Settings::resolve(None, "", &context.env, &context.config()?);
+    let set = settings.backend_url.as_ref();
+    let authority = settings.authority.as_ref().map(|set| set.text.clone());
+    if let (None, Some(set)) = (&authority, set.filter(|set| !backend::is_clouds(&set.text))) {
+        let message =
+            format!("{} is an Enterprise backend ({}), and no authority is named", set.text, set.source);
+        let hint = "with an access token, set SEQERA_AUTH_DOMAIN to https://<host>/api as well";
+        return Err(Failure::usage(message, Some(hint)));
+    }
+    let mut told = String::new();
+    if authority.is_none() || set.is_none() {
+        let client = context.client_within(Named::default(), PLATFORM)?;
+        match wait(async { Ok(client.describe_token(&token.secret, settings.message()).await?) }) {
+            Ok(described) => told = described.backend_url,
+            Err(refused) if refused.exit == 3 => return Err(perhaps_enterprise(refused, &settings)),
+            // The front end will meet the same, and knows better what to do without a Platform.
+            Err(failure) => context.screen.note(&failure.message),
+        }
+    }
+    let backend = backend::choose(&settings, None, &told, authority.as_deref().unwrap_or_default());
+    let mut variables = handover::of_environment(token, &context.env);
+    variables.extend(authority.map(|authority| ("SEQERA_AUTH_DOMAIN", Some(authority))));
+    variables.extend(backend.map(|backend| ("SEQERA_AI_BACKEND_URL", Some(backend.url))));
+    Ok(variables)
+}
+
+fn not_installed() -> Failure {
+    Failure {
+        reason: "NOT_INSTALLED".into(),
+        message: "Co-Scientist is not installed here: nobody can answer that".into(),
+        hint: Some(
+            "install it with 'npm install -g seqera', or name its program in SEQERA_AI_COMMAND".into(),
+        ),
+        exit: 127,
+    }
+}
+
+/// A command of Co-Scientist's own program.
+#[derive(Debug, Args)]
+pub(crate) struct Elsewhere {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
+}
+
+/// Tells where the command is, which the documents of Co-Scientist call `seqera <name>` as well.
+pub(crate) fn elsewhere(context: &Context, name: &str, args: &Elsewhere) -> Result<(), Failure> {
+    front_end::refuse_loop(&context.env)?;
+    let front_end = front_end::find(&context.env, context.config()?.text("aiCommand"))?;
+    let words = args.words.iter().map(|word| format!(" {}", word.to_string_lossy())).collect::<String>();
+    let hint = match front_end {
+        Some(found) => format!("run '{} {name}{words}'", found.program.display()),
+        None => "install it with 'npm install -g seqera'; it is not part of this command".to_owned(),
+    };
+    Err(Failure::usage(format!("'seqera {name}' is a command of Co-Scientist's own program"), Some(&hint)))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::cli::{Cli, Command};
+
+    fn arguments(line: &[&str]) -> Vec<String> {
+        let cli = Cli::try_parse_from(line).unwrap();
+        let Command::Ai(ai) = cli.command else { panic!("{line:?}") };
+        ai.arguments().iter().map(|word| word.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn the_documented_flags_are_passed_on_and_the_token_is_not() {
+        let line =
+            ["seqera", "ai", "--headless", "why?", "-s", "7", "--approval-mode", "full", "--token", "canary"];
+        assert_eq!(arguments(&line), ["ai", "--headless", "-s", "7", "--approval-mode", "full", "why?"]);
+        let rest = ["seqera", "ai", "-c", "--show-thinking", "--show-tools", "--sub-agent", "--profile", "p"];
+        assert_eq!(arguments(&rest), ["ai", "-c", "--show-thinking", "--show-tools", "--sub-agent"]);
+        assert_eq!(arguments(&["seqera", "ai", "--", "--goal", "x"]), ["ai", "--goal", "x"]);
+    }
+
+    #[test]
+    fn debug_does_not_show_the_token() {
+        let cli = Cli::try_parse_from(["seqera", "ai", "--token", "canary"]).unwrap();
+        assert!(!format!("{cli:?}").contains("canary"));
+    }
+}

@@ -1,0 +1,191 @@
+//! Finds the program that Co-Scientist comes as: an npm package or a standalone binary, which is called
+//! `seqera` as this one is, or version 1 of it (facts 1). The danger is to find oneself.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::screen::failure::Failure;
+use crate::settings::env::Env;
+
+/// Whoever starts a front end writes its own process id here.
+pub(crate) const MARK: &str = "SEQERA_AI_STARTED_BY";
+
+/// Programs of ours are smaller, those that bring a runtime of JavaScript along are larger.
+const LARGEST_OF_OURS: u64 = 16 * 1024 * 1024;
+
+/// Scripts say who they are on their first lines.
+const SCRIPT_HEAD: usize = 4096;
+
+const NAME: &str = if cfg!(windows) { "seqera.exe" } else { "seqera" };
+
+/// A program, and arguments that stand before those of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FrontEnd {
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<String>,
+}
+
+/// The front end that is configured, else one that is installed; `None`: there is none.
+///
+/// # Errors
+/// Where the configured one is not there, or this process was started as a front end itself.
+pub(crate) fn find(env: &Env, in_file: Option<&str>) -> Result<Option<FrontEnd>, Failure> {
+    let own = std::env::current_exe().ok();
+    let is_ours = |path: &Path| own.as_ref().is_some_and(|own| is_ours(path, own));
+    let folders = env.search_path();
+    let configured = env.ai_command();
+    let (command, source) = match (&configured, in_file.filter(|command| !command.trim().is_empty())) {
+        (Some(command), _) => (command.as_str(), "SEQERA_AI_COMMAND"),
+        (None, Some(command)) => (command, "'aiCommand' in config.json"),
+        (None, None) => {
+            let candidates =
+                env.front_end_folders().into_iter().chain(folders).map(|folder| folder.join(NAME));
+            let found =
+                candidates.into_iter().find(|path| is_program(path) && !is_ours(path) && speaks_ai(path));
+            return Ok(found.map(|program| FrontEnd { program, arguments: Vec::new() }));
+        }
+    };
+    let front_end = of_command(command, &folders).ok_or_else(|| missing(command, source))?;
+    if is_ours(&front_end.program) {
+        return Err(own_self(&front_end.program, source));
+    }
+    Ok(Some(front_end))
+}
+
+/// A path that may have spaces in it, else a program with arguments.
+fn of_command(command: &str, folders: &[PathBuf]) -> Option<FrontEnd> {
+    if let Some(program) = located(command.trim(), folders) {
+        return Some(FrontEnd { program, arguments: Vec::new() });
+    }
+    let mut words = command.split_whitespace();
+    let program = located(words.next()?, folders)?;
+    Some(FrontEnd { program, arguments: words.map(str::to_owned).collect() })
+}
+
+fn located(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
+    let path = PathBuf::from(name);
+    if path.components().count() > 1 {
+        return is_program(&path).then_some(path);
+    }
+    folders.iter().map(|folder| folder.join(&path)).find(|path| is_program(path))
+}
+
+#[cfg(unix)]
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_program(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// This very program, by whatever name or as a copy; or another build of it, which knows the mark.
+fn is_ours(path: &Path, own: &Path) -> bool {
+    let (Ok(found), Ok(us)) = (fs::metadata(path), fs::metadata(own)) else { return false };
+    let same_file = || path.canonicalize().ok().is_some_and(|real| own.canonicalize().ok() == Some(real));
+    let copied = || found.len() == us.len() && fs::read(path).ok() == fs::read(own).ok();
+    let other_build = || {
+        let bytes =
+            if found.len() <= LARGEST_OF_OURS { fs::read(path).unwrap_or_default() } else { Vec::new() };
+        !bytes.starts_with(b"#!") && bytes.windows(MARK.len()).any(|window| window == MARK.as_bytes())
+    };
+    same_file() || copied() || other_build()
+}
+
+/// The Python SDK brings a `seqera` as well, which has no Co-Scientist in it; version 1 in Python has.
+fn speaks_ai(path: &Path) -> bool {
+    use std::io::Read;
+    let mut head = Vec::new();
+    let opened = fs::File::open(path);
+    let read = opened.and_then(|file| file.take(SCRIPT_HEAD as u64).read_to_end(&mut head));
+    let head = String::from_utf8_lossy(&head);
+    let first = head.lines().next().unwrap_or_default();
+    read.is_ok() && !(first.starts_with("#!") && first.contains("python") && !head.contains("seqera_ai"))
+}
+
+fn missing(command: &str, source: &str) -> Failure {
+    Failure {
+        reason: "NOT_RUN".into(),
+        message: format!("there is no program '{command}', which {source} names"),
+        hint: Some(format!("correct {source}, or remove it to have an installed front end found")),
+        exit: 127,
+    }
+}
+
+fn own_self(program: &Path, source: &str) -> Failure {
+    let message = format!("{source} names this very command: {}", program.display());
+    Failure::usage(message, Some("it must name the program that Co-Scientist came as"))
+}
+
+/// Started by a `seqera ai`: whatever was taken for the front end leads back here, and would do so for ever.
+pub(crate) fn refuse_loop(env: &Env) -> Result<(), Failure> {
+    let Some(process) = env.ai_started_by() else { return Ok(()) };
+    let message = format!("this 'seqera ai' was started as a front end by another one (process {process})");
+    let hint = format!("name the right program in SEQERA_AI_COMMAND; in a new shell, unset {MARK}");
+    Err(Failure::usage(message, Some(&hint)))
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn program(folder: &Path, name: &str, content: &str) -> PathBuf {
+        let path = folder.join(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    #[test]
+    fn links_copies_and_other_builds_of_this_program_are_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = program(folder.path(), "own", "binary of ours");
+        std::os::unix::fs::symlink(&own, folder.path().join("link")).unwrap();
+        fs::hard_link(&own, folder.path().join("hard")).unwrap();
+        fs::copy(&own, folder.path().join("copy")).unwrap();
+        program(folder.path(), "other", &format!("\u{7f}ELF older {MARK} build"));
+        for name in ["own", "link", "hard", "copy", "other"] {
+            assert!(is_ours(&folder.path().join(name), &own), "{name}");
+        }
+        let wrapper = program(folder.path(), "wrapper", &format!("#!/bin/sh\nunset {MARK}\n"));
+        let foreign = program(folder.path(), "foreign", "binary of them");
+        assert!(!is_ours(&wrapper, &own) && !is_ours(&foreign, &own));
+    }
+
+    #[test]
+    fn a_command_is_a_path_with_spaces_or_a_program_with_arguments() {
+        let folder = tempfile::tempdir().unwrap();
+        let spaced = program(folder.path(), "co scientist", "x");
+        let folders = [folder.path().to_owned()];
+        let path = spaced.display().to_string();
+        assert_eq!(of_command(&path, &folders).unwrap().arguments, Vec::<String>::new());
+        let plain = program(folder.path(), "cosci", "x");
+        let found = of_command("cosci --theme dark", &folders).unwrap();
+        assert_eq!((found.program, found.arguments), (plain, vec!["--theme".to_owned(), "dark".to_owned()]));
+        assert_eq!(of_command("absent --x", &folders), None);
+    }
+
+    #[test]
+    fn the_python_sdk_is_no_front_end_and_version_1_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = |name: &str, module: &str| {
+            program(folder.path(), name, &format!("#!/usr/bin/python3\nfrom {module} import main\n"))
+        };
+        assert!(!speaks_ai(&script("sdk", "seqera.cli")));
+        assert!(speaks_ai(&script("v1", "seqera_ai.main")));
+        assert!(speaks_ai(&program(folder.path(), "npm", "#!/usr/bin/env node\n")));
+    }
+
+    #[test]
+    fn the_mark_ends_a_loop() {
+        let failure = refuse_loop(&Env::of(&[("SEQERA_AI_STARTED_BY", "17")])).unwrap_err();
+        assert_eq!(failure.exit, 2);
+        assert!(failure.message.contains("17"));
+        assert!(refuse_loop(&Env::of(&[])).is_ok());
+    }
+}

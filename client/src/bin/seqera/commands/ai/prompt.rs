@@ -1,0 +1,150 @@
+//! The prompt where Co-Scientist is not installed: it knows the session and nothing else, and says so.
+
+use std::io::{IsTerminal, stdin};
+use std::process::Stdio;
+use std::thread;
+
+use tokio::process::Command;
+use tokio::sync::oneshot;
+
+use super::not_installed;
+use crate::commands::exec::apply;
+use crate::commands::handover::Variables;
+use crate::screen::failure::Failure;
+use crate::screen::layout::wrap;
+use crate::screen::terminal;
+use crate::settings::context::{Context, wait};
+
+/// What can be typed, and the command that it stands for.
+const COMMANDS: [(&str, &str); 8] = [
+    ("status", "who is signed in"),
+    ("whoami", "the account"),
+    ("info", "user, backend, Platform"),
+    ("org", "also: list, switch, clear"),
+    ("workspace", "also: list, switch, clear"),
+    ("profile", "also: list, use, show"),
+    ("login", "sign in"),
+    ("logout", "sign out"),
+];
+
+/// Reads lines until `/exit` or the end of the input. `token` is what the session's commands shall use.
+///
+/// # Errors
+/// In a pipe, the first thing that could not be done; Ctrl-C where no command runs.
+pub(super) fn run(context: &Context, token: &Variables) -> Result<(), Failure> {
+    let typed = stdin().is_terminal();
+    if typed {
+        let banner = "Co-Scientist itself is not installed here: this prompt knows your session and no \
+                      more. Install it with 'npm install -g seqera'. /help lists what works, /exit leaves.";
+        wrap(banner, terminal::columns(), true).iter().for_each(|line| context.screen.tell(line));
+    }
+    wait(Prompt { context, token, typed }.run())
+}
+
+struct Prompt<'a> {
+    context: &'a Context,
+    token: &'a Variables,
+    /// By a person, who sees each failure at once.
+    typed: bool,
+}
+
+impl Prompt<'_> {
+    async fn run(&self) -> Result<(), Failure> {
+        let mut first_failure = None;
+        while let Some(line) = self.line().await? {
+            let done = match line.trim() {
+                "" => Ok(()),
+                "/exit" | "/quit" => break,
+                "/help" => help(self.context),
+                line => match line.strip_prefix('/') {
+                    Some(command) => self.session_command(command).await,
+                    None => Err(not_installed()),
+                },
+            };
+            match done {
+                Err(failure) if self.typed => self.context.screen.failure(&failure),
+                Err(failure) => first_failure = first_failure.or(Some(failure)),
+                Ok(()) => {}
+            }
+        }
+        first_failure.map_or(Ok(()), Err)
+    }
+
+    /// One line; `None` at the end of the input. A thread reads it and nothing beyond it: what is typed while
+    /// a command runs belongs to that command.
+    async fn line(&self) -> Result<Option<String>, Failure> {
+        if self.typed {
+            self.context.screen.question("seqera> ");
+        }
+        let (sender, line) = oneshot::channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            let _ = sender.send(stdin().read_line(&mut line).map(|read| (read > 0).then_some(line)));
+        });
+        let read = tokio::select! {
+            read = line => read.unwrap_or(Ok(None)),
+            _ = tokio::signal::ctrl_c() => {
+                self.context.screen.tell("");
+                return Err(Failure::interrupted("the prompt was left"));
+            }
+        };
+        let line = read.map_err(|error| Failure::system("cannot read from standard input", &error))?;
+        if line.is_none() && self.typed {
+            self.context.screen.tell("");
+        }
+        Ok(line)
+    }
+
+    /// Runs a command of ours as a program of its own: what it does to the terminal ends with it, and Ctrl-C
+    /// ends it alone.
+    async fn session_command(&self, command: &str) -> Result<(), Failure> {
+        let failed = |error| Failure::system("cannot run the command", &error);
+        let mut child = Command::from(self.program(command)?).spawn().map_err(failed)?;
+        let ended = loop {
+            tokio::select! {
+                ended = child.wait() => break ended.map_err(failed)?,
+                // The terminal has told the command as well.
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        };
+        // A person has read why.
+        if ended.success() || self.typed {
+            return Ok(());
+        }
+        let exit = ended.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+        Err(Failure { reason: "FAILED".into(), message: format!("'/{command}' failed"), hint: None, exit })
+    }
+
+    fn program(&self, command: &str) -> Result<std::process::Command, Failure> {
+        let mut words = command.split_whitespace();
+        let name = words.next().unwrap_or_default();
+        if !COMMANDS.iter().any(|(known, _)| *known == name) {
+            let message = format!("there is no command '/{name}' here");
+            return Err(Failure::usage(message, Some("/help lists what works")));
+        }
+        let own = std::env::current_exe();
+        let own = own.map_err(|error| Failure::system("cannot find this program", &error))?;
+        let mut program = std::process::Command::new(own);
+        program.arg(name).args(words);
+        if let Some(profile) = &self.context.profile {
+            program.args(["--profile", profile]);
+        }
+        if self.context.json_by_flag {
+            program.args(["--output", "json"]);
+        }
+        apply(&mut program, self.token.clone());
+        if !self.typed {
+            // The lines behind this one are ours.
+            program.stdin(Stdio::null());
+        }
+        Ok(program)
+    }
+}
+
+fn help(context: &Context) -> Result<(), Failure> {
+    let width = COMMANDS.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + 1;
+    for (name, does) in COMMANDS {
+        context.screen.say(&format!("/{name:width$} {does}"))?;
+    }
+    context.screen.say(&format!("/{:width$} leave; Ctrl-D too", "exit"))
+}

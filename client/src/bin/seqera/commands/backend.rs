@@ -1,0 +1,116 @@
+//! Where the Co-Scientist backend of a session is, and who says so.
+
+use seqera_client::proto::v1::ProfileSettings;
+
+use crate::settings::Settings;
+
+/// Seqera Cloud's (facts 1.2).
+const CLOUD: &str = "https://ai-api.seqera.io";
+
+/// Where nobody names another one.
+pub(crate) const CLOUD_AUTHORITY: &str = "https://cloud.seqera.io/api";
+
+/// Serves the same API (facts 2.1).
+const CLOUD_API: &str = "https://api.cloud.seqera.io";
+
+/// An address with its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Backend {
+    pub(crate) url: String,
+    pub(crate) source: String,
+}
+
+/// The backend of an account at `authority`: what is set, else what the profile has, else what its Platform
+/// has `told`, else Cloud's for a Cloud account.
+pub(crate) fn choose(
+    settings: &Settings,
+    recorded: Option<&ProfileSettings>,
+    told: &str,
+    authority: &str,
+) -> Option<Backend> {
+    let told = || named(told, "service-info of the Platform");
+    let clouds = || named(CLOUD, "default").filter(|_| is_cloud(authority));
+    known(settings, recorded, authority).or_else(told).or_else(clouds)
+}
+
+/// The backend as far as nobody has to be asked. What is set beside another authority is not for this
+/// account: its token would go to a stranger.
+pub(crate) fn known(
+    settings: &Settings,
+    recorded: Option<&ProfileSettings>,
+    authority: &str,
+) -> Option<Backend> {
+    let fits = settings.authority.as_ref().is_none_or(|set| same(&set.text, authority));
+    let set = settings.backend_url.as_ref().filter(|_| fits);
+    set.and_then(|set| named(&set.text, &set.source.to_string()))
+        .or_else(|| named(&recorded?.backend_url, "profile"))
+}
+
+fn named(url: &str, source: &str) -> Option<Backend> {
+    (!url.is_empty()).then(|| Backend { url: url.to_owned(), source: source.to_owned() })
+}
+
+/// True for Seqera Cloud, which is also meant where no authority is named.
+pub(crate) fn is_cloud(authority: &str) -> bool {
+    authority.is_empty() || [CLOUD_AUTHORITY, CLOUD_API].contains(&authority.trim_end_matches('/'))
+}
+
+/// True where this is Cloud's own backend.
+pub(crate) fn is_clouds(url: &str) -> bool {
+    url.trim_end_matches('/') == CLOUD
+}
+
+fn same(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/') == other.trim_end_matches('/') || (is_cloud(one) && is_cloud(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::config;
+    use crate::settings::env::Env;
+
+    const HOST: &str = "https://platform.test/api";
+
+    fn settings(file: &str, env: &'static [(&'static str, &'static str)], profile: &str) -> Settings {
+        Settings::resolve(None, profile, &Env::of(env), &config::of(file))
+    }
+
+    fn chosen(settings: &Settings, recorded: &str, told: &str, authority: &str) -> Option<String> {
+        let recorded = ProfileSettings { backend_url: recorded.into(), ..ProfileSettings::default() };
+        let backend = choose(settings, Some(&recorded), told, authority)?;
+        Some(format!("{} from {}", backend.url, backend.source))
+    }
+
+    #[test]
+    fn variable_beats_file_beats_profile_beats_the_platforms_word_beats_the_default() {
+        let file = r#"{"backendUrl": "https://file"}"#;
+        let both = settings(file, &[("SEQERA_AI_BACKEND_URL", "https://env")], "");
+        assert_eq!(
+            chosen(&both, "https://own", "https://told", HOST).unwrap(),
+            "https://env from SEQERA_AI_BACKEND_URL"
+        );
+        let only_file = settings(file, &[], "");
+        assert!(chosen(&only_file, "https://own", "", HOST).unwrap().starts_with("https://file from "));
+        let nothing = settings("{}", &[], "");
+        assert_eq!(
+            chosen(&nothing, "https://own", "https://told", HOST).unwrap(),
+            "https://own from profile"
+        );
+        assert_eq!(
+            chosen(&nothing, "", "https://told", HOST).unwrap(),
+            "https://told from service-info of the Platform"
+        );
+        assert_eq!(chosen(&nothing, "", "", CLOUD_API).unwrap(), format!("{CLOUD} from default"));
+        assert_eq!(chosen(&nothing, "", "", HOST), None, "an Enterprise token never goes to Cloud");
+    }
+
+    #[test]
+    fn what_is_set_for_another_authority_is_not_used() {
+        let file = r#"{"authDomain": "https://platform.test/api", "backendUrl": "https://file"}"#;
+        let set = settings(file, &[], "");
+        assert!(chosen(&set, "", "", "https://platform.test/api/").unwrap().starts_with("https://file"));
+        assert_eq!(chosen(&set, "", "", "https://other.test/api"), None);
+        assert_eq!(chosen(&set, "", "", CLOUD_AUTHORITY).unwrap(), format!("{CLOUD} from default"));
+    }
+}

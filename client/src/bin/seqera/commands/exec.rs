@@ -1,0 +1,137 @@
+//! `seqera exec`
+
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::Command;
+
+use seqera_client::proto::v1::Lease;
+use seqera_client::{Client, Token, Want};
+use zeroize::Zeroizing;
+
+use crate::cli::Exec;
+use crate::commands::handover::{self, Variables};
+use crate::commands::nextflow;
+use crate::commands::token::warn_of_failing;
+use crate::screen::failure::Failure;
+use crate::settings::context::{Context, wait};
+use crate::settings::subject::Subject;
+
+pub(crate) fn run(context: &Context, args: &Exec) -> Result<(), Failure> {
+    let (program, arguments) = args.command.split_first().expect("the argument parser requires one");
+    let given = give(context, args, program)?;
+    nextflow::warn(context, program, &given.secret, given.of_environment);
+    let mut command = Command::new(program);
+    command.args(arguments);
+    apply(&mut command, given.variables);
+    let error = become_program(command);
+    if let Some((client, id)) = given.lease {
+        // It would be deleted with this process, but for `--for`. Why there is no program matters more.
+        let _ = wait(async { Ok(client.end_lease(&id, false).await?) });
+    }
+    Err(not_run(&program.to_string_lossy(), &error))
+}
+
+/// What a program gets.
+struct Given {
+    secret: Zeroizing<String>,
+    of_environment: bool,
+    variables: Variables,
+    /// To give the token back where there is no program.
+    lease: Option<(Client, String)>,
+}
+
+fn give(context: &Context, args: &Exec, program: &OsStr) -> Result<Given, Failure> {
+    let named = match context.subject()? {
+        Subject::Profile(named) => named,
+        Subject::Token(token) => {
+            if args.long {
+                context.screen.note(&format!("--long does nothing: the token in {} is used", token.variable));
+            }
+            let variables = handover::of_environment(&token, &context.env);
+            let secret = Zeroizing::new(token.secret);
+            return Ok(Given { secret, of_environment: true, variables, lease: None });
+        }
+    };
+    let client = context.client(named)?;
+    let (token, lease) = match args.long {
+        true => own_token(context, &client, args, program)?,
+        false => (wait(async { Ok(client.token(Want::default()).await?) })?, None),
+    };
+    warn_of_failing(context, &token);
+    let lease = lease.map(|lease| (client, lease.id));
+    Ok(Given {
+        secret: Zeroizing::new(token.secret().to_owned()),
+        of_environment: false,
+        variables: handover::of_profile(&token),
+        lease,
+    })
+}
+
+/// A token for this process, which becomes the program.
+fn own_token(
+    context: &Context,
+    client: &Client,
+    args: &Exec,
+    program: &OsStr,
+) -> Result<(Token, Option<Lease>), Failure> {
+    let name = Path::new(program).file_name().unwrap_or(program).to_string_lossy();
+    let (token, lease) = wait(async { Ok(client.create_lease(args.keep, &name).await?) })?;
+    if lease.is_none() {
+        let profile = &token.profile;
+        let note = format!(
+            "profile '{profile}' is signed in with a token that does not expire: it is used as it is"
+        );
+        context.screen.note(&note);
+    }
+    Ok((token, lease))
+}
+
+pub(crate) fn apply(command: &mut Command, variables: Variables) {
+    for (name, value) in variables {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+}
+
+/// Replaces this process: signals, terminal and exit code are the program's own. Returns on failure only.
+#[cfg(unix)]
+pub(crate) fn become_program(mut command: Command) -> std::io::Error {
+    std::os::unix::process::CommandExt::exec(&mut command)
+}
+
+/// Windows has nothing like exec: waits, and ends as the program ends.
+#[cfg(windows)]
+pub(crate) fn become_program(mut command: Command) -> std::io::Error {
+    match command.status() {
+        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
+        Err(error) => error,
+    }
+}
+
+/// The exit codes of `env` (POSIX): 127 where there is no such program, 126 where it cannot be run.
+pub(crate) fn not_run(program: &str, error: &std::io::Error) -> Failure {
+    let exit = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
+    Failure { reason: "NOT_RUN".into(), message: format!("cannot run {program}: {error}"), hint: None, exit }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_not_there_and_one_that_cannot_run_are_told_apart() {
+        assert_eq!(not_run("x", &ErrorKind::NotFound.into()).exit, 127);
+        assert_eq!(not_run("x", &ErrorKind::PermissionDenied.into()).exit, 126);
+    }
+
+    #[test]
+    fn variables_are_set_and_removed() {
+        let mut command = Command::new("x");
+        apply(&mut command, vec![("A", Some("1".into())), ("B", None)]);
+        let seen: Vec<_> = command.get_envs().collect();
+        assert_eq!(seen, [("A".as_ref(), Some("1".as_ref())), ("B".as_ref(), None)]);
+    }
+}

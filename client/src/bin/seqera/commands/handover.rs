@@ -1,0 +1,151 @@
+//! What a program that gets a token finds in its environment. `exec` sets it, `token --format env` prints it.
+
+use seqera_client::Token;
+use seqera_client::proto::place::token_sha256;
+
+use crate::settings::env::{Env, EnvToken, SCITOOLKIT_TOKEN};
+use crate::settings::provider::SCITOOLKIT;
+
+/// Variables to set, and to remove where the value is `None`.
+pub(crate) type Variables = Vec<(&'static str, Option<String>)>;
+
+/// For a token of the agent. What the profile does not say must not come from elsewhere: a token sent to
+/// another account's endpoint would give it away.
+pub(crate) fn of_profile(token: &Token) -> Variables {
+    if token.provider == SCITOOLKIT {
+        return of_scitoolkit(token.secret(), Some(mark(token)));
+    }
+    let api_url = (!token.api_url.is_empty()).then(|| token.api_url.clone());
+    let workspace = (token.workspace_id != 0).then(|| token.workspace_id.to_string());
+    let mut variables = secrets(token.secret(), Some(mark(token)));
+    variables.extend([
+        ("TOWER_API_ENDPOINT", api_url.clone()),
+        ("SEQERA_API_ENDPOINT", api_url),
+        ("TOWER_WORKSPACE_ID", workspace),
+        ("SEQERA_WORKSPACE", None),
+    ]);
+    variables
+}
+
+/// For a token that came from the environment: endpoint and workspace came with it, or the authority did.
+pub(crate) fn of_environment(token: &EnvToken, env: &Env) -> Variables {
+    if token.variable == SCITOOLKIT_TOKEN {
+        return of_scitoolkit(&token.secret, None);
+    }
+    let mut variables = secrets(&token.secret, None);
+    if let Some(url) = env.api_of_token() {
+        let names = ["TOWER_API_ENDPOINT", "SEQERA_API_ENDPOINT"];
+        variables.extend(names.map(|name| (name, Some(url.clone()))));
+    }
+    variables
+}
+
+fn mark(token: &Token) -> String {
+    format!("{}:{}", token.profile, token_sha256(token.secret()))
+}
+
+/// What is set for the Platform is for other programs, and stays.
+fn of_scitoolkit(secret: &str, mark: Option<String>) -> Variables {
+    vec![(SCITOOLKIT_TOKEN, Some(secret.to_owned())), ("SEQERA_EXEC_TOKEN", mark)]
+}
+
+fn secrets(secret: &str, mark: Option<String>) -> Variables {
+    vec![
+        ("SEQERA_ACCESS_TOKEN", Some(secret.to_owned())),
+        ("TOWER_ACCESS_TOKEN", Some(secret.to_owned())),
+        ("SEQERA_EXEC_TOKEN", mark),
+        // It belongs to some other token, which Nextflow would fetch in place of ours.
+        ("TOWER_REFRESH_TOKEN", None),
+    ]
+}
+
+/// Lines for a POSIX shell.
+pub(crate) fn shell(variables: &Variables) -> String {
+    let line = |(name, value): &(&str, Option<String>)| match value {
+        Some(value) => format!("export {name}='{}'", value.replace('\'', r"'\''")),
+        None => format!("unset {name}"),
+    };
+    variables.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use seqera_client::proto::v1::AccessToken;
+
+    use super::*;
+
+    fn token(api_url: &str, workspace_id: i64) -> Token {
+        Token::from(AccessToken {
+            access_token: "secret".into(),
+            profile: "work".into(),
+            api_url: api_url.into(),
+            workspace_id,
+            ..AccessToken::default()
+        })
+    }
+
+    fn value(variables: &Variables, name: &str) -> Option<String> {
+        variables.iter().find(|(key, _)| *key == name).unwrap().1.clone()
+    }
+
+    #[test]
+    fn what_the_profile_does_not_say_is_removed() {
+        let bare = of_profile(&token("", 0));
+        for name in ["TOWER_REFRESH_TOKEN", "TOWER_API_ENDPOINT", "SEQERA_API_ENDPOINT", "TOWER_WORKSPACE_ID"]
+        {
+            assert_eq!(value(&bare, name), None, "{name}");
+        }
+        let full = of_profile(&token("https://api", 7));
+        assert_eq!(value(&full, "TOWER_API_ENDPOINT").as_deref(), Some("https://api"));
+        assert_eq!(value(&full, "SEQERA_API_ENDPOINT").as_deref(), Some("https://api"));
+        assert_eq!(value(&full, "TOWER_WORKSPACE_ID").as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn a_token_of_scitoolkit_is_kept_from_programs_of_the_platform() {
+        let answer = AccessToken {
+            access_token: "stk_user_a".into(),
+            profile: "scitoolkit".into(),
+            provider: "scitoolkit".into(),
+            api_url: "https://scitoolkit.test/api".into(),
+            ..AccessToken::default()
+        };
+        let names: Vec<_> = of_profile(&Token::from(answer)).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["SCITOOLKIT_TOKEN", "SEQERA_EXEC_TOKEN"]);
+        let given = EnvToken { variable: SCITOOLKIT_TOKEN, secret: "stk_user_a".into() };
+        let pair = ("SCITOOLKIT_TOKEN", Some("stk_user_a".to_owned()));
+        assert_eq!(of_environment(&given, &Env::of(&[]))[0], pair);
+    }
+
+    #[test]
+    fn the_mark_names_the_profile_and_the_tokens_hash() {
+        let mark = value(&of_profile(&token("", 0)), "SEQERA_EXEC_TOKEN").unwrap();
+        assert_eq!(mark, format!("work:{}", token_sha256("secret")));
+    }
+
+    #[test]
+    fn a_token_of_the_environment_keeps_its_endpoint_and_loses_the_refresh_token() {
+        let token = EnvToken { variable: "TOWER_ACCESS_TOKEN", secret: "t".into() };
+        let named =
+            Env::of(&[("SEQERA_AUTH_DOMAIN", "https://a/api"), ("TOWER_API_ENDPOINT", "https://b/api")]);
+        let variables = of_environment(&token, &named);
+        assert!(!variables.iter().any(|(name, _)| name.contains("ENDPOINT") || name.contains("WORKSPACE")));
+        assert_eq!(value(&variables, "TOWER_REFRESH_TOKEN"), None);
+        assert_eq!(value(&variables, "SEQERA_ACCESS_TOKEN").as_deref(), Some("t"));
+    }
+
+    #[test]
+    fn a_token_without_an_endpoint_goes_to_the_named_authority_and_not_to_seqera_cloud() {
+        let token = EnvToken { variable: "TOWER_ACCESS_TOKEN", secret: "t".into() };
+        let variables = of_environment(&token, &Env::of(&[("SEQERA_AUTH_DOMAIN", "https://a/api")]));
+        for name in ["TOWER_API_ENDPOINT", "SEQERA_API_ENDPOINT"] {
+            assert_eq!(value(&variables, name).as_deref(), Some("https://a/api"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_quote_cannot_leave_its_quotes() {
+        let lines = shell(&vec![("A", Some("x'; rm y; '".into())), ("B", None)]);
+        assert_eq!(lines, "export A='x'\\''; rm y; '\\'''\nunset B");
+    }
+}

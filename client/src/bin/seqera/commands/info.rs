@@ -1,0 +1,203 @@
+//! `seqera info`: the user, the backend and the connection to the Platform, each value with its source. What
+//! cannot be reached is told with the reason, and the rest is shown.
+
+use std::time::Duration;
+
+use seqera_client::proto::v1::{Account, Description, SessionStatus};
+use serde_json::{Value, json};
+
+use crate::commands::backend::{self, Backend};
+use crate::commands::status::signed_in;
+use crate::commands::whoami::perhaps_enterprise;
+use crate::screen::failure::Failure;
+use crate::screen::table;
+use crate::settings::Settings;
+use crate::settings::context::{Context, wait};
+use crate::settings::env::EnvToken;
+use crate::settings::subject::{Named, Subject};
+
+/// A Platform that takes longer counts as one that cannot be reached.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Everything that is shown.
+struct Info {
+    account: Account,
+    /// The session, or the variable that holds the token.
+    credential: String,
+    profile: Option<String>,
+    organization: String,
+    authority: String,
+    authority_source: String,
+    backend: Option<Backend>,
+    /// What the Platform said, or why it did not.
+    platform: Result<Description, String>,
+    api_url: String,
+}
+
+pub(crate) fn run(context: &Context) -> Result<(), Failure> {
+    let info = match context.subject()? {
+        Subject::Token(token) => of_token(context, &token)?,
+        Subject::Profile(named) => of_session(context, signed_in(context.status(named)?)?)?,
+    };
+    if context.screen.json {
+        return context.screen.object(&object(&info));
+    }
+    context.screen.say(&table(&rows(&info)))?;
+    for problem in info.platform.iter().flat_map(|described| &described.problems) {
+        context.screen.note(problem);
+    }
+    Ok(())
+}
+
+fn of_session(context: &Context, status: SessionStatus) -> Result<Info, Failure> {
+    let settings = Settings::resolve(None, &status.profile, &context.env, &context.config()?);
+    let recorded = status.settings.clone().unwrap_or_default();
+    let named = Named { profile: status.profile.clone(), authority: String::new() };
+    let client = context.client_within(named, PATIENCE)?;
+    let platform = match wait(async { Ok(client.describe().await?) }) {
+        Err(ended) if ended.exit == 3 => return Err(ended),
+        answer => answer.map_err(|failure| failure.message),
+    };
+    let told = platform.as_ref().map(|described| described.backend_url.as_str()).unwrap_or_default();
+    Ok(Info {
+        account: status.account.clone().unwrap_or_default(),
+        credential: format!("session of profile '{}'", status.profile),
+        organization: status.organization.clone().unwrap_or_default().name,
+        backend: backend::choose(&settings, Some(&recorded), told, &recorded.authority),
+        authority_source: "profile".to_owned(),
+        profile: Some(status.profile),
+        api_url: recorded.api_url,
+        authority: recorded.authority,
+        platform,
+    })
+}
+
+/// Nothing but the Platform knows whose token it is. One that it refuses is a failure; one that cannot be
+/// asked about is shown as that.
+fn of_token(context: &Context, token: &EnvToken) -> Result<Info, Failure> {
+    let settings = Settings::resolve(None, "", &context.env, &context.config()?);
+    let client = context.client_within(Named::default(), PATIENCE)?;
+    let asked = wait(async { Ok(client.describe_token(&token.secret, settings.message()).await?) });
+    let platform = match asked {
+        Err(refused) if refused.exit == 3 => return Err(perhaps_enterprise(refused, &settings)),
+        answer => answer.map_err(|failure| failure.message),
+    };
+    let described = platform.as_ref().ok();
+    let told = described.map(|described| described.backend_url.as_str()).unwrap_or_default();
+    let set = settings.authority.as_ref();
+    let authority = set.map_or(backend::CLOUD_AUTHORITY, |set| set.text.as_str()).to_owned();
+    let set_api = settings.api_url.as_ref().map(|set| set.text.clone());
+    Ok(Info {
+        account: described.and_then(|described| described.account.clone()).unwrap_or_default(),
+        credential: format!("token in {}", token.variable),
+        profile: None,
+        organization: String::new(),
+        backend: backend::choose(&settings, None, told, &authority),
+        authority_source: set.map_or("default".to_owned(), |set| set.source.to_string()),
+        api_url: set_api.unwrap_or_else(|| authority.clone()),
+        authority,
+        platform,
+    })
+}
+
+fn rows(info: &Info) -> Vec<(&'static str, String)> {
+    let of = |value: &str, source: &str| match (value, source) {
+        ("", _) => String::new(),
+        (value, "") => value.to_owned(),
+        (value, source) => format!("{value} ({source})"),
+    };
+    let account = &info.account;
+    let known = [&account.email, &account.user_name, &account.display_name, &account.subject];
+    let user = known.into_iter().find(|name| !name.is_empty()).map_or("not known", String::as_str);
+    let api_source = if info.profile.is_some() { "profile" } else { "authority" };
+    let backend = info.backend.as_ref().map(|backend| of(&backend.url, &backend.source));
+    let connection = match &info.platform {
+        Ok(described) if described.platform_version.is_empty() => "good".to_owned(),
+        Ok(described) => format!("good, version {} (service-info)", described.platform_version),
+        Err(why) => format!("none: {why}"),
+    };
+    vec![
+        ("User", of(user, &info.credential)),
+        ("Profile", info.profile.clone().unwrap_or_default()),
+        ("Organization", of(&info.organization, "profile")),
+        ("Authority", of(&info.authority, &info.authority_source)),
+        ("Backend", backend.unwrap_or_else(|| "not known; SEQERA_AI_BACKEND_URL can name it".to_owned())),
+        ("Platform", of(&info.api_url, api_source)),
+        ("Connection", connection),
+    ]
+}
+
+fn object(info: &Info) -> Value {
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let account = &info.account;
+    let described = info.platform.as_ref();
+    json!({
+        "user": {
+            "email": text(&account.email),
+            "user_name": text(&account.user_name),
+            "name": text(&account.display_name),
+            "user_id": (account.user_id != 0).then_some(account.user_id),
+            "source": info.credential,
+        },
+        "profile": info.profile,
+        "organization": text(&info.organization),
+        "authority": {"url": info.authority, "source": info.authority_source},
+        "backend": {
+            "url": info.backend.as_ref().map(|backend| backend.url.clone()),
+            "source": info.backend.as_ref().map(|backend| backend.source.clone()),
+        },
+        "platform": {
+            "api_url": info.api_url,
+            "reachable": described.is_ok(),
+            "version": described.ok().and_then(|described| text(&described.platform_version)),
+            "api_version": described.ok().and_then(|described| text(&described.api_version)),
+            "problems": match described {
+                Ok(described) => described.problems.clone(),
+                Err(why) => vec![why.clone()],
+            },
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(platform: Result<Description, String>) -> Info {
+        Info {
+            account: Account { email: "ada@x.test".into(), ..Account::default() },
+            credential: "session of profile 'work'".into(),
+            profile: Some("work".into()),
+            organization: String::new(),
+            authority: "https://h/api".into(),
+            authority_source: "profile".into(),
+            backend: None,
+            platform,
+            api_url: "https://h/api".into(),
+        }
+    }
+
+    #[test]
+    fn a_platform_that_cannot_be_reached_is_told_beside_what_is_known() {
+        let info = info(Err("no route to host".into()));
+        let shown = table(&rows(&info));
+        assert!(shown.contains("ada@x.test") && shown.contains("none: no route to host"), "{shown}");
+        let object = object(&info);
+        assert_eq!(
+            (&object["platform"]["reachable"], &object["user"]["email"]),
+            (&json!(false), &json!("ada@x.test"))
+        );
+        assert_eq!(object["platform"]["problems"], json!(["no route to host"]));
+    }
+
+    #[test]
+    fn what_is_not_there_has_no_row_and_a_null() {
+        let info = info(Ok(Description { platform_version: "26.1".into(), ..Description::default() }));
+        let shown = table(&rows(&info));
+        assert!(
+            !shown.contains("Organization") && shown.contains("good, version 26.1 (service-info)"),
+            "{shown}"
+        );
+        assert_eq!(object(&info)["organization"], Value::Null);
+    }
+}

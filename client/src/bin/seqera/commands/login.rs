@@ -1,0 +1,217 @@
+//! `seqera login`: the agent owns the login, [`Follow`] shows it, this begins it and tells how it ended.
+
+pub(crate) mod browser;
+pub(crate) mod device;
+pub(crate) mod follow;
+pub(crate) mod hints;
+pub(crate) mod import;
+pub(crate) mod paste;
+pub(crate) mod toolkit_files;
+
+use std::io::{BufRead, IsTerminal, stdin};
+use std::process::Command;
+
+use seqera_client::proto::v1::login_event::SignedIn;
+use seqera_client::proto::v1::{LoginMethod, LoginRequest, SessionStatus};
+use seqera_client::{Client, Options};
+use serde_json::json;
+
+use crate::cli::Login;
+use crate::commands::login::follow::Follow;
+use crate::commands::login::import::Imports;
+use crate::commands::login::toolkit_files::ToolkitFiles;
+use crate::commands::org;
+use crate::commands::status::{account_name, object};
+use crate::screen::failure::Failure;
+use crate::settings::Settings;
+use crate::settings::context::{Context, interruptible, wait};
+use crate::settings::subject::Named;
+
+/// More than any access token; the agent's messages end at 64 KiB.
+const TOKEN_MAX: u64 = 48 * 1024;
+
+/// Failures that a look at the settings may explain.
+const OF_SETTINGS: [&str; 4] =
+    ["MISCONFIGURED", "ISSUER_UNREACHABLE", "LOGIN_TIMED_OUT", "AUTHORITY_MISMATCH"];
+
+pub(crate) fn run(context: &Context, args: Login) -> Result<(), Failure> {
+    let options = context.options()?;
+    let profile = context.profile.clone().or(context.env.profile()).unwrap_or_default();
+    let settings = Settings::resolve(args.authority.as_deref(), &profile, &context.env, &context.config()?);
+    let method = if args.device { LoginMethod::Device } else { LoginMethod::Browser };
+    let request = LoginRequest {
+        profile: profile.clone(),
+        settings: Some(settings.message()),
+        redirect_port: context.env.redirect_port()?.unwrap_or_default().into(),
+        timeout_ms: context.env.callback_timeout_ms()?.unwrap_or_default(),
+        force: args.force,
+        method: method.into(),
+        organization: args.organization.clone().unwrap_or_default(),
+    };
+    let token = given_token(context, &args)?;
+    context.warn_of_unknown_keys()?;
+    let client = Client::new(Options { profile, ..options });
+    context
+        .screen
+        .say(&format!("[Login] Starting {} CLI authentication...", context.env.provider().label()))?;
+    let toolkit_files = ToolkitFiles::find(context, &client)?;
+    let imports = Imports { context, client: &client, settings: &settings };
+    if args.import {
+        return report_all(context, &imports.take_all()?);
+    } else if token.is_none() && !args.force {
+        let taken = match &toolkit_files {
+            Some(files) => files.offer(&settings)?,
+            None => imports.offer()?,
+        };
+        if !taken.is_empty() {
+            report_all(context, &taken)?;
+            return toolkit_files.map_or(Ok(()), |files| files.consolidate());
+        }
+    }
+    let opens = !args.no_browser && context.env.browser_auto_open() && context.env.has_display();
+    let signed_in = wait(interruptible("the login", async {
+        match token {
+            Some(token) => import(&client, &settings, &token, &request.organization).await,
+            None => Follow::new(context, &client, opens).run(request).await,
+        }
+    }));
+    let signed_in = signed_in.inspect_err(|failure| explain(context, failure, &settings))?;
+    let signed_in = org::after_login(context, args.organization.as_deref(), signed_in)?;
+    report(context, &signed_in)?;
+    let Some(files) = toolkit_files else { return Ok(()) };
+    if !signed_in.already {
+        files.replaced();
+    }
+    files.consolidate()
+}
+
+/// The access token to sign in with, if one is given.
+fn given_token(context: &Context, args: &Login) -> Result<Option<String>, Failure> {
+    let token = if let Some(token) = &args.token {
+        context.screen.warn("other users of this machine can see the token; --with-token reads it unseen");
+        token.clone()
+    } else if args.with_token {
+        if stdin().is_terminal() {
+            context.screen.tell("Paste the access token and press Enter:");
+        }
+        first_line(stdin().lock())?
+    } else {
+        return Ok(None);
+    };
+    match token.trim() {
+        "" => {
+            Err(Failure::usage("the access token is empty", Some("run 'seqera login --with-token < FILE'")))
+        }
+        token => Ok(Some(token.to_owned())),
+    }
+}
+
+fn first_line(input: impl BufRead) -> Result<String, Failure> {
+    let mut line = String::new();
+    let read = input.take(TOKEN_MAX + 1).read_line(&mut line);
+    match read.map_err(|error| Failure::system("cannot read the access token from standard input", &error))? {
+        long if long as u64 > TOKEN_MAX => {
+            let hint = "give it the token alone: run 'seqera login --with-token < FILE'";
+            Err(Failure::usage("standard input is too long for an access token", Some(hint)))
+        }
+        _ => Ok(line),
+    }
+}
+
+async fn import(
+    client: &Client,
+    settings: &Settings,
+    token: &str,
+    organization: &str,
+) -> Result<SignedIn, Failure> {
+    let status = client.import_token(settings.message(), token, organization).await?;
+    Ok(SignedIn { notes: status.notes.clone(), status: Some(status), already: false })
+}
+
+/// Time-outs and refusals are often a matter of a wrong setting, so each is shown with its source.
+fn explain(context: &Context, failure: &Failure, settings: &Settings) {
+    if OF_SETTINGS.contains(&failure.reason.as_str()) && !context.screen.json {
+        settings.lines().iter().for_each(|line| context.screen.note(line));
+    }
+}
+
+/// Sessions that were taken over: with `-o json` in one object.
+fn report_all(context: &Context, all: &[SignedIn]) -> Result<(), Failure> {
+    if context.screen.json {
+        let sessions = all.iter().filter_map(|signed_in| signed_in.status.as_ref().map(object));
+        return context.screen.object(&json!({"imported": sessions.collect::<Vec<_>>()}));
+    }
+    all.iter().try_for_each(|signed_in| report(context, signed_in))
+}
+
+/// Signs in by a command of its own: what it does to the terminal ends with it. True where it succeeded.
+pub(crate) fn in_a_process_of_its_own(named: &Named) -> Result<bool, Failure> {
+    let failed = |error| Failure::system("cannot run 'seqera login'", &error);
+    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    command.arg("login");
+    if !named.profile.is_empty() {
+        command.args(["--profile", &named.profile]);
+    }
+    Ok(command.status().map_err(failed)?.success())
+}
+
+fn report(context: &Context, signed_in: &SignedIn) -> Result<(), Failure> {
+    let screen = &context.screen;
+    let status = signed_in.status.clone().unwrap_or_default();
+    if screen.json {
+        screen.object(&object(&status))?;
+    } else {
+        for line in words(&status, signed_in.already) {
+            screen.say(&line)?;
+        }
+    }
+    signed_in.notes.iter().for_each(|note| screen.note(note));
+    for variable in context.env.token_variables() {
+        screen.warn(&format!("{variable} is set: its token is used instead of this session"));
+    }
+    Ok(())
+}
+
+/// The lines that the documentation promises.
+fn words(status: &SessionStatus, already: bool) -> Vec<String> {
+    let who = account_name(status);
+    if already {
+        let profile = &status.profile;
+        return vec![format!("Already logged in as {who} (profile '{profile}'); --force signs in again.")];
+    }
+    let mut lines = vec!["[Login] ✓ Authentication successful!".to_owned()];
+    let organization =
+        status.organization.as_ref().map(|org| org.name.as_str()).filter(|name| !name.is_empty());
+    lines.extend(organization.map(|name| format!("[Login] ✓ Organization set: {name}")));
+    lines.push(format!("Successfully authenticated as {who}"));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use seqera_client::proto::v1::{Account, Organization};
+
+    use super::*;
+
+    #[test]
+    fn success_is_told_in_the_documented_words() {
+        let mut status = SessionStatus {
+            profile: "work".into(),
+            account: Some(Account { email: "user@example.com".into(), ..Account::default() }),
+            ..SessionStatus::default()
+        };
+        let bare = ["[Login] ✓ Authentication successful!", "Successfully authenticated as user@example.com"];
+        assert_eq!(words(&status, false), bare);
+        status.organization = Some(Organization { id: 1, name: "acme".into(), ..Organization::default() });
+        assert_eq!(words(&status, false)[1], "[Login] ✓ Organization set: acme");
+        assert!(
+            words(&status, true)[0].starts_with("Already logged in as user@example.com (profile 'work')")
+        );
+    }
+
+    #[test]
+    fn only_the_first_line_of_the_input_is_the_token() {
+        assert_eq!(first_line(&b"tok\r\nmore"[..]).unwrap().trim(), "tok");
+        assert_eq!(first_line(&b""[..]).unwrap(), "");
+    }
+}

@@ -1,0 +1,123 @@
+//! Shows a login as it goes on, and hands in what is pasted meanwhile.
+
+use seqera_client::Client;
+use seqera_client::proto::v1::LoginRequest;
+use seqera_client::proto::v1::login_event::{AuthorizationUrl, Event, SignedIn};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::commands::login::browser;
+use crate::commands::login::device;
+use crate::commands::login::hints::Surroundings;
+use crate::commands::login::paste;
+use crate::screen::failure::Failure;
+use crate::screen::time::{local, rfc3339};
+use crate::settings::context::Context;
+
+pub(crate) struct Follow<'a> {
+    context: &'a Context,
+    client: &'a Client,
+    /// A browser is to be started here.
+    opens: bool,
+    /// The profile that is signed in, and what is typed; there is nothing to paste before a page is shown.
+    pasted: Option<(String, mpsc::Receiver<String>)>,
+}
+
+impl<'a> Follow<'a> {
+    pub(crate) fn new(context: &'a Context, client: &'a Client, opens: bool) -> Self {
+        Self { context, client, opens, pasted: None }
+    }
+
+    /// Runs a login to its end. To drop it is to end the login.
+    pub(crate) async fn run(mut self, request: LoginRequest) -> Result<SignedIn, Failure> {
+        let mut events = self.client.login(request).await?;
+        loop {
+            let event = tokio::select! {
+                event = events.next() => event?,
+                line = typed(&mut self.pasted) => {
+                    self.hand_in(line).await;
+                    continue;
+                }
+            };
+            let Some(event) = event else {
+                return Err(seqera_client::Error::Lost("the login ended without an answer".to_owned()).into());
+            };
+            // An event of a later version is nothing to us.
+            if let Some(Event::SignedIn(signed_in)) = event.event.and_then(|event| self.shown(event)) {
+                return Ok(signed_in);
+            }
+        }
+    }
+
+    /// Shows an event; the last one is given back.
+    fn shown(&mut self, event: Event) -> Option<Event> {
+        let screen = &self.context.screen;
+        match event {
+            Event::SignedIn(_) => return Some(event),
+            Event::AuthorizationUrl(page) => self.page(page),
+            Event::DeviceCode(code) => device::show(screen, &code),
+            Event::Waiting(waiting) if screen.json => {
+                screen.event(&json!({"event": "waiting", "until": rfc3339(waiting.until)}));
+            }
+            Event::Waiting(waiting) => {
+                let until = waiting.until.map(local).unwrap_or_default();
+                screen.tell(&format!("Waiting for an answer until {until}. Ctrl-C cancels."));
+            }
+            Event::Progress(_) if screen.json => {}
+            Event::Progress(progress) => screen.tell(&progress.text),
+        }
+        None
+    }
+
+    fn page(&mut self, page: AuthorizationUrl) {
+        let (screen, env) = (&self.context.screen, &self.context.env);
+        let mut surroundings = Surroundings::of(env);
+        if screen.json {
+            let AuthorizationUrl { url, redirect_uri, .. } = &page;
+            screen.event(&json!({"event": "authorization_url", "url": url, "redirect_uri": redirect_uri}));
+        } else {
+            if page.joined {
+                screen.tell("A login of this profile is running already; this one joins it.");
+            }
+            screen.tell(&format!("Open this page in a browser:\n\n  {}\n", page.url));
+        }
+        // The login that was joined has opened it.
+        if self.opens && !page.joined {
+            match browser::open(&page.url, &env.browsers(), surroundings.in_wsl) {
+                Ok(()) => {
+                    surroundings.opened = true;
+                    screen.tell("Opening browser for authentication...");
+                }
+                Err(error) => screen.note(&format!("no browser could be started ({error})")),
+            }
+        }
+        if !screen.json {
+            surroundings.hints(&page).iter().for_each(|line| screen.tell(line));
+        }
+        if surroundings.terminal && !page.nothing_to_paste && self.pasted.is_none() {
+            self.pasted = Some((page.profile, paste::lines()));
+        }
+    }
+
+    /// A wrong line is said to be wrong, and the login goes on.
+    async fn hand_in(&mut self, line: Option<String>) {
+        // The terminal has gone, or closed its input: nothing more comes.
+        let Some(line) = line else {
+            self.pasted = None;
+            return;
+        };
+        let Some((profile, _)) = &self.pasted else { return };
+        if let Err(error) = self.client.complete_login(profile, &line).await {
+            let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            self.context.screen.warn(&format!("{error}{hint}"));
+        }
+    }
+}
+
+/// The next line that is typed; never ends where none can be.
+async fn typed(pasted: &mut Option<(String, mpsc::Receiver<String>)>) -> Option<String> {
+    match pasted {
+        Some((_, lines)) => lines.recv().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,168 @@
+//! What `seqera login` does with sign-ins that other programs have left: offers them to a person, or takes
+//! them with `--import`. Nothing is taken silently.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use seqera_client::Client;
+use seqera_client::proto::v1::import::Origin;
+use seqera_client::proto::v1::login_event::SignedIn;
+use seqera_client::proto::v1::{FindImportsResponse, Import};
+
+use crate::screen::ask;
+use crate::screen::failure::Failure;
+use crate::screen::table;
+use crate::settings::Settings;
+use crate::settings::context::{Context, interruptible, wait};
+
+/// A person begins to wonder after so long.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// The login that imports are for.
+pub(crate) struct Imports<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) client: &'a Client,
+    pub(crate) settings: &'a Settings,
+}
+
+impl Imports<'_> {
+    /// Sessions that a person agreed to take over instead of signing in; none where nobody can be asked. What
+    /// goes wrong is told, and the login goes on.
+    pub(crate) fn offer(&self) -> Result<Vec<SignedIn>, Failure> {
+        if !ask::possible(self.context) {
+            return Ok(Vec::new());
+        }
+        let found = match self.find() {
+            Ok(found) => found,
+            // An agent from before this was known; the login itself will tell of anything worse.
+            Err(_) => return Ok(Vec::new()),
+        };
+        found.problems.iter().for_each(|problem| self.context.screen.note(problem));
+        let mut taken: Vec<SignedIn> = Vec::new();
+        for import in found.imports {
+            let is_moved = import.origin() != Origin::Nextflow;
+            if is_taken(&taken, &import) || !self.agreed(&import, is_moved)? {
+                continue;
+            }
+            match self.take(import) {
+                Ok(signed_in) => taken.push(signed_in),
+                Err(failure) => self.context.screen.failure(&failure),
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Takes all there is for this login, unasked: `--import` says so.
+    ///
+    /// # Errors
+    /// Where there is nothing, or nothing could be taken.
+    pub(crate) fn take_all(&self) -> Result<Vec<SignedIn>, Failure> {
+        let screen = &self.context.screen;
+        let found = self.find()?;
+        if !screen.json {
+            found.problems.iter().chain(&found.left_out).for_each(|line| screen.note(line));
+        }
+        let (mut taken, mut failed) = (Vec::new(), None);
+        for import in found.imports {
+            if is_taken(&taken, &import) {
+                continue;
+            }
+            match self.take(import) {
+                Ok(signed_in) => taken.push(signed_in),
+                Err(failure) => {
+                    if let Some(before) = failed.replace(failure) {
+                        screen.failure(&before);
+                    }
+                }
+            }
+        }
+        match failed {
+            Some(failure) if taken.is_empty() => Err(failure),
+            Some(failure) => {
+                screen.failure(&failure);
+                Ok(taken)
+            }
+            None if taken.is_empty() => Err(nothing()),
+            None => Ok(taken),
+        }
+    }
+
+    fn find(&self) -> Result<FindImportsResponse, Failure> {
+        let find = self.client.find_imports(self.settings.message(), self.context.env.nextflow_file());
+        let told = "looking for sign-ins of other programs (the keychain is slow to answer)";
+        wait(interruptible("the login", async { Ok(self.patiently(find, told).await?) }))
+    }
+
+    fn take(&self, import: Import) -> Result<SignedIn, Failure> {
+        // A token of v1 is named in what the agent says.
+        let place = (import.origin() == Origin::Nextflow).then(|| import.place.clone());
+        let take = self.client.take_import(import, self.settings.message(), self.context.env.nextflow_file());
+        let told = "taking it over (a keychain may ask you to unlock it)";
+        let taken = wait(interruptible("the login", async { Ok(self.patiently(take, told).await?) }));
+        let taken = taken.map_err(|failure| match place {
+            Some(place) => Failure { message: format!("{place}: {}", failure.message), ..failure },
+            None => failure,
+        })?;
+        Ok(SignedIn { status: taken.status, already: false, notes: taken.notes })
+    }
+
+    /// Waits, and says what for where it takes long.
+    async fn patiently<T>(&self, work: impl Future<Output = T>, told: &str) -> T {
+        let mut work = pin!(work);
+        if let Ok(done) = tokio::time::timeout(QUIET, work.as_mut()).await {
+            return done;
+        }
+        if !self.context.screen.json {
+            self.context.screen.tell(told);
+        }
+        work.await
+    }
+
+    fn agreed(&self, import: &Import, is_moved: bool) -> Result<bool, Failure> {
+        let Import { place, profile, authority, account, .. } = import;
+        self.context.screen.tell(match is_moved {
+            true => "The earlier CLI has left a sign-in. To move it here signs that CLI out.",
+            false => "Nextflow has an access token, which can be used here as well.",
+        });
+        let rows =
+            [("Account", account.clone()), ("Authority", authority.clone()), ("Kept in", place.clone())];
+        self.context.screen.tell(&table(&rows));
+        let verb = if is_moved { "Move" } else { "Use" };
+        let question = format!("{verb} it as profile '{profile}'?");
+        // A token without end and scope is not what a person should get by pressing Enter.
+        Ok(ask::yes(self.context, &question, is_moved)?.unwrap_or(false))
+    }
+}
+
+/// One profile needs one session, though several programs may have left one for it.
+fn is_taken(taken: &[SignedIn], import: &Import) -> bool {
+    taken
+        .iter()
+        .any(|signed_in| signed_in.status.as_ref().is_some_and(|status| status.profile == import.profile))
+}
+
+fn nothing() -> Failure {
+    Failure {
+        reason: "NOTHING_TO_IMPORT".into(),
+        message: "no other program has left a sign-in that fits".into(),
+        hint: Some("run 'seqera login' without --import".into()),
+        exit: 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use seqera_client::proto::v1::SessionStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_profile_is_taken_once() {
+        let status = SessionStatus { profile: "lab".into(), ..SessionStatus::default() };
+        let taken = [SignedIn { status: Some(status), ..SignedIn::default() }];
+        let of = |profile: &str| Import { profile: profile.into(), ..Import::default() };
+        assert!(is_taken(&taken, &of("lab")));
+        assert!(!is_taken(&taken, &of("home")) && !is_taken(&[], &of("lab")));
+    }
+}

@@ -1,0 +1,240 @@
+//! `seqera profile`: several accounts side by side.
+
+use clap::{Args, Subcommand};
+use seqera_client::proto::v1::{ListResponse, SessionState, SessionStatus};
+use serde_json::{Value, json};
+
+use crate::commands::status::{account_name, object};
+use crate::screen::ask;
+use crate::screen::failure::Failure;
+use crate::screen::{grid, table};
+use crate::settings::context::{Context, wait};
+use crate::settings::subject::Named;
+use crate::settings::{Setting, Settings};
+
+/// Arguments that name a profile, for completions.
+pub(crate) const NAMED: &str = "named_profile";
+
+/// Show or choose profiles: names for accounts, such as one at Seqera Cloud and one at your own Platform
+///
+/// Without a command it shows the profile that commands use now.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  seqera profile list
+  seqera profile use work
+  seqera login --profile work --authority https://seqera.example.com/api")]
+pub(crate) struct Profile {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List all profiles; a star marks the one that is used where none is named
+    #[command(after_help = "Example: seqera profile list -o json")]
+    List,
+    /// Choose the profile that is used where none is named
+    ///
+    /// Without a name you are asked which one.
+    #[command(after_help = "Example: seqera profile use work")]
+    Use {
+        /// A profile that has signed in before or stands in config.json
+        #[arg(id = NAMED, value_name = "NAME", conflicts_with = "profile")]
+        name: Option<String>,
+    },
+    /// Show how a profile reaches its provider, and where each value comes from
+    #[command(after_help = "Example: seqera profile show work")]
+    Show {
+        /// Without it, the profile that commands use now
+        #[arg(id = NAMED, value_name = "NAME", conflicts_with = "profile")]
+        name: Option<String>,
+    },
+}
+
+pub(crate) fn run(context: &Context, args: Profile) -> Result<(), Failure> {
+    match args.command {
+        None => show(context, None),
+        Some(Command::List) => list(context),
+        Some(Command::Use { name }) => choose(context, name),
+        Some(Command::Show { name }) => show(context, name),
+    }
+}
+
+fn known(context: &Context) -> Result<ListResponse, Failure> {
+    let client = context.client(Named::default())?;
+    wait(async { Ok(client.list().await?) })
+}
+
+fn list(context: &Context) -> Result<(), Failure> {
+    let ListResponse { sessions, default_profile } = known(context)?;
+    if context.screen.json {
+        let profiles: Vec<Value> = sessions.iter().map(object).collect();
+        return context.screen.object(&json!({"default_profile": default_profile, "profiles": profiles}));
+    }
+    if sessions.is_empty() {
+        context.screen.say("There is no profile yet.")?;
+        context.screen.hint("'seqera login' makes one");
+        return Ok(());
+    }
+    let rows: Vec<_> = sessions.iter().map(|status| row(status, &default_profile)).collect();
+    context.screen.say(&grid(["Profile", "Account", "Authority", "Organization", "State"], &rows))
+}
+
+fn row(status: &SessionStatus, default_profile: &str) -> [String; 5] {
+    let mark = if status.profile == default_profile { " *" } else { "" };
+    let account = status.account.as_ref().map(|_| account_name(status)).unwrap_or_default();
+    let authority = status.settings.clone().unwrap_or_default().authority;
+    let organization = status.organization.clone().unwrap_or_default().name;
+    [format!("{}{mark}", status.profile), account, authority, organization, state(status).to_owned()]
+}
+
+fn state(status: &SessionStatus) -> &'static str {
+    match status.state() {
+        SessionState::SignedIn => "signed in",
+        SessionState::SignedOut => "signed out",
+        SessionState::LoginExpired => "login expired",
+        SessionState::OtherHost => "on another host",
+        // A state of a later version.
+        SessionState::Unspecified => "unknown",
+    }
+}
+
+fn choose(context: &Context, name: Option<String>) -> Result<(), Failure> {
+    let name = match name.or_else(|| context.profile.clone()) {
+        Some(name) => name,
+        None => pick(context)?,
+    };
+    let client = context.client(Named::default())?;
+    let chosen = wait(async { Ok(client.use_profile(&name).await?) })?;
+    if context.screen.json {
+        context.screen.object(&json!({"default_profile": chosen}))?;
+    } else {
+        context.screen.say(&format!("✓ Default profile set: {chosen}"))?;
+    }
+    stronger(context, &chosen)?.iter().for_each(|warning| context.screen.warn(warning));
+    Ok(())
+}
+
+fn pick(context: &Context) -> Result<String, Failure> {
+    let ListResponse { sessions, default_profile } = known(context)?;
+    let names: Vec<_> = sessions.into_iter().map(|status| status.profile).collect();
+    let preset = names.iter().position(|name| *name == default_profile);
+    if names.is_empty() {
+        return Err(Failure::usage("there is no profile yet", Some("'seqera login' makes one")));
+    }
+    match ask::choose(context, "Which profile", &names, preset)?.and_then(|index| names.get(index)) {
+        Some(name) => Ok(name.clone()),
+        None => {
+            let hint = format!("run 'seqera profile use NAME'; there are {}", ask::named(&names));
+            Err(Failure::usage("no profile is named, and nobody can be asked", Some(&hint)))
+        }
+    }
+}
+
+/// What comes before the chosen profile, so that the choice has no effect now.
+fn stronger(context: &Context, chosen: &str) -> Result<Vec<String>, Failure> {
+    let mut warnings = Vec::new();
+    if let Some(variable) = context.env.token_variables().first() {
+        warnings.push(format!("{variable} comes before this choice: its token is used"));
+    }
+    if let Some(other) = context.env.profile().filter(|other| other != chosen) {
+        warnings.push(format!("SEQERA_PROFILE comes before this choice: profile '{other}' is used"));
+        return Ok(warnings);
+    }
+    let settings = Settings::resolve(None, "", &context.env, &context.config()?);
+    let Some(authority) = settings.authority else { return Ok(warnings) };
+    let named = Named { profile: String::new(), authority: authority.text.clone() };
+    // Where nobody is signed in to the authority, commands ask for a login there.
+    let other = context.status(named).map(|status| status.profile).unwrap_or_default();
+    if other != chosen {
+        let Setting { text, source } = authority;
+        warnings.push(format!("{source} comes before this choice: the profile of {text} is used"));
+    }
+    Ok(warnings)
+}
+
+fn show(context: &Context, name: Option<String>) -> Result<(), Failure> {
+    let named = match name {
+        Some(profile) => Named { profile, authority: String::new() },
+        None => context.named()?,
+    };
+    let status = context.status(named)?;
+    let wanted = Settings::resolve(None, &status.profile, &context.env, &context.config()?);
+    let values = values(&status, &wanted);
+    if context.screen.json {
+        let entry = |value: &Shown| {
+            let set = (!value.text.is_empty()).then_some(value);
+            let (text, source) = (set.map(|set| &set.text), set.map(|set| &set.source));
+            (value.key.to_owned(), json!({"value": text, "source": source}))
+        };
+        let settings: serde_json::Map<_, _> = values.iter().map(entry).collect();
+        let notes: Vec<_> = values.iter().filter_map(|value| value.next.as_ref()).collect();
+        let state = &object(&status)["state"];
+        let shown = json!({"profile": status.profile, "state": state, "settings": settings, "notes": notes});
+        return context.screen.object(&shown);
+    }
+    let mut rows = vec![("Profile", status.profile.clone()), ("State", state(&status).to_owned())];
+    if status.account.is_some() {
+        rows.push(("Account", account_name(&status)));
+    }
+    let shown = |value: &Shown| match value.text.as_str() {
+        "" => String::new(),
+        text => format!("{text} ({})", value.source),
+    };
+    rows.extend(values.iter().map(|value| (value.label, shown(value))));
+    context.screen.say(&table(&rows))?;
+    values.iter().filter_map(|value| value.next.as_ref()).for_each(|next| context.screen.note(next));
+    Ok(())
+}
+
+/// A value of a profile, and where it comes from.
+struct Shown {
+    label: &'static str,
+    key: &'static str,
+    text: String,
+    source: String,
+    /// What the next login takes instead.
+    next: Option<String>,
+}
+
+fn values(status: &SessionStatus, wanted: &Settings) -> Vec<Shown> {
+    let has = status.settings.clone().unwrap_or_default();
+    let network = has.network.clone().unwrap_or_default();
+    let of_login = status.sources.as_ref().is_some_and(|sources| sources.settings == "login");
+    // What is said of no profile in particular does not move one that has its authority.
+    let stays = of_login
+        && wanted.message().authority_is_default
+        && wanted.authority.as_ref().is_some_and(|set| !same(&set.text, &has.authority));
+    let value = |label, key, text: String, set: Option<&Setting>| match (set, of_login) {
+        (Some(set), false) => {
+            Shown { label, key, text: set.text.clone(), source: set.source.to_string(), next: None }
+        }
+        (None, false) => Shown { label, key, text, source: "default".to_owned(), next: None },
+        (set, true) => {
+            let other = set.filter(|set| !stays && !same(&set.text, &text));
+            let next =
+                other.map(|set| format!("{label} is {} from the next login on ({})", set.text, set.source));
+            Shown { label, key, text, source: "login".to_owned(), next }
+        }
+    };
+    vec![
+        value("Authority", "authority", has.authority.clone(), wanted.authority.as_ref()),
+        value("Client id", "client_id", has.client_id.clone(), wanted.client_id.as_ref()),
+        value("Audience", "audience", has.audience.clone(), wanted.audience.as_ref()),
+        value("API", "api_url", has.api_url.clone(), wanted.api_url.as_ref()),
+        value("Backend", "backend_url", has.backend_url.clone(), wanted.backend_url.as_ref()),
+        value("Scopes", "scopes", has.scopes.clone(), None),
+        value("Proxy", "proxy", network.proxy, None),
+        value("Without proxy", "no_proxy", network.no_proxy, None),
+        value("Authorities", "ca_file", network.ca_file, None),
+    ]
+}
+
+/// A slash at the end makes no other address.
+fn same(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/') == other.trim_end_matches('/')
+}
+
+#[cfg(test)]
+mod tests;

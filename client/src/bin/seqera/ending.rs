@@ -1,0 +1,116 @@
+//! How the command ends: with success, with a failure that is shown, with words that could not be parsed, or
+//! with a panic, which names the place and where to report it.
+
+use std::panic::{Location, set_hook};
+use std::process::{ExitCode, exit};
+
+use seqera_client::proto::reason::Reason;
+
+use crate::commands::login::toolkit_files;
+use crate::screen::Screen;
+use crate::screen::failure::Failure;
+use crate::settings::context::Context;
+use crate::settings::env::Env;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
+
+/// Runs a command and tells its failure. `called` is the name that the program was called by.
+pub(crate) fn perform(
+    context: &Context,
+    called: &str,
+    command: impl FnOnce() -> Result<(), Failure>,
+) -> ExitCode {
+    end_with_words_on(context.screen);
+    if let Some(format) = context.env.odd_format() {
+        let known = "'console' and 'json' are the formats; it is ignored";
+        context.screen.warn(&format!("SEQERA_CLI_OUTPUT_FORMAT is '{format}': {known}"));
+    }
+    let Err(mut failure) = command() else { return ExitCode::SUCCESS };
+    failure.hint = failure.hint.map(|hint| context.env.provider().renamed(&hint, called));
+    context.screen.failure(&failure);
+    toolkit_files::mention(context, &failure);
+    ExitCode::from(failure.exit)
+}
+
+/// Help and version, which are no failures, or a wrong use.
+pub(crate) fn unparsed(error: &clap::Error, env: &Env, called: &str) -> ExitCode {
+    // `args` would end the process at a word that is not Unicode.
+    let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let json = words.iter().any(|word| matches!(word.as_str(), "-ojson" | "-o=json" | "--output=json"))
+        || words.windows(2).any(|pair| matches!(pair[0].as_str(), "-o" | "--output") && pair[1] == "json");
+    if error.use_stderr() && (json || env.wants_json()) {
+        let text = error.render().to_string();
+        let message = text.trim_start_matches("error: ").lines().next().unwrap_or_default();
+        let hint = format!("run '{called} --help'");
+        Screen::new(true, env).failure(&Failure::usage(message, Some(&hint)));
+    } else {
+        // Nobody can be told that the stream is gone.
+        let _ = error.print();
+    }
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}
+
+/// From now on a panic of any thread ends the process, as a failure that `screen` shows.
+fn end_with_words_on(screen: Screen) {
+    set_hook(Box::new(move |panic| {
+        let failure = defect(panic.location());
+        screen.failure(&failure);
+        exit(failure.exit.into())
+    }));
+}
+
+/// Without the text of the panic, which can contain anything, a token too.
+fn defect(place: Option<&Location<'_>>) -> Failure {
+    let place = place.map(|place| format!(", at {place}")).unwrap_or_default();
+    let hint = format!("report it at {REPOSITORY}/issues");
+    Failure::new(Reason::Internal, format!("this is a defect of seqera {VERSION}{place}"), Some(&hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    const CHILD: &str = "SEQERA_TEST_PANICS";
+    const NAME: &str = "ending::tests::a_panic_ends_with_70_and_says_where_and_nothing_of_what_was_in_memory";
+
+    /// The test runs itself again as the command that is to panic.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "tells the two processes of one test apart")]
+    fn a_panic_ends_with_70_and_says_where_and_nothing_of_what_was_in_memory() {
+        if std::env::var_os(CHILD).is_some() {
+            let env = Env::of_process();
+            let screen = Screen::new(env.wants_json(), &env);
+            let context = Context { screen, env, profile: None, json_by_flag: false };
+            perform(&context, "seqera", || panic!("a secret"));
+            return;
+        }
+        let place = format!("this is a defect of seqera {VERSION}, at {}:", file!());
+        let hint = format!("report it at {REPOSITORY}/issues");
+
+        let told = panicked("console");
+        let lines: Vec<_> = told.lines().collect();
+        assert!(lines[0].starts_with(&format!("error: {place}")), "{told}");
+        assert_eq!(lines[1..], [format!("hint: {hint}")]);
+
+        let told = panicked("json");
+        let error = &serde_json::from_str::<serde_json::Value>(&told).unwrap()["error"];
+        assert_eq!((error["reason"].as_str(), error["hint"].as_str()), (Some("INTERNAL"), Some(&*hint)));
+        assert!(error["message"].as_str().unwrap().starts_with(&place), "{told}");
+    }
+
+    /// What stands on standard error in the end.
+    fn panicked(format: &str) -> String {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", NAME, "--nocapture"])
+            .envs([(CHILD, "1"), ("SEQERA_CLI_OUTPUT_FORMAT", format), ("RUST_BACKTRACE", "1")])
+            .output()
+            .unwrap();
+        assert_eq!(child.status.code(), Some(70));
+        let told = String::from_utf8(child.stderr).unwrap();
+        assert!(!told.contains("a secret"), "{told}");
+        told
+    }
+}

@@ -1,0 +1,193 @@
+//! How words stand beside and below each other: tables and paragraphs, as wide as the terminal that shows
+//! them. In a pipe nothing is broken, so that a program finds one value in one line.
+
+use crate::screen::terminal;
+
+/// Columns that are left to a value beside its label; where there are fewer it stands below.
+const LEAST: usize = 16;
+
+/// Between two columns of a grid.
+const GAP: &str = "  ";
+
+/// Rows with their values in one column. Rows without a value are left out.
+pub(crate) fn table(rows: &[(&str, String)]) -> String {
+    table_within(rows, terminal::output_columns())
+}
+
+/// Columns under their headings, as wide as what stands in them. A column that is empty in every row is
+/// left out. Where the terminal is too narrow, each row becomes a table of its own.
+pub(crate) fn grid<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
+    grid_within(headings, rows, terminal::output_columns())
+}
+
+fn table_within(rows: &[(&str, String)], columns: Option<usize>) -> String {
+    let shown = || rows.iter().filter(|(_, value)| !value.is_empty());
+    let width = shown().map(|(label, _)| width(label)).max().unwrap_or(0) + 2;
+    let beside = columns.is_none_or(|columns| columns >= width + LEAST);
+    let indent = if beside { width } else { 2 };
+    let room = columns.map(|columns| columns.saturating_sub(indent).max(1));
+    let mut lines = Vec::new();
+    for (label, value) in shown() {
+        let label = format!("{label}:");
+        let mut value = value.lines().flat_map(|line| wrap(line, room, true)).collect::<Vec<_>>().into_iter();
+        match beside {
+            true => lines.push(format!("{}{}", padded(&label, width), value.next().unwrap_or_default())),
+            false => lines.push(label),
+        }
+        lines.extend(value.map(|line| format!("{:indent$}{line}", "")));
+    }
+    lines.join("\n")
+}
+
+fn grid_within<const N: usize>(headings: [&str; N], rows: &[[String; N]], columns: Option<usize>) -> String {
+    let filled = |column: &usize| rows.iter().any(|row| !row[*column].is_empty());
+    let shown: Vec<usize> = (0..N).filter(filled).collect();
+    let widest = |column: usize| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(|column| widest(column).max(width(headings[column])));
+    let total =
+        shown.iter().map(|column| widths[*column] + GAP.len()).sum::<usize>().saturating_sub(GAP.len());
+    if columns.is_some_and(|columns| columns < total) {
+        let record = |row: &[String; N]| {
+            let cells: Vec<_> =
+                shown.iter().map(|column| (headings[*column], row[*column].clone())).collect();
+            table_within(&cells, columns)
+        };
+        return rows.iter().map(record).collect::<Vec<_>>().join("\n\n");
+    }
+    let line = |cells: [&str; N]| {
+        let cells: Vec<_> = shown.iter().map(|column| padded(cells[*column], widths[*column])).collect();
+        cells.join(GAP).trim_end().to_owned()
+    };
+    let mut lines = vec![line(headings)];
+    lines.extend(rows.iter().map(|row| line(row.each_ref().map(String::as_str))));
+    lines.join("\n")
+}
+
+/// The lines of a paragraph, broken at spaces. A word that is wider than the room is broken too where
+/// `words` says so, and else left whole: an address or a command that somebody copies.
+pub(crate) fn wrap(text: &str, room: Option<usize>, words: bool) -> Vec<String> {
+    let Some(room) = room.filter(|room| width(text) > *room) else { return vec![text.to_owned()] };
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("it begins with one line and none is taken away");
+        match line.is_empty() {
+            true => line.push_str(word),
+            false if width(line) + 1 + width(word) <= room => *line = format!("{line} {word}"),
+            false => lines.push(word.to_owned()),
+        }
+        let last = lines.last().expect("it begins with one line and none is taken away");
+        if words && width(last) > room {
+            let pieces = broken(last, room);
+            lines.pop();
+            lines.extend(pieces);
+        }
+    }
+    lines
+}
+
+/// A word in pieces of at most `room` columns.
+fn broken(word: &str, room: usize) -> Vec<String> {
+    let mut pieces = vec![String::new()];
+    let mut used = 0;
+    for c in word.chars() {
+        let more = columns_of(c);
+        if used + more > room && used > 0 {
+            pieces.push(String::new());
+            used = 0;
+        }
+        used += more;
+        pieces.last_mut().expect("it begins with one piece").push(c);
+    }
+    pieces
+}
+
+fn padded(text: &str, columns: usize) -> String {
+    format!("{text}{:rest$}", "", rest = columns.saturating_sub(width(text)))
+}
+
+/// How many columns of a terminal a text takes.
+fn width(text: &str) -> usize {
+    text.chars().map(columns_of).sum()
+}
+
+/// None for marks that stand over other letters, two for the wide letters of East Asia and for pictures
+/// (Unicode Standard Annex 11). By blocks: a whole table would be the largest part of this command's help.
+fn columns_of(c: char) -> usize {
+    match u32::from(c) {
+        0x300..=0x36f | 0x200b..=0x200f | 0x20d0..=0x20ff | 0xfe00..=0xfe0f => 0,
+        0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff => 2,
+        0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x1f300..=0x1faff | 0x20000..=0x3fffd => 2,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows() -> [(&'static str, String); 3] {
+        [
+            ("Profile", "work".to_owned()),
+            ("Authority", "https://platform.example.com/api (login)".to_owned()),
+            ("Note", String::new()),
+        ]
+    }
+
+    #[test]
+    fn values_stand_in_one_column_and_empty_rows_are_left_out() {
+        let whole = "Profile:   work\nAuthority: https://platform.example.com/api (login)";
+        for roomy in [None, Some(80)] {
+            assert_eq!(table_within(&rows(), roomy), whole);
+        }
+    }
+
+    #[test]
+    fn a_long_value_goes_on_under_its_own_column_and_no_line_is_wider_than_the_terminal() {
+        let narrow = "Profile:   work\nAuthority: https://platform.example.com/\n           api (login)";
+        assert_eq!(table_within(&rows(), Some(40)), narrow);
+        for columns in 1..60 {
+            let shown = table_within(&rows(), Some(columns));
+            let widest = shown.lines().filter(|line| line.starts_with(' ')).map(width).max().unwrap_or(0);
+            assert!(widest <= columns.max(3), "{columns}:\n{shown}");
+            let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+            assert_eq!(letters(&shown), letters(&table_within(&rows(), None)), "{columns}");
+        }
+    }
+
+    #[test]
+    fn where_there_is_no_room_beside_the_label_the_value_stands_below() {
+        assert_eq!(table_within(&rows()[..1], Some(20)), "Profile:\n  work");
+    }
+
+    #[test]
+    fn columns_align_and_an_empty_one_is_left_out() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned);
+        let rows = [row(["work", "", "signed in"]), row(["home-office", "", "signed out"])];
+        let headings = ["Profile", "Host", "State"];
+        let wide = "Profile      State\nwork         signed in\nhome-office  signed out";
+        assert_eq!(grid_within(headings, &rows, None), wide);
+        assert_eq!(grid_within(headings, &rows, Some(23)), wide);
+        let narrow = "Profile:\n  work\nState:\n  signed in\n\nProfile:\n  home-office\nState:\n  signed out";
+        assert_eq!(grid_within(headings, &rows, Some(22)), narrow);
+    }
+
+    #[test]
+    fn letters_count_as_wide_as_they_are_shown() {
+        for (text, columns) in [("é", 1), ("e\u{301}", 1), ("✓", 1), ("東京", 4), ("🙂", 2), ("한", 2)]
+        {
+            assert_eq!(width(text), columns, "{text}");
+        }
+        let row = |name: &str| [name.to_owned(), "x".to_owned()];
+        let shown = grid_within(["Name", "Role"], &[row("東京"), row("Zoë")], None);
+        assert_eq!(shown, "Name  Role\n東京  x\nZoë   x");
+    }
+
+    #[test]
+    fn a_paragraph_is_broken_at_spaces_and_an_address_is_left_whole() {
+        let text = "open https://platform.example.com/authorize in a browser";
+        let whole = ["open", "https://platform.example.com/authorize", "in a browser"];
+        assert_eq!(wrap(text, Some(20), false), whole);
+        assert!(wrap(text, Some(20), true).iter().all(|line| width(line) <= 20));
+        assert_eq!(wrap(text, None, true), [text]);
+    }
+}

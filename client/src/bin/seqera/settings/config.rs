@@ -1,0 +1,55 @@
+//! `config.json` of the configuration folder, as the command needs it.
+
+use std::path::Path;
+
+pub(crate) use seqera_client::proto::configuration::Configuration as Config;
+use seqera_client::proto::reason::Reason;
+
+use crate::screen::failure::Failure;
+
+/// Reads `config.json` in `folder`. What is wrong in it is an error here: it may be the very value that the
+/// person wants to have in force.
+pub(crate) fn read(folder: &Path) -> Result<Config, Failure> {
+    let config = Config::read(folder).map_err(unusable)?;
+    match config.mistakes.first() {
+        Some(mistake) => Err(unusable(mistake.clone())),
+        None => Ok(config),
+    }
+}
+
+fn unusable(message: String) -> Failure {
+    let hint = "correct the file or move it away; seqera never writes to it";
+    Failure::new(Reason::Misconfigured, message, Some(hint))
+}
+
+/// A file with this text, for tests.
+#[cfg(test)]
+pub(crate) fn of(text: &str) -> Config {
+    Config::parse(text, "/c/config.json".into()).unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_corrupt_file_and_a_value_of_another_kind_are_the_callers_to_correct() {
+        let folder = tempfile::tempdir().unwrap();
+        for (text, said) in
+            [("{\n  \"authDomain\": x\n}", ":2:17: expected value"), (r#"{"authDomain": 5}"#, "'authDomain'")]
+        {
+            std::fs::write(folder.path().join("config.json"), text).unwrap();
+            let failure = read(folder.path()).unwrap_err();
+            assert_eq!((failure.exit, failure.reason.as_str()), (2, "MISCONFIGURED"));
+            assert!(failure.message.contains(said), "{}", failure.message);
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_an_empty_one_and_an_empty_one_is_corrupt() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read(folder.path()).unwrap().text("authDomain"), None);
+        std::fs::write(folder.path().join("config.json"), "").unwrap();
+        assert_eq!(read(folder.path()).unwrap_err().exit, 2);
+    }
+}

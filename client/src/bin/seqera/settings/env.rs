@@ -1,0 +1,299 @@
+//! The environment: the one place of the command that reads it, and the list of all its variables.
+//! An empty variable counts as unset. The folders' variables are read by the contract's `place` module.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use seqera_client::proto::place::{Places, token_sha256};
+use seqera_client::{Error, Options};
+
+use crate::cli::Output;
+use crate::screen::failure::Failure;
+use crate::settings::provider::{Provider, SCITOOLKIT};
+
+/// A token that comes from the environment. `Debug` shows the variable only.
+pub(crate) struct EnvToken {
+    pub(crate) variable: &'static str,
+    pub(crate) secret: String,
+}
+
+impl fmt::Debug for EnvToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EnvToken").field(&self.variable).finish()
+    }
+}
+
+type Read = dyn Fn(&str) -> Option<OsString>;
+
+pub(crate) struct Env {
+    read: Box<Read>,
+    provider: Provider,
+}
+
+/// The token of SciToolkit's commands.
+pub(crate) const SCITOOLKIT_TOKEN: &str = "SCITOOLKIT_TOKEN";
+
+/// What only the Platform's commands read.
+const OF_PLATFORM: [&str; 5] = [
+    "SEQERA_AUTH_DOMAIN",
+    "SEQERA_PLATFORM_API_URL",
+    "SEQERA_AI_BACKEND_URL",
+    "SEQERA_AUTH_CLI_CLIENT_ID",
+    "SEQERA_AUTH_AUDIENCE",
+];
+
+impl Env {
+    #[expect(clippy::disallowed_methods, reason = "the command's one door to the environment")]
+    pub(crate) fn of_process() -> Self {
+        Self { read: Box::new(|name| std::env::var_os(name)), provider: Provider::Platform }
+    }
+
+    /// The same as commands for SciToolkit see it: what is meant for the Platform is not there, and the profile
+    /// is its own unless a flag names another one.
+    pub(crate) fn for_scitoolkit(self) -> Self {
+        let read = self.read;
+        let seen = move |name: &str| match name {
+            "SEQERA_PROFILE" => Some(SCITOOLKIT.into()),
+            _ if OF_PLATFORM.contains(&name) => None,
+            _ => read(name),
+        };
+        Self { read: Box::new(seen), provider: Provider::Scitoolkit }
+    }
+
+    /// Which kind of provider the command is about.
+    pub(crate) fn provider(&self) -> Provider {
+        self.provider
+    }
+
+    /// Variables that hold a token, best first.
+    fn tokens(&self) -> &'static [&'static str] {
+        match self.provider {
+            Provider::Platform => &["SEQERA_ACCESS_TOKEN", "TOWER_ACCESS_TOKEN"],
+            Provider::Scitoolkit => &[SCITOOLKIT_TOKEN],
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(variables: &'static [(&'static str, &'static str)]) -> Self {
+        let read = |name: &str| Some(variables.iter().find(|(key, _)| *key == name)?.1.into());
+        Self { read: Box::new(read), provider: Provider::Platform }
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        (self.read)(name)?.into_string().ok().filter(|value| !value.is_empty())
+    }
+
+    /// `SEQERA_CLI_CONFIG_DIR`, `XDG_CONFIG_HOME`, `HOME`, `XDG_RUNTIME_DIR`, `SEQERA_AGENT_SOCK`,
+    /// `SEQERA_AGENT_HOST_ID`: folders and socket. `PATH`: where to look for the agent's program.
+    pub(crate) fn options(&self) -> Result<Options, Error> {
+        Options::find(&*self.read)
+    }
+
+    /// `PATH`: folders of programs.
+    pub(crate) fn search_path(&self) -> Vec<PathBuf> {
+        (self.read)("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
+    }
+
+    /// `SEQERA_AI_COMMAND`: the program that `ai` starts, as a path or with arguments.
+    pub(crate) fn ai_command(&self) -> Option<String> {
+        self.text("SEQERA_AI_COMMAND")
+    }
+
+    /// `SEQERA_AI_STARTED_BY`, written by `ai`: the process id of the command that started a front end.
+    pub(crate) fn ai_started_by(&self) -> Option<String> {
+        self.text("SEQERA_AI_STARTED_BY")
+    }
+
+    /// `HOME` (Windows: `USERPROFILE`), `NPM_CONFIG_PREFIX`, `NVM_BIN`: where Co-Scientist's program lies
+    /// although its folder may not be on the `PATH`, best first.
+    pub(crate) fn front_end_folders(&self) -> Vec<PathBuf> {
+        let below = |folder: Option<PathBuf>, rest: &str| folder.map(|folder| folder.join(rest));
+        let prefix = self.text("NPM_CONFIG_PREFIX").map(PathBuf::from);
+        let nvm = self.text("NVM_BIN").map(PathBuf::from);
+        let npm = below(self.home(), ".npm-global/bin");
+        [below(self.home(), ".seqera/bin"), below(prefix, "bin"), nvm, npm].into_iter().flatten().collect()
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        self.text(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from)
+    }
+
+    /// `SEQERA_PROFILE`: the profile where no `--profile` is given.
+    pub(crate) fn profile(&self) -> Option<String> {
+        self.text("SEQERA_PROFILE")
+    }
+
+    /// `SEQERA_ACCESS_TOKEN`, else `TOWER_ACCESS_TOKEN`: used as it is, instead of a login. For SciToolkit it is
+    /// `SCITOOLKIT_TOKEN`.
+    pub(crate) fn token(&self) -> Option<EnvToken> {
+        let mut names = self.tokens().iter().copied();
+        names.find_map(|variable| Some(EnvToken { variable, secret: self.text(variable)? }))
+    }
+
+    /// The token variables that are set, also beside each other.
+    pub(crate) fn token_variables(&self) -> Vec<&'static str> {
+        let mut names = self.tokens().to_vec();
+        names.retain(|name| self.text(name).is_some());
+        names
+    }
+
+    /// `SEQERA_EXEC_TOKEN`, written by `seqera exec` as `<profile>:<SHA-256 of its token>`: the profile
+    /// that `token` came from. `None` where somebody has put another token into the environment since.
+    pub(crate) fn exec_profile(&self, token: &EnvToken) -> Option<String> {
+        let mark = self.text("SEQERA_EXEC_TOKEN")?;
+        let (profile, hash) = mark.rsplit_once(':')?;
+        (hash == token_sha256(&token.secret) && !profile.is_empty()).then(|| profile.to_owned())
+    }
+
+    /// `SEQERA_AUTH_DOMAIN`: OIDC issuer base URL.
+    pub(crate) fn auth_domain(&self) -> Option<String> {
+        self.text("SEQERA_AUTH_DOMAIN")
+    }
+
+    /// `SEQERA_PLATFORM_API_URL`: the Platform's REST API, and the third choice as authority.
+    pub(crate) fn platform_api_url(&self) -> Option<String> {
+        self.text("SEQERA_PLATFORM_API_URL")
+    }
+
+    /// The API that a token of the environment is for, where the authority is named and `TOWER_API_ENDPOINT` and
+    /// `SEQERA_API_ENDPOINT` are not: programs would send the token to Seqera Cloud.
+    pub(crate) fn api_of_token(&self) -> Option<String> {
+        let named =
+            ["TOWER_API_ENDPOINT", "SEQERA_API_ENDPOINT"].iter().any(|name| self.text(name).is_some());
+        self.platform_api_url().or(self.auth_domain()).filter(|_| !named)
+    }
+
+    /// `SEQERA_AI_BACKEND_URL`: Co-Scientist backend.
+    pub(crate) fn backend_url(&self) -> Option<String> {
+        self.text("SEQERA_AI_BACKEND_URL")
+    }
+
+    /// `SEQERA_AUTH_CLI_CLIENT_ID`: OAuth client id.
+    pub(crate) fn client_id(&self) -> Option<String> {
+        self.text("SEQERA_AUTH_CLI_CLIENT_ID")
+    }
+
+    /// `SEQERA_AUTH_AUDIENCE`: audience of the access tokens.
+    pub(crate) fn audience(&self) -> Option<String> {
+        self.text("SEQERA_AUTH_AUDIENCE")
+    }
+
+    /// `HTTPS_PROXY`, else `ALL_PROXY`, in either case: the proxy where `config.json` names none, with the name
+    /// of the variable. `HTTP_PROXY` does not count: nothing but this machine is reached by plain http.
+    pub(crate) fn proxy(&self) -> Option<(&'static str, String)> {
+        self.first(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+    }
+
+    /// `NO_PROXY`, in either case: hosts that are reached without the proxy.
+    pub(crate) fn no_proxy(&self) -> Option<(&'static str, String)> {
+        self.first(&["NO_PROXY", "no_proxy"])
+    }
+
+    /// `NODE_EXTRA_CA_CERTS`, else `SSL_CERT_FILE`: a PEM file of certificate authorities that are trusted
+    /// beside those of the system, as an absolute path.
+    pub(crate) fn ca_file(&self) -> Option<(&'static str, String)> {
+        let (name, file) = self.first(&["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"])?;
+        let absolute = std::path::absolute(&file).ok().and_then(|path| path.to_str().map(str::to_owned));
+        Some((name, absolute.unwrap_or(file)))
+    }
+
+    /// `SEQERA_LOG_FILE`, `XDG_STATE_HOME`, `HOME`: where an agent of this environment writes its log.
+    pub(crate) fn log_file(&self, places: &Places) -> Result<PathBuf, Failure> {
+        Ok(places.log_file(&*self.read).map_err(Error::from)?.0)
+    }
+
+    fn first(&self, names: &[&'static str]) -> Option<(&'static str, String)> {
+        names.iter().find_map(|name| Some((*name, self.text(name)?)))
+    }
+
+    /// `SEQERA_AUTH_REDIRECT_PORT`: the one port a login's callback may use.
+    pub(crate) fn redirect_port(&self) -> Result<Option<u16>, Failure> {
+        self.number("SEQERA_AUTH_REDIRECT_PORT", "a port from 1 to 65535")
+    }
+
+    /// `SEQERA_AUTH_CALLBACK_TIMEOUT_MS`: how long a login waits for the browser.
+    pub(crate) fn callback_timeout_ms(&self) -> Result<Option<u32>, Failure> {
+        self.number("SEQERA_AUTH_CALLBACK_TIMEOUT_MS", "a number of milliseconds")
+    }
+
+    fn number<N: std::str::FromStr + Default + PartialEq>(
+        &self,
+        name: &str,
+        wanted: &str,
+    ) -> Result<Option<N>, Failure> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        match text.trim().parse::<N>() {
+            // The contract reads 0 as "not set".
+            Ok(number) if number != N::default() => Ok(Some(number)),
+            _ => Err(Failure::usage(format!("{name} is '{text}'"), Some(&format!("it must be {wanted}")))),
+        }
+    }
+
+    /// `SEQERA_BROWSER_AUTO_OPEN`: `false` has `login` print the URL only.
+    pub(crate) fn browser_auto_open(&self) -> bool {
+        let set = self.text("SEQERA_BROWSER_AUTO_OPEN").unwrap_or_default().to_ascii_lowercase();
+        !matches!(set.trim(), "false" | "no" | "off" | "0")
+    }
+
+    /// `BROWSER`: programs that open a page, separated by colons, best first.
+    pub(crate) fn browsers(&self) -> Vec<String> {
+        let list = self.text("BROWSER").unwrap_or_default();
+        list.split(':').filter(|program| !program.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// `NXF_HOME`, else `HOME`: the folder of Nextflow's own configuration.
+    pub(crate) fn nextflow_home(&self) -> Option<PathBuf> {
+        let chosen = self.text("NXF_HOME").map(PathBuf::from);
+        chosen.or_else(|| Some(self.home()?.join(".nextflow")))
+    }
+
+    /// The file in it that `nextflow auth login` writes; empty where no home is known.
+    pub(crate) fn nextflow_file(&self) -> String {
+        let file = self.nextflow_home().map(|folder| folder.join("seqera-auth.config"));
+        file.map(|file| file.display().to_string()).unwrap_or_default()
+    }
+
+    /// `TOWER_WORKFLOW_ID`, which the Platform sets for the runs that it launches.
+    pub(crate) fn in_platform_run(&self) -> bool {
+        self.text("TOWER_WORKFLOW_ID").is_some()
+    }
+
+    /// `DISPLAY`, `WAYLAND_DISPLAY`: whether there is a screen to open a browser on. A `BROWSER` counts,
+    /// too: editors set it to open pages on the machine the user sits at. WSL has the screen of Windows.
+    pub(crate) fn has_display(&self) -> bool {
+        let of_its_own = cfg!(any(windows, target_os = "macos")) || self.in_wsl();
+        of_its_own || ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"].iter().any(|name| self.text(name).is_some())
+    }
+
+    /// `SSH_CONNECTION`, written by sshd as `<client> <port> <server> <port>`: this host's address.
+    pub(crate) fn ssh_server(&self) -> Option<String> {
+        self.text("SSH_CONNECTION")?.split_whitespace().nth(2).map(str::to_owned)
+    }
+
+    /// `WSL_DISTRO_NAME`, which Windows sets; where `sudo` or `su` have removed it, the kernel's name tells.
+    pub(crate) fn in_wsl(&self) -> bool {
+        let named = |kernel: String| kernel.to_ascii_lowercase().contains("microsoft");
+        self.text("WSL_DISTRO_NAME").is_some()
+            || std::fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(named)
+    }
+
+    /// `SEQERA_CLI_OUTPUT_FORMAT`: `json` where no `-o` is given.
+    pub(crate) fn wants_json(&self) -> bool {
+        self.text("SEQERA_CLI_OUTPUT_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"))
+    }
+
+    /// `SEQERA_CLI_OUTPUT_FORMAT`, where it names no format.
+    pub(crate) fn odd_format(&self) -> Option<String> {
+        self.text("SEQERA_CLI_OUTPUT_FORMAT").filter(|format| Output::from_str(format, true).is_err())
+    }
+
+    /// `NO_COLOR` (no-color.org), and `TERM=dumb`.
+    pub(crate) fn no_colour(&self) -> bool {
+        self.text("NO_COLOR").is_some() || self.text("TERM").as_deref() == Some("dumb")
+    }
+}
+
+#[cfg(test)]
+mod tests;
