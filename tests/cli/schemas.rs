@@ -1,11 +1,12 @@
 //! What programs read: every object that a page shows is held against the schema of its command in
 //! `schemas/`, and every failure against `failure.json`. Keys that no schema knows are refused, so that
-//! neither an output nor its description changes alone.
+//! neither an output nor its description changes alone. What several objects share stands once, in
+//! `parts.json`, and the schemas point at it.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use boon::{Compiler, Schemas};
+use boon::{Compiler, SchemaIndex, Schemas};
 use seqera_tests::{Run, binaries};
 use serde_json::Value;
 
@@ -45,11 +46,17 @@ pub(crate) fn check(line: &str, run: &Run) {
 fn fits(schema: &str, object: &Value, line: &str) {
     let path = folder().join(format!("{schema}.json"));
     assert!(path.is_file(), "{line} prints an object, and there is no {}", path.display());
-    let mut schemas = Schemas::new();
-    let path = path.display().to_string();
-    let index = Compiler::new().compile(&path, &mut schemas).unwrap_or_else(|error| panic!("{error:#}"));
+    let (schemas, index) = compiled(&path);
     let said = schemas.validate(object, index);
-    said.unwrap_or_else(|error| panic!("{line} does not fit {path}: {error:#}\n{object:#}"));
+    said.unwrap_or_else(|error| panic!("{line} does not fit {}: {error:#}\n{object:#}", path.display()));
+}
+
+/// A schema with the parts that it points at.
+fn compiled(path: &Path) -> (Schemas, SchemaIndex) {
+    let mut schemas = Schemas::new();
+    let compiled = Compiler::new().compile(&path.display().to_string(), &mut schemas);
+    let index = compiled.unwrap_or_else(|error| panic!("{}: {error:#}", path.display()));
+    (schemas, index)
 }
 
 /// The command of a line that is one call of `seqera` with `-o json`: `status`, or `agent-status`.
@@ -106,6 +113,22 @@ fn every_command_has_a_schema_and_a_page_that_shows_its_object() {
     for command in commands("").into_iter().filter(|command| !WITHOUT.contains(&command.as_str())) {
         assert!(folder().join(format!("{command}.json")).is_file(), "no schema for {command}");
         assert!(shown.contains(&command), "no page shows the object of {command}");
+    }
+}
+
+#[test]
+fn every_part_is_there_and_is_used() {
+    let files = std::fs::read_dir(folder()).expect("the schemas lie there");
+    let files: Vec<_> = files.map(|entry| entry.expect("a readable folder").path()).collect();
+    let mut texts = String::new();
+    for file in &files {
+        compiled(file);
+        texts += &std::fs::read_to_string(file).expect("a readable file");
+    }
+    let parts = std::fs::read(folder().join("parts.json")).expect("the parts lie there");
+    let parts: Value = serde_json::from_slice(&parts).expect("JSON");
+    for part in parts["$defs"].as_object().expect("named parts").keys() {
+        assert!(texts.contains(&format!("#/$defs/{part}\"")), "nothing uses the part {part}");
     }
 }
 
