@@ -10,6 +10,7 @@ use crate::commands::completions::{Complete, Completions};
 use crate::commands::org::Org;
 use crate::commands::profile::Profile;
 use crate::commands::workspace::Workspace;
+use crate::screen::Output;
 use crate::screen::time::parse_length;
 use crate::settings::provider::Provider;
 
@@ -37,12 +38,6 @@ const AFTER: &str = include_str!("help/short.txt");
 
 /// With `--help` and in the manual: every variable and file as well.
 const REFERENCE: &str = concat!(include_str!("help/short.txt"), "\n\n", include_str!("help/reference.txt"));
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    Console,
-    Json,
-}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

@@ -43,7 +43,7 @@ pub(crate) fn unparsed(error: &clap::Error, env: &Env, called: &str) -> ExitCode
         let text = error.render().to_string();
         let message = text.trim_start_matches("error: ").lines().next().unwrap_or_default();
         let hint = format!("run '{called} --help'");
-        Screen::new(true, env).failure(&Failure::usage(message, Some(&hint)));
+        Screen::new(true, !env.no_colour()).failure(&Failure::usage(message, Some(&hint)));
     } else {
         // Nobody can be told that the stream is gone.
         let _ = error.print();
@@ -82,7 +82,7 @@ mod tests {
     fn a_panic_ends_with_70_and_says_where_and_nothing_of_what_was_in_memory() {
         if std::env::var_os(CHILD).is_some() {
             let env = Env::of_process();
-            let screen = Screen::new(env.wants_json(), &env);
+            let screen = Screen::new(env.wants_json(), !env.no_colour());
             let context = Context { screen, env, profile: None, json_by_flag: false };
             perform(&context, "seqera", || panic!("a secret"));
             return;

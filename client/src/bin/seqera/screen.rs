@@ -10,19 +10,26 @@ pub(crate) mod time;
 
 use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 
+use clap::ValueEnum;
 use serde_json::Value;
 
+pub(crate) use self::layout::{grid, table};
 use crate::screen::failure::Failure;
 use crate::screen::layout::wrap;
-pub(crate) use crate::screen::layout::{grid, table};
 use crate::screen::qr::Qr;
-use crate::settings::env::Env;
 
 const RED: &str = "\x1b[1;31m";
 const YELLOW: &str = "\x1b[1;33m";
 const CYAN: &str = "\x1b[1;36m";
 const BLACK_ON_WHITE: &str = "\x1b[30;107m";
 const PLAIN: &str = "\x1b[0m";
+
+/// For whom the answers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Console,
+    Json,
+}
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Screen {
@@ -31,8 +38,9 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    pub(crate) fn new(json: bool, env: &Env) -> Self {
-        Self { json, colour: !env.no_colour() && stderr().is_terminal() }
+    /// Colours are shown where a terminal is there to show them.
+    pub(crate) fn new(json: bool, colour: bool) -> Self {
+        Self { json, colour: colour && stderr().is_terminal() }
     }
 
     /// A line for people with a name before its value, on standard output.

@@ -159,10 +159,10 @@ fn or_login<T>(
         Err(failure) if failure.exit == 3 => failure,
         done => return done,
     };
-    if ask::possible(context) {
+    if ask::possible(&context.screen) {
         context.screen.tell(&failure.message);
     }
-    match ask::yes(context, "Sign in now?", true)? {
+    match ask::yes(&context.screen, "Sign in now?", true)? {
         Some(true) if login::in_a_process_of_its_own(named)? => session(),
         _ => Err(failure),
     }

@@ -139,13 +139,13 @@ fn pick(context: &Context, kind: Kind, listing: &Listing) -> Result<String, Fail
         let hint = format!("'seqera {command} list' shows all that there are");
         return Err(Failure::usage(format!("this account has no {word}{of}"), Some(&hint)));
     }
-    if ask::possible(context) {
+    if ask::possible(&context.screen) {
         warn_of_vanished(context, kind, listing);
     }
     let name = |one: &&Item| if listing.organization.is_some() { one.name.clone() } else { one.address() };
     let names: Vec<_> = all.iter().map(name).collect();
     let preset = all.iter().position(|one| listing.is_chosen(one));
-    let picked = ask::choose(context, &format!("Which {word}"), &names, preset)?;
+    let picked = ask::choose(&context.screen, &format!("Which {word}"), &names, preset)?;
     match picked.and_then(|index| all.get(index)) {
         Some(one) => Ok(one.id.to_string()),
         None => {

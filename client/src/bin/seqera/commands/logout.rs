@@ -59,13 +59,13 @@ fn sign_out(
 /// Shows the programs that would lose their tokens, and asks. Where nobody can be asked, or says no, the
 /// agent's refusal stands.
 fn in_use(context: &Context, client: &Client, args: &Logout, refused: Failure) -> Result<(), Failure> {
-    if !ask::possible(context) {
+    if !ask::possible(&context.screen) {
         return Err(refused);
     }
     let profile = if args.all { String::new() } else { one_profile(context)?.profile };
     let leases = wait(async { Ok(client.leases(&profile).await?) })?;
     context.screen.tell(&leases::shown(&leases));
-    match ask::yes(context, "Sign out, and delete the tokens of these programs?", false)? {
+    match ask::yes(&context.screen, "Sign out, and delete the tokens of these programs?", false)? {
         Some(true) => Ok(()),
         Some(false) | None => Err(refused),
     }

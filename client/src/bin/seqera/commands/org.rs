@@ -77,7 +77,7 @@ pub(crate) fn after_login(
         return Ok(signed_in);
     }
     let was_taken = status.organization.is_some() && !status.organization_is_chosen && !signed_in.already;
-    if was_taken && ask::possible(context) {
+    if was_taken && ask::possible(&context.screen) {
         // The login has succeeded whatever comes of this.
         let others =
             Kind::Organization.list(context, Subject::Profile(named)).map(|listing| listing.all.len());

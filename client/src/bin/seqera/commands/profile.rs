@@ -123,7 +123,7 @@ fn pick(context: &Context) -> Result<String, Failure> {
     if names.is_empty() {
         return Err(Failure::usage("there is no profile yet", Some("'seqera login' makes one")));
     }
-    match ask::choose(context, "Which profile", &names, preset)?.and_then(|index| names.get(index)) {
+    match ask::choose(&context.screen, "Which profile", &names, preset)?.and_then(|index| names.get(index)) {
         Some(name) => Ok(name.clone()),
         None => {
             let hint = format!("run 'seqera profile use NAME'; there are {}", ask::named(&names));

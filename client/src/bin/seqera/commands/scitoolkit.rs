@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::cli::{self, Output};
+use crate::cli;
 use crate::commands::login;
 use crate::commands::logout;
 use crate::commands::whoami;
+use crate::screen::Output;
 use crate::screen::failure::Failure;
 use crate::settings::context::Context;
 use crate::settings::env::Env;

@@ -3,9 +3,9 @@
 
 use std::io::{BufRead, Write, stderr, stdin};
 
+use crate::screen::Screen;
 use crate::screen::failure::Failure;
 use crate::screen::terminal;
-use crate::settings::context::Context;
 
 /// How often a mistyped answer may be given again.
 const TRIES: usize = 3;
@@ -14,20 +14,20 @@ const TRIES: usize = 3;
 const NAMED: usize = 8;
 
 /// True where a question would reach a person.
-pub(crate) fn possible(context: &Context) -> bool {
-    !context.screen.json && terminal::readable() && terminal::shows_questions()
+pub(crate) fn possible(screen: &Screen) -> bool {
+    !screen.json && terminal::readable() && terminal::shows_questions()
 }
 
 /// Yes or no; Enter alone means `preset`. `None`: nobody can be asked.
 ///
 /// # Errors
 /// Interrupted, where the input ends instead of an answer.
-pub(crate) fn yes(context: &Context, question: &str, preset: bool) -> Result<Option<bool>, Failure> {
-    if !possible(context) {
+pub(crate) fn yes(screen: &Screen, question: &str, preset: bool) -> Result<Option<bool>, Failure> {
+    if !possible(screen) {
         return Ok(None);
     }
     let keys = if preset { "[Y/n]" } else { "[y/N]" };
-    ask(context, &format!("{question} {keys} "), "please answer y or n", |line| affirmed(line, preset))
+    ask(screen, &format!("{question} {keys} "), "please answer y or n", |line| affirmed(line, preset))
         .map(Some)
 }
 
@@ -37,22 +37,22 @@ pub(crate) fn yes(context: &Context, question: &str, preset: bool) -> Result<Opt
 /// # Errors
 /// Interrupted, where the input ends instead of an answer.
 pub(crate) fn choose(
-    context: &Context,
+    screen: &Screen,
     question: &str,
     choices: &[String],
     preset: Option<usize>,
 ) -> Result<Option<usize>, Failure> {
-    if !possible(context) {
+    if !possible(screen) {
         return Ok(None);
     }
     let width = choices.len().to_string().len();
     for (index, choice) in choices.iter().enumerate() {
         let mark = if preset == Some(index) { '*' } else { ' ' };
-        context.screen.tell(&format!("{mark} {:>width$}  {choice}", index + 1));
+        screen.tell(&format!("{mark} {:>width$}  {choice}", index + 1));
     }
     let keys = preset.map(|index| format!(" [{}]", index + 1)).unwrap_or_default();
     let again = format!("please answer with a number from 1 to {}, or with a name", choices.len());
-    ask(context, &format!("{question}{keys}: "), &again, |line| chosen(line, choices, preset)).map(Some)
+    ask(screen, &format!("{question}{keys}: "), &again, |line| chosen(line, choices, preset)).map(Some)
 }
 
 /// The choices in a line, for whoever cannot be asked.
@@ -65,13 +65,13 @@ pub(crate) fn named(choices: &[String]) -> String {
 }
 
 fn ask<T>(
-    context: &Context,
+    screen: &Screen,
     question: &str,
     again: &str,
     judge: impl Fn(&str) -> Option<T>,
 ) -> Result<T, Failure> {
     for _ in 0..TRIES {
-        context.screen.question(question);
+        screen.question(question);
         let mut line = String::new();
         match stdin().lock().read_line(&mut line) {
             Ok(0) => break,
@@ -80,7 +80,7 @@ fn ask<T>(
         }
         match judge(line.trim()) {
             Some(answer) => return Ok(answer),
-            None => context.screen.tell(again),
+            None => screen.tell(again),
         }
     }
     let _ = writeln!(stderr());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use seqera_client::proto::v1::SessionStatus;
 use seqera_client::{Client, Options};
 
-use crate::cli::Output;
+use crate::screen::Output;
 use crate::screen::Screen;
 use crate::screen::failure::Failure;
 use crate::settings::config::{self, Config};
@@ -28,7 +28,7 @@ impl Context {
     pub(crate) fn new(env: Env, output: Option<Output>, profile: Option<String>) -> Self {
         let json = output.map_or(env.wants_json(), |output| output == Output::Json);
         Self {
-            screen: Screen::new(json, &env),
+            screen: Screen::new(json, !env.no_colour()),
             json_by_flag: output == Some(Output::Json),
             profile: profile.filter(|profile| !profile.is_empty()),
             env,

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use seqera_client::proto::place::{Places, token_sha256};
 use seqera_client::{Error, Options};
 
-use crate::cli::Output;
+use crate::screen::Output;
 use crate::screen::failure::Failure;
 use crate::settings::provider::{Provider, SCITOOLKIT};
 

@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_command_and_agent_both_see_is_told_and_counted_once() {
-        let screen = Screen::new(true, &crate::settings::env::Env::of(&[]));
+        let screen = Screen::new(true, false);
         let mut findings = Findings::new(&screen);
         let again =
             Check { name: "the agent's name of it".into(), verdict: Verdict::Problem.into(), ..check() };

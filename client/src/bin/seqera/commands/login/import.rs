@@ -30,7 +30,7 @@ impl Imports<'_> {
     /// Sessions that a person agreed to take over instead of signing in; none where nobody can be asked. What
     /// goes wrong is told, and the login goes on.
     pub(crate) fn offer(&self) -> Result<Vec<SignedIn>, Failure> {
-        if !ask::possible(self.context) {
+        if !ask::possible(&self.context.screen) {
             return Ok(Vec::new());
         }
         let found = match self.find() {
@@ -131,7 +131,7 @@ impl Imports<'_> {
         let verb = if is_moved { "Move" } else { "Use" };
         let question = format!("{verb} it as profile '{profile}'?");
         // A token without end and scope is not what a person should get by pressing Enter.
-        Ok(ask::yes(self.context, &question, is_moved)?.unwrap_or(false))
+        Ok(ask::yes(&self.context.screen, &question, is_moved)?.unwrap_or(false))
     }
 }
 

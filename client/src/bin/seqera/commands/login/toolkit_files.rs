@@ -40,7 +40,7 @@ impl<'a> ToolkitFiles<'a> {
     pub(crate) fn offer(&self, settings: &Settings) -> Result<Vec<SignedIn>, Failure> {
         let Some(file) = self.of_kind(Kind::User).next() else { return Ok(Vec::new()) };
         let question = format!("{} holds a token that another program has stored. Use it?", file.path);
-        if ask::yes(self.context, &question, true)? != Some(true) {
+        if ask::yes(&self.context.screen, &question, true)? != Some(true) {
             return Ok(Vec::new());
         }
         let take = async { Ok(self.client.take_token_file(settings.message()).await?) };
@@ -77,7 +77,7 @@ impl<'a> ToolkitFiles<'a> {
         paths.iter().for_each(|path| screen.tell(&format!("  {path}")));
         let question =
             "Your new token works for every toolkit that you have permission on. Remove these files?";
-        match ask::yes(self.context, question, false)? {
+        match ask::yes(&self.context.screen, question, false)? {
             Some(true) => told(self.context, &clean(self.client)?),
             Some(false) => Ok(()),
             None => {
