@@ -1,18 +1,12 @@
 //! The command line.
 
-use std::ffi::OsString;
-use std::time::Duration;
+use clap::Parser;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-
-use crate::commands::agent::Agent;
-use crate::commands::completions::{Complete, Completions};
-use crate::commands::org::Org;
-use crate::commands::profile::Profile;
-use crate::commands::workspace::Workspace;
+use crate::commands::Command;
+use crate::commands::login::Login;
+use crate::commands::logout::Logout;
 use crate::screen::Output;
-use crate::screen::time::parse_length;
-use crate::settings::provider::Provider;
+use crate::settings::provider::{Provider, SCITOOLKIT};
 
 /// Signs in to Seqera and hands out access tokens.
 ///
@@ -39,166 +33,15 @@ const AFTER: &str = include_str!("help/short.txt");
 /// With `--help` and in the manual: every variable and file as well.
 const REFERENCE: &str = concat!(include_str!("help/short.txt"), "\n\n", include_str!("help/reference.txt"));
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    Login(Login),
-    Logout(Logout),
-    /// Show who is signed in and how the session is kept
-    ///
-    /// Answers from the agent's memory and changes nothing.
-    #[command(after_help = "Example: seqera status --profile work")]
-    Status(Check),
-    /// Show the account and how it signed in
-    #[command(after_help = "Example: seqera whoami -o json")]
-    Whoami(Check),
-    Token(Token),
-    Exec(Exec),
-    Ai(crate::commands::ai::Ai),
-    /// Show user, backend and the connection to the Platform, each with its source
-    #[command(after_help = "Example: seqera info -o json")]
-    Info,
-    #[command(hide = true)]
-    Skill(crate::commands::ai::Elsewhere),
-    #[command(hide = true)]
-    Update(crate::commands::ai::Elsewhere),
-    Org(Org),
-    Workspace(Workspace),
-    Profile(Profile),
-    /// Control the background agent
-    #[command(subcommand, after_help = "Example: seqera agent status")]
-    Agent(Agent),
-    Completions(Completions),
-    #[command(name = "__complete", hide = true)]
-    Complete(Complete),
-}
-
-/// Sign in with a browser, on another device, or with an access token
-///
-/// While it waits for a browser it takes the address that a browser on another machine ended on: paste it and
-/// press Enter. With `-o json` the address, or the code, comes as one JSON object a line on standard error.
-///
-/// Proxy and private certificate authorities are those of HTTPS_PROXY, NO_PROXY and NODE_EXTRA_CA_CERTS or
-/// SSL_CERT_FILE, or `proxy`, `noProxy` and `caFile` of config.json, which beats the variables. They stay with the
-/// profile.
-#[derive(Default, Args)]
-#[command(after_help = "\
-Examples:
-  seqera login
-  seqera login --profile work --authority https://seqera.example.com/api
-  seqera login --device
-  seqera login --organization genomics
-  seqera login --with-token < token.txt
-  seqera login --provider scitoolkit
-  seqera login --import")]
-pub(crate) struct Login {
-    /// OIDC issuer base URL [variable: SEQERA_AUTH_DOMAIN; default: https://cloud.seqera.io/api]
-    #[arg(long, value_name = "URL")]
-    pub(crate) authority: Option<String>,
-    /// Sign in to another kind of provider
-    #[arg(long, value_name = "KIND")]
-    pub(crate) provider: Option<Provider>,
-    /// Print the URL only [variable: SEQERA_BROWSER_AUTO_OPEN=false]
-    #[arg(long)]
-    pub(crate) no_browser: bool,
-    /// Show a code to enter in a browser anywhere, such as on a phone
-    #[arg(long)]
-    pub(crate) device: bool,
-    /// Read an access token from standard input instead
-    #[arg(long, conflicts_with_all = ["token", "no_browser", "device"])]
-    pub(crate) with_token: bool,
-    /// Use this access token instead; other users of this machine can see it, --with-token hides it
-    #[arg(long, value_name = "VALUE", conflicts_with_all = ["no_browser", "device"])]
-    pub(crate) token: Option<String>,
-    /// Take over what the earlier CLI and Nextflow have left, without asking
-    #[arg(long, conflicts_with_all = ["token", "with_token", "device"])]
-    pub(crate) import: bool,
-    /// Choose this organization; without it the choice of before is kept, else the first is taken
-    #[arg(long, value_name = "NAME|ID")]
-    pub(crate) organization: Option<String>,
-    /// Sign in again although a session exists
-    #[arg(long)]
-    pub(crate) force: bool,
-}
-
-#[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct Check {
-    /// Ask the Platform too, whether it accepts the token now
-    #[arg(long)]
-    pub(crate) check: bool,
-}
-
-/// Sign out: revoke at the provider, then remove what is stored
-#[derive(Debug, Default, Args)]
-#[command(after_help = "Example: seqera logout --all")]
-pub(crate) struct Logout {
-    /// Sign out of every profile
-    #[arg(long, conflicts_with = "profile")]
-    pub(crate) all: bool,
-    /// Delete a personal access token at the Platform, too
-    #[arg(long)]
-    pub(crate) revoke: bool,
-    /// Also where programs hold tokens of 'seqera exec --long', which are deleted
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// Remove files with SciToolkit tokens for single toolkits, too; without a profile, SciToolkit's is meant
-    #[arg(long)]
-    pub(crate) clean_legacy: bool,
-}
-
-/// Print an access token
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  curl -H \"$(seqera token --format header)\" https://api.cloud.seqera.io/orgs
-  seqera token --min-valid 5m")]
-pub(crate) struct Token {
-    /// How long the token shall be valid at least, such as 90s, 5m or 1h30m
-    #[arg(long, value_name = "TIME", value_parser = parse_length)]
-    pub(crate) min_valid: Option<Duration>,
-    /// How long to wait for it
-    #[arg(long, value_name = "TIME", value_parser = parse_length, default_value = "30s")]
-    pub(crate) timeout: Duration,
-    /// In which form: the token alone, an object, a header line, or lines for a shell to read
-    #[arg(long, value_name = "FORM")]
-    pub(crate) format: Option<Form>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Form {
-    Raw,
-    Json,
-    Header,
-    Env,
-}
-
-/// Run a program with an access token in its environment
-///
-/// Sets SEQERA_ACCESS_TOKEN and TOWER_ACCESS_TOKEN, and endpoint and workspace where the profile has them.
-/// The session's token lives for an hour or so, and the program cannot renew it. With --long the agent makes a
-/// personal access token for the program, and deletes it when the program ends. That is for you to choose: such
-/// a token has no scope, and works until it is deleted ('seqera agent leases').
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  seqera exec nextflow run hello -with-tower
-  seqera exec --profile work -- tw runs list
-  seqera exec --long -- nextflow run hello -with-tower
-  seqera exec --long --for 12h -- sbatch job.sh")]
-pub(crate) struct Exec {
-    /// Give the program a token of its own, for what runs longer than the session's token lives
-    #[arg(long)]
-    pub(crate) long: bool,
-    /// Keep that token for so long, whenever the program ends: for sbatch, nextflow -bg and the like
-    #[arg(long = "for", value_name = "TIME", value_parser = parse_length, requires = "long")]
-    pub(crate) keep: Option<Duration>,
-    /// The program and its arguments
-    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
-    pub(crate) command: Vec<OsString>,
-}
-
-impl std::fmt::Debug for Login {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Login").field("authority", &self.authority).finish_non_exhaustive()
+impl Cli {
+    /// Which kind of provider the command is about. `profile` is the one of the environment.
+    pub(crate) fn provider(&self, profile: Option<&str>) -> Provider {
+        match (&self.command, self.profile.as_deref().or(profile)) {
+            (Command::Login(Login { provider: Some(provider), .. }), _) => *provider,
+            (Command::Logout(Logout { clean_legacy: true, all: false, .. }), None) => Provider::Scitoolkit,
+            (_, Some(SCITOOLKIT)) => Provider::Scitoolkit,
+            _ => Provider::Platform,
+        }
     }
 }
 
@@ -207,6 +50,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::commands::completions::candidates;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
         Cli::try_parse_from(line.split(' '))
@@ -263,5 +107,56 @@ mod tests {
     fn debug_does_not_show_a_token() {
         let cli = parse("seqera login --token canary").unwrap();
         assert!(!format!("{cli:?}").contains("canary"));
+    }
+
+    #[test]
+    fn what_is_about_scitoolkit_is_known_by_provider_or_profile() {
+        for (line, profile, expected) in [
+            ("seqera login --provider scitoolkit", None, true),
+            ("seqera login --provider platform --profile scitoolkit", None, false),
+            ("seqera login --provider scitoolkit --profile lab", Some("work"), true),
+            ("seqera whoami --profile scitoolkit", None, true),
+            ("seqera whoami", Some("scitoolkit"), true),
+            ("seqera whoami --profile work", Some("scitoolkit"), false),
+            ("seqera logout --clean-legacy", None, true),
+            ("seqera logout --clean-legacy --all", None, false),
+            ("seqera logout", None, false),
+        ] {
+            assert_eq!(parse(line).unwrap().provider(profile) == Provider::Scitoolkit, expected, "{line}");
+        }
+    }
+
+    /// What completions offer behind a line; `None` where it belongs to a program.
+    fn next(line: &str) -> Option<Vec<String>> {
+        let before: Vec<_> = line.split_whitespace().collect();
+        let found = candidates(Cli::command(), &before, false, Vec::new)?;
+        Some(found.into_iter().map(|candidate| candidate.word).collect())
+    }
+
+    fn words(line: &str) -> Vec<String> {
+        next(line).unwrap()
+    }
+
+    #[test]
+    fn commands_stand_at_the_beginning_and_subcommands_behind_theirs() {
+        assert!(words("").contains(&"login".to_owned()));
+        assert!(!words("").iter().any(|word| word.starts_with("__")));
+        assert!(words("agent").contains(&"restart".to_owned()));
+        assert!(words("--profile agent agent").contains(&"restart".to_owned()));
+        assert!(words("completions").contains(&"zsh".to_owned()));
+    }
+
+    #[test]
+    fn the_values_of_an_option_stand_behind_it() {
+        assert_eq!(words("token --format"), ["raw", "json", "header", "env"]);
+        assert_eq!(words("status -o"), ["console", "json"]);
+        assert!(words("token --format raw --min-valid").is_empty());
+    }
+
+    #[test]
+    fn the_words_of_a_program_are_its_own() {
+        assert_eq!(next("exec nextflow"), None);
+        assert_eq!(next("exec --"), None);
+        assert_eq!(next("--profile work exec nextflow --profile"), None);
     }
 }

@@ -1,10 +1,13 @@
-//! One file for each command, with its arguments in it; and what several of them share.
+//! The commands, one file each with its arguments in it, and beside them what several share: `session` and
+//! `described` show a session and an account, `choices` and `listing` serve `org` and `workspace`, `handover`
+//! and `backend` what is given to other programs.
 
 pub(crate) mod agent;
 pub(crate) mod ai;
 pub(crate) mod backend;
 pub(crate) mod choices;
 pub(crate) mod completions;
+pub(crate) mod described;
 pub(crate) mod exec;
 pub(crate) mod handover;
 pub(crate) mod info;
@@ -15,7 +18,82 @@ pub(crate) mod nextflow;
 pub(crate) mod org;
 pub(crate) mod profile;
 pub(crate) mod scitoolkit;
+pub(crate) mod session;
 pub(crate) mod status;
 pub(crate) mod token;
 pub(crate) mod whoami;
 pub(crate) mod workspace;
+
+use clap::Subcommand;
+
+use self::agent::Agent;
+use self::ai::{Ai, Elsewhere};
+use self::completions::{Complete, Completions};
+use self::exec::Exec;
+use self::login::Login;
+use self::logout::Logout;
+use self::org::Org;
+use self::profile::Profile;
+use self::session::Check;
+use self::workspace::Workspace;
+use crate::screen::failure::Failure;
+use crate::settings::context::Context;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Login(Login),
+    Logout(Logout),
+    /// Show who is signed in and how the session is kept
+    ///
+    /// Answers from the agent's memory and changes nothing.
+    #[command(after_help = "Example: seqera status --profile work")]
+    Status(Check),
+    /// Show the account and how it signed in
+    #[command(after_help = "Example: seqera whoami -o json")]
+    Whoami(Check),
+    Token(token::Args),
+    Exec(Exec),
+    Ai(Ai),
+    /// Show user, backend and the connection to the Platform, each with its source
+    #[command(after_help = "Example: seqera info -o json")]
+    Info,
+    #[command(hide = true)]
+    Skill(Elsewhere),
+    #[command(hide = true)]
+    Update(Elsewhere),
+    Org(Org),
+    Workspace(Workspace),
+    Profile(Profile),
+    /// Control the background agent
+    #[command(subcommand, after_help = "Example: seqera agent status")]
+    Agent(Agent),
+    Completions(Completions),
+    #[command(name = "__complete", hide = true)]
+    Complete(Complete),
+}
+
+/// Runs a command. `whole` makes the definition of the command line, for completions.
+pub(crate) fn run(
+    context: &Context,
+    command: Command,
+    whole: impl FnOnce() -> clap::Command,
+) -> Result<(), Failure> {
+    match command {
+        Command::Login(args) => login::run(context, args),
+        Command::Logout(args) => logout::run(context, &args),
+        Command::Status(args) => status::run(context, args),
+        Command::Whoami(args) => whoami::run(context, args),
+        Command::Token(args) => token::run(context, &args),
+        Command::Exec(args) => exec::run(context, &args),
+        Command::Ai(args) => ai::run(context, &args),
+        Command::Info => info::run(context),
+        Command::Skill(args) => ai::elsewhere(context, "skill", &args),
+        Command::Update(args) => ai::elsewhere(context, "update", &args),
+        Command::Org(args) => org::run(context, args),
+        Command::Workspace(args) => workspace::run(context, args),
+        Command::Profile(args) => profile::run(context, args),
+        Command::Agent(command) => agent::run(context, command),
+        Command::Completions(args) => completions::run(args),
+        Command::Complete(args) => completions::complete(context, &args, whole()),
+    }
+}

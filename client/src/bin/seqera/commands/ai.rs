@@ -11,12 +11,12 @@ use seqera_client::{Token, Want};
 
 use self::front_end::{FrontEnd, MARK};
 use crate::commands::backend::{self, Backend};
+use crate::commands::described::perhaps_enterprise;
 use crate::commands::exec::{apply, become_program, not_run};
 use crate::commands::handover::{self, Variables};
 use crate::commands::login;
-use crate::commands::status::signed_in;
+use crate::commands::session::signed_in;
 use crate::commands::token::warn_of_failing;
-use crate::commands::whoami::perhaps_enterprise;
 use crate::screen::ask;
 use crate::screen::failure::Failure;
 use crate::settings::Settings;
@@ -267,27 +267,34 @@ pub(crate) fn elsewhere(context: &Context, name: &str, args: &Elsewhere) -> Resu
 mod tests {
     use clap::Parser;
 
-    use crate::cli::{Cli, Command};
+    use super::*;
+
+    /// With an option that is no flag of this command.
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        ai: Ai,
+        #[arg(long)]
+        profile: Option<String>,
+    }
 
     fn arguments(line: &[&str]) -> Vec<String> {
-        let cli = Cli::try_parse_from(line).unwrap();
-        let Command::Ai(ai) = cli.command else { panic!("{line:?}") };
-        ai.arguments().iter().map(|word| word.to_string_lossy().into_owned()).collect()
+        let line = Line::try_parse_from(line).unwrap();
+        line.ai.arguments().iter().map(|word| word.to_string_lossy().into_owned()).collect()
     }
 
     #[test]
     fn the_documented_flags_are_passed_on_and_the_token_is_not() {
-        let line =
-            ["seqera", "ai", "--headless", "why?", "-s", "7", "--approval-mode", "full", "--token", "canary"];
+        let line = ["ai", "--headless", "why?", "-s", "7", "--approval-mode", "full", "--token", "canary"];
         assert_eq!(arguments(&line), ["ai", "--headless", "-s", "7", "--approval-mode", "full", "why?"]);
-        let rest = ["seqera", "ai", "-c", "--show-thinking", "--show-tools", "--sub-agent", "--profile", "p"];
+        let rest = ["ai", "-c", "--show-thinking", "--show-tools", "--sub-agent", "--profile", "p"];
         assert_eq!(arguments(&rest), ["ai", "-c", "--show-thinking", "--show-tools", "--sub-agent"]);
-        assert_eq!(arguments(&["seqera", "ai", "--", "--goal", "x"]), ["ai", "--goal", "x"]);
+        assert_eq!(arguments(&["ai", "--", "--goal", "x"]), ["ai", "--goal", "x"]);
     }
 
     #[test]
     fn debug_does_not_show_the_token() {
-        let cli = Cli::try_parse_from(["seqera", "ai", "--token", "canary"]).unwrap();
-        assert!(!format!("{cli:?}").contains("canary"));
+        let line = Line::try_parse_from(["ai", "--token", "canary"]).unwrap();
+        assert!(!format!("{line:?}").contains("canary"));
     }
 }

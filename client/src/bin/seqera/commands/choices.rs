@@ -5,7 +5,7 @@ use seqera_client::proto::v1::ChooseResponse;
 use serde_json::json;
 
 use crate::commands::listing::{Item, Kind, Listing, Words, patiently};
-use crate::commands::status::signed_in;
+use crate::commands::session::signed_in;
 use crate::screen::ask;
 use crate::screen::failure::Failure;
 use crate::screen::{grid, table};

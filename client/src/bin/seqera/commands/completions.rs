@@ -5,10 +5,9 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::builder::StyledStr;
-use clap::{Arg, Args, Command, CommandFactory, ValueEnum};
+use clap::{Arg, Args, Command, ValueEnum};
 use seqera_client::{Client, Options};
 
-use crate::cli::Cli;
 use crate::commands::profile::NAMED;
 use crate::screen::data;
 use crate::screen::failure::Failure;
@@ -49,8 +48,8 @@ pub(crate) struct Complete {
 
 /// What can stand next.
 #[derive(Debug, PartialEq, Eq)]
-struct Candidate {
-    word: String,
+pub(crate) struct Candidate {
+    pub(crate) word: String,
     help: String,
 }
 
@@ -66,22 +65,33 @@ pub(crate) fn run(args: Completions) -> Result<(), Failure> {
     )
 }
 
-/// Never fails: a shell has no place for an error here.
-pub(crate) fn complete(context: &Context, args: &Complete) -> Result<(), Failure> {
+/// Never fails: a shell has no place for an error here. `whole` is the definition of the command line.
+pub(crate) fn complete(context: &Context, args: &Complete, whole: Command) -> Result<(), Failure> {
     let words: Vec<_> = args.words.iter().map(|word| word.to_string_lossy()).collect();
     let (current, before) = words.split_last().map_or(("", &[][..]), |(last, rest)| (last.as_ref(), rest));
     let current = if current == "\"\"" { "" } else { current };
-    let mut root = Cli::command();
-    root.build();
-    let mut found = match Place::of(&root, before) {
-        Place::Program => Vec::new(),
-        Place::Value(arg) if arg.get_id() == "profile" => profiles(context),
-        Place::Value(arg) => values(arg),
-        Place::Word(command) if !current.starts_with('-') && names_profile(command) => profiles(context),
-        Place::Word(command) => words_of(command, current.starts_with('-')),
-    };
+    let begun = current.starts_with('-');
+    let mut found = candidates(whole, before, begun, || profiles(context)).unwrap_or_default();
     found.retain(|candidate| candidate.word.starts_with(current));
     found.iter().try_for_each(|candidate| data(&candidate.line(args.shell)))
+}
+
+/// What can stand behind the words `before`: an option where one is `begun`. `None` where the next word belongs
+/// to the program that `exec` runs.
+pub(crate) fn candidates(
+    mut whole: Command,
+    before: &[impl AsRef<str>],
+    begun: bool,
+    profiles: impl FnOnce() -> Vec<Candidate>,
+) -> Option<Vec<Candidate>> {
+    whole.build();
+    Some(match Place::of(&whole, before) {
+        Place::Program => return None,
+        Place::Value(arg) if arg.get_id() == "profile" => profiles(),
+        Place::Value(arg) => values(arg),
+        Place::Word(command) if !begun && names_profile(command) => profiles(),
+        Place::Word(command) => words_of(command, begun),
+    })
 }
 
 /// Where the word that is being typed stands.
@@ -182,48 +192,11 @@ impl Candidate {
 mod tests {
     use super::*;
 
-    fn next(line: &str) -> Vec<String> {
-        let mut root = Cli::command();
-        root.build();
-        let before: Vec<_> = line.split_whitespace().collect();
-        let found = match Place::of(&root, &before) {
-            Place::Program => return vec!["(program)".into()],
-            Place::Value(arg) => values(arg),
-            Place::Word(command) => words_of(command, false),
-        };
-        found.into_iter().map(|candidate| candidate.word).collect()
-    }
-
-    #[test]
-    fn commands_stand_at_the_beginning_and_subcommands_behind_theirs() {
-        assert!(next("").contains(&"login".to_owned()));
-        assert!(!next("").iter().any(|word| word.starts_with("__")));
-        assert!(next("agent").contains(&"restart".to_owned()));
-        assert!(next("--profile agent agent").contains(&"restart".to_owned()));
-        assert!(next("completions").contains(&"zsh".to_owned()));
-    }
-
-    #[test]
-    fn the_values_of_an_option_stand_behind_it() {
-        assert_eq!(next("token --format"), ["raw", "json", "header", "env"]);
-        assert_eq!(next("status -o"), ["console", "json"]);
-        assert!(next("token --format raw --min-valid").is_empty());
-    }
-
-    #[test]
-    fn the_words_of_a_program_are_its_own() {
-        assert_eq!(next("exec nextflow"), ["(program)"]);
-        assert_eq!(next("exec --"), ["(program)"]);
-        assert_eq!(next("--profile work exec nextflow --profile"), ["(program)"]);
-    }
-
     #[test]
     fn options_are_offered_with_their_help() {
-        let mut root = Cli::command();
-        root.build();
-        let login = root.find_subcommand("login").unwrap();
-        let device = words_of(login, true).into_iter().find(|candidate| candidate.word == "--device");
-        let line = device.unwrap().line(Shell::Fish);
-        assert!(line.starts_with("--device\tShow a code"), "{line}");
+        let device = Arg::new("device").long("device").help("Show a code\nor two");
+        let candidates = words_of(&Command::new("login").arg(device), true);
+        assert_eq!(candidates[0].line(Shell::Fish), "--device\tShow a code");
+        assert_eq!(candidates[0].line(Shell::Bash), "--device");
     }
 }

@@ -1,21 +1,48 @@
 //! `seqera exec`
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use clap::Args;
 use seqera_client::proto::v1::Lease;
 use seqera_client::{Client, Token, Want};
 use zeroize::Zeroizing;
 
-use crate::cli::Exec;
 use crate::commands::handover::{self, Variables};
 use crate::commands::nextflow;
 use crate::commands::token::warn_of_failing;
 use crate::screen::failure::Failure;
+use crate::screen::time::parse_length;
 use crate::settings::context::{Context, wait};
 use crate::settings::subject::Subject;
+
+/// Run a program with an access token in its environment
+///
+/// Sets SEQERA_ACCESS_TOKEN and TOWER_ACCESS_TOKEN, and endpoint and workspace where the profile has them.
+/// The session's token lives for an hour or so, and the program cannot renew it. With --long the agent makes a
+/// personal access token for the program, and deletes it when the program ends. That is for you to choose: such
+/// a token has no scope, and works until it is deleted ('seqera agent leases').
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  seqera exec nextflow run hello -with-tower
+  seqera exec --profile work -- tw runs list
+  seqera exec --long -- nextflow run hello -with-tower
+  seqera exec --long --for 12h -- sbatch job.sh")]
+pub(crate) struct Exec {
+    /// Give the program a token of its own, for what runs longer than the session's token lives
+    #[arg(long)]
+    pub(crate) long: bool,
+    /// Keep that token for so long, whenever the program ends: for sbatch, nextflow -bg and the like
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_length, requires = "long")]
+    pub(crate) keep: Option<Duration>,
+    /// The program and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
+}
 
 pub(crate) fn run(context: &Context, args: &Exec) -> Result<(), Failure> {
     let (program, arguments) = args.command.split_first().expect("the argument parser requires one");

@@ -7,8 +7,8 @@ use seqera_client::proto::v1::{Account, Description, SessionStatus};
 use serde_json::{Value, json};
 
 use crate::commands::backend::{self, Backend};
-use crate::commands::status::signed_in;
-use crate::commands::whoami::perhaps_enterprise;
+use crate::commands::described::perhaps_enterprise;
+use crate::commands::session::signed_in;
 use crate::screen::failure::Failure;
 use crate::screen::table;
 use crate::settings::Settings;

@@ -7,7 +7,7 @@ use seqera_client::proto::v1::{ChooseResponse, Organization, SessionStatus, Work
 use seqera_client::{Client, Error};
 use serde_json::{Value, json};
 
-use crate::commands::whoami::perhaps_enterprise;
+use crate::commands::described::perhaps_enterprise;
 use crate::screen::failure::Failure;
 use crate::settings::Settings;
 use crate::settings::context::{Context, wait};

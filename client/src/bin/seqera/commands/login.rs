@@ -8,23 +8,25 @@ pub(crate) mod import;
 pub(crate) mod paste;
 pub(crate) mod toolkit_files;
 
+use std::fmt;
 use std::io::{BufRead, IsTerminal, stdin};
 use std::process::Command;
 
+use clap::Args;
 use seqera_client::proto::v1::login_event::SignedIn;
 use seqera_client::proto::v1::{LoginMethod, LoginRequest, SessionStatus};
 use seqera_client::{Client, Options};
 use serde_json::json;
 
-use crate::cli::Login;
-use crate::commands::login::follow::Follow;
-use crate::commands::login::import::Imports;
-use crate::commands::login::toolkit_files::ToolkitFiles;
+use self::follow::Follow;
+use self::import::Imports;
+use self::toolkit_files::ToolkitFiles;
 use crate::commands::org;
-use crate::commands::status::{account_name, object};
+use crate::commands::session::{account_name, object};
 use crate::screen::failure::Failure;
 use crate::settings::Settings;
 use crate::settings::context::{Context, interruptible, wait};
+use crate::settings::provider::Provider;
 use crate::settings::subject::Named;
 
 /// More than any access token; the agent's messages end at 64 KiB.
@@ -33,6 +35,60 @@ const TOKEN_MAX: u64 = 48 * 1024;
 /// Failures that a look at the settings may explain.
 const OF_SETTINGS: [&str; 4] =
     ["MISCONFIGURED", "ISSUER_UNREACHABLE", "LOGIN_TIMED_OUT", "AUTHORITY_MISMATCH"];
+
+/// Sign in with a browser, on another device, or with an access token
+///
+/// While it waits for a browser it takes the address that a browser on another machine ended on: paste it and
+/// press Enter. With `-o json` the address, or the code, comes as one JSON object a line on standard error.
+///
+/// Proxy and private certificate authorities are those of HTTPS_PROXY, NO_PROXY and NODE_EXTRA_CA_CERTS or
+/// SSL_CERT_FILE, or `proxy`, `noProxy` and `caFile` of config.json, which beats the variables. They stay with the
+/// profile.
+#[derive(Default, Args)]
+#[command(after_help = "\
+Examples:
+  seqera login
+  seqera login --profile work --authority https://seqera.example.com/api
+  seqera login --device
+  seqera login --organization genomics
+  seqera login --with-token < token.txt
+  seqera login --provider scitoolkit
+  seqera login --import")]
+pub(crate) struct Login {
+    /// OIDC issuer base URL [variable: SEQERA_AUTH_DOMAIN; default: https://cloud.seqera.io/api]
+    #[arg(long, value_name = "URL")]
+    pub(crate) authority: Option<String>,
+    /// Sign in to another kind of provider
+    #[arg(long, value_name = "KIND")]
+    pub(crate) provider: Option<Provider>,
+    /// Print the URL only [variable: SEQERA_BROWSER_AUTO_OPEN=false]
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+    /// Show a code to enter in a browser anywhere, such as on a phone
+    #[arg(long)]
+    pub(crate) device: bool,
+    /// Read an access token from standard input instead
+    #[arg(long, conflicts_with_all = ["token", "no_browser", "device"])]
+    pub(crate) with_token: bool,
+    /// Use this access token instead; other users of this machine can see it, --with-token hides it
+    #[arg(long, value_name = "VALUE", conflicts_with_all = ["no_browser", "device"])]
+    pub(crate) token: Option<String>,
+    /// Take over what the earlier CLI and Nextflow have left, without asking
+    #[arg(long, conflicts_with_all = ["token", "with_token", "device"])]
+    pub(crate) import: bool,
+    /// Choose this organization; without it the choice of before is kept, else the first is taken
+    #[arg(long, value_name = "NAME|ID")]
+    pub(crate) organization: Option<String>,
+    /// Sign in again although a session exists
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("authority", &self.authority).finish_non_exhaustive()
+    }
+}
 
 pub(crate) fn run(context: &Context, args: Login) -> Result<(), Failure> {
     let options = context.options()?;

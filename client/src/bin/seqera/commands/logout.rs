@@ -1,5 +1,6 @@
 //! `seqera logout`
 
+use clap::Args;
 use seqera_client::proto::reason::Reason;
 use seqera_client::proto::v1::logout_outcome::Result as Outcome;
 use seqera_client::proto::v1::logout_request::Target;
@@ -7,13 +8,30 @@ use seqera_client::proto::v1::{LogoutOutcome, LogoutRequest};
 use seqera_client::{Client, Events};
 use serde_json::json;
 
-use crate::cli::Logout;
 use crate::commands::agent::leases;
 use crate::commands::login::toolkit_files;
 use crate::screen::ask;
 use crate::screen::failure::Failure;
 use crate::settings::context::{Context, interruptible, wait};
 use crate::settings::subject::Named;
+
+/// Sign out: revoke at the provider, then remove what is stored
+#[derive(Debug, Default, Args)]
+#[command(after_help = "Example: seqera logout --all")]
+pub(crate) struct Logout {
+    /// Sign out of every profile
+    #[arg(long, conflicts_with = "profile")]
+    pub(crate) all: bool,
+    /// Delete a personal access token at the Platform, too
+    #[arg(long)]
+    pub(crate) revoke: bool,
+    /// Also where programs hold tokens of 'seqera exec --long', which are deleted
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Remove files with SciToolkit tokens for single toolkits, too; without a profile, SciToolkit's is meant
+    #[arg(long)]
+    pub(crate) clean_legacy: bool,
+}
 
 pub(crate) fn run(context: &Context, args: &Logout) -> Result<(), Failure> {
     let named = if args.all { Named::default() } else { one_profile(context)? };

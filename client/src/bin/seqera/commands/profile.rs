@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use seqera_client::proto::v1::{ListResponse, SessionState, SessionStatus};
 use serde_json::{Value, json};
 
-use crate::commands::status::{account_name, object};
+use crate::commands::session::{account_name, object};
 use crate::screen::ask;
 use crate::screen::failure::Failure;
 use crate::screen::{grid, table};

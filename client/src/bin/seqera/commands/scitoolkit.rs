@@ -1,18 +1,16 @@
 //! The command as SciToolkit documents it, for a link called `scitoolkit` that leads to `seqera`.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::cli;
 use crate::commands::login;
 use crate::commands::logout;
+use crate::commands::session::Check;
 use crate::commands::whoami;
 use crate::screen::Output;
 use crate::screen::failure::Failure;
 use crate::settings::context::Context;
-use crate::settings::env::Env;
 use crate::settings::provider::{Provider, SCITOOLKIT};
 
 /// Signs in to SciToolkit
@@ -38,17 +36,17 @@ same as 'scitoolkit login'."
 pub(crate) struct Cli {
     /// Print results and errors for people, or each as one JSON object
     #[arg(long, short, global = true, value_name = "FORMAT")]
-    output: Option<Output>,
+    pub(crate) output: Option<Output>,
     #[command(subcommand)]
-    command: Command,
+    pub(crate) command: Command,
 }
 
 #[derive(Subcommand)]
-enum Command {
+pub(crate) enum Command {
     Login(Login),
     /// Show the e-mail address and the name of the account
     #[command(after_help = "Example: scitoolkit whoami --check")]
-    Whoami(cli::Check),
+    Whoami(Check),
     Logout(Logout),
 }
 
@@ -61,7 +59,7 @@ enum Command {
 Examples:
   scitoolkit login
   scitoolkit login --with-token < token.txt")]
-struct Login {
+pub(crate) struct Login {
     /// Deprecated: tokens for single toolkits are being phased out
     toolkit: Option<String>,
     /// Use this token; other users of this machine can see it, --with-token hides it
@@ -84,7 +82,7 @@ struct Login {
 /// Revoke the token at SciToolkit and remove it here
 #[derive(Args)]
 #[command(after_help = "Example: scitoolkit logout --clean-legacy")]
-struct Logout {
+pub(crate) struct Logout {
     /// Remove files with tokens for single toolkits, too
     #[arg(long)]
     clean_legacy: bool,
@@ -96,16 +94,7 @@ pub(crate) fn is_called(program: Option<&std::ffi::OsStr>) -> bool {
     stem.as_deref() == Some(SCITOOLKIT)
 }
 
-pub(crate) fn main(env: Env) -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return crate::ending::unparsed(&error, &env, SCITOOLKIT),
-    };
-    let context = Context::new(env.for_scitoolkit(), cli.output, None);
-    crate::ending::perform(&context, SCITOOLKIT, || run(&context, cli.command))
-}
-
-fn run(context: &Context, command: Command) -> Result<(), Failure> {
+pub(crate) fn run(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
         Command::Whoami(check) => whoami::run(context, check),
         Command::Login(login) => {
@@ -113,21 +102,21 @@ fn run(context: &Context, command: Command) -> Result<(), Failure> {
             login::run(context, login.on())
         }
         Command::Logout(logout) => {
-            logout::run(context, &cli::Logout { clean_legacy: logout.clean_legacy, ..Default::default() })
+            logout::run(context, &logout::Logout { clean_legacy: logout.clean_legacy, ..Default::default() })
         }
     }
 }
 
 impl Login {
-    fn on(self) -> cli::Login {
-        cli::Login {
+    fn on(self) -> login::Login {
+        login::Login {
             authority: self.authority,
             no_browser: self.no_browser,
             with_token: self.with_token,
             token: self.token,
             force: self.force,
             provider: Some(Provider::Scitoolkit),
-            ..cli::Login::default()
+            ..login::Login::default()
         }
     }
 }

@@ -1,14 +1,14 @@
 //! `seqera status`: from the agent's memory, changes nothing; `--check` asks the Platform as well.
 
-use seqera_client::proto::reason::Reason;
-use seqera_client::proto::v1::{Account, CredentialKind, Description, SessionState, SessionStatus};
+use seqera_client::proto::v1::{Description, SessionStatus};
 use serde_json::{Value, json};
 
-use crate::cli::Check;
-use crate::commands::whoami;
+use crate::commands::described::describe_variable;
+use crate::commands::session::{
+    self, Check, account_name, account_object, best_name, expiry, signed_in, sourced,
+};
 use crate::screen::failure::Failure;
 use crate::screen::table;
-use crate::screen::time::{local, rfc3339};
 use crate::settings::Settings;
 use crate::settings::context::{Context, wait};
 use crate::settings::env::EnvToken;
@@ -39,7 +39,7 @@ fn show_variable(context: &Context, token: &EnvToken) -> Result<(), Failure> {
 }
 
 fn check_variable(context: &Context, token: &EnvToken) -> Result<(), Failure> {
-    let (described, authority) = whoami::describe_variable(context, token)?;
+    let (described, authority) = describe_variable(context, token)?;
     let account = described.account.clone().unwrap_or_default();
     if context.screen.json {
         return context.screen.object(&json!({
@@ -68,7 +68,7 @@ fn show(context: &Context, status: &SessionStatus, check_asked: bool) -> Result<
     };
     let check = check_asked.then(check);
     if context.screen.json {
-        let mut object = object(status);
+        let mut object = session::object(status);
         object["sources"]["profile"] = json!(source);
         if let Some(described) = check.transpose()? {
             object["checked"] = checked(&described);
@@ -77,7 +77,7 @@ fn show(context: &Context, status: &SessionStatus, check_asked: bool) -> Result<
     }
     context.screen.say_value("Logged in as", &account_name(status))?;
     context.screen.say_value("Session expires", &expiry(status))?;
-    let mut rows = rows(status, &source);
+    let mut rows = session::rows(status, &source);
     let failed = match check {
         Some(Ok(described)) => {
             rows.push(("Platform", answers(&described)));
@@ -108,11 +108,6 @@ fn profile_source(context: &Context, profile: &str) -> Result<String, Failure> {
     })
 }
 
-/// A value with its source behind it, where both are known.
-fn sourced(value: &str, source: &str) -> String {
-    if value.is_empty() || source.is_empty() { value.to_owned() } else { format!("{value} ({source})") }
-}
-
 fn answers(described: &Description) -> String {
     match described.platform_version.as_str() {
         "" => "answers, and accepts the token".to_owned(),
@@ -124,131 +119,3 @@ fn answers(described: &Description) -> String {
 fn checked(described: &Description) -> Value {
     json!({"api_url": described.api_url, "platform_version": described.platform_version})
 }
-
-/// Passes a session that is signed in; every other state is a failure with a hint.
-pub(crate) fn signed_in(status: SessionStatus) -> Result<SessionStatus, Failure> {
-    let profile = &status.profile;
-    let said = status.last_failure.as_ref().map(|failure| failure.message.as_str());
-    let because = said.filter(|said| !said.is_empty()).map(|said| format!(": {said}")).unwrap_or_default();
-    let login = format!("run 'seqera login --profile {profile}'");
-    let (reason, message) = match status.state() {
-        SessionState::SignedIn => return Ok(status),
-        SessionState::SignedOut => (Reason::SignedOut, format!("not logged in (profile '{profile}')")),
-        SessionState::LoginExpired => {
-            (Reason::LoginExpired, format!("the session of profile '{profile}' has ended{because}"))
-        }
-        SessionState::OtherHost => (
-            Reason::OtherHost,
-            format!("the session of profile '{profile}' belongs to another host{because}"),
-        ),
-        // A state of a later version.
-        SessionState::Unspecified => {
-            (Reason::Unspecified, format!("profile '{profile}' is in an unknown state"))
-        }
-    };
-    Err(Failure::new(reason, message, Some(&login)))
-}
-
-/// The person, as far as the provider told who it is.
-pub(crate) fn account_name(status: &SessionStatus) -> String {
-    best_name(status.account.clone().unwrap_or_default())
-}
-
-fn best_name(account: Account) -> String {
-    let names = [account.email, account.user_name, account.display_name, account.subject];
-    names.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "an unknown account".to_owned())
-}
-
-fn expiry(status: &SessionStatus) -> String {
-    let fixed = status.kind() == CredentialKind::Fixed;
-    match (status.session_expires_at, status.access_expires_at) {
-        (Some(end), _) => local(end),
-        (None, Some(end)) if fixed => local(end),
-        (None, Some(end)) => format!("{} (renewed automatically)", local(end)),
-        (None, None) if fixed => "never (access token)".to_owned(),
-        (None, None) => "not known before the next renewal (renewed automatically)".to_owned(),
-    }
-}
-
-fn rows(status: &SessionStatus, profile_source: &str) -> Vec<(&'static str, String)> {
-    let settings = status.settings.clone().unwrap_or_default();
-    let sources = status.sources.clone().unwrap_or_default();
-    let organization_source = if status.organization_is_chosen { "seqera org switch" } else { "login" };
-    let kept_in = match (status.unsaved, status.store.as_str()) {
-        (true, "") => "memory (not saved: lost when the agent ends)".to_owned(),
-        (true, store) => format!("{} (not saved: lost when the agent ends)", sourced(store, &sources.store)),
-        (false, store) => sourced(store, &sources.store),
-    };
-    let mut rows = vec![
-        ("Profile", sourced(&status.profile, profile_source)),
-        ("Authority", sourced(&settings.authority, &sources.settings)),
-        ("Organization", sourced(&status.organization.clone().unwrap_or_default().name, organization_source)),
-        ("Workspace", sourced(&workspace(status), "seqera workspace switch")),
-        ("Token kept in", kept_in),
-        ("Logged in", status.logged_in_at.map(local).unwrap_or_default()),
-        ("Last renewed", status.last_renewed_at.map(local).unwrap_or_default()),
-        ("Next renewal", status.next_renewal_at.map(local).unwrap_or_default()),
-    ];
-    rows.extend(status.notes.iter().map(|note| ("Note", note.clone())));
-    if let Some(failure) = &status.last_failure {
-        let retry = failure.retry_at.map(|at| format!("; next try {}", local(at))).unwrap_or_default();
-        let since = failure.at.map(|at| format!(" ({}{retry})", local(at))).unwrap_or_default();
-        rows.push(("Renewal fails", format!("{}{since}", failure.message)));
-    }
-    rows
-}
-
-/// Name and id, as far as they are known; empty: none was chosen.
-fn workspace(status: &SessionStatus) -> String {
-    match (status.workspace_name.as_str(), status.workspace_id) {
-        (_, 0) => String::new(),
-        ("", id) => id.to_string(),
-        (name, id) => format!("{name}, {id}"),
-    }
-}
-
-/// One session for programs; times are RFC 3339, UTC.
-pub(crate) fn object(status: &SessionStatus) -> Value {
-    let settings = status.settings.clone().unwrap_or_default();
-    let sources = status.sources.clone().unwrap_or_default();
-    let organization = status.organization.as_ref().filter(|org| org.id != 0);
-    json!({
-        "profile": status.profile,
-        "state": status.state().as_str_name().trim_start_matches("SESSION_STATE_"),
-        "kind": status.kind().as_str_name().trim_start_matches("CREDENTIAL_KIND_"),
-        "authority": settings.authority,
-        "account": account_object(status.account.as_ref()),
-        "organization": organization.map(|org| json!({"id": org.id, "name": org.name})),
-        "workspace_name": (!status.workspace_name.is_empty()).then_some(&status.workspace_name),
-        "workspace_id": (status.workspace_id != 0).then_some(status.workspace_id),
-        "store": status.store,
-        "unsaved": status.unsaved,
-        "logged_in_at": rfc3339(status.logged_in_at),
-        "last_renewed_at": rfc3339(status.last_renewed_at),
-        "access_expires_at": rfc3339(status.access_expires_at),
-        "session_expires_at": rfc3339(status.session_expires_at),
-        "next_renewal_at": rfc3339(status.next_renewal_at),
-        "last_failure": status.last_failure.as_ref().map(|failure| json!({
-            "reason": failure.reason().name(),
-            "message": failure.message,
-            "at": rfc3339(failure.at),
-            "retry_at": rfc3339(failure.retry_at),
-        })),
-        "notes": status.notes,
-        "sources": {"settings": sources.settings, "store": sources.store},
-    })
-}
-
-fn account_object(account: Option<&Account>) -> Value {
-    let account = account.cloned().unwrap_or_default();
-    json!({
-        "subject": account.subject,
-        "email": account.email,
-        "user_name": account.user_name,
-        "display_name": account.display_name,
-        "user_id": (account.user_id != 0).then_some(account.user_id),
-    })
-}
-
-#[cfg(test)]
-mod tests;

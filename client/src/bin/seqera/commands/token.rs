@@ -1,16 +1,44 @@
 //! `seqera token`
 
+use std::time::Duration;
+
+use clap::ValueEnum;
 use seqera_client::{Token, Want};
 use serde_json::{Value, json};
 
-use crate::cli::{Form, Token as Args};
 use crate::commands::handover;
 use crate::screen::data;
 use crate::screen::failure::Failure;
-use crate::screen::time::{length, rfc3339_of};
+use crate::screen::time::{length, parse_length, rfc3339_of};
 use crate::settings::context::{Context, wait};
 use crate::settings::env::{Env, EnvToken};
 use crate::settings::subject::{Named, Subject};
+
+/// Print an access token
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  curl -H \"$(seqera token --format header)\" https://api.cloud.seqera.io/orgs
+  seqera token --min-valid 5m")]
+pub(crate) struct Args {
+    /// How long the token shall be valid at least, such as 90s, 5m or 1h30m
+    #[arg(long, value_name = "TIME", value_parser = parse_length)]
+    pub(crate) min_valid: Option<Duration>,
+    /// How long to wait for it
+    #[arg(long, value_name = "TIME", value_parser = parse_length, default_value = "30s")]
+    pub(crate) timeout: Duration,
+    /// In which form: the token alone, an object, a header line, or lines for a shell to read
+    #[arg(long, value_name = "FORM")]
+    pub(crate) format: Option<Form>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    Raw,
+    Json,
+    Header,
+    Env,
+}
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     // A variable that asks for JSON must not put an object into somebody's `$(seqera token)`.

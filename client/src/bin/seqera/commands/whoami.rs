@@ -1,18 +1,16 @@
 //! `seqera whoami`: the account and how it signed in. From memory, unless `--check` asks the Platform; nobody
 //! remembers a token of the environment, so for that it is always asked.
 
-use seqera_client::proto::v1::{Account, CredentialKind, Description, SessionStatus};
+use seqera_client::proto::v1::{Account, CredentialKind, SessionStatus};
 use serde_json::json;
 
-use crate::cli::Check;
-use crate::commands::status::signed_in;
+use crate::commands::described::describe_variable;
+use crate::commands::session::{Check, signed_in};
 use crate::screen::failure::Failure;
 use crate::screen::table;
 use crate::settings::context::{Context, wait};
 use crate::settings::env::EnvToken;
-use crate::settings::provider::Provider;
 use crate::settings::subject::{Named, Subject};
-use crate::settings::{Setting, Settings, Source};
 
 /// Who, how, and where.
 struct Identity {
@@ -73,33 +71,6 @@ fn of_token(context: &Context, token: &EnvToken) -> Result<Identity, Failure> {
     })
 }
 
-/// Asks the Platform about a token of the environment. With the answer comes the authority that was asked.
-pub(crate) fn describe_variable(
-    context: &Context,
-    token: &EnvToken,
-) -> Result<(Description, Setting), Failure> {
-    // A Platform's token may be of any profile; at SciToolkit there is one, which has the address.
-    let profile = match context.env.provider() {
-        Provider::Platform => String::new(),
-        Provider::Scitoolkit => context.env.profile().unwrap_or_default(),
-    };
-    let settings = Settings::resolve(None, &profile, &context.env, &context.config()?);
-    let client = context.client(Named::default())?;
-    let described = wait(async { Ok(client.describe_token(&token.secret, settings.message()).await?) });
-    let described = described.map_err(|failure| perhaps_enterprise(failure, &settings))?;
-    let by_default = Setting { text: described.api_url.clone(), source: Source::Default };
-    Ok((described, settings.authority.unwrap_or(by_default)))
-}
-
-/// A token of an Enterprise host is refused by Cloud, which is asked where nobody names the host.
-pub(crate) fn perhaps_enterprise(failure: Failure, settings: &Settings) -> Failure {
-    if settings.authority.is_some() || failure.exit != 3 || settings.provider() != Provider::Platform {
-        return failure;
-    }
-    let hint = "is it of an Enterprise host? Then set SEQERA_AUTH_DOMAIN to https://<host>/api";
-    Failure { hint: Some(hint.to_owned()), ..failure }
-}
-
 fn show(context: &Context, identity: &Identity) -> Result<(), Failure> {
     let Account { subject, email, user_name, display_name, user_id } = identity.account.clone();
     if context.screen.json {
@@ -126,24 +97,7 @@ fn show(context: &Context, identity: &Identity) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use seqera_client::proto::reason::Reason;
-
     use super::*;
-    use crate::settings::config::Config;
-    use crate::settings::env::Env;
-
-    #[test]
-    fn a_refused_token_without_a_named_host_may_be_of_an_enterprise_host() {
-        let refused = || Failure::new(Reason::LoginExpired, "refused", None);
-        let unnamed = Settings::default();
-        let hint = perhaps_enterprise(refused(), &unnamed).hint.unwrap();
-        assert!(hint.contains("SEQERA_AUTH_DOMAIN"));
-        let env = Env::of(&[("SEQERA_AUTH_DOMAIN", "https://h/api")]);
-        let named = Settings::resolve(None, "", &env, &Config::default());
-        assert_eq!(perhaps_enterprise(refused(), &named).hint, None);
-        let unreachable = Failure::new(Reason::IssuerUnreachable, "x", None);
-        assert_eq!(perhaps_enterprise(unreachable, &unnamed).hint, None);
-    }
 
     #[test]
     fn the_method_tells_a_browser_login_from_an_access_token() {

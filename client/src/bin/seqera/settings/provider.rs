@@ -2,8 +2,6 @@
 
 use clap::ValueEnum;
 
-use crate::cli::{Cli, Command, Login, Logout};
-
 /// The profile of SciToolkit that needs no name.
 pub(crate) const SCITOOLKIT: &str = "scitoolkit";
 
@@ -17,16 +15,6 @@ pub(crate) enum Provider {
 }
 
 impl Provider {
-    /// What a command is about. `profile` is the one of the environment.
-    pub(crate) fn of(cli: &Cli, profile: Option<&str>) -> Self {
-        match (&cli.command, cli.profile.as_deref().or(profile)) {
-            (Command::Login(Login { provider: Some(provider), .. }), _) => *provider,
-            (Command::Logout(Logout { clean_legacy: true, all: false, .. }), None) => Self::Scitoolkit,
-            (_, Some(SCITOOLKIT)) => Self::Scitoolkit,
-            _ => Self::Platform,
-        }
-    }
-
     /// As people call it.
     pub(crate) fn label(self) -> &'static str {
         match self {
@@ -52,27 +40,7 @@ impl Provider {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[test]
-    fn what_is_about_scitoolkit_is_known_by_provider_or_profile() {
-        for (line, profile, expected) in [
-            ("seqera login --provider scitoolkit", None, true),
-            ("seqera login --provider platform --profile scitoolkit", None, false),
-            ("seqera login --provider scitoolkit --profile lab", Some("work"), true),
-            ("seqera whoami --profile scitoolkit", None, true),
-            ("seqera whoami", Some("scitoolkit"), true),
-            ("seqera whoami --profile work", Some("scitoolkit"), false),
-            ("seqera logout --clean-legacy", None, true),
-            ("seqera logout --clean-legacy --all", None, false),
-            ("seqera logout", None, false),
-        ] {
-            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
-            assert_eq!(Provider::of(&cli, profile) == Provider::Scitoolkit, expected, "{line}");
-        }
-    }
 
     #[test]
     fn a_hint_names_the_command_that_signs_in_there() {

@@ -1,6 +1,7 @@
 use seqera_client::proto::v1::session_status::Failure as LastFailure;
 
 use super::*;
+use crate::screen::table;
 
 const TIME: Option<prost_types::Timestamp> =
     Some(prost_types::Timestamp { seconds: 1_765_895_400, nanos: 0 });
