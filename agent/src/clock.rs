@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 /// A moment by both clocks. Moments of one process can be compared; the wall part alone outlives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
+pub(crate) struct Moment {
     /// Wall clock.
     pub wall: SystemTime,
     /// Monotonic clock, counted from the start of this process.
@@ -17,18 +17,18 @@ pub struct Moment {
 
 impl Moment {
     /// Time since `earlier`: the larger of both counts, because too long is the safe side for a token.
-    pub fn since(self, earlier: Self) -> Duration {
+    pub(crate) fn since(self, earlier: Self) -> Duration {
         let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
         wall.max(self.mono.saturating_sub(earlier.mono))
     }
 
     /// This moment and `by`, on both clocks.
-    pub fn plus(self, by: Duration) -> Self {
+    pub(crate) fn plus(self, by: Duration) -> Self {
         Self { wall: self.wall + by, mono: self.mono + by }
     }
 
     /// The moment at which `wall` was or will be, seen from here; only its wall part is exact.
-    pub fn at_wall(self, wall: SystemTime) -> Self {
+    pub(crate) fn at_wall(self, wall: SystemTime) -> Self {
         let mono = match wall.duration_since(self.wall) {
             Ok(ahead) => self.mono + ahead,
             Err(behind) => self.mono.saturating_sub(behind.duration()),
@@ -37,26 +37,26 @@ impl Moment {
     }
 
     /// True when either clock has reached `due`.
-    pub fn reached(self, due: Self) -> bool {
+    pub(crate) fn reached(self, due: Self) -> bool {
         self.wall >= due.wall || self.mono >= due.mono
     }
 
     /// How long until `due` by the clock that reaches it first; zero when it has passed.
-    pub fn until(self, due: Self) -> Duration {
+    pub(crate) fn until(self, due: Self) -> Duration {
         let wall = due.wall.duration_since(self.wall).unwrap_or_default();
         wall.min(due.mono.saturating_sub(self.mono))
     }
 }
 
 /// Gives the time. The only door to it: a lint bans the others.
-pub trait Clock: Send + Sync {
+pub(crate) trait Clock: Send + Sync {
     /// Both clocks, read together.
     fn now(&self) -> Moment;
 }
 
 /// Waits until either clock has reached `due`. It looks at least once a second: a timer that was set for the
 /// whole time would not count the hours that a machine slept.
-pub async fn reached(clock: &dyn Clock, due: Moment) {
+pub(crate) async fn reached(clock: &dyn Clock, due: Moment) {
     loop {
         let now = clock.now();
         if now.reached(due) {
@@ -68,7 +68,7 @@ pub async fn reached(clock: &dyn Clock, due: Moment) {
 
 /// The clocks of the operating system.
 #[derive(Debug)]
-pub struct SystemClock {
+pub(crate) struct SystemClock {
     start: tokio::time::Instant,
     /// Added to the wall clock.
     offset: WallOffset,
@@ -77,7 +77,7 @@ pub struct SystemClock {
 /// How far the wall clock is moved: a file with a whole number of seconds, which debug builds take from
 /// `SEQERA_AGENT_CLOCK_OFFSET`. It is read at each look, so that a test from outside makes the clock jump.
 #[derive(Debug, Clone, Default)]
-pub struct WallOffset(pub Option<PathBuf>);
+pub(crate) struct WallOffset(pub Option<PathBuf>);
 
 impl WallOffset {
     fn seconds(&self) -> i64 {
@@ -88,7 +88,7 @@ impl WallOffset {
 
 impl SystemClock {
     /// Starts the monotonic count.
-    pub fn new(offset: WallOffset) -> Self {
+    pub(crate) fn new(offset: WallOffset) -> Self {
         Self { start: tokio::time::Instant::now(), offset }
     }
 }
@@ -110,7 +110,7 @@ fn shift(wall: SystemTime, seconds: i64) -> SystemTime {
 /// offset which the test moves. A suspend is "move the offset ahead".
 #[cfg(test)]
 #[derive(Debug)]
-pub struct FakeClock {
+pub(crate) struct FakeClock {
     start: tokio::time::Instant,
     offset: std::sync::atomic::AtomicI64,
 }
@@ -118,7 +118,7 @@ pub struct FakeClock {
 #[cfg(test)]
 impl FakeClock {
     /// Starts at 2026-01-01T00:00:00Z, so that a failing test prints times a person can read.
-    pub fn new() -> std::sync::Arc<Self> {
+    pub(crate) fn new() -> std::sync::Arc<Self> {
         std::sync::Arc::new(Self {
             start: tokio::time::Instant::now(),
             offset: std::sync::atomic::AtomicI64::new(1_767_225_600),
@@ -126,7 +126,7 @@ impl FakeClock {
     }
 
     /// Moves the wall clock by so many seconds; the monotonic clock does not see it.
-    pub fn jump(&self, seconds: i64) {
+    pub(crate) fn jump(&self, seconds: i64) {
         self.offset.fetch_add(seconds, std::sync::atomic::Ordering::SeqCst);
     }
 }

@@ -21,15 +21,15 @@ use seqera_agent_proto::v1::{Check, DiagnoseRequest, InfoResponse};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::issuer::providers::Providers;
 use crate::profile::ProfileName;
-use crate::registry::Registry;
+use crate::providers::known::Providers;
+use crate::sessions::registry::Registry;
 
 /// A caller who reads slowly holds the checks up, and nothing else.
 const QUEUE: usize = 16;
 
 /// What is looked at.
-pub struct Doctor {
+pub(crate) struct Doctor {
     /// All profiles, with stores and state.
     pub registry: Arc<Registry>,
     /// Give the ways to the providers.
@@ -42,7 +42,7 @@ pub struct Doctor {
 
 impl Doctor {
     /// The checks, each as soon as it is known, always in the same order. They end when nobody listens.
-    pub fn examine(self, asked: DiagnoseRequest) -> impl Stream<Item = Check> + Send + use<> {
+    pub(crate) fn examine(self, asked: DiagnoseRequest) -> impl Stream<Item = Check> + Send + use<> {
         let (checks, stream) = mpsc::channel(QUEUE);
         let report = Report(checks);
         tokio::spawn(async move {
@@ -116,5 +116,4 @@ fn of(profile: &ProfileName, check: Check) -> Check {
 }
 
 #[cfg(test)]
-#[path = "doctor/tests.rs"]
 mod tests;

@@ -92,48 +92,48 @@ pub struct AgentError {
 
 impl AgentError {
     /// An error of this kind. The hint may be empty.
-    pub fn new(kind: Kind, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: Kind, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hint: hint.into(), retry_after: None }
     }
 
     /// Neither configuration nor state knows `name`.
-    pub fn unknown_profile(name: &ProfileName, near: &[&str]) -> Self {
+    pub(crate) fn unknown_profile(name: &ProfileName, near: &[&str]) -> Self {
         let offered = near.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
         let hint = if offered.is_empty() { login_hint(name) } else { format!("did you mean {offered}?") };
         Self::new(Kind::UnknownProfile, format!("there is no profile '{name}'"), hint)
     }
 
     /// Never signed in, or signed out on purpose.
-    pub fn signed_out(profile: &ProfileName) -> Self {
+    pub(crate) fn signed_out(profile: &ProfileName) -> Self {
         Self::new(Kind::SignedOut, format!("profile '{profile}' is not signed in"), login_hint(profile))
     }
 
     /// The session has ended at the provider; `why` completes the sentence.
-    pub fn login_expired(profile: &ProfileName, why: &str) -> Self {
+    pub(crate) fn login_expired(profile: &ProfileName, why: &str) -> Self {
         let message = format!("the session of profile '{profile}' has ended: {why}");
         Self::new(Kind::LoginExpired, message, login_hint(profile))
     }
 
     /// What is known of the sessions cannot be read, which is not the same as "not signed in".
-    pub fn state_unreadable(problem: &str) -> Self {
+    pub(crate) fn state_unreadable(problem: &str) -> Self {
         let hint = "correct the file, or run 'seqera login', which sets it aside; nothing was deleted";
         Self::new(Kind::StoreFailed, problem, hint)
     }
 
     /// What the person chose is not on the disk.
-    pub fn not_durable(why: &dyn fmt::Display) -> Self {
+    pub(crate) fn not_durable(why: &dyn fmt::Display) -> Self {
         let hint = "look at the configuration folder; 'seqera agent status' tells what is wrong with it";
         Self::new(Kind::StoreFailed, format!("the choice could not be stored: {why}"), hint)
     }
 
     /// The session belongs to another host.
-    pub fn other_host(profile: &ProfileName, host: &str) -> Self {
+    pub(crate) fn other_host(profile: &ProfileName, host: &str) -> Self {
         let message = format!("the session of profile '{profile}' belongs to another host ({host})");
         Self::new(Kind::OtherHost, message, format!("each host signs in by itself: {}", login_hint(profile)))
     }
 
     /// Transient, and no valid token is left.
-    pub fn unreachable(authority: &str, why: &str, retry_after: Duration) -> Self {
+    pub(crate) fn unreachable(authority: &str, why: &str, retry_after: Duration) -> Self {
         let message = format!("{authority} gave no token, and no valid one is left: {why}");
         let hint =
             format!("you are still signed in; the next attempt is in {} s", retry_after.as_secs().max(1));
@@ -141,33 +141,33 @@ impl AgentError {
     }
 
     /// The Platform refuses a token that was given to us.
-    pub fn refused_token(what: &str) -> Self {
+    pub(crate) fn refused_token(what: &str) -> Self {
         let hint = "check that it belongs to this Platform, or create a new one: profile icon, 'User tokens'";
         Self::new(Kind::LoginExpired, what, hint)
     }
 
     /// A token that was given to us cannot be checked now.
-    pub fn unchecked(api: &str, why: &str) -> Self {
+    pub(crate) fn unchecked(api: &str, why: &str) -> Self {
         let message = format!("{api} could not be asked about this access token: {why}");
-        let hint = crate::http::remedy(why).unwrap_or("nothing was changed; try again later");
+        let hint = crate::providers::http::remedy(why).unwrap_or("nothing was changed; try again later");
         Self::new(Kind::Unreachable, message, hint)
     }
 
     /// Nobody finished the login.
-    pub fn login_timed_out(after: Duration) -> Self {
+    pub(crate) fn login_timed_out(after: Duration) -> Self {
         let message = format!("nobody finished the login within {} s", after.as_secs());
         let hint = "run 'seqera login' again, and check that the browser can reach the address it prints";
         Self::new(Kind::LoginTimedOut, message, hint)
     }
 
     /// Nobody entered the code of a device login while it could be entered.
-    pub fn code_expired() -> Self {
+    pub(crate) fn code_expired() -> Self {
         let hint = "run 'seqera login --device' again: each code can be entered for some minutes";
         Self::new(Kind::LoginTimedOut, "the code has expired before anybody entered it", hint)
     }
 
     /// The profile belongs to another authority; `fits` is the one that belongs to `asked`.
-    pub fn authority_mismatch(
+    pub(crate) fn authority_mismatch(
         profile: &ProfileName,
         belongs_to: &str,
         asked: &str,
@@ -182,12 +182,12 @@ impl AgentError {
     }
 
     /// The agent stops; another one can be asked.
-    pub fn stopping() -> Self {
+    pub(crate) fn stopping() -> Self {
         Self::new(Kind::Stopping, "the agent stops", "")
     }
 
     /// A defect of ours.
-    pub fn internal(what: impl fmt::Display) -> Self {
+    pub(crate) fn internal(what: impl fmt::Display) -> Self {
         let hint = "'seqera agent logs' has the details; please report this";
         Self::new(Kind::Internal, format!("the agent failed: {what}"), hint)
     }
@@ -237,7 +237,7 @@ impl From<AgentError> for Status {
 }
 
 /// An error with all its causes in one line, for the log.
-pub fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

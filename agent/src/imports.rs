@@ -7,6 +7,7 @@
 mod leftovers;
 mod nextflow;
 mod take;
+pub(crate) mod token_files;
 mod v1;
 
 use std::collections::BTreeMap;
@@ -18,17 +19,17 @@ use seqera_agent_proto::v1::{FindImportsRequest, FindImportsResponse, Import, Pr
 
 use self::leftovers::{Keychain, Leftovers};
 use self::v1::Owner;
+use crate::api::login::is_usable;
 use crate::error::AgentError;
-use crate::issuer::providers::Providers;
 use crate::profile::{Profile, ProfileName, canonical};
-use crate::registry::Registry;
-use crate::service::login::is_usable;
-use crate::service::target::{target, unnamed};
-use crate::store::StoreError;
-use crate::store::lane::Lane;
+use crate::providers::known::Providers;
+use crate::sessions::registry::Registry;
+use crate::sessions::target::{target, unnamed};
+use crate::storage::lane::Lane;
+use crate::storage::store::StoreError;
 
 /// Finds and takes over what others have left.
-pub struct Imports {
+pub(crate) struct Imports {
     registry: Arc<Registry>,
     providers: Arc<Providers>,
     keychain: Arc<dyn Leftovers>,
@@ -83,7 +84,7 @@ struct Found {
 
 impl Imports {
     /// Looks at nothing yet.
-    pub fn new(registry: Arc<Registry>, providers: Arc<Providers>) -> Self {
+    pub(crate) fn new(registry: Arc<Registry>, providers: Arc<Providers>) -> Self {
         let keychain = Arc::new(Keychain::default());
         Self { registry, providers, keychain, files: Lane::new("imports") }
     }
@@ -92,7 +93,7 @@ impl Imports {
     ///
     /// # Errors
     /// Where the profile's name is none, or its authority no address.
-    pub async fn find(&self, asked: FindImportsRequest) -> Result<FindImportsResponse, AgentError> {
+    pub(crate) async fn find(&self, asked: FindImportsRequest) -> Result<FindImportsResponse, AgentError> {
         let settings = asked.settings.unwrap_or_default();
         // Only Platforms have had an earlier CLI, and Nextflow's token.
         if !matches!(settings.provider.as_str(), "" | "platform") {

@@ -2,6 +2,12 @@
 //! end. What is known of them lies in `sessions.json`, written before a token is made: whatever dies, the
 //! next start finds what is to be deleted.
 
+pub(crate) mod lease;
+pub(crate) mod life;
+pub(crate) mod making;
+pub(crate) mod mint;
+pub(crate) mod program;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,21 +19,21 @@ use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::error::AgentError;
-use crate::lease::Lease;
-use crate::lease_life::{Life, clear};
-use crate::lease_making::{Leased, Order};
-use crate::mint::Mints;
-use crate::passwords::ProxyPasswords;
+use crate::leases::lease::Lease;
+use crate::leases::life::{Life, clear};
+use crate::leases::making::{Leased, Order};
+use crate::leases::mint::Mints;
+use crate::leases::program::Programs;
 use crate::profile::ProfileName;
-use crate::program::Programs;
-use crate::state::{State, StateError};
-use crate::store::Ladder;
-use crate::store::lane::lock;
+use crate::sessions::view::Served;
+use crate::storage::ladder::Ladder;
+use crate::storage::lane::lock;
+use crate::storage::passwords::ProxyPasswords;
+use crate::storage::state::{State, StateError};
 use crate::token::AccessToken;
-use crate::view::Served;
 
 /// What the leases work with.
-pub struct Parts {
+pub(crate) struct Parts {
     /// Keeps what is known of them.
     pub state: State,
     /// Keeps their tokens.
@@ -51,13 +57,13 @@ pub struct Parts {
 /// Where the token of a session comes from: what makes a lease, and what deletes its token where the token
 /// itself cannot.
 #[async_trait]
-pub trait TokenSource: Send + Sync {
+pub(crate) trait TokenSource: Send + Sync {
     /// A token of the profile's session, as any caller would get it.
     async fn access(&self, profile: &ProfileName) -> Result<Served, AgentError>;
 }
 
 /// All leases of this host and configuration folder.
-pub struct Leases {
+pub(crate) struct Leases {
     pub(crate) parts: Parts,
     lives: Mutex<BTreeMap<String, (Arc<Life>, AbortHandle)>>,
     /// Has a receiver for each token that is being made, so that a task that breaks does not count for ever.
@@ -66,12 +72,12 @@ pub struct Leases {
 
 impl Leases {
     /// Those that are recorded; [`Self::resume`] goes on with them.
-    pub fn new(parts: Parts) -> Arc<Self> {
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
         Arc::new(Self { parts, lives: Mutex::default(), making: watch::Sender::new(()) })
     }
 
     /// Goes on with what an earlier agent of this host has left. Another host's is that host's to judge.
-    pub fn resume(self: &Arc<Self>, access: &Arc<dyn TokenSource>) {
+    pub(crate) fn resume(self: &Arc<Self>, access: &Arc<dyn TokenSource>) {
         let own = self.recorded().into_iter().filter(|(_, lease)| lease.host == self.parts.host);
         own.for_each(|(id, _)| self.begin(&id, access));
     }
@@ -81,7 +87,7 @@ impl Leases {
     /// # Errors
     /// Where it cannot be written down, or the Platform makes none; `LOGIN_EXPIRED` where it refuses the
     /// session's token, which may be another one after a renewal.
-    pub async fn create(
+    pub(crate) async fn create(
         self: &Arc<Self>,
         order: Order,
         access: Arc<dyn TokenSource>,
@@ -99,36 +105,36 @@ impl Leases {
     }
 
     /// Every recorded lease, with its id.
-    pub fn recorded(&self) -> BTreeMap<String, Lease> {
+    pub(crate) fn recorded(&self) -> BTreeMap<String, Lease> {
         self.parts.state.snapshot().leases.clone()
     }
 
     /// One lease as recorded.
-    pub fn lease(&self, id: &str) -> Option<Lease> {
+    pub(crate) fn lease(&self, id: &str) -> Option<Lease> {
         self.parts.state.snapshot().leases.get(id).cloned()
     }
 
     /// How many tokens there are, or may be, that this host has to delete some day.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         let snapshot = self.parts.state.snapshot();
         snapshot.leases.values().filter(|lease| lease.host == self.parts.host).count()
     }
 
     /// Ids of the leases that programs use: of one profile, or of all.
-    pub fn in_use(&self, profile: Option<&ProfileName>) -> Vec<String> {
+    pub(crate) fn in_use(&self, profile: Option<&ProfileName>) -> Vec<String> {
         let of_profile = |lease: &Lease| profile.is_none_or(|name| *name == lease.profile);
         let used = |lease: &Lease| lease.host == self.parts.host && !lease.ending && of_profile(lease);
         self.recorded().into_iter().filter(|(_, lease)| used(lease)).map(|(id, _)| id).collect()
     }
 
     /// The task of a lease, while there is one.
-    pub fn life(&self, id: &str) -> Option<Arc<Life>> {
+    pub(crate) fn life(&self, id: &str) -> Option<Arc<Life>> {
         lock(&self.lives).get(id).map(|(life, _)| Arc::clone(life))
     }
 
     /// Ends a lease and waits, at most so long, for the outcome of the first attempt: true where the token
     /// is gone. `None`: there is no such lease here.
-    pub async fn end(&self, id: &str, limit: Duration) -> Option<bool> {
+    pub(crate) async fn end(&self, id: &str, limit: Duration) -> Option<bool> {
         let (life, before) = self.ask_for_end(id, None)?;
         let _ = timeout(limit, life.tried(before)).await;
         Some(life.is_over())
@@ -136,7 +142,7 @@ impl Leases {
 
     /// Forgets a lease whose token cannot be deleted: its Platform is gone, say. Returns the token's name, for
     /// the person to look for.
-    pub async fn give_up(&self, id: &str) -> Option<String> {
+    pub(crate) async fn give_up(&self, id: &str) -> Option<String> {
         let lease = self.lease(id).filter(|lease| lease.host == self.parts.host)?;
         let life = lock(&self.lives).remove(id);
         if let Some((_, task)) = life {
@@ -149,7 +155,7 @@ impl Leases {
     }
 
     /// Ends every lease of a profile, whose session ends with `by` as its last token.
-    pub async fn end_all(&self, profile: &ProfileName, by: Option<&AccessToken>, limit: Duration) {
+    pub(crate) async fn end_all(&self, profile: &ProfileName, by: Option<&AccessToken>, limit: Duration) {
         let all = self.recorded().into_iter().filter(|(_, lease)| lease.profile == *profile);
         let lives: Vec<_> = all.filter_map(|(id, _)| self.ask_for_end(&id, by)).collect();
         let tried = lives.iter().map(|(life, before)| life.tried(*before));
@@ -157,7 +163,7 @@ impl Leases {
     }
 
     /// Waits until no token is being made, and touches nothing any more: the next agent goes on.
-    pub async fn drain(&self) {
+    pub(crate) async fn drain(&self) {
         self.making.closed().await;
         lock(&self.lives).values().for_each(|(_, task)| task.abort());
     }
@@ -187,7 +193,7 @@ impl Leases {
     }
 
     /// What a person should know of a profile's leases; `None`: nothing.
-    pub fn note(&self, profile: &ProfileName) -> Option<String> {
+    pub(crate) fn note(&self, profile: &ProfileName) -> Option<String> {
         let holders = match self.in_use(Some(profile)).len() {
             0 => return None,
             1 => "a program holds an access token of its own".to_owned(),
@@ -204,9 +210,4 @@ impl Leases {
 }
 
 #[cfg(test)]
-#[path = "leases_tests.rs"]
 mod tests;
-
-#[cfg(test)]
-#[path = "leases_sign_out_tests.rs"]
-mod sign_out_tests;

@@ -2,15 +2,10 @@
 
 use std::process::ExitCode;
 
-use seqera_agent::assemble::assemble;
-use seqera_agent::config::{self, Config, Flags};
-use seqera_agent::error::{AgentError, Kind};
-use seqera_agent::run::{Ended, run};
-use seqera_agent::stop::Stop;
-use seqera_agent::{crash, launch, logging, process, wipe};
+use seqera_agent::process::{self, Flags, Wiping};
 
 #[global_allocator]
-static ALLOCATOR: wipe::Wiping = wipe::Wiping;
+static ALLOCATOR: Wiping = Wiping;
 
 const HELP: &str = "\
 Keeps Seqera sessions alive and hands out access tokens over a local socket.
@@ -34,9 +29,6 @@ Environment:
   SEQERA_AGENT_IDLE_EXIT   seconds without a session and a caller after which it exits; 0: never (600)
 ";
 
-/// A call takes microseconds of work; the second thread answers while the first one is busy.
-const THREADS: usize = 2;
-
 /// `EX_USAGE` of other programs is 64; ours follow the table of `seqera`.
 const USAGE: u8 = 2;
 
@@ -57,8 +49,8 @@ fn main() -> ExitCode {
         }
     };
     let outcome = match command {
-        Command::Serve(flags) => serve(flags),
-        Command::Launch(flags) => launch_agent(flags),
+        Command::Serve(flags) => process::serve(flags),
+        Command::Launch(flags) => process::start_in_background(flags),
         Command::Say(text) => {
             print!("{text}");
             Ok(())
@@ -67,7 +59,6 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, "the agent ends");
             eprintln!("error: {error}");
             if !error.hint().is_empty() {
                 eprintln!("hint: {}", error.hint());
@@ -94,58 +85,4 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         }
     }
     Ok(if launch { Command::Launch(flags) } else { Command::Serve(flags) })
-}
-
-fn launch_agent(flags: Flags) -> Result<(), AgentError> {
-    let config = Config::read(flags, &config::environment)?;
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(AgentError::internal)?;
-    runtime.block_on(launch::launch(&config))
-}
-
-fn serve(flags: Flags) -> Result<(), AgentError> {
-    let hardened = if flags.dumpable { Ok(()) } else { process::harden() };
-    if flags.detached {
-        process::leave_session().map_err(AgentError::internal)?;
-    }
-    let mut config = Config::read(flags, &config::environment)?;
-    config.met.extend(logging::start(&config.log));
-    config.met.extend(hardened.err().map(|error| format!("core dumps cannot be forbidden: {error}")));
-    crash::arm(config.crash_at.clone());
-
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(THREADS)
-        .enable_all()
-        .build()
-        .map_err(AgentError::internal)?;
-    let outcome = runtime.block_on(agent(config));
-    // A keychain or a file system that hangs must not hold the exit up.
-    runtime.shutdown_background();
-    outcome
-}
-
-async fn agent(config: Config) -> Result<(), AgentError> {
-    let detached = config.flags.detached;
-    let ready = || {
-        if detached && let Err(error) = process::report_ready(launch::READY) {
-            tracing::error!(%error, "the launcher could not be told");
-        }
-    };
-    match run(config, Stop::new(), assemble, ready).await? {
-        Ended::Served => Ok(()),
-        Ended::Elsewhere(_) if detached => {
-            println!("{}", launch::READY);
-            Ok(())
-        }
-        Ended::Elsewhere(running) => Err(AgentError::new(
-            Kind::BadRequest,
-            format!(
-                "an agent is running already: pid {}, version {}, socket {}",
-                running.pid,
-                running.version,
-                running.socket.display()
-            ),
-            "use that one, or end it with 'seqera agent stop'",
-        )),
-    }
 }

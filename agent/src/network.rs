@@ -12,7 +12,7 @@ use crate::error::{AgentError, Kind};
 /// Proxy and certificate authorities of one profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Network {
+pub(crate) struct Network {
     /// `http://user@host:port`, or https, without a password; empty: none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub proxy: String,
@@ -29,16 +29,16 @@ pub struct Network {
 
 /// The password of a proxy, percent-encoded as in its URL. `Debug` shows nothing of it.
 #[derive(Debug, Clone)]
-pub struct Password(SecretString);
+pub(crate) struct Password(SecretString);
 
 impl Password {
     /// Takes it over as it stands in a URL.
-    pub fn new(encoded: &str) -> Self {
+    pub(crate) fn new(encoded: &str) -> Self {
         Self(SecretString::from(encoded))
     }
 
     /// As it stands in a URL. For the proxy and the store only.
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 }
@@ -56,7 +56,7 @@ impl Network {
     ///
     /// # Errors
     /// `MISCONFIGURED`, without a word of the URL's password.
-    pub fn read(proxy: &str, no_proxy: &str, ca_file: &str) -> Result<Self, AgentError> {
+    pub(crate) fn read(proxy: &str, no_proxy: &str, ca_file: &str) -> Result<Self, AgentError> {
         if !ca_file.is_empty() && !Path::new(ca_file).is_absolute() {
             let hint = "give the absolute path of a PEM file as caFile or in SSL_CERT_FILE";
             return Err(AgentError::new(
@@ -70,13 +70,13 @@ impl Network {
     }
 
     /// True where the proxy wants to know who asks.
-    pub fn has_user(&self) -> bool {
+    pub(crate) fn has_user(&self) -> bool {
         self.proxy.contains('@')
     }
 
     /// As it is recorded: the password is the store's.
     #[must_use]
-    pub fn recorded(&self) -> Self {
+    pub(crate) fn recorded(&self) -> Self {
         Self { password: None, ..self.clone() }
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::network::Network;
-pub use crate::provider::Provider;
+pub(crate) use crate::provider::Provider;
 
 /// Longest name, in characters.
 const LONGEST: usize = 63;
@@ -17,11 +17,11 @@ const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 /// A parsed profile name: `[a-z0-9][a-z0-9._-]{0,62}`, not a Windows device name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ProfileName(String);
+pub(crate) struct ProfileName(String);
 
 /// Why a text is not a profile name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadName(String);
+pub(crate) struct BadName(String);
 
 impl fmt::Display for BadName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,35 +34,35 @@ impl std::error::Error for BadName {}
 
 impl BadName {
     /// What a name may look like.
-    pub const HINT: &'static str =
+    pub(crate) const HINT: &'static str =
         "use 1 to 63 of a-z, 0-9, '.', '_' and '-', starting with a letter or digit, for example 'work'";
 }
 
 impl ProfileName {
     /// The name that is meant where none is given.
-    pub fn fallback() -> Self {
+    pub(crate) fn fallback() -> Self {
         Self("default".to_owned())
     }
 
     /// The name as text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// What a store calls the token of a lease. No profile can have this name: `~` is not among a name's
     /// characters, so that lists of profiles leave it out.
-    pub fn of_lease(id: &str) -> Self {
+    pub(crate) fn of_lease(id: &str) -> Self {
         Self(format!("lease~{id}"))
     }
 
     /// A name for an account at `authority`, after its host.
-    pub fn after_host(authority: &str) -> Self {
+    pub(crate) fn after_host(authority: &str) -> Self {
         let host = url::Url::parse(authority).ok().and_then(|url| url.host_str().map(str::to_owned));
         Self::imported(host.as_deref().unwrap_or("profile"))
     }
 
     /// A name made from a foreign one: lower case, other characters become `_`.
-    pub fn imported(foreign: &str) -> Self {
+    pub(crate) fn imported(foreign: &str) -> Self {
         let allowed = |c: char| if is_name_char(c) { c } else { '_' };
         let mut name: String = foreign.to_lowercase().chars().map(allowed).take(LONGEST).collect();
         if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || is_device(&name) {
@@ -122,7 +122,7 @@ impl fmt::Display for ProfileName {
 /// How a profile reaches its provider. A refresh token is sent to this authority and client and no other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Profile {
+pub(crate) struct Profile {
     /// OIDC issuer base URL, without a slash at the end.
     pub authority: String,
     /// OAuth client id; public, without a secret.
@@ -165,26 +165,26 @@ impl Default for Profile {
 
 impl Profile {
     /// Seqera Cloud (facts 1.2).
-    pub const CLOUD_AUTHORITY: &'static str = "https://cloud.seqera.io/api";
+    pub(crate) const CLOUD_AUTHORITY: &'static str = "https://cloud.seqera.io/api";
     /// The CLI's public client.
-    pub const CLIENT_ID: &'static str = "seqera_ai_cli";
+    pub(crate) const CLIENT_ID: &'static str = "seqera_ai_cli";
     /// What the Platform's tokens are for.
-    pub const AUDIENCE: &'static str = "platform";
+    pub(crate) const AUDIENCE: &'static str = "platform";
     /// `offline_access` asks for a refresh token.
-    pub const SCOPES: &'static str = "openid profile email offline_access";
+    pub(crate) const SCOPES: &'static str = "openid profile email offline_access";
 
     /// The Platform API of this profile.
-    pub fn api(&self) -> &str {
+    pub(crate) fn api(&self) -> &str {
         if self.api_url.is_empty() { &self.authority } else { &self.api_url }
     }
 
     /// True where `authority` names the authority of this profile.
-    pub fn serves(&self, authority: &str) -> bool {
+    pub(crate) fn serves(&self, authority: &str) -> bool {
         canonical(&self.authority) == canonical(authority)
     }
 
     /// True where a secret of `other` may be used with this profile.
-    pub fn same_party(&self, other: &Self) -> bool {
+    pub(crate) fn same_party(&self, other: &Self) -> bool {
         self.provider == other.provider
             && self.authority == other.authority
             && self.client_id == other.client_id
@@ -193,7 +193,7 @@ impl Profile {
 
 /// One spelling per authority. On Seqera Cloud two hosts serve the same API, and discovery at one may name
 /// the other (facts 2.1); nowhere else are two addresses one authority.
-pub fn canonical(authority: &str) -> &str {
+pub(crate) fn canonical(authority: &str) -> &str {
     match authority.trim_end_matches('/') {
         "https://api.cloud.seqera.io" => Profile::CLOUD_AUTHORITY,
         other => other,

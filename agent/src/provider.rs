@@ -10,7 +10,7 @@ use crate::profile::{Profile, ProfileName};
 /// Which kind of provider a profile signs in to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Provider {
+pub(crate) enum Provider {
     /// A Seqera Platform, or any OIDC provider.
     #[default]
     Platform,
@@ -20,7 +20,7 @@ pub enum Provider {
 
 /// A text that names no kind of provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownProvider(String);
+pub(crate) struct UnknownProvider(String);
 
 impl fmt::Display for UnknownProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,7 +32,7 @@ impl Provider {
     const ALL: [Self; 2] = [Self::Platform, Self::SciToolkit];
 
     /// As contract, records and configuration write it.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Platform => "platform",
             Self::SciToolkit => "scitoolkit",
@@ -41,7 +41,7 @@ impl Provider {
 
     /// The profile that a login means which names neither profile nor authority. Platforms are many, and
     /// their profiles go by the authority (design, section 8).
-    pub fn own_profile(self) -> Option<ProfileName> {
+    pub(crate) fn own_profile(self) -> Option<ProfileName> {
         match self {
             Self::Platform => None,
             Self::SciToolkit => Some(ProfileName::imported(self.as_str())),
@@ -49,14 +49,14 @@ impl Provider {
     }
 
     /// The profile of this name that is there without anybody having configured it.
-    pub fn built_in(name: &ProfileName) -> Option<Profile> {
+    pub(crate) fn built_in(name: &ProfileName) -> Option<Profile> {
         let provider =
             Self::ALL.into_iter().find(|provider| provider.own_profile().as_ref() == Some(name))?;
         Some(provider.defaults())
     }
 
     /// A profile of which nothing is known but its kind.
-    pub fn defaults(self) -> Profile {
+    pub(crate) fn defaults(self) -> Profile {
         match self {
             Self::Platform => Profile::default(),
             Self::SciToolkit => Profile {
@@ -71,7 +71,7 @@ impl Provider {
     }
 
     /// The REST API at an authority, where the profile does not say; empty: the authority itself.
-    pub fn api_url(self, authority: &str) -> String {
+    pub(crate) fn api_url(self, authority: &str) -> String {
         match self {
             Self::Platform => String::new(),
             Self::SciToolkit => format!("{authority}/api"),

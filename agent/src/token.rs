@@ -11,21 +11,21 @@ macro_rules! secret {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone)]
-        pub struct $name(SecretString);
+        pub(crate) struct $name(SecretString);
 
         impl $name {
             /// Takes over the secret.
-            pub fn new(secret: impl Into<String>) -> Self {
+            pub(crate) fn new(secret: impl Into<String>) -> Self {
                 Self(SecretString::from(secret.into()))
             }
 
             /// The secret itself. Every use is a place to check for leaks.
-            pub fn expose(&self) -> &str {
+            pub(crate) fn expose(&self) -> &str {
                 self.0.expose_secret()
             }
 
             /// SHA-256, lower-case hex: names a token without telling it.
-            pub fn sha256(&self) -> String {
+            pub(crate) fn sha256(&self) -> String {
                 token_sha256(self.expose())
             }
         }
@@ -49,7 +49,7 @@ secret! {
 
 /// Who is signed in, as the provider and the Platform tell. No secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Account {
+pub(crate) struct Account {
     /// `sub` of the ID token (OIDC Core, section 2), or the Platform's user id as text.
     pub subject: String,
     /// Empty where unknown, as are the next two.
@@ -68,7 +68,7 @@ pub struct Account {
 
 impl Account {
     /// What a person recognises: the e-mail address, else a name, else the subject.
-    pub fn label(&self) -> &str {
+    pub(crate) fn label(&self) -> &str {
         [&self.email, &self.user_name, &self.display_name]
             .into_iter()
             .find(|s| !s.is_empty())
@@ -79,7 +79,7 @@ impl Account {
 /// An organisation at the Platform: what is billed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Organization {
+pub(crate) struct Organization {
     /// The Platform's id.
     pub id: i64,
     /// Its short name, which no other has.
@@ -92,7 +92,7 @@ pub struct Organization {
 /// A workspace of an organisation: where programs run what they launch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Workspace {
+pub(crate) struct Workspace {
     /// The Platform's id.
     pub id: i64,
     /// Its short name, which no other of its organisation has.
@@ -106,7 +106,7 @@ pub struct Workspace {
 
 /// What an account belongs to, as its Platform told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Memberships {
+pub(crate) struct Memberships {
     /// In the Platform's order.
     pub organizations: Vec<Organization>,
     /// `None`: the Platform did not tell.
@@ -115,7 +115,7 @@ pub struct Memberships {
 
 /// An access token and its life, counted from when its request was sent.
 #[derive(Debug, Clone)]
-pub struct Access {
+pub(crate) struct Access {
     /// The secret.
     pub token: AccessToken,
     /// `expires_in`, else `exp − iat` of a JWT, else five minutes. Zero: never to be served.
@@ -124,7 +124,7 @@ pub struct Access {
 
 /// A set of tokens as a provider answered it.
 #[derive(Debug, Clone)]
-pub struct Grant {
+pub(crate) struct Grant {
     /// What is served.
     pub access: Access,
     /// Missing: the session lasts as long as its access token.
@@ -136,7 +136,7 @@ pub struct Grant {
 /// Renewable or not: decides who renews and who revokes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Access token, refresh token, expiry.
     #[default]
     Renewable,
@@ -146,7 +146,7 @@ pub enum Kind {
 
 /// What a login gives.
 #[derive(Debug, Clone)]
-pub enum Credential {
+pub(crate) enum Credential {
     /// Access token, refresh token, expiry.
     Renewable(Grant),
     /// One long-lived secret: a personal access token or a toolkit token.
@@ -162,7 +162,7 @@ pub enum Credential {
 
 impl Credential {
     /// Renewable or fixed.
-    pub fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         match self {
             Self::Renewable(_) => Kind::Renewable,
             Self::Fixed { .. } => Kind::Fixed,

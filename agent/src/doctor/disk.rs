@@ -6,10 +6,10 @@ use seqera_agent_proto::v1::{Check, InfoResponse};
 
 use super::host::{self, FileSystem};
 use super::{DISK_LIMIT, Report, in_time, ok, problem, skipped, warning};
-use crate::config::environment;
-use crate::folder;
-use crate::shared::Shared;
-use crate::store::StoreKind;
+use crate::process::config::environment;
+use crate::sessions::shared::Shared;
+use crate::storage::folder;
+use crate::storage::store::StoreKind;
 
 /// Where systemd keeps the runtime folders of those who are logged in.
 const LOGIN_FOLDERS: &str = "/run/user/";

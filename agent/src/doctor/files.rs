@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use seqera_agent_proto::v1::Check;
 
 use super::{Report, host, in_time, ok, problem, warning};
-use crate::shared::Shared;
-use crate::store::file::{PREFIX, is_bare_token};
+use crate::sessions::shared::Shared;
+use crate::storage::file::{PREFIX, is_bare_token};
 
 const REPAIR: &str = "correct the file, or run 'seqera agent doctor --repair', which sets it aside; where it \
                       was not written, make room on the disk or the folder yours";
@@ -43,7 +43,7 @@ pub(super) async fn examine(configured: &[String], shared: &Shared, repair: bool
 /// It is written at every change and never read for a decision: nobody else would notice.
 async fn summary(shared: &Shared) -> Option<String> {
     let (path, sessions) = (shared.places.config_dir.join("auth-state.json"), shared.state.snapshot());
-    in_time(move || crate::summary::merge(&path, &sessions.profiles).err()).await.flatten()
+    in_time(move || crate::storage::summary::merge(&path, &sessions.profiles).err()).await.flatten()
 }
 
 async fn set_aside(shared: &Shared, report: &Report) {

@@ -9,9 +9,10 @@ use seqera_agent_proto::v1::check::Verdict;
 
 use super::{Report, of, ok, problem, skipped, warning};
 use crate::profile::ProfileName;
-use crate::registry::Registry;
-use crate::shared::Shared;
-use crate::store::{StoreChoice, StoreError, StoreKind};
+use crate::sessions::registry::Registry;
+use crate::sessions::shared::Shared;
+use crate::storage::ladder::StoreChoice;
+use crate::storage::store::{StoreError, StoreKind};
 
 /// A keychain that needs longer makes every renewal after a start wait.
 const SLOW: Duration = Duration::from_secs(1);

@@ -4,10 +4,10 @@ use futures_util::StreamExt;
 
 use super::*;
 use crate::clock::{SystemClock, WallOffset};
-use crate::fakes::{Agent, work};
-use crate::http::{Http, Limits};
-use crate::issuer::Renewal;
-use crate::store::StoreError;
+use crate::providers::Renewal;
+use crate::providers::http::{Http, Limits};
+use crate::storage::store::StoreError;
+use crate::testing::fakes::{Agent, work};
 
 async fn examined(agent: &Agent, repair: bool) -> Vec<Check> {
     let clock = Arc::new(SystemClock::new(WallOffset::default()));

@@ -8,12 +8,12 @@ use seqera_agent_proto::v1::{Check, DiagnoseRequest};
 use url::Url;
 
 use super::{Report, of, ok, problem, skipped, warning};
-use crate::http::{self, Http, Reply, is_proxied};
-use crate::issuer::providers::Providers;
 use crate::profile::{Profile, ProfileName, Provider};
-use crate::registry::Registry;
-use crate::service::target::target;
-use crate::shared::Shared;
+use crate::providers::http::{self, Http, Reply, is_proxied};
+use crate::providers::known::Providers;
+use crate::sessions::registry::Registry;
+use crate::sessions::shared::Shared;
+use crate::sessions::target::target;
 
 /// Providers that are asked at the same time.
 const AT_ONCE: usize = 8;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use crate::store::lane::{Lane, Stall};
-use crate::store::{Earlier, Patience, StoreError};
+use crate::storage::keychain::Earlier;
+use crate::storage::lane::{Lane, Stall};
+use crate::storage::store::{Patience, StoreError};
 
 /// A call about it, without a person at a prompt (design, section 7).
 pub(super) const LIMIT: Duration = Duration::from_secs(3);

@@ -13,16 +13,17 @@ use seqera_agent_proto::v1::{
 use tracing::{info, warn};
 
 use super::{Candidate, Imports, leftovers, v1};
+use crate::api::login;
+use crate::api::status::status;
 use crate::clock::Moment;
 use crate::error::{AgentError, Kind as ErrorKind};
-use crate::install::Login;
-use crate::issuer::{Check, Granted, Issuer, Renewal, Renewed};
 use crate::profile::{Profile, ProfileName};
-use crate::service::target::target;
-use crate::service::{login, status::status};
-use crate::shared::unix;
-use crate::state::Attempt;
-use crate::store::StoreError;
+use crate::providers::{Check, Granted, Issuer, Renewal, Renewed};
+use crate::sessions::install::Login;
+use crate::sessions::shared::unix;
+use crate::sessions::target::target;
+use crate::storage::record::Attempt;
+use crate::storage::store::StoreError;
 use crate::token::{Access, AccessToken, Account, Credential, Grant, Kind, RefreshToken};
 
 /// SHA-256 of a secret, as records have it.
@@ -35,7 +36,10 @@ impl Imports {
     ///
     /// # Errors
     /// Where it has gone, the provider refuses it, or nobody can be asked. What was not taken is left there.
-    pub async fn take(self: Arc<Self>, asked: TakeImportRequest) -> Result<TakeImportResponse, AgentError> {
+    pub(crate) async fn take(
+        self: Arc<Self>,
+        asked: TakeImportRequest,
+    ) -> Result<TakeImportResponse, AgentError> {
         let work = tokio::spawn(async move {
             // One at a time; and an agent that stops waits for it.
             let _turn = self.registry.taking.lock().await;
@@ -250,7 +254,7 @@ impl Imports {
                 let sha256 = sha256(spent);
                 let remove = move || match v1::token(&folder, &name)? {
                     Some(there) if self::sha256(&there) == sha256 => {
-                        crate::durable::remove(&v1::path(&folder, &name))
+                        crate::storage::durable::remove(&v1::path(&folder, &name))
                     }
                     _ => Ok(false),
                 };

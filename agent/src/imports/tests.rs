@@ -6,10 +6,10 @@ use seqera_agent_proto::v1::TakeImportRequest;
 use serde_json::json;
 
 use super::*;
-use crate::fakes::{Agent, LIFETIME};
-use crate::http::{Http, Limits};
-use crate::issuer::{Renewal, Renewed};
-use crate::state::Attempt;
+use crate::providers::http::{Http, Limits};
+use crate::providers::{Renewal, Renewed};
+use crate::storage::record::Attempt;
+use crate::testing::fakes::{Agent, LIFETIME};
 use crate::token::{Access, AccessToken, RefreshToken};
 
 const TOKEN: &str = "a-refresh-token-of-version-1";
@@ -47,7 +47,7 @@ impl Bench {
 
     fn over(agent: Agent, in_keychain: &[&str], in_files: &[&str]) -> Self {
         let folder = &agent.places.places().config_dir;
-        crate::durable::private_folder(folder).unwrap();
+        crate::storage::durable::private_folder(folder).unwrap();
         let owner = |name: &&str| {
             let host = name.split(['.', ':']).next().unwrap();
             let entry =

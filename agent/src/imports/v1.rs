@@ -9,9 +9,9 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::durable;
 use crate::profile::Profile;
-use crate::store::file::{PREFIX, is_bare_token};
+use crate::storage::durable;
+use crate::storage::file::{PREFIX, is_bare_token};
 
 /// Where the token of one of v1's profiles belongs, and who it stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 ///
 /// # Errors
 /// What launchd said, unless it is that this process is not its own or has no such socket.
-pub fn handed_over_socket(_announced: bool) -> io::Result<Option<OwnedFd>> {
+pub(crate) fn handed_over_socket(_announced: bool) -> io::Result<Option<OwnedFd>> {
     const NO_SUCH_NAME: c_int = 2;
     const NOT_FROM_LAUNCHD: c_int = 3;
     #[expect(unsafe_code, reason = "launchd speaks C")]

@@ -13,7 +13,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 #[cfg(target_os = "macos")]
 mod launchd;
 #[cfg(target_os = "macos")]
-pub use launchd::handed_over_socket;
+pub(crate) use launchd::handed_over_socket;
 
 /// Lists the open descriptors of the process that looks.
 const OPEN_DESCRIPTORS: &str = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
@@ -25,7 +25,7 @@ const FIRST_AFTER_STREAMS: RawFd = 3;
 ///
 /// # Errors
 /// What the system said; the agent can run without.
-pub fn harden() -> io::Result<()> {
+pub(crate) fn harden() -> io::Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     #[cfg(target_os = "linux")]
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
@@ -36,7 +36,7 @@ pub fn harden() -> io::Result<()> {
 ///
 /// # Errors
 /// Where this process leads a group already.
-pub fn leave_session() -> io::Result<()> {
+pub(crate) fn leave_session() -> io::Result<()> {
     rustix::process::setsid()?;
     Ok(())
 }
@@ -46,7 +46,7 @@ pub fn leave_session() -> io::Result<()> {
 ///
 /// # Errors
 /// What the system said.
-pub fn report_ready(word: &str) -> io::Result<()> {
+pub(crate) fn report_ready(word: &str) -> io::Result<()> {
     let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdin(&null)?;
     rustix::stdio::dup2_stderr(&null)?;
@@ -61,7 +61,7 @@ pub fn report_ready(word: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// Where the descriptors cannot be listed.
-pub fn keep_descriptors_from_children() -> io::Result<()> {
+pub(crate) fn keep_descriptors_from_children() -> io::Result<()> {
     let open = std::fs::read_dir(OPEN_DESCRIPTORS)?;
     let numbers = open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     for number in numbers.filter(|number: &RawFd| *number >= FIRST_AFTER_STREAMS).collect::<Vec<_>>() {
@@ -80,7 +80,7 @@ pub fn keep_descriptors_from_children() -> io::Result<()> {
 /// # Errors
 /// `EBADF` where it was announced and is not open.
 #[cfg(not(target_os = "macos"))]
-pub fn handed_over_socket(announced: bool) -> io::Result<Option<OwnedFd>> {
+pub(crate) fn handed_over_socket(announced: bool) -> io::Result<Option<OwnedFd>> {
     if !announced {
         return Ok(None);
     }
@@ -96,7 +96,7 @@ pub fn handed_over_socket(announced: bool) -> io::Result<Option<OwnedFd>> {
 }
 
 /// Raises the soft limit of open descriptors to the hard one; what then is in force.
-pub fn raise_descriptor_limit() -> usize {
+pub(crate) fn raise_descriptor_limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
         // macOS refuses "unlimited"; the soft limit then stays.
@@ -107,11 +107,11 @@ pub fn raise_descriptor_limit() -> usize {
 }
 
 /// What this host calls itself; for people.
-pub fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// Ends this process as a crash would: nothing is flushed, dropped or released.
-pub fn kill_self() {
+pub(crate) fn kill_self() {
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
 }

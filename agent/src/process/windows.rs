@@ -6,7 +6,7 @@ use std::io::{self, Write};
 ///
 /// # Errors
 /// None.
-pub fn harden() -> io::Result<()> {
+pub(crate) fn harden() -> io::Result<()> {
     Ok(())
 }
 
@@ -14,7 +14,7 @@ pub fn harden() -> io::Result<()> {
 ///
 /// # Errors
 /// None.
-pub fn leave_session() -> io::Result<()> {
+pub(crate) fn leave_session() -> io::Result<()> {
     Ok(())
 }
 
@@ -22,7 +22,7 @@ pub fn leave_session() -> io::Result<()> {
 ///
 /// # Errors
 /// None.
-pub fn report_ready(word: &str) -> io::Result<()> {
+pub(crate) fn report_ready(word: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{word}").and_then(|()| out.flush());
     Ok(())
@@ -32,21 +32,21 @@ pub fn report_ready(word: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// None.
-pub fn keep_descriptors_from_children() -> io::Result<()> {
+pub(crate) fn keep_descriptors_from_children() -> io::Result<()> {
     Ok(())
 }
 
 /// There is no such limit.
-pub fn raise_descriptor_limit() -> usize {
+pub(crate) fn raise_descriptor_limit() -> usize {
     usize::MAX
 }
 
 /// What this host calls itself; for people.
-pub fn host_name() -> String {
-    crate::config::environment("COMPUTERNAME").unwrap_or_default().to_string_lossy().into_owned()
+pub(crate) fn host_name() -> String {
+    crate::process::config::environment("COMPUTERNAME").unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Ends this process as a crash would.
-pub fn kill_self() {
+pub(crate) fn kill_self() {
     std::process::abort();
 }

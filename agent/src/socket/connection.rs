@@ -1,9 +1,7 @@
 //! One accepted connection: who is at the other end, and for how long it may be silent.
 
 use std::io;
-use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,33 +10,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep};
 use tonic::transport::server::Connected;
 
-use super::system::Stream;
-use crate::activity::Activity;
-
-/// The process at the other end, as the kernel named it at accept. Pid and executable are for the log: a
-/// pid can be used again, so nothing is decided by them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
-    /// User id; 0 on Windows, where the access list of the pipe lets in nobody but the user.
-    pub uid: u32,
-    /// Process id, where the system tells.
-    pub pid: Option<u32>,
-    /// Executable, where the system tells.
-    pub exe: Option<PathBuf>,
-}
-
-/// What a connection puts into the extensions of its requests.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    /// Who calls.
-    pub peer: Peer,
-    /// The calls of this connection.
-    pub activity: Arc<Activity>,
-}
+use crate::socket::activity::Activity;
+use crate::socket::peers::{Caller, Peer};
+use crate::socket::system::Stream;
 
 /// How long a connection may be silent.
 #[derive(Debug, Clone, Copy)]
-pub struct Silence {
+pub(crate) struct Silence {
     /// Until the first request.
     pub first: Duration,
     /// Between two requests, while none runs.
@@ -48,7 +26,7 @@ pub struct Silence {
 impl Silence {
     /// A request of a local program takes milliseconds to arrive; 5 s is a loaded machine. A client that
     /// comes back within 5 min finds its connection.
-    pub const DEFAULT: Self = Self { first: Duration::from_secs(5), idle: Duration::from_secs(300) };
+    pub(crate) const DEFAULT: Self = Self { first: Duration::from_secs(5), idle: Duration::from_secs(300) };
 
     /// What is left for a connection with this activity; `None` when it has been silent for too long.
     fn left(self, activity: &Activity) -> Option<Duration> {
@@ -59,7 +37,7 @@ impl Silence {
 
 /// An accepted connection of this user. It holds its place among the connections until it is dropped.
 #[derive(Debug)]
-pub struct Connection {
+pub(crate) struct Connection {
     stream: Stream,
     caller: Caller,
     silence: Silence,
@@ -134,6 +112,8 @@ impl AsyncWrite for Connection {
 #[cfg(unix)]
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::io::AsyncReadExt;
     use tokio::net::UnixStream;
     use tokio::sync::Semaphore;

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
-use super::{BindError, Peer};
-use crate::folder;
+use super::error::BindError;
+use super::peers::Peer;
+use crate::storage::folder;
 
 /// A stream of bytes to one client.
 pub(super) type Stream = UnixStream;
@@ -26,7 +27,7 @@ const PROBE: Duration = Duration::from_secs(1);
 
 /// A listening socket and the file by which it is found.
 #[derive(Debug)]
-pub struct Listener {
+pub(crate) struct Listener {
     inner: UnixListener,
     path: PathBuf,
     /// Device and inode of the file, to know it again.
@@ -69,7 +70,7 @@ async fn make_way(path: &Path) -> Result<(), BindError> {
 }
 
 /// True unless a connect is refused: a process listens there, even if it has no time for us.
-pub async fn serves(path: &Path) -> bool {
+pub(crate) async fn serves(path: &Path) -> bool {
     match tokio::time::timeout(PROBE, UnixStream::connect(path)).await {
         Ok(Ok(_)) | Err(_) => true,
         Ok(Err(error)) => !matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound),
@@ -80,7 +81,7 @@ pub async fn serves(path: &Path) -> bool {
 ///
 /// # Errors
 /// Where it is not a listening Unix stream socket with a file, or the file or its folder are not safe.
-pub fn adopt(descriptor: OwnedFd) -> Result<Listener, BindError> {
+pub(crate) fn adopt(descriptor: OwnedFd) -> Result<Listener, BindError> {
     let unfit = |error: io::Error| BindError::Failed("descriptor 3".into(), error);
     let kind = rustix::net::sockopt::socket_type(&descriptor).map_err(|error| unfit(error.into()))?;
     #[cfg(not(target_vendor = "apple"))]
@@ -119,7 +120,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 
 impl Listener {
     /// The file by which clients find the socket.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -127,7 +128,7 @@ impl Listener {
     ///
     /// # Errors
     /// What the system said, descriptor limits above all.
-    pub async fn accept(&self) -> io::Result<Result<(Stream, Peer), u32>> {
+    pub(crate) async fn accept(&self) -> io::Result<Result<(Stream, Peer), u32>> {
         let (stream, _) = self.inner.accept().await?;
         let credentials = stream.peer_cred()?;
         if !admits(rustix::process::getuid().as_raw(), credentials.uid()) {
@@ -139,12 +140,12 @@ impl Listener {
     }
 
     /// True while clients find this very socket at its path.
-    pub fn in_place(&self) -> bool {
+    pub(crate) fn in_place(&self) -> bool {
         identity(&self.path).is_ok_and(|file| file == self.file)
     }
 
     /// Removes the file if it is still this socket's and was made here.
-    pub fn remove(&self) {
+    pub(crate) fn remove(&self) {
         if self.ours && self.in_place() {
             let _ = std::fs::remove_file(&self.path);
         }

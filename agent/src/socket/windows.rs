@@ -10,14 +10,15 @@ use interprocess::os::windows::named_pipe::{PipeListenerOptions, pipe_mode::Byte
 use interprocess::os::windows::security_descriptor::SecurityDescriptor;
 use seqera_agent_proto::place::user_sid;
 
-use super::{BindError, Peer};
+use super::error::BindError;
+use super::peers::Peer;
 
 /// A stream of bytes to one client.
 pub(super) type Stream = DuplexPipeStream<Bytes>;
 
 /// A pipe that is listened to.
 #[derive(Debug)]
-pub struct Listener {
+pub(crate) struct Listener {
     inner: PipeListener<Bytes, Bytes>,
     path: PathBuf,
 }
@@ -45,13 +46,13 @@ fn owner_only() -> io::Result<SecurityDescriptor> {
 }
 
 /// True where a pipe of this name exists.
-pub async fn serves(path: &Path) -> bool {
+pub(crate) async fn serves(path: &Path) -> bool {
     DuplexPipeStream::<Bytes>::connect_by_path(path).await.is_ok()
 }
 
 impl Listener {
     /// The name of the pipe.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -59,17 +60,17 @@ impl Listener {
     ///
     /// # Errors
     /// What the system said.
-    pub async fn accept(&self) -> io::Result<Result<(Stream, Peer), u32>> {
+    pub(crate) async fn accept(&self) -> io::Result<Result<(Stream, Peer), u32>> {
         let stream = self.inner.accept().await?;
         let pid = stream.client_process_id().ok();
         Ok(Ok((stream, Peer { uid: 0, pid, exe: None })))
     }
 
     /// A pipe lives as long as its listener.
-    pub fn in_place(&self) -> bool {
+    pub(crate) fn in_place(&self) -> bool {
         true
     }
 
     /// A pipe goes with its listener.
-    pub fn remove(&self) {}
+    pub(crate) fn remove(&self) {}
 }

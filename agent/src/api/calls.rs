@@ -1,0 +1,187 @@
+//! What happens around every call, whichever service it is for: the caller's configuration folder is
+//! checked, the request is kept short, the call is counted while it runs and told in one line of the log.
+//! Contents are never logged.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::task::{Context, Poll};
+
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use seqera_agent_proto::{CONFIG_HEADER, MAX_MESSAGE_BYTES, REQUEST_ID_HEADER};
+use tokio::time::Instant;
+use tonic::body::Body;
+use tonic::codegen::http::{HeaderMap, Request, Response};
+use tonic::codegen::{BoxFuture, Service};
+use tonic::{Code, Status};
+
+use crate::error::{AgentError, Kind};
+use crate::socket::activity::{Activity, Running};
+use crate::socket::peers::Caller;
+
+/// A message is preceded by a flag and its length (gRPC over HTTP/2, "Length-Prefixed-Message").
+const MESSAGE_PREFIX: usize = 5;
+
+/// The service that is called in loops.
+const HOT: &str = "/seqera.agent.v1.Tokens/";
+
+/// The longest text of a caller that is repeated in the log.
+const LONGEST_ID: usize = 64;
+
+/// Wraps the services of one agent.
+#[derive(Debug, Clone)]
+pub(crate) struct CallLayer {
+    /// Tag of the configuration folder that this agent serves.
+    tag: Arc<str>,
+    activity: Arc<Activity>,
+}
+
+impl CallLayer {
+    /// `tag` is [`seqera_agent_proto::place::Places::tag`]; `activity` counts the calls of all connections.
+    pub(crate) fn new(tag: &str, activity: Arc<Activity>) -> Self {
+        Self { tag: tag.into(), activity }
+    }
+
+    /// An agent of another folder holds other accounts. Callers that name no folder (tools that speak
+    /// gRPC) mean whoever listens.
+    fn check_folder(&self, headers: &HeaderMap) -> Result<(), AgentError> {
+        match headers.get(CONFIG_HEADER) {
+            Some(tag) if tag.as_bytes() != self.tag.as_bytes() => Err(AgentError::new(
+                Kind::OtherAgent,
+                "this agent serves another configuration folder",
+                "check SEQERA_CLI_CONFIG_DIR and XDG_CONFIG_HOME, or start an agent for that folder",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<S> tower::Layer<S> for CallLayer {
+    type Service = Called<S>;
+
+    fn layer(&self, inner: S) -> Called<S> {
+        Called { inner, layer: self.clone() }
+    }
+}
+
+/// A service with what happens around its calls.
+#[derive(Debug, Clone)]
+pub(crate) struct Called<S> {
+    inner: S,
+    layer: CallLayer,
+}
+
+impl<S> Service<Request<Body>> for Called<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Response<Body>, Infallible>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let call = Call::begin(&self.layer.activity, &request);
+        if let Err(error) = self.layer.check_folder(request.headers()) {
+            let response = Status::from(error).into_http::<Body>();
+            call.note(response.headers());
+            return Box::pin(async { Ok(response) });
+        }
+        let answer = self.inner.call(request.map(short));
+        Box::pin(async move { answer.await.map(|response| call.follow(response)) })
+    }
+}
+
+/// The request body, refused where it goes on for longer than a message may. No method of the contract
+/// takes more than one message.
+fn short(body: Body) -> Body {
+    let limited = Limited::new(body, MAX_MESSAGE_BYTES + MESSAGE_PREFIX);
+    Body::new(limited.map_err(|error| {
+        match error.downcast::<Status>() {
+            Ok(status) => *status,
+            Err(error) if error.is::<LengthLimitError>() => AgentError::new(
+                Kind::BadRequest,
+                format!("the request is longer than {MAX_MESSAGE_BYTES} bytes"),
+                "",
+            )
+            .into(),
+            Err(error) => Status::from_error(error),
+        }
+    }))
+}
+
+/// A call that runs. When it is dropped it has ended, one way or the other, and is logged.
+struct Call {
+    method: String,
+    caller: Option<Caller>,
+    request_id: String,
+    since: Instant,
+    /// The gRPC status code, once it is known; a caller that hangs up leaves it at cancelled.
+    outcome: AtomicI32,
+    _running: [Option<Running>; 2],
+}
+
+impl Call {
+    fn begin(all: &Arc<Activity>, request: &Request<Body>) -> Self {
+        let caller = request.extensions().get::<Caller>().cloned();
+        let request_id = request.headers().get(REQUEST_ID_HEADER);
+        Self {
+            method: printable(request.uri().path()),
+            request_id: printable(request_id.and_then(|id| id.to_str().ok()).unwrap_or_default()),
+            since: Instant::now(),
+            outcome: AtomicI32::new(Code::Cancelled as i32),
+            _running: [Some(all.begin()), caller.as_ref().map(|caller| caller.activity.begin())],
+            caller,
+        }
+    }
+
+    /// Reads the status where there is one: in the headers of an answer without a body, else in the
+    /// trailers behind it.
+    fn note(&self, headers: &HeaderMap) {
+        if let Some(status) = Status::from_header_map(headers) {
+            self.outcome.store(status.code() as i32, Ordering::Relaxed);
+        }
+    }
+
+    /// Lives as long as the body of the response.
+    fn follow(self, response: Response<Body>) -> Response<Body> {
+        self.note(response.headers());
+        response.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                if let Some(trailers) = frame.trailers_ref() {
+                    self.note(trailers);
+                }
+                frame
+            }))
+        })
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let outcome = Code::from_i32(*self.outcome.get_mut());
+        let (method, request_id) = (self.method.as_str(), self.request_id.as_str());
+        let milliseconds = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let peer = self.caller.as_ref().map(|caller| &caller.peer);
+        let pid = peer.and_then(|peer| peer.pid);
+        let exe = peer.and_then(|peer| peer.exe.as_deref()).map(tracing::field::debug);
+        // `seqera token` is called in loops: what went well must not write to the disk each time.
+        if outcome == Code::Ok && method.starts_with(HOT) {
+            tracing::debug!(method, pid, exe, request_id, ?outcome, milliseconds, "call");
+        } else {
+            tracing::info!(method, pid, exe, request_id, ?outcome, milliseconds, "call");
+        }
+    }
+}
+
+/// What a caller sends is cut short and kept to one line.
+fn printable(text: &str) -> String {
+    text.chars().filter(char::is_ascii_graphic).take(LONGEST_ID).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! Service `Control`: the agent itself.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt};
+use seqera_agent_proto::v1::control_server;
+use seqera_agent_proto::v1::{
+    Check, DiagnoseRequest, InfoRequest, InfoResponse, ReloadRequest, ReloadResponse, ShutdownRequest,
+    ShutdownResponse,
+};
+use tonic::{Request, Response, Status};
+
+use crate::doctor::Doctor;
+use crate::error::{AgentError, Kind};
+use crate::providers::known::Providers;
+use crate::sessions::registry::Registry;
+
+/// What the process around the registry can do. `assemble.rs` implements it.
+pub(crate) trait Host: Send + Sync {
+    /// Version, pid, folders, socket; sessions and problems of the state are added by the service.
+    fn info(&self) -> InfoResponse;
+    /// What is not as it should be around the process, in words for the user; part of the problems of `info`.
+    fn met(&self) -> Vec<String>;
+    /// Reads the configuration again; its problems come back.
+    fn reload(&self) -> Vec<String>;
+    /// Begins to stop.
+    fn stop(&self);
+}
+
+/// The service.
+pub(crate) struct Control {
+    /// All profiles.
+    pub registry: Arc<Registry>,
+    /// Ways to the providers.
+    pub providers: Arc<Providers>,
+    /// The process.
+    pub host: Arc<dyn Host>,
+}
+
+#[tonic::async_trait]
+impl control_server::Control for Control {
+    async fn info(&self, _: Request<InfoRequest>) -> Result<Response<InfoResponse>, Status> {
+        let mut info = self.host.info();
+        info.sessions = u32::try_from(self.registry.sessions()).unwrap_or(u32::MAX);
+        info.leases = u32::try_from(self.registry.shared.leases.count()).unwrap_or(u32::MAX);
+        info.store = self.registry.shared.ladder.current_kind().as_str().to_owned();
+        info.problems.extend(self.registry.shared.state.problems());
+        Ok(Response::new(info))
+    }
+
+    type DiagnoseStream = Pin<Box<dyn Stream<Item = Result<Check, Status>> + Send>>;
+
+    async fn diagnose(
+        &self,
+        request: Request<DiagnoseRequest>,
+    ) -> Result<Response<Self::DiagnoseStream>, Status> {
+        let doctor = Doctor {
+            registry: Arc::clone(&self.registry),
+            providers: Arc::clone(&self.providers),
+            info: self.host.info(),
+            met: self.host.met(),
+        };
+        Ok(Response::new(Box::pin(doctor.examine(request.into_inner()).map(Ok))))
+    }
+
+    async fn reload(&self, _: Request<ReloadRequest>) -> Result<Response<ReloadResponse>, Status> {
+        Ok(Response::new(ReloadResponse { problems: self.host.reload() }))
+    }
+
+    async fn shutdown(
+        &self,
+        request: Request<ShutdownRequest>,
+    ) -> Result<Response<ShutdownResponse>, Status> {
+        let only_here = self.registry.only_in_memory();
+        if !only_here.is_empty() && !request.into_inner().force {
+            let names: Vec<_> = only_here.iter().map(|name| format!("'{name}'")).collect();
+            let what = format!("a stop would forget what lives in memory only: {}", names.join(", "));
+            let hint =
+                "sign out first, mend the store, wait where a revocation is pending, or stop with --force";
+            return Err(AgentError::new(Kind::StoreFailed, what, hint).into());
+        }
+        self.host.stop();
+        let leases = u32::try_from(self.registry.shared.leases.count()).unwrap_or(u32::MAX);
+        Ok(Response::new(ShutdownResponse { leases }))
+    }
+}

@@ -1,0 +1,211 @@
+//! Service `Leases`: access tokens of their own for programs that run for long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use seqera_agent_proto::v1::leases_server;
+use seqera_agent_proto::v1::{
+    self, CreateLeaseRequest, CreateLeaseResponse, EndLeaseRequest, EndLeaseResponse, ListLeasesRequest,
+    ListLeasesResponse,
+};
+use tonic::{Request, Response, Status};
+
+use crate::api::tokens::hand_out;
+use crate::api::{convert, until};
+use crate::error::{AgentError, Kind as ErrorKind};
+use crate::leases::TokenSource;
+use crate::leases::lease::{Ends, Lease};
+use crate::leases::life::Trouble;
+use crate::leases::making::{Leased, Order};
+use crate::sessions::neighbours;
+use crate::sessions::registry::Registry;
+use crate::sessions::shared::{from_unix, unix};
+use crate::sessions::verdict::Ask;
+use crate::sessions::view::Served;
+use crate::socket::peers::Caller;
+use crate::token::Kind;
+
+/// How long `End` waits for the Platform.
+const END_LIMIT: Duration = Duration::from_secs(10);
+
+/// Letters of a program's name that are kept.
+const LONGEST_PROGRAM: usize = 64;
+
+/// A lease without an end would be a token that somebody makes at the Platform.
+const LONGEST_KEEP: Duration = Duration::from_secs(366 * 86_400);
+
+/// The service.
+pub(crate) struct Leases {
+    /// All profiles.
+    pub registry: Arc<Registry>,
+}
+
+#[tonic::async_trait]
+impl leases_server::Leases for Leases {
+    async fn create(
+        &self,
+        request: Request<CreateLeaseRequest>,
+    ) -> Result<Response<CreateLeaseResponse>, Status> {
+        let until = until(&request, self.registry.shared.now());
+        let pid = request.extensions().get::<Caller>().and_then(|caller| caller.peer.pid);
+        let asked = request.into_inner();
+        let name = self.registry.resolve(&asked.profile, &asked.authority)?;
+        let mut ask = Ask::default();
+        let (mut token, leased) = loop {
+            let served = hand_out(&self.registry, &name, ask.clone(), until).await?;
+            let token = convert::token(&name, &served);
+            if served.record.kind == Kind::Fixed {
+                return Ok(Response::new(CreateLeaseResponse { token: Some(token), lease: None }));
+            }
+            let order = self.order(&asked, pid, name.clone(), &served)?;
+            let access = Arc::clone(&self.registry) as Arc<dyn TokenSource>;
+            match self.registry.shared.leases.create(order, access).await {
+                // One that the Platform refuses is renewed, once.
+                Err(error) if error.kind == ErrorKind::LoginExpired && ask.rejected.is_none() => {
+                    ask.rejected = Some(served.held.sha256.clone());
+                }
+                made => break (token, made?),
+            }
+        };
+        let Leased { id, lease, token: made } = leased;
+        token.access_token = made.expose().to_owned();
+        token.kind = v1::CredentialKind::Fixed.into();
+        token.renewed_at = Some(convert::timestamp(from_unix(lease.created_at)));
+        (token.expires_at, token.valid_for, token.renewal_failing) = (None, None, false);
+        Ok(Response::new(CreateLeaseResponse { token: Some(token), lease: Some(shown(&id, &lease, None)) }))
+    }
+
+    async fn list(
+        &self,
+        request: Request<ListLeasesRequest>,
+    ) -> Result<Response<ListLeasesResponse>, Status> {
+        let shared = &self.registry.shared;
+        let profile = request.into_inner().profile;
+        let trouble = |id: &str| shared.leases.life(id).and_then(|life| life.trouble());
+        let own = shared.leases.recorded().into_iter().map(|(id, lease)| {
+            let host = if lease.host == shared.places.host_id { String::new() } else { lease.host.clone() };
+            v1::Lease { host, ..shown(&id, &lease, trouble(&id)) }
+        });
+        let places = shared.places.clone();
+        let others = tokio::task::spawn_blocking(move || neighbours::leases(&places)).await;
+        let others = others.unwrap_or_default().into_iter();
+        let others = others.map(|(host, id, lease)| v1::Lease { host, ..shown(&id, &lease, None) });
+        let wanted = |lease: &v1::Lease| profile.is_empty() || lease.profile == profile;
+        Ok(Response::new(ListLeasesResponse { leases: own.chain(others).filter(wanted).collect() }))
+    }
+
+    async fn end(&self, request: Request<EndLeaseRequest>) -> Result<Response<EndLeaseResponse>, Status> {
+        let EndLeaseRequest { id, give_up } = request.into_inner();
+        let known: String = id.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
+        let leases = &self.registry.shared.leases;
+        match leases.end(&id, END_LIMIT).await {
+            Some(false) if give_up => {
+                let left_behind = leases.give_up(&id).await.unwrap_or_default();
+                Ok(Response::new(EndLeaseResponse { deleted: left_behind.is_empty(), left_behind }))
+            }
+            Some(deleted) => Ok(Response::new(EndLeaseResponse { deleted, ..EndLeaseResponse::default() })),
+            None => {
+                let what = format!("there is no lease '{known}' on this host");
+                let hint = "'seqera agent leases' shows them; another host's leases end there";
+                Err(AgentError::new(ErrorKind::BadRequest, what, hint).into())
+            }
+        }
+    }
+}
+
+impl Leases {
+    fn order(
+        &self,
+        asked: &CreateLeaseRequest,
+        pid: Option<u32>,
+        profile: crate::profile::ProfileName,
+        served: &Served,
+    ) -> Result<Order, AgentError> {
+        let ends = match asked.keep {
+            Some(keep) => Ends::At(self.end_after(keep)?),
+            None => Ends::With(self.caller(pid)?),
+        };
+        let printable = asked.program.chars().filter(|letter| !letter.is_control());
+        Ok(Order {
+            profile,
+            record: Arc::clone(&served.record),
+            by: served.held.token.clone(),
+            ends,
+            program: printable.take(LONGEST_PROGRAM).collect(),
+        })
+    }
+
+    fn end_after(&self, keep: prost_types::Duration) -> Result<u64, AgentError> {
+        let keep = Duration::try_from(keep).ok().filter(|keep| !keep.is_zero() && *keep <= LONGEST_KEEP);
+        let keep = keep.ok_or_else(|| {
+            let what = "a token can be kept for a second to a year";
+            AgentError::new(ErrorKind::BadRequest, what, "give a length of time such as 12h")
+        })?;
+        Ok(unix(self.registry.shared.now()).saturating_add(keep.as_secs().max(1)))
+    }
+
+    /// The process at the other end, as the kernel named it. What a message says could be anybody's.
+    fn caller(&self, pid: Option<u32>) -> Result<crate::leases::lease::Program, AgentError> {
+        let pid = pid.filter(|pid| *pid != 0);
+        let found = pid.map(|pid| self.registry.shared.leases.parts.programs.identify(pid));
+        match found {
+            Some(Ok(program)) => Ok(program),
+            Some(Err(_)) | None => {
+                let what = "the agent cannot see the calling process, which may be in another container";
+                let hint = "name a time instead, such as --for 12h";
+                Err(AgentError::new(ErrorKind::Misconfigured, what, hint))
+            }
+        }
+    }
+}
+
+fn shown(id: &str, lease: &Lease, trouble: Option<Trouble>) -> v1::Lease {
+    let (pid, until) = match &lease.ends {
+        Ends::With(program) => (program.pid, None),
+        Ends::At(time) => (0, Some(convert::timestamp(from_unix(*time)))),
+    };
+    let retry_at = trouble.as_ref().map(|trouble| convert::timestamp(trouble.retry_at));
+    v1::Lease {
+        id: id.to_owned(),
+        profile: lease.profile.to_string(),
+        name: lease.name.clone(),
+        program: lease.program.clone(),
+        pid,
+        until,
+        created_at: Some(convert::timestamp(from_unix(lease.created_at))),
+        host: String::new(),
+        ending: lease.ending,
+        trouble: trouble.map(|trouble| trouble.why).unwrap_or_default(),
+        retry_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::leases_server::Leases as _;
+    use super::*;
+    use crate::leases::mint::MintError;
+    use crate::providers::platform::PlatformError;
+    use crate::testing::fakes::Agent;
+
+    async fn create(agent: &Agent) -> Result<CreateLeaseResponse, Status> {
+        let keep = Some(prost_types::Duration { seconds: 3_600, nanos: 0 });
+        let asked = CreateLeaseRequest { profile: "work".into(), keep, ..CreateLeaseRequest::default() };
+        let service = Leases { registry: Arc::clone(&agent.registry) };
+        service.create(Request::new(asked)).await.map(Response::into_inner)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_token_that_the_platform_refuses_is_renewed_once_and_makes_the_lease_then() {
+        let agent = Agent::signed_in().await;
+        let refused = || MintError::Refused(PlatformError::Unauthorized);
+        agent.provider.outside.fail_next_creation(refused(), false);
+        let made = create(&agent).await.unwrap();
+        assert_eq!((made.token.unwrap().access_token.as_str(), agent.provider.calls()), ("pat-1", 1));
+        crate::testing::fakes::pass(61).await;
+        agent.provider.outside.fail_next_creation(refused(), false);
+        agent.provider.outside.fail_next_creation(refused(), false);
+        assert_eq!(create(&agent).await.err().unwrap().code(), tonic::Code::Unauthenticated);
+        assert_eq!(*agent.provider.outside.calls.borrow(), 4, "it does not go round");
+    }
+}

@@ -1,0 +1,204 @@
+//! `Sessions.Login` and `Sessions.ImportToken`, and what their callers see of them.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::Stream;
+use seqera_agent_proto::v1::login_event::{
+    self, AuthorizationUrl, DeviceCode, Event, Progress, SignedIn, Waiting,
+};
+use seqera_agent_proto::v1::{
+    CompleteLoginRequest, ImportTokenRequest, LoginEvent, LoginMethod, LoginRequest, SessionStatus,
+};
+use tonic::Status;
+
+use crate::api::convert;
+use crate::api::status::status;
+use crate::error::{AgentError, Kind as ErrorKind};
+use crate::profile::{Profile, ProfileName};
+use crate::providers::Answer;
+use crate::sessions::install::Login;
+use crate::sessions::registry::Registry;
+use crate::sessions::target::target;
+use crate::sessions::verdict::{Standing, Trouble};
+use crate::sessions::view::View;
+use crate::sign_in::logins::{Installed, LoginHandle, LoginOptions, Method, Prompt, Stage};
+use crate::token::{AccessToken, Kind};
+
+/// What the callers of a login see.
+pub(crate) type Events = Pin<Box<dyn Stream<Item = Result<LoginEvent, Status>> + Send>>;
+
+/// Begins or joins a login. It ends when its last caller has gone.
+///
+/// # Errors
+/// Where the profile's name is none.
+pub(crate) fn login(registry: &Arc<Registry>, asked: LoginRequest) -> Result<Events, AgentError> {
+    let method = match asked.method() {
+        LoginMethod::Unspecified | LoginMethod::Browser => Method::Browser,
+        LoginMethod::Device => Method::Device,
+    };
+    let settings = asked.settings.unwrap_or_default();
+    let (name, profile) = target(registry, &asked.profile, &settings)?;
+    let view = registry.ensure(&name).view();
+    if !asked.force && is_usable(&view) && view.record.profile.serves(&profile.authority) {
+        let notes = other_way(&view, &profile).into_iter().collect();
+        let event = Event::SignedIn(SignedIn { already: true, ..signed_in(registry, &name, notes) });
+        return Ok(Box::pin(tokio_stream::once(Ok(LoginEvent { event: Some(event) }))));
+    }
+    let port = match asked.redirect_port {
+        0 => None,
+        port => Some(u16::try_from(port).map_err(|_| bad_port(port))?),
+    };
+    let limit = (asked.timeout_ms > 0).then(|| Duration::from_millis(u64::from(asked.timeout_ms)));
+    let options = LoginOptions { method, port, limit };
+    let issuer = registry.shared.issuers.issuer(&profile, Kind::Renewable);
+    let install = installer(registry, &name, &profile, method, named(asked.organization));
+    let handle = registry.logins.begin(&name, &profile, issuer, options, install);
+    Ok(Box::pin(events(Arc::clone(registry), name, handle)))
+}
+
+/// Somebody is signed in, the last look found the secret readable, and the provider did not refuse it: else
+/// only a new login may help.
+pub(crate) fn is_usable(view: &View) -> bool {
+    let broken = match view.failure.as_ref().map(|failure| failure.trouble) {
+        Some(Trouble::Store | Trouble::Locked | Trouble::Unclear | Trouble::Misconfigured) => true,
+        Some(Trouble::Transient(_) | Trouble::Unknown) | None => false,
+    };
+    view.standing == Standing::SignedIn && !broken
+}
+
+/// Proxy and certificate authorities are taken over by a login only, and here there will be none.
+fn other_way(view: &View, profile: &Profile) -> Option<String> {
+    let differs = view.record.profile.network.recorded() != profile.network.recorded();
+    let note =
+        "proxy and certificate authorities stay those of the last sign-in; --force takes over those of now";
+    differs.then(|| note.to_owned())
+}
+
+/// Keeps the session before browser and callers hear of a success.
+fn installer(
+    registry: &Arc<Registry>,
+    name: &ProfileName,
+    profile: &Profile,
+    method: Method,
+    organization: Option<String>,
+) -> crate::sign_in::logins::Install {
+    let (worker, profile) = (registry.ensure(name), profile.clone());
+    let generation = worker.view().generation;
+    Box::new(move |granted| {
+        Box::pin(async move {
+            let login = Login { profile, granted, method: method.as_str(), generation, organization };
+            let notes = worker.install(login).await?;
+            Ok(Installed { notes })
+        })
+    })
+}
+
+fn events(
+    registry: Arc<Registry>,
+    name: ProfileName,
+    handle: LoginHandle,
+) -> impl Stream<Item = Result<LoginEvent, Status>> + Send {
+    futures_util::stream::unfold(
+        (registry, name, handle, Vec::new()),
+        |(registry, name, mut handle, mut owed)| async {
+            if owed.is_empty() {
+                owed = told(&registry, &name, handle.joined, handle.next().await?);
+            }
+            let next = owed.remove(0);
+            Some((next.map(|event| LoginEvent { event: Some(event) }), (registry, name, handle, owed)))
+        },
+    )
+}
+
+/// What one stage tells, in order; never nothing.
+fn told(registry: &Registry, name: &ProfileName, joined: bool, stage: Stage) -> Vec<Result<Event, Status>> {
+    let progress = |text: &str| vec![Ok(Event::Progress(Progress { text: text.to_owned() }))];
+    match stage {
+        Stage::Preparing => progress("asking the provider how to sign in"),
+        Stage::Waiting { prompt, until } => {
+            let until = Some(convert::timestamp(until));
+            vec![Ok(prompted(prompt, name, joined)), Ok(Event::Waiting(Waiting { until }))]
+        }
+        Stage::Finishing => progress(
+            "the answer has come; fetching and storing the tokens (a keychain may ask you to unlock it)",
+        ),
+        Stage::Done(Ok(installed)) => vec![Ok(Event::SignedIn(signed_in(registry, name, installed.notes)))],
+        Stage::Done(Err(error)) => vec![Err(error.into())],
+    }
+}
+
+fn prompted(prompt: Prompt, name: &ProfileName, joined: bool) -> Event {
+    let profile = name.to_string();
+    match prompt {
+        Prompt::Browser { url, redirect_uri, offers_device, can_be_pasted } => {
+            Event::AuthorizationUrl(AuthorizationUrl {
+                url: url.to_string(),
+                redirect_uri: redirect_uri.to_string(),
+                joined,
+                profile,
+                offers_device,
+                nothing_to_paste: !can_be_pasted,
+            })
+        }
+        Prompt::Device(code) => Event::DeviceCode(DeviceCode {
+            user_code: code.text,
+            verification_uri: code.page.to_string(),
+            verification_uri_complete: code.page_with_code.map(String::from).unwrap_or_default(),
+            joined,
+            profile,
+        }),
+    }
+}
+
+fn named(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// Hands a login what its browser ended on.
+///
+/// # Errors
+/// `BAD_REQUEST` where none waits, or for another answer than the right one.
+pub(crate) async fn complete(registry: &Registry, asked: CompleteLoginRequest) -> Result<(), AgentError> {
+    let name = registry.resolve(&asked.profile, "")?;
+    registry.logins.complete(&name, asked.answer).await
+}
+
+fn signed_in(registry: &Registry, name: &ProfileName, notes: Vec<String>) -> login_event::SignedIn {
+    let status = status(registry, name, &registry.ensure(name).view());
+    SignedIn { status: Some(status), already: false, notes }
+}
+
+/// Signs in with a token that the caller brings; it is checked before it is kept.
+///
+/// # Errors
+/// `LOGIN_EXPIRED` where the Platform refuses it, `ISSUER_UNREACHABLE` where it cannot be asked.
+pub(crate) async fn import(
+    registry: &Registry,
+    asked: ImportTokenRequest,
+) -> Result<SessionStatus, AgentError> {
+    let (name, profile) = target(registry, &asked.profile, &asked.settings.unwrap_or_default())?;
+    let token = AccessToken::new(asked.token.trim());
+    if token.expose().is_empty() {
+        let hint = "create one at the provider, and paste the whole of it";
+        return Err(AgentError::new(ErrorKind::BadRequest, "no access token was given", hint));
+    }
+    let issuer = registry.shared.issuers.issuer(&profile, Kind::Fixed);
+    let worker = registry.ensure(&name);
+    // A sign-out while the provider is asked is the person's last word.
+    let generation = worker.view().generation;
+    let granted = issuer.finish(Answer::Given(token, registry.shared.now())).await?;
+    registry.logins.cancel(&name);
+    let organization = named(asked.organization);
+    let login = Login { profile, granted, method: "token", generation, organization };
+    let notes = worker.install(login).await?;
+    let mut status = status(registry, &name, &worker.view());
+    status.notes.extend(notes);
+    Ok(status)
+}
+
+fn bad_port(port: u32) -> AgentError {
+    let hint = "SEQERA_AUTH_REDIRECT_PORT takes 1 to 65535";
+    AgentError::new(ErrorKind::BadRequest, format!("{port} is not a port"), hint)
+}

@@ -1,0 +1,155 @@
+//! Service `Sessions`: signs in, signs out, and tells who is signed in.
+
+use std::sync::Arc;
+
+use seqera_agent_proto::v1::sessions_server;
+use seqera_agent_proto::v1::{
+    CancelLoginRequest, CancelLoginResponse, ChooseOrganizationRequest, ChooseResponse,
+    ChooseWorkspaceRequest, CompleteLoginRequest, CompleteLoginResponse, DescribeRequest, Description,
+    ImportTokenRequest, ListOrganizationsRequest, ListOrganizationsResponse, ListRequest, ListResponse,
+    ListWorkspacesRequest, ListWorkspacesResponse, LoginRequest, LogoutRequest, SessionStatus, StatusRequest,
+    UseProfileRequest, UseProfileResponse, describe_request::Subject,
+};
+use tonic::{Request, Response, Status};
+
+use crate::api::login::{self, Events};
+use crate::api::logout::{self, Outcomes};
+use crate::api::status::status;
+use crate::api::tokens::hand_out;
+use crate::api::{choices, describe, until};
+use crate::clock::Moment;
+use crate::error::AgentError;
+use crate::profile::Profile;
+use crate::providers::known::Providers;
+use crate::sessions::registry::Registry;
+use crate::sessions::target;
+use crate::sessions::verdict::Ask;
+use crate::token::AccessToken;
+
+/// The service.
+pub(crate) struct Sessions {
+    /// All profiles.
+    pub registry: Arc<Registry>,
+    /// Ask the Platform.
+    pub providers: Arc<Providers>,
+}
+
+#[tonic::async_trait]
+impl sessions_server::Sessions for Sessions {
+    type LoginStream = Events;
+
+    async fn login(&self, request: Request<LoginRequest>) -> Result<Response<Events>, Status> {
+        Ok(Response::new(login::login(&self.registry, request.into_inner())?))
+    }
+
+    async fn complete_login(
+        &self,
+        request: Request<CompleteLoginRequest>,
+    ) -> Result<Response<CompleteLoginResponse>, Status> {
+        login::complete(&self.registry, request.into_inner()).await?;
+        Ok(Response::new(CompleteLoginResponse {}))
+    }
+
+    async fn cancel_login(
+        &self,
+        request: Request<CancelLoginRequest>,
+    ) -> Result<Response<CancelLoginResponse>, Status> {
+        let name = self.registry.resolve(&request.into_inner().profile, "")?;
+        Ok(Response::new(CancelLoginResponse { was_running: self.registry.logins.cancel(&name) }))
+    }
+
+    async fn import_token(
+        &self,
+        request: Request<ImportTokenRequest>,
+    ) -> Result<Response<SessionStatus>, Status> {
+        Ok(Response::new(login::import(&self.registry, request.into_inner()).await?))
+    }
+
+    type LogoutStream = Outcomes;
+
+    async fn logout(&self, request: Request<LogoutRequest>) -> Result<Response<Outcomes>, Status> {
+        Ok(Response::new(logout::logout(&self.registry, request.into_inner()).await?))
+    }
+
+    async fn list(&self, _: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
+        let status = |name| status(&self.registry, name, &self.registry.ensure(name).view());
+        let sessions = self.registry.names().iter().map(status).collect();
+        let default_profile = self.registry.resolve("", "")?.to_string();
+        Ok(Response::new(ListResponse { sessions, default_profile }))
+    }
+
+    async fn status(&self, request: Request<StatusRequest>) -> Result<Response<SessionStatus>, Status> {
+        let asked = request.into_inner();
+        let name = self.registry.resolve(&asked.profile, &asked.authority)?;
+        let view = self.registry.worker(&name)?.view();
+        Ok(Response::new(status(&self.registry, &name, &view)))
+    }
+
+    async fn describe(&self, request: Request<DescribeRequest>) -> Result<Response<Description>, Status> {
+        let until = until(&request, self.registry.shared.now());
+        let (profile, token) = self.subject(request.into_inner(), until).await?;
+        Ok(Response::new(describe::describe(&self.providers, &profile, &token).await?))
+    }
+
+    async fn use_profile(
+        &self,
+        request: Request<UseProfileRequest>,
+    ) -> Result<Response<UseProfileResponse>, Status> {
+        let name = choices::use_profile(&self.registry, &request.into_inner().profile).await?;
+        Ok(Response::new(UseProfileResponse { default_profile: name.to_string() }))
+    }
+
+    async fn list_organizations(
+        &self,
+        request: Request<ListOrganizationsRequest>,
+    ) -> Result<Response<ListOrganizationsResponse>, Status> {
+        let until = until(&request, self.registry.shared.now());
+        let account = request.into_inner().account.unwrap_or_default();
+        Ok(Response::new(self.organizations(account, until).await?))
+    }
+
+    async fn choose_organization(
+        &self,
+        request: Request<ChooseOrganizationRequest>,
+    ) -> Result<Response<ChooseResponse>, Status> {
+        let until = until(&request, self.registry.shared.now());
+        Ok(Response::new(Self::choose_organization(self, request.into_inner(), until).await?))
+    }
+
+    async fn list_workspaces(
+        &self,
+        request: Request<ListWorkspacesRequest>,
+    ) -> Result<Response<ListWorkspacesResponse>, Status> {
+        let until = until(&request, self.registry.shared.now());
+        let account = request.into_inner().account.unwrap_or_default();
+        Ok(Response::new(self.workspaces(account, until).await?))
+    }
+
+    async fn choose_workspace(
+        &self,
+        request: Request<ChooseWorkspaceRequest>,
+    ) -> Result<Response<ChooseResponse>, Status> {
+        let until = until(&request, self.registry.shared.now());
+        Ok(Response::new(Self::choose_workspace(self, request.into_inner(), until).await?))
+    }
+}
+
+impl Sessions {
+    async fn subject(
+        &self,
+        asked: DescribeRequest,
+        until: Moment,
+    ) -> Result<(Profile, AccessToken), AgentError> {
+        let name = match asked.subject {
+            Some(Subject::InlineToken(token)) => {
+                let settings = asked.settings.unwrap_or_default();
+                return Ok((target::inline(&settings)?, AccessToken::new(token.trim())));
+            }
+            Some(Subject::Profile(name)) => name,
+            None => String::new(),
+        };
+        let name = self.registry.resolve(&name, "")?;
+        let served = hand_out(&self.registry, &name, Ask::default(), until).await?;
+        Ok((served.record.profile.clone(), served.held.token.clone()))
+    }
+}

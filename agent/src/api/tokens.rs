@@ -1,0 +1,87 @@
+//! Service `Tokens`: hands out access tokens.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::Stream;
+use seqera_agent_proto::v1::tokens_server;
+use seqera_agent_proto::v1::{self, GetAccessTokenRequest, TokenEvent, WatchAccessTokenRequest};
+use tonic::{Request, Response, Status};
+
+use crate::api::watcher::Watcher;
+use crate::api::{convert, until};
+use crate::clock::Moment;
+use crate::error::{AgentError, Kind};
+use crate::profile::ProfileName;
+use crate::sessions::registry::Registry;
+use crate::sessions::verdict::Ask;
+use crate::sessions::view::Served;
+
+/// The service.
+pub(crate) struct Tokens {
+    /// All profiles.
+    pub registry: Arc<Registry>,
+}
+
+#[tonic::async_trait]
+impl tokens_server::Tokens for Tokens {
+    async fn get_access_token(
+        &self,
+        request: Request<GetAccessTokenRequest>,
+    ) -> Result<Response<v1::AccessToken>, Status> {
+        let until = until(&request, self.registry.shared.now());
+        let asked = request.into_inner();
+        let name = self.registry.resolve(&asked.profile, &asked.authority)?;
+        let served = hand_out(&self.registry, &name, ask(&asked)?, until).await?;
+        Ok(Response::new(convert::token(&name, &served)))
+    }
+
+    type WatchAccessTokenStream = Pin<Box<dyn Stream<Item = Result<TokenEvent, Status>> + Send>>;
+
+    async fn watch_access_token(
+        &self,
+        request: Request<WatchAccessTokenRequest>,
+    ) -> Result<Response<Self::WatchAccessTokenStream>, Status> {
+        let asked = request.into_inner();
+        let name = self.registry.resolve(&asked.profile, &asked.authority)?;
+        let watcher = Watcher::new(Arc::clone(&self.registry), name)?;
+        Ok(Response::new(Box::pin(watcher.events())))
+    }
+}
+
+fn ask(asked: &GetAccessTokenRequest) -> Result<Ask, AgentError> {
+    let bad = |what: &str| AgentError::new(Kind::BadRequest, what, "");
+    let min_valid = match asked.min_valid {
+        None => Duration::ZERO,
+        Some(given) => given.try_into().map_err(|_| bad("min_valid must not be negative"))?,
+    };
+    let rejected = Some(asked.rejected_sha256.to_ascii_lowercase()).filter(|hash| !hash.is_empty());
+    if rejected.as_ref().is_some_and(|hash| hash.len() != 64 || !hash.bytes().all(|b| b.is_ascii_hexdigit()))
+    {
+        return Err(bad("rejected_sha256 must be 64 hexadecimal digits"));
+    }
+    Ok(Ask { min_valid, rejected, ..Ask::default() })
+}
+
+/// A token for one caller. Whoever waits longer than its deadline loses its own answer and nothing else.
+///
+/// # Errors
+/// Where there is none.
+pub(crate) async fn hand_out(
+    registry: &Registry,
+    name: &ProfileName,
+    ask: Ask,
+    until: Moment,
+) -> Result<Served, AgentError> {
+    let worker = registry.worker(name)?;
+    let limit = registry.shared.now().until(until);
+    match tokio::time::timeout(limit, worker.token(ask, until)).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            let authority = &worker.view().record.profile.authority;
+            let why = "the renewal takes longer than this call waits";
+            Err(AgentError::unreachable(authority, why, Duration::from_secs(1)))
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The life of one lease: waits for its end, then deletes its token, however long that takes.
+
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
+
+use secrecy::ExposeSecret;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use crate::clock::Moment;
+use crate::leases::lease::{Ends, Lease, pause};
+use crate::leases::mint::Mint;
+use crate::leases::{Leases, TokenSource};
+use crate::profile::ProfileName;
+use crate::providers::platform::PlatformError;
+use crate::sessions::schedule::Backoff;
+use crate::sessions::shared::{from_unix, jitter, unix};
+use crate::storage::lane::lock;
+use crate::storage::store::StoreKind;
+use crate::token::AccessToken;
+
+/// Timers stop while a machine sleeps.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// Why a token could not be deleted, and when that is tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    /// For the person.
+    pub why: String,
+    /// The next attempt.
+    pub retry_at: SystemTime,
+}
+
+/// What others see of a lease's task, and ask of it.
+#[derive(Default)]
+pub(crate) struct Life {
+    /// The end is asked for; the number grows with each time.
+    asked: watch::Sender<u64>,
+    /// The last token of a session that ends.
+    by: Mutex<Option<AccessToken>>,
+    /// Attempts to delete the token that have ended.
+    tried: watch::Sender<u64>,
+    over: watch::Sender<bool>,
+    trouble: Mutex<Option<Trouble>>,
+}
+
+impl Life {
+    /// What kept the token from being deleted.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        lock(&self.trouble).clone()
+    }
+
+    /// True when the token is gone.
+    pub(crate) fn is_over(&self) -> bool {
+        *self.over.borrow()
+    }
+
+    /// Wants the end, or another attempt at it. Returns how many attempts have ended before.
+    pub(crate) fn ask_for_end(&self, by: Option<AccessToken>) -> u64 {
+        if by.is_some() {
+            *lock(&self.by) = by;
+        }
+        let before = *self.tried.borrow();
+        self.asked.send_modify(|asked| *asked += 1);
+        before
+    }
+
+    /// Returns when the token is gone, or more attempts have ended than `before`.
+    pub(crate) async fn tried(&self, before: u64) {
+        let _ = self.tried.subscribe().wait_for(|tried| *tried > before || self.is_over()).await;
+    }
+
+    /// Runs until the token is gone.
+    pub(crate) async fn run(&self, leases: &Leases, id: &str, access: &dyn TokenSource) {
+        let Some(lease) = leases.lease(id) else { return };
+        let mut asked = self.asked.subscribe();
+        // Nobody has a token whose creation was not answered.
+        if !lease.ending && lease.token_id.is_some() {
+            tokio::select! {
+                () = end_of(leases, &lease.ends) => {}
+                _ = asked.wait_for(|asked| *asked > 0) => {}
+            }
+        }
+        if !lease.ending {
+            // An end that cannot be recorded is an end all the same.
+            let _ = leases.change(id, |lease| lease.ending = true).await;
+        }
+        asked.mark_unchanged();
+        let (mut backoff, mut failures) = (Backoff::default(), 0);
+        while let Err(why) = self.delete(leases, id, access).await {
+            let wait = backoff.after_failure(pause(failures), jitter());
+            failures += 1;
+            warn!(%id, why, "the token of a lease could not be deleted");
+            let retry_at = leases.parts.clock.now().wall + wait;
+            *lock(&self.trouble) = Some(Trouble { why, retry_at });
+            self.tried.send_modify(|tried| *tried += 1);
+            tokio::select! {
+                () = sleep(wait) => {}
+                _ = asked.changed() => {}
+            }
+        }
+        info!(%id, "a lease has ended, its token is deleted");
+        leases.forget(id).await;
+        self.over.send_replace(true);
+        self.tried.send_modify(|tried| *tried += 1);
+    }
+
+    /// Deletes the token by itself, which needs no session; else by the session. The error is for the person.
+    async fn delete(&self, leases: &Leases, id: &str, access: &dyn TokenSource) -> Result<(), String> {
+        let Some(lease) = leases.lease(id) else { return Ok(()) };
+        let mint = leases.parts.mints.mint(&lease.settings);
+        let own = stored(leases, id, &lease).await;
+        let by_itself = match &own {
+            Some(own) => delete_by(leases, &*mint, own, &lease).await,
+            None => Err(PlatformError::Forbidden),
+        };
+        match by_itself {
+            Ok(()) => {}
+            // It does not work any more, which is what was wanted; or something before the Platform refuses it
+            // for now, which the session finds out where there is one.
+            Err(PlatformError::Unauthorized) if self.session(&lease, access).await.is_err() => {}
+            Err(PlatformError::Unauthorized | PlatformError::Forbidden) => {
+                self.delete_by_session(leases, &*mint, &lease, access).await?
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+        clear(leases, id, &lease).await;
+        Ok(())
+    }
+
+    async fn delete_by_session(
+        &self,
+        leases: &Leases,
+        mint: &dyn Mint,
+        lease: &Lease,
+        access: &dyn TokenSource,
+    ) -> Result<(), String> {
+        let by = self.session(lease, access).await?;
+        let deleted = delete_by(leases, mint, &by, lease).await;
+        if let Err(PlatformError::Unauthorized | PlatformError::Forbidden) = deleted {
+            // It has expired: the next attempt is for whoever is signed in then.
+            *lock(&self.by) = None;
+        }
+        deleted.map_err(|error| error.to_string())
+    }
+
+    /// A token of the account that the lease was made with.
+    async fn session(&self, lease: &Lease, access: &dyn TokenSource) -> Result<AccessToken, String> {
+        if let Some(last) = lock(&self.by).clone() {
+            return Ok(last);
+        }
+        let served = access.access(&lease.profile).await.map_err(|error| error.to_string())?;
+        let record = &served.record;
+        let same = record.account.as_ref().is_some_and(|account| account.subject == lease.subject);
+        if same && record.profile.same_party(&lease.settings) {
+            Ok(served.held.token.clone())
+        } else {
+            Err(format!("profile '{}' belongs to another account now", lease.profile))
+        }
+    }
+}
+
+/// Returns when the lease's own end has come.
+async fn end_of(leases: &Leases, ends: &Ends) {
+    let until = match ends {
+        Ends::With(program) => return leases.parts.programs.ended(program).await,
+        Ends::At(time) => from_unix(*time),
+    };
+    let clock = &leases.parts.clock;
+    let due = clock.now().at_wall(until);
+    loop {
+        let now: Moment = clock.now();
+        if now.wall >= until {
+            return;
+        }
+        sleep(now.until(due).clamp(Duration::from_millis(10), LONGEST_SLEEP)).await;
+    }
+}
+
+/// The lease's own token. One that was saved and not recorded is found as well.
+async fn stored(leases: &Leases, id: &str, lease: &Lease) -> Option<AccessToken> {
+    let item = ProfileName::of_lease(id);
+    let ladder = &leases.parts.ladder;
+    let place = match lease.store {
+        Some(place) => place,
+        None => ladder.holders(&item).await.0.first().copied()?,
+    };
+    match ladder.load(&item, place).await {
+        Ok(found) => found.map(|stored| {
+            leases.parts.passwords.found(&lease.settings.network, &stored);
+            AccessToken::new(stored.secret.expose_secret())
+        }),
+        Err(error) => {
+            warn!(%id, %error, "the token of a lease cannot be read; the session has to delete it");
+            None
+        }
+    }
+}
+
+async fn delete_by(
+    leases: &Leases,
+    mint: &dyn Mint,
+    by: &AccessToken,
+    lease: &Lease,
+) -> Result<(), PlatformError> {
+    let token = match lease.token_id {
+        Some(known) => known,
+        None => match mint.list(by).await?.into_iter().find(|token| token.name == lease.name) {
+            Some(found) => found.id,
+            None if lease.may_appear(unix(leases.parts.clock.now())) => {
+                let why = "it has not shown yet whether it made the token";
+                return Err(PlatformError::Unreachable(why.into()));
+            }
+            None => return Ok(()),
+        },
+    };
+    match mint.delete(by, token).await {
+        // Gone already, or the answer of a page that knows nothing of tokens: the list tells.
+        Err(error @ PlatformError::NotAPlatform(_)) => {
+            let left = mint.list(by).await?;
+            if left.iter().any(|entry| entry.id == token) { Err(error) } else { Ok(()) }
+        }
+        done => done,
+    }
+}
+
+/// Takes the token out of its store. Nothing depends on it any more: where the store is locked it stays there.
+pub(crate) async fn clear(leases: &Leases, id: &str, lease: &Lease) {
+    for place in StoreKind::ALL.into_iter().filter(|place| lease.store.is_none_or(|store| store == *place)) {
+        let removed = leases.parts.ladder.remove(&ProfileName::of_lease(id), place).await;
+        if let Err(error) = removed.map(drop).or_else(|error| lease.store.map_or(Ok(()), |_| Err(error))) {
+            warn!(%id, %error, "the token of a lease that is over stays in its store");
+        }
+    }
+}

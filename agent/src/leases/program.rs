@@ -1,0 +1,125 @@
+//! Processes that leases are tied to: which one it is, and when it has ended. The system tells of the end by
+//! itself, so that nothing wakes up while programs run for days.
+
+use std::io;
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use async_trait::async_trait;
+#[cfg(unix)]
+use tokio::io::Interest;
+#[cfg(unix)]
+use tokio::io::unix::AsyncFd;
+
+use crate::leases::lease::Program;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[path = "program/linux.rs"]
+mod system;
+#[cfg(target_os = "macos")]
+#[path = "program/macos.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "program/windows.rs"]
+mod system;
+
+/// Between two looks, where the system cannot tell of an end: a kernel before 5.3, or no descriptor left.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// The processes of this host.
+#[async_trait]
+pub(crate) trait Programs: Send + Sync {
+    /// The process that has this number now.
+    ///
+    /// # Errors
+    /// Where there is none, or the system does not tell of it.
+    fn identify(&self, pid: u32) -> io::Result<Program>;
+    /// Returns when that very process has ended; at once if it has.
+    async fn ended(&self, program: &Program);
+}
+
+/// Those of the operating system.
+#[derive(Debug, Default)]
+pub(crate) struct SystemPrograms;
+
+#[async_trait]
+impl Programs for SystemPrograms {
+    fn identify(&self, pid: u32) -> io::Result<Program> {
+        system::started(pid).map(|started| Program { pid, started })
+    }
+
+    async fn ended(&self, program: &Program) {
+        // Opened first and compared then: what was opened cannot become another process any more.
+        let watch = system::watch(program.pid);
+        if !self.lives(program) {
+            return;
+        }
+        if let Ok(watch) = watch
+            && watch.ended().await.is_ok()
+        {
+            return;
+        }
+        tracing::warn!(pid = program.pid, "this process is looked at every few seconds");
+        while self.lives(program) {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+impl SystemPrograms {
+    /// A system that does not tell, for want of descriptors, say, does not tell that it has ended.
+    fn lives(&self, program: &Program) -> bool {
+        match self.identify(program.pid) {
+            Ok(now) => now == *program,
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
+    }
+}
+
+/// Waits for a descriptor in the runtime, without a thread.
+#[cfg(unix)]
+fn readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    #[expect(unsafe_code, reason = "the runtime cannot know that a descriptor stays open")]
+    // SAFETY: an `OwnedFd` stays open and the same until it is dropped, which the result does with it.
+    let registered = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
+    registered.map_err(io::Error::from)
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command, Stdio};
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Lives until its standard input is closed.
+    fn child() -> Child {
+        Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_process_is_told_and_not_before() {
+        let mut child = child();
+        let program = SystemPrograms.identify(child.id()).unwrap();
+        let mut end = Box::pin(SystemPrograms.ended(&program));
+        assert!(timeout(Duration::from_millis(50), &mut end).await.is_err());
+        drop(child.stdin.take());
+        timeout(LOOK, end).await.unwrap();
+        child.wait().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_process_that_has_ended_and_one_that_has_its_number_now_are_over_at_once() {
+        let mut child = child();
+        let program = SystemPrograms.identify(child.id()).unwrap();
+        let earlier = Program { started: "before".into(), ..program.clone() };
+        timeout(LOOK, SystemPrograms.ended(&earlier)).await.unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        timeout(LOOK, SystemPrograms.ended(&program)).await.unwrap();
+        assert_eq!(SystemPrograms.identify(program.pid).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}

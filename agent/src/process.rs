@@ -1,0 +1,93 @@
+//! The process: what it reads when it starts, that there is one of it, where it logs, how it stops. [`serve`]
+//! and [`start_in_background`] are all that the binary calls.
+
+mod assemble;
+pub(crate) mod config;
+mod crash;
+pub(crate) mod instance;
+mod launch;
+mod logging;
+mod notify;
+mod run;
+mod stop;
+#[cfg(unix)]
+#[path = "process/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "process/windows.rs"]
+mod system;
+mod wipe;
+
+pub use config::Flags;
+pub use wipe::Wiping;
+
+use self::assemble::assemble;
+use self::config::Config;
+use self::run::{Ended, run};
+use self::stop::Stop;
+use crate::error::{AgentError, Kind};
+
+/// A call takes microseconds of work; the second thread answers while the first one is busy.
+const THREADS: usize = 2;
+
+/// Starts an agent in the background and returns when it serves; at once where one serves already.
+///
+/// # Errors
+/// The new agent's own words where it could not start; `MISCONFIGURED` where no home folder is known.
+pub fn start_in_background(flags: Flags) -> Result<(), AgentError> {
+    let config = Config::read(flags, &config::environment)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(AgentError::internal)?;
+    runtime.block_on(launch::launch(&config))
+}
+
+/// Is the agent of this user, host and configuration folder until it is told to stop.
+///
+/// # Errors
+/// Where it cannot start: another agent runs, places that are not safe, settings that make no sense.
+pub fn serve(flags: Flags) -> Result<(), AgentError> {
+    let hardened = if flags.dumpable { Ok(()) } else { system::harden() };
+    if flags.detached {
+        system::leave_session().map_err(AgentError::internal)?;
+    }
+    let mut config = Config::read(flags, &config::environment)?;
+    config.met.extend(logging::start(&config.log));
+    config.met.extend(hardened.err().map(|error| format!("core dumps cannot be forbidden: {error}")));
+    crash::arm(config.crash_at.clone());
+
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .build()
+        .map_err(AgentError::internal)?;
+    let outcome = runtime.block_on(agent(config));
+    // A keychain or a file system that hangs must not hold the exit up.
+    runtime.shutdown_background();
+    outcome.inspect_err(|error| tracing::error!(%error, "the agent ends"))
+}
+
+async fn agent(config: Config) -> Result<(), AgentError> {
+    let detached = config.flags.detached;
+    let ready = || {
+        if detached && let Err(error) = system::report_ready(launch::READY) {
+            tracing::error!(%error, "the launcher could not be told");
+        }
+    };
+    match run(config, Stop::new(), assemble, ready).await? {
+        Ended::Served => Ok(()),
+        Ended::Elsewhere(_) if detached => {
+            println!("{}", launch::READY);
+            Ok(())
+        }
+        Ended::Elsewhere(running) => Err(AgentError::new(
+            Kind::BadRequest,
+            format!(
+                "an agent is running already: pid {}, version {}, socket {}",
+                running.pid,
+                running.version,
+                running.socket.display()
+            ),
+            "use that one, or end it with 'seqera agent stop'",
+        )),
+    }
+}

@@ -1,0 +1,154 @@
+//! Puts the core together from real parts: stores, providers, registry, services. One place, no decisions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use prost_types::Timestamp;
+use seqera_agent_proto::PROTOCOL;
+use seqera_agent_proto::v1::InfoResponse;
+
+use crate::api;
+use crate::api::control::Host;
+use crate::clock::{Clock, SystemClock};
+use crate::error::AgentError;
+use crate::leases::program::SystemPrograms;
+use crate::leases::{self, Leases, TokenSource};
+use crate::process::config::LogTarget;
+use crate::process::crash::crash_point;
+use crate::process::run::{Core, Parts, Wiring};
+use crate::process::system;
+use crate::providers::http::{Http, Limits};
+use crate::providers::known::Providers;
+use crate::sessions::pending::Pending;
+use crate::sessions::registry::Registry;
+use crate::sessions::shared::Shared;
+use crate::sign_in::logins::Logins;
+use crate::storage::ladder::Ladder;
+use crate::storage::passwords::ProxyPasswords;
+use crate::storage::state::State;
+
+/// The core of a real agent.
+///
+/// # Errors
+/// None today; the process is told of a failure by this way.
+pub(crate) async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
+    let config = Arc::clone(&wiring.config);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.clock_offset.clone()));
+    let ladder =
+        Arc::new(Ladder::open(config.store.value, &config.places, crate::process::config::home().as_deref()));
+    let state = State::open(&config.places);
+    let passwords = Arc::new(ProxyPasswords::new(state.clone(), Arc::clone(&ladder)));
+    let http = Http::new(Arc::clone(&clock), Limits::default()).with_passwords(passwords.clone());
+    let providers = Arc::new(Providers::new(http, Arc::clone(&clock)));
+    let leases = Leases::new(leases::Parts {
+        state: state.clone(),
+        ladder: Arc::clone(&ladder),
+        clock: Arc::clone(&clock),
+        passwords: Arc::clone(&passwords),
+        mints: Arc::clone(&providers) as Arc<dyn crate::leases::mint::Mints>,
+        programs: Arc::new(SystemPrograms),
+        host: config.places.host_id.clone(),
+        owner: (config.user.clone(), system::host_name()),
+        crash: crash_point,
+    });
+    let shared = Arc::new(Shared {
+        places: config.places.clone(),
+        issuers: Arc::clone(&providers) as Arc<dyn crate::providers::Issuers>,
+        ladder,
+        passwords,
+        state,
+        store_source: config.store.source.to_string(),
+        leases,
+        pending: Pending::new(Arc::clone(&clock)),
+        due_changed: Arc::default(),
+        crash: crash_point,
+        clock: Arc::clone(&clock),
+    });
+    let logins = Logins::new(Arc::clone(&clock));
+    let registry = Registry::start(Arc::clone(&shared), logins, config.profiles.clone());
+    tokio::spawn(Arc::clone(&registry).tick());
+    tokio::spawn(shared.pending.clone().run());
+    shared.leases.resume(&(Arc::clone(&registry) as Arc<dyn TokenSource>));
+    let started_at = Timestamp::from(clock.now().wall);
+    let problems = ArcSwap::from_pointee(config.problems.clone());
+    let process = Arc::new(Process { registry: Arc::clone(&registry), wiring, started_at, problems });
+    let host: Arc<dyn Host> = Arc::clone(&process) as Arc<dyn Host>;
+    let routes = api::routes(registry, providers, host);
+    Ok(Parts { routes, core: process })
+}
+
+/// The agent as `Control` and `run` see it.
+struct Process {
+    registry: Arc<Registry>,
+    wiring: Wiring,
+    started_at: Timestamp,
+    /// What is wrong with the configuration as it was read last.
+    problems: ArcSwap<Vec<String>>,
+}
+
+impl Process {
+    fn reread(&self) -> Vec<String> {
+        let problems = match self.wiring.config.reread() {
+            Ok(config) => {
+                self.registry.reload(config.profiles);
+                config.problems
+            }
+            Err(error) => vec![error.to_string()],
+        };
+        self.problems.store(Arc::new(problems.clone()));
+        problems
+    }
+}
+
+impl Host for Process {
+    fn info(&self) -> InfoResponse {
+        let config = &self.wiring.config;
+        InfoResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: PROTOCOL,
+            pid: std::process::id(),
+            started_at: Some(self.started_at),
+            config_dir: config.places.config_dir.display().to_string(),
+            host_id: config.places.host_id.clone(),
+            socket: self.wiring.socket.borrow().display().to_string(),
+            dumpable: config.flags.dumpable,
+            log: match &config.log.target.value {
+                LogTarget::File(path) => path.display().to_string(),
+                LogTarget::Stderr => String::new(),
+            },
+            problems: self.problems.load().iter().chain(&config.met).cloned().collect(),
+            ..InfoResponse::default()
+        }
+    }
+
+    fn met(&self) -> Vec<String> {
+        self.wiring.config.met.clone()
+    }
+
+    fn reload(&self) -> Vec<String> {
+        self.reread()
+    }
+
+    fn stop(&self) {
+        self.wiring.stop.begin("a client asked for it");
+    }
+}
+
+#[async_trait]
+impl Core for Process {
+    fn idle(&self) -> bool {
+        self.registry.idle()
+    }
+
+    async fn reload(&self) {
+        for problem in self.reread() {
+            tracing::warn!(problem, "configuration");
+        }
+    }
+
+    async fn drain(&self, limit: Duration) {
+        self.registry.drain(limit).await;
+    }
+}

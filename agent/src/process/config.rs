@@ -1,0 +1,275 @@
+//! What the agent is told from outside: folders, socket, store and log settings, and the profiles of
+//! `config.json`. Each value knows where it came from. This is the one file that reads the environment.
+//!
+//! Authority, client id, proxy and CA variables are the client's to read: they travel with a login.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use seqera_agent_proto::configuration::Configuration;
+use seqera_agent_proto::place::{Lookup, Places};
+use tracing::Level;
+
+use crate::clock::WallOffset;
+use crate::error::{AgentError, Kind};
+use crate::profile::{Profile, ProfileName};
+use crate::storage::ladder::StoreChoice;
+
+mod file;
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// An environment variable.
+    Env(&'static str),
+    /// A file.
+    File(PathBuf),
+    /// Nobody said anything.
+    Default,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => f.write_str(name),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A value and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sourced<T> {
+    /// What is in force.
+    pub value: T,
+    /// Who said so.
+    pub source: Source,
+}
+
+impl<T> Sourced<T> {
+    fn new(value: T, source: Source) -> Self {
+        Self { value, source }
+    }
+}
+
+/// The command line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// `--dumpable`: core dumps and debuggers are allowed.
+    pub dumpable: bool,
+    /// `--detached`: started by `--launch`, which waits for the word that the agent serves.
+    pub detached: bool,
+}
+
+/// Where the log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LogTarget {
+    /// A file, rotated by size.
+    File(PathBuf),
+    /// Standard error: the journal, or a terminal.
+    Stderr,
+}
+
+/// Log settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Log {
+    /// The least important level that is written; `None` is `off`.
+    pub level: Sourced<Option<Level>>,
+    /// Where it goes.
+    pub target: Sourced<LogTarget>,
+}
+
+/// Everything that is decided before the agent touches a file, a socket or a provider.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// Folders, host id, sockets.
+    pub places: Places,
+    /// The store that the user chose, or the ladder.
+    pub store: Sourced<StoreChoice>,
+    /// The profiles that `config.json` names.
+    pub profiles: BTreeMap<ProfileName, Profile>,
+    /// Log settings.
+    pub log: Log,
+    /// How long an agent with nothing to keep waits for a caller before it exits; `None`: for ever.
+    pub idle_exit: Sourced<Option<Duration>>,
+    /// The command line.
+    pub flags: Flags,
+    /// True where a service manager handed descriptor 3 over as the listening socket (`sd_listen_fds(3)`).
+    pub socket_handed_over: bool,
+    /// Where the service manager wants to hear that the agent serves (`sd_notify(3)`).
+    pub notify_socket: Option<OsString>,
+    /// Moves the wall clock, for tests of debug builds.
+    pub clock_offset: WallOffset,
+    /// The user's login name, for names that people read; empty where the environment has none.
+    pub user: String,
+    /// Where a debug build kills itself, for tests.
+    pub crash_at: Option<String>,
+    /// What is wrong with the configuration, in words for the user. The agent runs in spite of it.
+    pub problems: Vec<String>,
+    /// The same of its surroundings, met at the start: log, lock, core dumps.
+    pub met: Vec<String>,
+}
+
+/// How long an agent without sessions waits for a caller: nothing lingers on a login node (design, 10).
+const IDLE_EXIT: Duration = Duration::from_secs(600);
+
+/// Reads the process environment.
+pub(crate) fn environment(name: &str) -> Option<OsString> {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The user's home folder, where the environment names one.
+pub(crate) fn home() -> Option<PathBuf> {
+    let name = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+    environment(name).map(PathBuf::from).filter(|home| home.is_absolute())
+}
+
+/// Variables that a background process of this user must not inherit: tokens, what a service manager told its
+/// own child, proxies, whose addresses may hold passwords, and certificate authorities: both come with a login,
+/// and would else depend on who was first.
+pub(crate) fn not_inherited() -> Vec<OsString> {
+    const MANAGER: [&str; 5] =
+        ["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "JOURNAL_STREAM"];
+    const AUTHORITIES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+    let named = |name: &OsString| MANAGER.iter().chain(&AUTHORITIES).any(|known| name == known);
+    #[expect(clippy::disallowed_methods, reason = "the one file that reads the environment")]
+    let names = std::env::vars_os().map(|(name, _)| name);
+    names.filter(|name| named(name) || is_secret(name)).collect()
+}
+
+fn is_secret(name: &OsString) -> bool {
+    let name = name.to_string_lossy().to_ascii_uppercase();
+    ["TOKEN", "SECRET", "PASSWORD", "PROXY"].iter().any(|word| name.contains(word))
+}
+
+impl Config {
+    /// Reads flags, environment and `config.json`. A broken file becomes a problem; a variable that makes
+    /// no sense is an error, because the user set it for this very start.
+    ///
+    /// # Errors
+    /// Where no home folder is known, or a variable holds a value that is not one of its own.
+    pub(crate) fn read(flags: Flags, env: Lookup<'_>) -> Result<Self, AgentError> {
+        let places = Places::find(env).map_err(|error| {
+            AgentError::new(Kind::Misconfigured, error.to_string(), "the agent needs a home folder")
+        })?;
+        let (file, mut problems) = file::read(&places.config_dir);
+        let store = store(env, &file, &mut problems)?;
+        let profiles = file::profiles(&file, &mut problems);
+        let debug = cfg!(debug_assertions);
+        Ok(Self {
+            log: Log { level: log_level(env)?, target: log_target(env, flags, &places)? },
+            store,
+            profiles,
+            idle_exit: idle_exit(env)?,
+            socket_handed_over: handed_over(env),
+            notify_socket: env("NOTIFY_SOCKET"),
+            clock_offset: WallOffset(env("SEQERA_AGENT_CLOCK_OFFSET").filter(|_| debug).map(PathBuf::from)),
+            user: ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| text(env, name)).unwrap_or_default(),
+            crash_at: text(env, "SEQERA_AGENT_CRASH_AT").filter(|_| debug),
+            flags,
+            places,
+            problems,
+            met: Vec::new(),
+        })
+    }
+
+    /// The same flags and environment, and the file as it is now.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub(crate) fn reread(&self) -> Result<Self, AgentError> {
+        Self::read(self.flags, &environment)
+    }
+}
+
+fn store(
+    env: Lookup<'_>,
+    file: &Configuration,
+    problems: &mut Vec<String>,
+) -> Result<Sourced<StoreChoice>, AgentError> {
+    const NAME: &str = "SEQERA_CREDENTIAL_STORE";
+    const CHOICES: &str = "use 'auto', 'keychain', 'file' or 'memory'";
+    if let Some(given) = text(env, NAME) {
+        let choice = given.parse().map_err(|_| misset(NAME, &given, CHOICES))?;
+        return Ok(Sourced::new(choice, Source::Env(NAME)));
+    }
+    let path = &file.path;
+    let Some(given) = file.text("credentialStore").filter(|text| !text.is_empty()) else {
+        return Ok(Sourced::new(StoreChoice::Auto, Source::Default));
+    };
+    match given.parse() {
+        Ok(choice) => Ok(Sourced::new(choice, Source::File(path.clone()))),
+        Err(_) => {
+            problems.push(format!("{}: credentialStore {given:?} is not a store: {CHOICES}", path.display()));
+            Ok(Sourced::new(StoreChoice::Auto, Source::Default))
+        }
+    }
+}
+
+fn log_level(env: Lookup<'_>) -> Result<Sourced<Option<Level>>, AgentError> {
+    const NAME: &str = "SEQERA_LOG_LEVEL";
+    let Some(given) = text(env, NAME) else { return Ok(Sourced::new(Some(Level::INFO), Source::Default)) };
+    let level =
+        match given.to_ascii_lowercase().as_str() {
+            "off" => None,
+            other => Some(other.parse().map_err(|_| {
+                misset(NAME, &given, "use 'off', 'error', 'warn', 'info', 'debug' or 'trace'")
+            })?),
+        };
+    Ok(Sourced::new(level, Source::Env(NAME)))
+}
+
+fn log_target(env: Lookup<'_>, flags: Flags, places: &Places) -> Result<Sourced<LogTarget>, AgentError> {
+    let chosen = env("SEQERA_LOG_FILE").is_some_and(|file| !file.is_empty());
+    let to_journal = env("JOURNAL_STREAM").is_some();
+    let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    if !chosen && !flags.detached && (to_journal || on_terminal) {
+        let source = if to_journal { Source::Env("JOURNAL_STREAM") } else { Source::Default };
+        return Ok(Sourced::new(LogTarget::Stderr, source));
+    }
+    let (path, variable) = places
+        .log_file(env)
+        .map_err(|error| AgentError::new(Kind::Misconfigured, error.to_string(), "use an absolute path"))?;
+    Ok(Sourced::new(LogTarget::File(path), variable.map_or(Source::Default, Source::Env)))
+}
+
+fn idle_exit(env: Lookup<'_>) -> Result<Sourced<Option<Duration>>, AgentError> {
+    const NAME: &str = "SEQERA_AGENT_IDLE_EXIT";
+    Ok(match number(env, NAME)? {
+        None => Sourced::new(Some(IDLE_EXIT), Source::Default),
+        Some(seconds) => {
+            let limit = u64::try_from(seconds).ok().filter(|s| *s > 0).map(Duration::from_secs);
+            Sourced::new(limit, Source::Env(NAME))
+        }
+    })
+}
+
+/// The descriptors are for this process only if `LISTEN_PID` says so: the variables are inherited on.
+fn handed_over(env: Lookup<'_>) -> bool {
+    let is = |name, wanted: fn(u32) -> bool| {
+        text(env, name).and_then(|value| value.parse().ok()).is_some_and(wanted)
+    };
+    is("LISTEN_PID", |pid| pid == std::process::id()) && is("LISTEN_FDS", |count| count >= 1)
+}
+
+fn text(env: Lookup<'_>, name: &str) -> Option<String> {
+    env(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
+}
+
+fn number(env: Lookup<'_>, name: &'static str) -> Result<Option<i64>, AgentError> {
+    let Some(given) = text(env, name) else { return Ok(None) };
+    given.parse().map(Some).map_err(|_| misset(name, &given, "use a whole number of seconds"))
+}
+
+fn misset(name: &str, given: &str, hint: &str) -> AgentError {
+    let given: String = given.chars().take(80).collect();
+    AgentError::new(Kind::Misconfigured, format!("{name} is set to {given:?}"), hint)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! One agent from its first file to its last: claim, bind, wire, serve, drain with a deadline.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tonic::service::RoutesBuilder;
+use tonic::transport::Server;
+
+use crate::api::calls::CallLayer;
+use crate::api::standard;
+use crate::error::AgentError;
+#[cfg(unix)]
+use crate::error::Kind;
+use crate::process::config::Config;
+use crate::process::instance::{self, Claim, Instance, Running, STOPPING_LIMIT};
+use crate::process::notify;
+use crate::process::stop::{Signals, Stop};
+use crate::process::system;
+use crate::socket::activity::Activity;
+use crate::socket::bind::{Limits, Socket};
+use crate::socket::system::Listener;
+
+/// Calls of one connection at a time. A client makes one; a pooling one some.
+const MOST_STREAMS: u32 = 64;
+/// Headers of a call; those of a client have some hundred bytes.
+const MOST_HEADER_BYTES: u32 = 16 * 1024;
+/// Between two looks at the socket's file and at whether anybody still needs this agent. Shorter than a
+/// starting agent waits for the lock, so that one that meets a removed socket sees it come back.
+const ROUND: Duration = Duration::from_secs(15);
+const _: () = assert!(ROUND.as_secs() < STOPPING_LIMIT.as_secs());
+/// For the last answers to reach their callers.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// What the core of the agent is given.
+#[derive(Debug, Clone)]
+pub(crate) struct Wiring {
+    /// As it was at the start.
+    pub config: Arc<Config>,
+    /// Where the agent serves now.
+    pub socket: watch::Receiver<PathBuf>,
+    /// To be said by `Control.Shutdown`, and heard by whoever must end.
+    pub stop: Stop,
+}
+
+/// The core as the process sees it.
+#[async_trait]
+pub(crate) trait Core: Send + Sync {
+    /// True while nothing would be lost if the agent exited: no sessions, leases or pending revocations.
+    fn idle(&self) -> bool;
+    /// Reads the configuration again.
+    async fn reload(&self);
+    /// Starts no renewal any more, waits for the running ones, ends the streams.
+    async fn drain(&self, limit: Duration);
+}
+
+/// What the core gives back.
+pub(crate) struct Parts {
+    /// Its services.
+    pub routes: RoutesBuilder,
+    /// The core itself.
+    pub core: Arc<dyn Core>,
+}
+
+/// How a run ended well.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The agent served and was told to stop.
+    Served,
+    /// Another agent serves these places.
+    Elsewhere(Running),
+}
+
+/// Runs the agent until it is told to stop. `assemble` builds the core once this process is the only
+/// agent of its places; `ready` is called when callers are served.
+///
+/// # Errors
+/// Where the agent cannot start: places that are not safe, a lock that nobody releases, a core that fails.
+pub(crate) async fn run<F>(
+    config: Config,
+    stop: Stop,
+    assemble: impl FnOnce(Wiring) -> F,
+    ready: impl FnOnce(),
+) -> Result<Ended, AgentError>
+where
+    F: Future<Output = Result<Parts, AgentError>>,
+{
+    let mut instance = match instance::claim(&config.places).await? {
+        Claim::Ours(instance) => instance,
+        Claim::Theirs(running) => return Ok(Ended::Elsewhere(running)),
+    };
+    // The socket and its file go when this ends, however it ends.
+    let outcome = serve(config, &mut instance, stop, assemble, ready).await;
+    instance.release().await;
+    outcome.map(|()| Ended::Served)
+}
+
+async fn serve<F>(
+    mut config: Config,
+    instance: &mut Instance,
+    stop: Stop,
+    assemble: impl FnOnce(Wiring) -> F,
+    ready: impl FnOnce(),
+) -> Result<(), AgentError>
+where
+    F: Future<Output = Result<Parts, AgentError>>,
+{
+    config.met.extend(instance.problem.take());
+    let signals = Signals::listen().map_err(AgentError::internal)?;
+    let handed_over = handed_over(&config)?;
+    let (socket, incoming) =
+        Socket::bind(&config.places, handed_over, Limits::of_descriptors(system::raise_descriptor_limit()))
+            .await?;
+    instance.announce(socket.path()).await;
+    for problem in config.problems.iter().chain(&config.met) {
+        tracing::warn!(problem, "configuration");
+    }
+    let config = Arc::new(config);
+    let (path, socket_path) = watch::channel(socket.path().to_owned());
+    let wiring = Wiring { config: Arc::clone(&config), socket: socket_path, stop: stop.clone() };
+    let Parts { mut routes, core } = assemble(wiring).await?;
+    let health = standard::add(&mut routes)?;
+
+    let activity = Activity::new();
+    let stopping = stop.clone();
+    let mut serving = tokio::spawn(
+        Server::builder()
+            .max_concurrent_streams(MOST_STREAMS)
+            .http2_max_header_list_size(MOST_HEADER_BYTES)
+            .layer(CallLayer::new(&config.places.tag, Arc::clone(&activity)))
+            .add_routes(routes.routes())
+            .serve_with_incoming_shutdown(incoming, async move { stopping.requested().await }),
+    );
+    tracing::info!(socket = %socket.path().display(), version = env!("CARGO_PKG_VERSION"), "serving");
+    notify::tell(config.notify_socket.as_deref(), notify::READY);
+    ready();
+
+    let mut house = House { socket, path, instance, idle_exit: config.idle_exit.value };
+    tokio::select! {
+        () = house.keep(&activity, core.as_ref()) => stop.begin("nobody needs this agent"),
+        () = signals.heard(&stop, || core.reload()) => {}
+        () = stop.requested() => {}
+        ended = &mut serving => tracing::error!(?ended, "the server has ended by itself"),
+    }
+    stop.begin("the server has ended");
+    notify::tell(config.notify_socket.as_deref(), notify::STOPPING);
+    standard::stop_serving(&health).await;
+    house.instance.announce_stopping().await;
+    drain(core.as_ref(), serving).await;
+    Ok(())
+}
+
+/// The listening socket of a service manager, where one has made it.
+#[cfg(unix)]
+fn handed_over(config: &Config) -> Result<Option<Listener>, AgentError> {
+    let unfit = |error: &dyn std::fmt::Display| {
+        let message = format!("the socket of the service manager cannot be used: {error}");
+        AgentError::new(Kind::Misconfigured, message, "compare its unit with the one in packaging/")
+    };
+    let descriptor = system::handed_over_socket(config.socket_handed_over).map_err(|error| unfit(&error))?;
+    descriptor.map(crate::socket::system::adopt).transpose().map_err(|error| unfit(&error))
+}
+
+/// Pipes are not handed over.
+#[cfg(windows)]
+fn handed_over(_: &Config) -> Result<Option<Listener>, AgentError> {
+    Ok(None)
+}
+
+/// What is looked after while the agent serves.
+struct House<'a> {
+    socket: Socket,
+    path: watch::Sender<PathBuf>,
+    instance: &'a mut Instance,
+    idle_exit: Option<Duration>,
+}
+
+impl House<'_> {
+    /// Ends when the agent has nothing to keep and nobody has called for long enough.
+    async fn keep(&mut self, activity: &Activity, core: &dyn Core) {
+        let round = self.idle_exit.map_or(ROUND, |limit| limit.min(ROUND));
+        loop {
+            sleep(round).await;
+            self.look_after_socket().await;
+            if self.idle_exit.is_some_and(|limit| activity.quiet_for() >= limit) && core.idle() {
+                return;
+            }
+        }
+    }
+
+    async fn look_after_socket(&mut self) {
+        match self.socket.ensure().await {
+            Ok(false) => {}
+            Ok(true) => {
+                self.instance.announce(self.socket.path()).await;
+                self.path.send_replace(self.socket.path().to_owned());
+            }
+            Err(error) => tracing::error!(%error, "the socket has disappeared and cannot be bound again"),
+        }
+    }
+}
+
+/// Lets the core finish, then gives the last answers a moment to reach their callers.
+async fn drain(core: &dyn Core, mut serving: JoinHandle<Result<(), tonic::transport::Error>>) {
+    if timeout(STOPPING_LIMIT, core.drain(STOPPING_LIMIT)).await.is_err() {
+        tracing::error!("stopped before everything was finished");
+    }
+    if !serving.is_finished() && timeout(FLUSH, &mut serving).await.is_err() {
+        tracing::info!("connections were cut");
+    }
+    serving.abort();
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests;

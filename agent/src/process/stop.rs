@@ -1,0 +1,88 @@
+//! The word to stop: given once, by a signal, a caller or idleness, and heard by all.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// A handle to the word. All clones are one.
+#[derive(Debug, Clone)]
+pub(crate) struct Stop(Arc<watch::Sender<bool>>);
+
+impl Stop {
+    /// Nobody has said it yet.
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(watch::channel(false).0))
+    }
+
+    /// Says it. Later words change nothing.
+    pub(crate) fn begin(&self, why: &str) {
+        if !self.0.send_replace(true) {
+            tracing::info!(why, "stopping");
+        }
+    }
+
+    /// Waits until somebody says it; at once where somebody has.
+    pub(crate) async fn requested(&self) {
+        // This handle holds the sender, so the wait cannot fail.
+        let _ = self.0.subscribe().wait_for(|said| *said).await;
+    }
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The signals that the agent listens to. From [`Signals::listen`] on they do not end the process.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    #[cfg(unix)]
+    kinds: [tokio::signal::unix::Signal; 3],
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// Takes SIGTERM, SIGINT and SIGHUP over.
+    ///
+    /// # Errors
+    /// Where the system does not let it.
+    pub(crate) fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+        let [terminate, interrupt, hangup] = kinds.map(signal);
+        Ok(Self { kinds: [terminate?, interrupt?, hangup?] })
+    }
+
+    /// SIGTERM and SIGINT say the word, and SIGHUP reloads. Ends with the word.
+    pub(crate) async fn heard<F: Future<Output = ()>>(self, stop: &Stop, reload: impl Fn() -> F) {
+        let [mut terminate, mut interrupt, mut hangup] = self.kinds;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return stop.begin("SIGTERM"),
+                _ = interrupt.recv() => return stop.begin("SIGINT"),
+                _ = hangup.recv() => reload().await,
+            }
+        }
+    }
+}
+
+#[cfg(windows)]
+impl Signals {
+    /// Ctrl-C is taken over when it is waited for.
+    ///
+    /// # Errors
+    /// None.
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Ctrl-C says the word. Ends with it.
+    pub(crate) async fn heard<F: Future<Output = ()>>(self, stop: &Stop, _reload: impl Fn() -> F) {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            return stop.begin("Ctrl-C");
+        }
+        std::future::pending().await
+    }
+}

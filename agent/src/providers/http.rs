@@ -1,0 +1,258 @@
+//! The one way to the network. Every request of the agent goes through here and keeps the same rules: no
+//! redirects, so that a secret never travels on; no proxy but the profile's; nothing is sent twice behind our
+//! back; plain http to loopback addresses only; time and size are limited. Which way a request takes is in
+//! `way.rs`.
+
+mod way;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::{Client, Method, Request, Response};
+use url::{Host, Url};
+
+use self::way::Clients;
+pub(crate) use self::way::{Passwords, is_proxied, remedy};
+use crate::clock::{Clock, reached};
+use crate::error::chain;
+use crate::network::Network;
+use crate::token::AccessToken;
+
+/// A connection that takes longer never carries the request, so its failure is known to be harmless.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+const NO_WAY: &str = "the proxy's password or the file of certificate authorities could not be read in time";
+
+/// How much one exchange may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// From sending to the last byte, by the clock that counts more.
+    pub time: Duration,
+    /// Of the answer's body.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    /// 20 s and 1 MiB (design, section 6).
+    fn default() -> Self {
+        Self { time: Duration::from_secs(20), bytes: 1 << 20 }
+    }
+}
+
+/// Why there is no answer at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    /// The request never left: no name, no connection, no TLS.
+    #[error("{0}")]
+    NotSent(String),
+    /// It was sent, perhaps in part, and no head of an answer came.
+    #[error("{0}")]
+    Unanswered(String),
+    /// It may not or cannot be sent at all from here.
+    #[error("{0}")]
+    Misconfigured(String),
+}
+
+/// An answer, perhaps cut off. Not `Debug`: the body may hold tokens.
+pub(crate) struct Reply {
+    /// HTTP status code.
+    pub status: u16,
+    /// `Retry-After`, as a time from now.
+    pub retry_after: Option<Duration>,
+    /// The provider's clock when it answered.
+    pub date: Option<SystemTime>,
+    /// What arrived of the body.
+    pub body: Vec<u8>,
+    /// Why the body is not whole; `None`: it is.
+    pub cut: Option<String>,
+}
+
+impl Reply {
+    /// 2xx.
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// 408, 425, 429 and 5xx: the same request may succeed later (RFC 9110, section 15).
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self.status, 408 | 425 | 429 | 500..)
+    }
+
+    /// The whole body as JSON of this shape.
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        if self.cut.is_some() {
+            return None;
+        }
+        serde_json::from_slice(&self.body).ok()
+    }
+}
+
+/// Sends requests on one way. Clones share their clients and settings.
+#[derive(Clone)]
+pub(crate) struct Http {
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    clients: Arc<Clients>,
+    network: Arc<Network>,
+}
+
+impl Http {
+    /// The direct way. Builds nothing yet: a machine without root certificates is told so at its first https
+    /// request.
+    pub(crate) fn new(clock: Arc<dyn Clock>, limits: Limits) -> Self {
+        Self { clock, limits, clients: Arc::default(), network: Arc::default() }
+    }
+
+    /// The same, with somebody who knows the passwords of proxies.
+    #[must_use]
+    pub(crate) fn with_passwords(self, passwords: Arc<dyn Passwords>) -> Self {
+        Self { clients: Arc::new(Clients::knowing(passwords)), ..self }
+    }
+
+    /// The way of a profile.
+    #[must_use]
+    pub(crate) fn over(&self, network: &Network) -> Self {
+        Self { network: Arc::new(network.clone()), ..self.clone() }
+    }
+
+    /// GET, with a bearer token where one is given.
+    ///
+    /// # Errors
+    /// Where no answer came; a status of any kind is an answer.
+    pub(crate) async fn fetch(&self, url: &Url, bearer: Option<&AccessToken>) -> Result<Reply, Fault> {
+        self.send(Method::GET, url, bearer, None).await
+    }
+
+    /// DELETE with a bearer token.
+    ///
+    /// # Errors
+    /// Where no answer came.
+    pub(crate) async fn delete(&self, url: &Url, bearer: &AccessToken) -> Result<Reply, Fault> {
+        self.send(Method::DELETE, url, Some(bearer), None).await
+    }
+
+    /// POST of a form. Never sent twice.
+    ///
+    /// # Errors
+    /// Where no answer came.
+    pub(crate) async fn submit(&self, url: &Url, form: &[(&str, &str)]) -> Result<Reply, Fault> {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        self.send(Method::POST, url, None, Some(("application/x-www-form-urlencoded", body))).await
+    }
+
+    /// POST of JSON with a bearer token. Never sent twice.
+    ///
+    /// # Errors
+    /// Where no answer came.
+    pub(crate) async fn create(
+        &self,
+        url: &Url,
+        bearer: &AccessToken,
+        body: &serde_json::Value,
+    ) -> Result<Reply, Fault> {
+        self.send(Method::POST, url, Some(bearer), Some(("application/json", body.to_string()))).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        bearer: Option<&AccessToken>,
+        body: Option<(&'static str, String)>,
+    ) -> Result<Reply, Fault> {
+        let due = self.clock.now().plus(self.limits.time);
+        let way = tokio::select! {
+            way = self.clients.way(url, &self.network) => way?,
+            // A store, or a network file system with the authorities, that does not answer.
+            () = reached(&*self.clock, due) => return Err(Fault::NotSent(NO_WAY.into())),
+        };
+        let mut request = way.client.request(method, url.clone()).header(ACCEPT, "application/json");
+        if let Some(token) = bearer {
+            let mut value = reqwest::header::HeaderValue::try_from(format!("Bearer {}", token.expose()))
+                .map_err(|_| Fault::Misconfigured("the token has characters that no header takes".into()))?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        if let Some((kind, body)) = body {
+            request = request.header(CONTENT_TYPE, kind).body(body);
+        }
+        let request = request.build().map_err(|error| Fault::Misconfigured(told(error)))?;
+        self.exchange(&way.client, request).await.map_err(|fault| way.explained(fault))
+    }
+
+    async fn exchange(&self, client: &Client, request: Request) -> Result<Reply, Fault> {
+        let due = self.clock.now().plus(self.limits.time);
+        let late = || format!("no complete answer within {} s", self.limits.time.as_secs_f32());
+        let mut response = tokio::select! {
+            answer = client.execute(request) => answer.map_err(fault)?,
+            () = reached(&*self.clock, due) => return Err(Fault::Unanswered(late())),
+        };
+        let status = response.status().as_u16();
+        let retry_after = retry_after(response.headers(), self.clock.now().wall);
+        let date = response.headers().get(DATE).and_then(|date| self::date(date.to_str().ok()?.trim()));
+        let mut body = Vec::new();
+        let read = tokio::select! {
+            read = read(&mut response, &mut body, self.limits.bytes) => read,
+            () = reached(&*self.clock, due) => Err(late()),
+        };
+        Ok(Reply { status, retry_after, date, body, cut: read.err() })
+    }
+}
+
+/// True for 127.0.0.0/8, `::1` and `localhost`.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+fn fault(error: reqwest::Error) -> Fault {
+    let unsent = error.is_connect() || error.is_builder();
+    let why = told(error);
+    if unsent { Fault::NotSent(why) } else { Fault::Unanswered(why) }
+}
+
+/// The error with its causes, without the URL, which the caller names as it likes, and without the names of
+/// the library's own layers.
+fn told(error: reqwest::Error) -> String {
+    let text = chain(&error.without_url());
+    let text = text.strip_prefix("error sending request: ").unwrap_or(&text);
+    text.strip_prefix("client error (Connect): ").unwrap_or(text).to_owned()
+}
+
+/// Reads into `body` what comes, so that the part that came before a failure is kept.
+async fn read(response: &mut Response, body: &mut Vec<u8>, most: usize) -> Result<(), String> {
+    while let Some(chunk) = response.chunk().await.map_err(told)? {
+        let room = most - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            return Err(format!("the answer is longer than {most} bytes"));
+        }
+    }
+    Ok(())
+}
+
+/// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3). A date is measured against the answer's
+/// own `Date`, because the clock of this machine may be off.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name: HeaderName| Some(headers.get(name)?.to_str().ok()?.trim().to_owned());
+    let value = text(RETRY_AFTER)?;
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = date(&value)?;
+    let from = text(DATE).and_then(|sent| date(&sent)).unwrap_or(now);
+    Some(at.duration_since(from).unwrap_or_default())
+}
+
+fn date(text: &str) -> Option<SystemTime> {
+    let zoned = jiff::fmt::rfc2822::DateTimeParser::new().parse_zoned(text).ok()?;
+    Some(zoned.timestamp().into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! One client for each way to the network: direct or through a proxy, trusting the certificate authorities
+//! of the system or more than those.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::{Certificate, Client, ClientBuilder, Proxy};
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::{CONNECT_LIMIT, Fault, is_loopback, told};
+use crate::error::chain;
+use crate::network::{Network, Password};
+
+/// More ways than anybody has; what is dropped is built again.
+const KEPT: usize = 16;
+
+/// Some ten times what systems and companies trust.
+const LARGEST_CA_FILE: u64 = 4 << 20;
+
+/// Written by hyper-util where a proxy answers CONNECT with 407; a test holds it to that.
+const PROXY_WANTS_USER: &str = "proxy authorization required";
+/// Written by rustls.
+const UNTRUSTED: &str = "UnknownIssuer";
+
+/// What the texts of faults begin with that a person can mend: [`remedy`] knows them.
+const REFUSED_BY_PROXY: &str = "user name or password for the proxy";
+const BAD_CA_FILE: &str = "the file of certificate authorities";
+const UNTRUSTED_AUTHORITY: &str = "its certificate is signed by an authority that is not trusted here";
+
+/// Where the passwords of proxies are known.
+#[async_trait]
+pub(crate) trait Passwords: Send + Sync {
+    /// The password for the user in the proxy's address. May wait for a store.
+    async fn password(&self, network: &Network) -> Option<Password>;
+}
+
+/// What a person can do about a fault whose text this module wrote.
+pub(crate) fn remedy(why: &str) -> Option<&'static str> {
+    if why.contains(REFUSED_BY_PROXY) {
+        return Some(
+            "set HTTPS_PROXY, or 'proxy' in config.json, to http://user:password@host:port, and sign in again",
+        );
+    }
+    if why.contains(BAD_CA_FILE) {
+        return Some("put the PEM file there, or name another one (caFile, SSL_CERT_FILE) and sign in again");
+    }
+    let untrusted = why.contains(UNTRUSTED_AUTHORITY);
+    untrusted.then_some(
+        "for a private authority name its PEM file in SSL_CERT_FILE or as caFile in config.json, and sign in again",
+    )
+}
+
+/// A client and the way that it takes.
+pub(super) struct Way {
+    pub(super) client: Client,
+    /// Empty: direct.
+    proxy: String,
+}
+
+impl Way {
+    /// The fault in words of this way.
+    pub(super) fn explained(&self, fault: Fault) -> Fault {
+        let proxy = &self.proxy;
+        match fault {
+            Fault::NotSent(why) if why.contains(PROXY_WANTS_USER) => {
+                Fault::Misconfigured(format!("wrong or missing {REFUSED_BY_PROXY} {proxy} (407)"))
+            }
+            Fault::NotSent(why) if why.contains(UNTRUSTED) => Fault::NotSent(UNTRUSTED_AUTHORITY.to_owned()),
+            Fault::NotSent(why) if !proxy.is_empty() => {
+                Fault::NotSent(format!("through the proxy {proxy}: {why}"))
+            }
+            Fault::Unanswered(why) if !proxy.is_empty() => {
+                Fault::Unanswered(format!("through the proxy {proxy}: {why}"))
+            }
+            other => other,
+        }
+    }
+}
+
+/// What two clients may differ in. Without `Debug`: the password is in it.
+#[derive(Clone, PartialEq, Eq)]
+struct Kind {
+    proxy: Option<(String, Option<Password>)>,
+    /// PEM.
+    authorities: Vec<u8>,
+}
+
+/// The clients that were needed so far.
+#[derive(Default)]
+pub(super) struct Clients {
+    passwords: Option<Arc<dyn Passwords>>,
+    /// Trusts no certificate, so that it can be built on a machine without any.
+    plain: OnceCell<Client>,
+    secure: Mutex<Vec<(Kind, Client)>>,
+}
+
+impl Clients {
+    pub(super) fn knowing(passwords: Arc<dyn Passwords>) -> Self {
+        Self { passwords: Some(passwords), ..Self::default() }
+    }
+
+    /// The way to this address.
+    pub(super) async fn way(&self, url: &Url, network: &Network) -> Result<Way, Fault> {
+        match url.scheme() {
+            "https" => self.secure(url, network).await,
+            "http" if is_loopback(url) => {
+                let client = self.plain.get_or_try_init(|| async { plain_client() }).await?.clone();
+                Ok(Way { client, proxy: String::new() })
+            }
+            _ => Err(Fault::Misconfigured(format!(
+                "{url} is not https; plain http is accepted for loopback addresses only"
+            ))),
+        }
+    }
+
+    async fn secure(&self, url: &Url, network: &Network) -> Result<Way, Fault> {
+        let proxy = if is_proxied(url, network) { network.proxy.clone() } else { String::new() };
+        let kind = Kind {
+            proxy: match proxy.as_str() {
+                "" => None,
+                _ => Some((proxy.clone(), self.password(network).await)),
+            },
+            authorities: authorities(&network.ca_file).await?,
+        };
+        if let Some(client) = self.known(&kind) {
+            return Ok(Way { client, proxy });
+        }
+        // Reads the certificates of the system, which takes some milliseconds of file access.
+        let (made, ca_file) = (kind.clone(), network.ca_file.clone());
+        let built = tokio::task::spawn_blocking(move || secure_client(&made, &ca_file)).await;
+        let client = built.map_err(|error| Fault::NotSent(chain(&error)))??;
+        let mut kept = self.secure.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() == KEPT {
+            kept.remove(0);
+        }
+        kept.push((kind, client.clone()));
+        Ok(Way { client, proxy })
+    }
+
+    fn known(&self, kind: &Kind) -> Option<Client> {
+        let kept = self.secure.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find(|(known, _)| known == kind).map(|(_, client)| client.clone())
+    }
+
+    async fn password(&self, network: &Network) -> Option<Password> {
+        match (&network.password, &self.passwords) {
+            (Some(given), _) => Some(given.clone()),
+            (None, Some(passwords)) if network.has_user() => passwords.password(network).await,
+            (None, _) => None,
+        }
+    }
+}
+
+/// True where the profile's proxy stands between us and the address. This machine itself is reached directly,
+/// whatever `noProxy` says.
+pub(crate) fn is_proxied(url: &Url, network: &Network) -> bool {
+    if network.proxy.is_empty() || is_loopback(url) {
+        return false;
+    }
+    let matcher = Matcher::builder().all(network.proxy.as_str()).no(network.no_proxy.as_str()).build();
+    url.as_str().parse().is_ok_and(|uri| matcher.intercept(&uri).is_some())
+}
+
+/// Read each time: a file that was put right works at once.
+async fn authorities(ca_file: &str) -> Result<Vec<u8>, Fault> {
+    if ca_file.is_empty() {
+        return Ok(Vec::new());
+    }
+    let bad = |error: std::io::Error| bad_ca_file(ca_file, &error.to_string());
+    let found = tokio::fs::metadata(ca_file).await.map_err(bad)?;
+    if !found.is_file() || found.len() > LARGEST_CA_FILE {
+        return Err(bad_ca_file(ca_file, "it is no file, or too large for one"));
+    }
+    tokio::fs::read(ca_file).await.map_err(bad)
+}
+
+fn bad_ca_file(ca_file: &str, why: &str) -> Fault {
+    Fault::Misconfigured(format!("{BAD_CA_FILE} {ca_file} cannot be used: {why}"))
+}
+
+fn secure_client(kind: &Kind, ca_file: &str) -> Result<Client, Fault> {
+    let mut builder = builder().https_only(true);
+    if !ca_file.is_empty() {
+        let bundle = Certificate::from_pem_bundle(&kind.authorities);
+        let bundle = bundle.map_err(|error| bad_ca_file(ca_file, &told(error)))?;
+        if bundle.is_empty() {
+            return Err(bad_ca_file(ca_file, "there is no PEM certificate in it"));
+        }
+        builder = builder.tls_certs_merge(bundle);
+    }
+    if let Some((proxy, password)) = &kind.proxy {
+        builder = builder.proxy(through(proxy, password.as_ref())?);
+    }
+    builder.build().map_err(|error| match told(error) {
+        why if !ca_file.is_empty() => bad_ca_file(ca_file, &why),
+        why => Fault::Misconfigured(format!("https does not work here, are there root certificates? {why}")),
+    })
+}
+
+fn through(proxy: &str, password: Option<&Password>) -> Result<Proxy, Fault> {
+    let bad = || Fault::Misconfigured(format!("{proxy} is no address of a proxy"));
+    let mut url = Url::parse(proxy).map_err(|_| bad())?;
+    url.set_password(password.map(Password::expose)).map_err(|()| bad())?;
+    Proxy::all(url).map_err(|_| bad())
+}
+
+fn plain_client() -> Result<Client, Fault> {
+    builder().tls_certs_only([]).build().map_err(|error| Fault::Misconfigured(told(error)))
+}
+
+fn builder() -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("seqera-agent/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        // A reused connection may have died meanwhile, and whether a refresh went out on it is a guess.
+        .pool_max_idle_per_host(0)
+        .connect_timeout(CONNECT_LIMIT)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! A Seqera Platform, or any OpenID provider: authorization code with PKCE, rotation, revocation.
+
+mod admission;
+mod answer;
+mod authorization;
+mod device;
+mod discovery;
+mod id_token;
+mod jwks;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use url::Url;
+
+use self::admission::Issued;
+use self::answer::Verdict;
+use self::discovery::{Discovery, Fault, Metadata};
+use self::id_token::Keys;
+use super::{
+    Answer, Check, DeviceFlow, Granted, Issuer, Poll, Renewal, Renewed, Revocable, Revocation, Tokens,
+    Unservable,
+};
+use crate::clock::Clock;
+use crate::error::AgentError;
+use crate::profile::Profile;
+use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing, Page};
+use crate::providers::http::{self, Http};
+use crate::providers::page;
+use crate::providers::platform::Platform;
+use crate::token::{AccessToken, Account, RefreshToken};
+
+/// One profile's provider.
+pub(crate) struct Oidc {
+    profile: Profile,
+    http: Http,
+    clock: Arc<dyn Clock>,
+    discovery: Discovery,
+    keys: Keys,
+    platform: Platform,
+}
+
+impl Oidc {
+    /// Asks nobody yet.
+    pub(crate) fn new(http: Http, clock: Arc<dyn Clock>, profile: &Profile) -> Self {
+        Self {
+            discovery: Discovery::new(http.clone(), clock.clone(), &profile.authority),
+            platform: Platform::new(http.clone(), profile.api()),
+            keys: Keys::default(),
+            profile: profile.clone(),
+            http,
+            clock,
+        }
+    }
+
+    async fn metadata(&self) -> Result<Arc<Metadata>, AgentError> {
+        self.discovery.metadata().await.map_err(|fault| fault.told(&self.profile.authority))
+    }
+
+    /// The description that a login began with; it does not fail where only discovery does.
+    async fn known_metadata(&self) -> Result<Arc<Metadata>, AgentError> {
+        match self.discovery.last_good() {
+            Some(metadata) => Ok(metadata),
+            None => self.metadata().await,
+        }
+    }
+
+    /// One token (RFC 7009, section 2).
+    async fn revoke_one(&self, endpoint: &Url, token: &str, hint: &str) -> Revocation {
+        let form = [("token", token), ("token_type_hint", hint), ("client_id", &self.profile.client_id)];
+        let reply = match self.http.submit(endpoint, &form).await {
+            Ok(reply) => reply,
+            Err(fault) => return Revocation::Failed(fault.to_string()),
+        };
+        match reply.status {
+            200..=299 => Revocation::Revoked,
+            _ if reply.is_transient() => Revocation::Failed(answer::refusal(&reply, token)),
+            _ => Revocation::Refused(answer::refusal(&reply, token)),
+        }
+    }
+}
+
+#[async_trait]
+impl Issuer for Oidc {
+    /// The documented port, and the nine after it (facts 1.2).
+    fn landing(&self) -> Landing {
+        Landing { path: "/callback", ports: 53682..53692 }
+    }
+
+    fn outlives_sign_out(&self) -> bool {
+        false
+    }
+
+    async fn start(&self, redirect_uri: &Url) -> Result<Flow, AgentError> {
+        let metadata = self.metadata().await?;
+        Ok(authorization::begin(&self.profile, &metadata, redirect_uri))
+    }
+
+    async fn start_device(&self) -> Result<DeviceFlow, AgentError> {
+        let metadata = self.metadata().await?;
+        self.begin_device(&metadata).await
+    }
+
+    async fn poll(&self, flow: &DeviceFlow) -> Poll {
+        match self.known_metadata().await {
+            Ok(metadata) => self.poll_device(&metadata, flow).await,
+            Err(error) => Poll::Failed(error),
+        }
+    }
+
+    fn callback(&self, flow: &Flow, request: &CallbackRequest) -> Callback {
+        let metadata = self.discovery.last_good();
+        authorization::judge(&self.profile.authority, metadata.as_deref(), flow, request)
+    }
+
+    fn page(&self, outcome: Result<&Account, &AgentError>) -> Page {
+        match outcome {
+            Ok(account) => page::signed_in(account),
+            Err(error) => page::failed(error),
+        }
+    }
+
+    async fn finish(&self, answer: Answer) -> Result<Granted, AgentError> {
+        let metadata = self.known_metadata().await?;
+        let issued = match answer {
+            Answer::Code(code, flow) => self.exchange(&metadata, *flow, &code).await?,
+            Answer::Tokens(tokens, sent) => Issued { tokens: *tokens, sent, nonce: None },
+            Answer::Given(..) => {
+                return Err(AgentError::internal("a given token is no answer of this provider"));
+            }
+        };
+        self.admit(&metadata, issued).await
+    }
+
+    async fn renew(&self, refresh: &RefreshToken, subject: &str) -> Renewal {
+        let metadata = match self.discovery.metadata().await {
+            Ok(metadata) => metadata,
+            Err(Fault::Transient(why, after)) => return Renewal::Transient(why, after),
+            Err(Fault::Misconfigured(why)) => return Renewal::Misconfigured(why),
+        };
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh.expose()),
+            ("client_id", &self.profile.client_id),
+        ];
+        let reply = match self.http.submit(&metadata.token_endpoint, &form).await {
+            Ok(reply) => reply,
+            Err(http::Fault::NotSent(why)) => return Renewal::Transient(why, None),
+            Err(http::Fault::Unanswered(why)) => return Renewal::Unknown(why),
+            Err(http::Fault::Misconfigured(why)) => return Renewal::Misconfigured(why),
+        };
+        match answer::judge(&reply, refresh.expose()) {
+            Verdict::Granted(tokens) => Renewal::Renewed(renewed(tokens, &metadata.issuer, subject)),
+            Verdict::Unknown(why) => Renewal::Unknown(why),
+            Verdict::Transient(why, after) => Renewal::Transient(why, after),
+            Verdict::Rejected(why) => Renewal::Rejected(why),
+            Verdict::Misconfigured(why) => Renewal::Misconfigured(why),
+            Verdict::Unclear(why) => Renewal::Unclear(why),
+        }
+    }
+
+    async fn check(&self, token: &AccessToken) -> Check {
+        super::pat::check(&self.platform, token).await
+    }
+
+    async fn revoke(&self, what: &Revocable) -> Revocation {
+        let metadata = match self.discovery.metadata().await {
+            Ok(metadata) => metadata,
+            Err(Fault::Transient(why, _)) => return Revocation::Failed(why),
+            Err(Fault::Misconfigured(why)) => return Revocation::Refused(why),
+        };
+        let Some(endpoint) = &metadata.revocation_endpoint else { return Revocation::NotOffered };
+        let mut outcome = Revocation::Revoked;
+        if let Some(token) = &what.refresh {
+            outcome = self.revoke_one(endpoint, token.expose(), "refresh_token").await;
+        }
+        let Some(token) = what.access.as_ref().filter(|_| outcome == Revocation::Revoked) else {
+            return outcome;
+        };
+        let access = self.revoke_one(endpoint, token.expose(), "access_token").await;
+        // Without its refresh token an access token dies soon, and many providers revoke only the former.
+        if what.refresh.is_some() { outcome } else { access }
+    }
+}
+
+/// The refresh token is kept whatever is wrong with the rest.
+fn renewed(tokens: Tokens, issuer: &str, subject: &str) -> Renewed {
+    let named = tokens.id_token.as_ref().map(|raw| id_token::check_renewed(raw, issuer, subject)).transpose();
+    Renewed {
+        refresh: tokens.refresh,
+        refresh_lifetime: tokens.refresh_lifetime,
+        subject: named.clone().unwrap_or_default(),
+        access: named.and_then(|_| tokens.access.map_err(Unservable::Odd)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! Reads what a token endpoint answers (RFC 6749, section 5): strictly where a mistake would end a session,
+//! leniently where strictness would lose a refresh token that the provider has already rotated.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde_json::{Map, Value};
+
+use crate::providers::Tokens;
+use crate::providers::http::Reply;
+use crate::token::{Access, AccessToken, RefreshToken};
+
+/// Of an access token whose provider tells nothing.
+const UNTOLD: Duration = Duration::from_secs(300);
+
+/// No life is longer than ten years, so that sums with it stay dates.
+const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+
+/// Most characters of the provider's own words that go into a message.
+const WORDS: usize = 200;
+
+pub(super) const BASE64URL: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What an answer means; the outcomes of the design, section 6.
+pub(super) enum Verdict {
+    /// 2xx with at least one token.
+    Granted(Tokens),
+    /// 2xx without a token that can be read: nobody knows what the provider did.
+    Unknown(String),
+    Transient(String, Option<Duration>),
+    /// `invalid_grant`.
+    Rejected(String),
+    Misconfigured(String),
+    /// A refusal without a code that we know.
+    Unclear(String),
+}
+
+/// Judges an answer. `sent` is the secret that was sent: a provider that repeats it must not bring it into a
+/// message.
+pub(super) fn judge(reply: &Reply, sent: &str) -> Verdict {
+    match reply.status {
+        200..=299 => granted(reply),
+        300..=399 => {
+            let why =
+                format!("the token endpoint redirects (status {}), which is never followed", reply.status);
+            Verdict::Misconfigured(why)
+        }
+        // 403 without a code is a gateway's, which may let the request pass from another network.
+        403 if code(reply).is_none() => Verdict::Transient(refusal(reply, sent), reply.retry_after),
+        _ if reply.is_transient() => Verdict::Transient(refusal(reply, sent), reply.retry_after),
+        _ if reply.cut.is_some() => Verdict::Transient(refusal(reply, sent), None),
+        _ => refused(reply, sent),
+    }
+}
+
+/// The error codes of RFC 6749 (sections 4.1.2.1 and 5.2) by what has to be done about them.
+fn refused(reply: &Reply, sent: &str) -> Verdict {
+    let why = refusal(reply, sent);
+    match (code(reply).as_deref(), reply.status) {
+        (Some("invalid_grant"), _) => Verdict::Rejected(why),
+        (Some("invalid_client" | "unauthorized_client" | "unsupported_grant_type" | "invalid_scope"), _) => {
+            Verdict::Misconfigured(why)
+        }
+        (Some("temporarily_unavailable" | "server_error" | "slow_down"), _) => {
+            Verdict::Transient(why, reply.retry_after)
+        }
+        (_, 400 | 401) => Verdict::Unclear(why),
+        _ => Verdict::Misconfigured(why),
+    }
+}
+
+fn granted(reply: &Reply) -> Verdict {
+    let lost = || {
+        let why = reply.cut.as_deref().unwrap_or("there is no token in it");
+        format!("the answer (status {}) cannot be used: {why}", reply.status)
+    };
+    let Some(fields) = object(reply) else {
+        // Cut off, or wrapped in something else. A refresh token that can be read is the only live one.
+        let Some(refresh) = stray_refresh_token(&reply.body) else { return Verdict::Unknown(lost()) };
+        let tokens =
+            Tokens { access: Err(lost()), refresh: Some(refresh), refresh_lifetime: None, id_token: None };
+        return Verdict::Granted(tokens);
+    };
+    let text = |name: &str| fields.get(name)?.as_str().filter(|text| !text.is_empty());
+    let access = text("access_token");
+    let refresh = text("refresh_token").map(RefreshToken::new).or_else(|| stray_refresh_token(&reply.body));
+    if access.is_none() && refresh.is_none() {
+        return Verdict::Unknown(lost());
+    }
+    Verdict::Granted(Tokens {
+        access: access_of(access, text("token_type"), fields.get("expires_in")),
+        refresh,
+        refresh_lifetime: fields.get("refresh_expires_in").and_then(seconds).filter(|life| !life.is_zero()),
+        id_token: text("id_token").map(str::to_owned),
+    })
+}
+
+fn access_of(token: Option<&str>, kind: Option<&str>, expires_in: Option<&Value>) -> Result<Access, String> {
+    let token = token.ok_or("there is no access token in the answer")?;
+    if let Some(kind) = kind.filter(|kind| !kind.eq_ignore_ascii_case("bearer")) {
+        return Err(format!("the access token is of type {:?}, not Bearer", clean(kind, "")));
+    }
+    let lifetime = expires_in.and_then(seconds).or_else(|| own_life(token)).unwrap_or(UNTOLD);
+    Ok(Access { token: AccessToken::new(token), lifetime })
+}
+
+/// `exp − iat` of a JWT. Our own clock is not asked: it may be off.
+fn own_life(token: &str) -> Option<Duration> {
+    let claims = claims(token)?;
+    Some(clamped(claims.get("exp")?.as_f64()? - claims.get("iat")?.as_f64()?))
+}
+
+/// The claims of a JWT, unverified; `None` for a token of another shape.
+pub(super) fn claims(token: &str) -> Option<Map<String, Value>> {
+    let mut parts = token.split('.');
+    let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    serde_json::from_slice(&BASE64URL.decode(payload).ok()?).ok()
+}
+
+/// Seconds as a number or as text.
+pub(super) fn seconds(value: &Value) -> Option<Duration> {
+    let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    number.is_finite().then(|| clamped(number))
+}
+
+/// Zero or negative becomes zero.
+fn clamped(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(LONGEST).min(LONGEST)
+}
+
+fn object(reply: &Reply) -> Option<Map<String, Value>> {
+    reply.json()
+}
+
+/// A whole string after the key `"refresh_token"`, wherever that stands.
+fn stray_refresh_token(body: &[u8]) -> Option<RefreshToken> {
+    let text = String::from_utf8_lossy(body);
+    let (_, rest) = text.split_once("\"refresh_token\"")?;
+    let value = rest.trim_start().strip_prefix(':')?;
+    let token = serde_json::Deserializer::from_str(value).into_iter::<String>().next()?.ok()?;
+    (!token.is_empty()).then(|| RefreshToken::new(token))
+}
+
+/// The error code of a JSON answer (RFC 6749, section 5.2).
+pub(super) fn code(reply: &Reply) -> Option<String> {
+    Some(object(reply)?.get("error")?.as_str()?.to_owned())
+}
+
+/// What the provider said, for a message: status, code, description.
+pub(super) fn refusal(reply: &Reply, sent: &str) -> String {
+    let fields = object(reply).unwrap_or_default();
+    let text = |name| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+    let mut words = format!("status {}", reply.status);
+    for part in [text("error"), text("error_description")] {
+        if !part.is_empty() {
+            words = format!("{words}, {}", clean(part, sent));
+        }
+    }
+    words
+}
+
+/// Foreign words without control characters, without `secret`, and not longer than a line.
+pub(super) fn clean(words: &str, secret: &str) -> String {
+    let words = if secret.is_empty() { words.to_owned() } else { words.replace(secret, "…") };
+    words.chars().filter(|c| !c.is_control()).take(WORDS).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::testing::double::unsigned;
+
+fn reply(status: u16, body: &str) -> Reply {
+    Reply { status, retry_after: None, date: None, body: body.as_bytes().to_vec(), cut: None }
+}
+
+fn tokens(body: &Value) -> Tokens {
+    match judge(&reply(200, &body.to_string()), "old") {
+        Verdict::Granted(tokens) => tokens,
+        other => panic!("{body} is {}", name(&other)),
+    }
+}
+
+fn name(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Granted(_) => "granted",
+        Verdict::Unknown(_) => "unknown",
+        Verdict::Transient(..) => "transient",
+        Verdict::Rejected(_) => "rejected",
+        Verdict::Misconfigured(_) => "misconfigured",
+        Verdict::Unclear(_) => "unclear",
+    }
+}
+
+fn lifetime(body: &Value) -> Duration {
+    tokens(body).access.unwrap().lifetime
+}
+
+#[test]
+fn each_answer_has_its_class() {
+    let error = |code: &str| json!({ "error": code }).to_string();
+    for (status, body, class) in [
+        (400, error("invalid_grant"), "rejected"),
+        (401, error("invalid_grant"), "rejected"),
+        (503, error("invalid_grant"), "transient"),
+        (400, error("invalid_client"), "misconfigured"),
+        (401, error("invalid_client"), "misconfigured"),
+        (400, error("unauthorized_client"), "misconfigured"),
+        (400, error("invalid_scope"), "misconfigured"),
+        (400, error("temporarily_unavailable"), "transient"),
+        (400, error("invalid_request"), "unclear"),
+        (400, error("out_of_cheese"), "unclear"),
+        (401, String::new(), "unclear"),
+        (400, "<html>invalid_grant</html>".into(), "unclear"),
+        (400, "\"invalid_grant\"".into(), "unclear"),
+        (403, String::new(), "transient"),
+        (403, error("invalid_grant"), "rejected"),
+        (404, String::new(), "misconfigured"),
+        (405, "<html>".into(), "misconfigured"),
+        (302, String::new(), "misconfigured"),
+        (307, String::new(), "misconfigured"),
+        (408, String::new(), "transient"),
+        (429, error("slow_down"), "transient"),
+        (500, String::new(), "transient"),
+        (502, "<html>bad gateway</html>".into(), "transient"),
+        (504, String::new(), "transient"),
+        (599, String::new(), "transient"),
+        (200, String::new(), "unknown"),
+        (200, "<html>please wait</html>".into(), "unknown"),
+        (200, "{}".into(), "unknown"),
+        (204, String::new(), "unknown"),
+        (200, error("invalid_grant"), "unknown"),
+    ] {
+        assert_eq!(name(&judge(&reply(status, &body), "old")), class, "{status} {body}");
+    }
+}
+
+#[test]
+fn a_refusal_that_was_cut_off_is_no_refusal() {
+    let mut cut = reply(400, "{\"error\":\"invalid_grant\"}");
+    cut.cut = Some("reset".into());
+    assert_eq!(name(&judge(&cut, "old")), "transient");
+}
+
+#[test]
+fn retry_after_is_handed_on() {
+    let mut busy = reply(429, "");
+    busy.retry_after = Some(Duration::from_secs(7));
+    assert!(matches!(judge(&busy, "old"), Verdict::Transient(_, Some(after)) if after.as_secs() == 7));
+}
+
+#[test]
+fn an_odd_answer_never_loses_the_refresh_token() {
+    for body in [
+        r#"{"access_token":"a","refresh_token":"new","expires_in":"3600"}"#,
+        r#"{"access_token":"a","refresh_token":"new","expires_in":{"odd":true}}"#,
+        r#"{"access_token":"a","refresh_token":"new","token_type":"BEARER","scope":7}"#,
+        r#"{"access_token":"a","refresh_token":"new","token_type":"DPoP"}"#,
+        r#"{"access_token":"a","refresh_token":"new","id_token":"not.a.jwt"}"#,
+        r#"{"access_token":42,"refresh_token":"new"}"#,
+        r#"{"refresh_token":"new"}"#,
+        r#"{"data":{"refresh_token":"new","access_token":"a"}}"#,
+        r#"{"refresh_token" : "new","access_token":"a","#,
+        r#"{"access_token":"a","expires_in":3600,"refresh_token":"new""#,
+        r#"<html><script>{"refresh_token":"n\u0065w"}</script></html>"#,
+        r#"[{"refresh_token":"new"}]"#,
+    ] {
+        let Verdict::Granted(tokens) = judge(&reply(200, body), "old") else { panic!("{body}") };
+        assert_eq!(tokens.refresh.unwrap().expose(), "new", "{body}");
+    }
+}
+
+#[test]
+fn half_a_refresh_token_is_not_taken_for_one() {
+    let mut cut = reply(200, r#"{"access_token":"a","refresh_token":"ne"#);
+    cut.cut = Some("reset".into());
+    assert_eq!(name(&judge(&cut, "old")), "unknown");
+}
+
+#[test]
+fn an_answer_that_was_cut_off_is_not_served() {
+    let mut cut = reply(200, r#"{"access_token":"a","refresh_token":"new","expires_in":36"#);
+    cut.cut = Some("reset".into());
+    let Verdict::Granted(tokens) = judge(&cut, "old") else { panic!("the refresh token is whole") };
+    assert!(tokens.access.unwrap_err().contains("reset"));
+}
+
+#[test]
+fn a_missing_refresh_token_means_keep_the_old_one() {
+    for body in [json!({ "access_token": "a" }), json!({ "access_token": "a", "refresh_token": null })] {
+        assert!(tokens(&body).refresh.is_none(), "{body}");
+    }
+    assert!(tokens(&json!({ "access_token": "a", "refresh_token": "" })).refresh.is_none());
+}
+
+#[test]
+fn the_lifetime_is_what_is_told_else_the_tokens_own_else_five_minutes() {
+    let own = unsigned("RS256", &json!({ "iat": 1000, "exp": 1600 }));
+    for (body, seconds) in [
+        (json!({ "access_token": "a", "expires_in": 3600 }), 3600),
+        (json!({ "access_token": "a", "expires_in": "3600" }), 3600),
+        (json!({ "access_token": "a", "expires_in": 60.9 }), 60),
+        (json!({ "access_token": "a" }), 300),
+        (json!({ "access_token": "a", "expires_in": "soon" }), 300),
+        (json!({ "access_token": own, "expires_in": null }), 600),
+        (json!({ "access_token": own, "expires_in": 60 }), 60),
+        (json!({ "access_token": "a", "expires_in": 0 }), 0),
+        (json!({ "access_token": "a", "expires_in": -5 }), 0),
+        (json!({ "access_token": "a", "expires_in": 1e300 }), LONGEST.as_secs()),
+        (json!({ "access_token": unsigned("RS256", &json!({ "iat": 9, "exp": 3 })) }), 0),
+    ] {
+        assert_eq!(lifetime(&body).as_secs(), seconds, "{body}");
+    }
+}
+
+#[test]
+fn a_refresh_lifetime_of_zero_is_none_told() {
+    let with = |life: Value| tokens(&json!({ "access_token": "a", "refresh_expires_in": life }));
+    assert_eq!(with(json!(0)).refresh_lifetime, None);
+    assert_eq!(with(Value::Null).refresh_lifetime, None);
+    assert_eq!(with(json!("1800")).refresh_lifetime, Some(Duration::from_secs(1800)));
+}
+
+#[test]
+fn a_message_repeats_neither_the_secret_nor_control_characters() {
+    let body = json!({ "error": "invalid_grant", "error_description": "token canary-1 is\u{1b}[2J spent\n" });
+    let Verdict::Rejected(why) = judge(&reply(400, &body.to_string()), "canary-1") else { panic!() };
+    assert_eq!(why, "status 400, invalid_grant, token … is[2J spent");
+}
+
+proptest! {
+    #[test]
+    fn no_body_upsets_the_reader(status in 200_u16..600, body in ".*") {
+        judge(&reply(status, &body), "old");
+    }
+
+    #[test]
+    fn wherever_an_answer_is_cut_a_whole_refresh_token_is_kept(at in 0_usize..200) {
+        let body = r#"{"token_type":"bearer","refresh_token":"new","access_token":"a","expires_in":60}"#;
+        let at = at.min(body.len());
+        let mut cut = reply(200, &body[..at]);
+        cut.cut = Some("reset".into());
+        let whole = at >= body.find("new").unwrap() + "new\"".len();
+        let kept = match judge(&cut, "old") {
+            Verdict::Granted(tokens) => tokens.refresh.is_some_and(|token| token.expose() == "new"),
+            _ => false,
+        };
+        prop_assert_eq!(kept, whole);
+    }
+}

@@ -1,0 +1,156 @@
+//! Sign-in on another device (RFC 8628): a code for the person, and polls for the tokens.
+
+use std::time::Duration;
+
+use openidconnect::PkceCodeChallenge;
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Oidc;
+use super::admission::denied;
+use super::answer::{Verdict, clean, code, judge, refusal, seconds};
+use super::authorization::scopes;
+use super::discovery::{Metadata, misconfigured, unreachable};
+use crate::error::{AgentError, Kind};
+use crate::providers::http::{Fault, Reply};
+use crate::providers::{DeviceFlow, Poll, UserCode};
+
+const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// Where the provider names none (section 3.2).
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// Where the provider names none, though it must: as long as a login in a browser may take.
+const LIFETIME: Duration = Duration::from_secs(300);
+
+/// As it is sent (section 3.2), apart from numbers that come as text.
+#[derive(Deserialize)]
+struct Document {
+    device_code: String,
+    user_code: String,
+    // The name in the drafts, which some providers have kept.
+    #[serde(alias = "verification_url")]
+    verification_uri: String,
+    verification_uri_complete: Option<String>,
+    expires_in: Option<Value>,
+    interval: Option<Value>,
+}
+
+impl Oidc {
+    /// Asks for a code (section 3.1).
+    pub(super) async fn begin_device(&self, metadata: &Metadata) -> Result<DeviceFlow, AgentError> {
+        let authority = &self.profile.authority;
+        let Some(endpoint) = &metadata.device_endpoint else {
+            return Err(not_offered(&format!("{authority} offers no sign-in on another device")));
+        };
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let scope = scopes(&self.profile);
+        let mut form = vec![
+            ("client_id", self.profile.client_id.as_str()),
+            ("scope", &scope),
+            ("code_challenge", challenge.as_str()),
+            ("code_challenge_method", "S256"),
+        ];
+        if !self.profile.audience.is_empty() {
+            form.push(("audience", &self.profile.audience));
+        }
+        let reply = self.http.submit(endpoint, &form).await.map_err(|fault| match fault {
+            Fault::NotSent(why) | Fault::Unanswered(why) => unreachable(authority, &why),
+            Fault::Misconfigured(why) => misconfigured(&why),
+        })?;
+        if !reply.is_success() {
+            return Err(refused(authority, &reply));
+        }
+        let document = reply.json().ok_or_else(|| {
+            let why = reply.cut.as_deref().unwrap_or("it is no device authorization response");
+            unreachable(authority, &format!("its answer cannot be used: {why}"))
+        })?;
+        self.accept(document, verifier.into_secret())
+    }
+
+    fn accept(&self, document: Document, code_verifier: String) -> Result<DeviceFlow, AgentError> {
+        let page = |text: &str| {
+            let page = self.discovery.endpoint("verification_uri", text);
+            page.map_err(|fault| fault.told(&self.profile.authority))
+        };
+        let code = UserCode {
+            text: clean(&document.user_code, ""),
+            page: page(&document.verification_uri)?,
+            // Only a shortcut: the login works without it.
+            page_with_code: document.verification_uri_complete.and_then(|text| page(&text).ok()),
+        };
+        let told = |value: Option<Value>| value.as_ref().and_then(seconds).filter(|time| !time.is_zero());
+        Ok(DeviceFlow {
+            code,
+            device_code: document.device_code.into(),
+            code_verifier,
+            interval: told(document.interval).unwrap_or(INTERVAL),
+            lifetime: told(document.expires_in).unwrap_or(LIFETIME),
+        })
+    }
+
+    /// One poll (sections 3.4 and 3.5).
+    pub(super) async fn poll_device(&self, metadata: &Metadata, flow: &DeviceFlow) -> Poll {
+        let (authority, device_code) = (&self.profile.authority, flow.device_code.expose_secret());
+        let form = [
+            ("grant_type", GRANT),
+            ("device_code", device_code),
+            ("client_id", &self.profile.client_id),
+            ("code_verifier", &flow.code_verifier),
+        ];
+        let sent = self.clock.now();
+        let reply = match self.http.submit(&metadata.token_endpoint, &form).await {
+            Ok(reply) => reply,
+            Err(Fault::NotSent(why)) => return Poll::Transient(why, None),
+            Err(Fault::Unanswered(why)) => return Poll::Unknown(why),
+            Err(Fault::Misconfigured(why)) => return Poll::Failed(misconfigured(&why)),
+        };
+        let refused = |why: &str| format!("{authority} refused the sign-in: {why}");
+        // Before the status: providers send these with 400, 403, 428 and 429.
+        match code(&reply).as_deref() {
+            Some("authorization_pending") => return Poll::Pending,
+            Some("slow_down") => return Poll::SlowDown,
+            Some("expired_token") => return Poll::Failed(AgentError::code_expired()),
+            Some("access_denied") => {
+                return Poll::Failed(denied(&refused(&refusal(&reply, device_code))));
+            }
+            _ => {}
+        }
+        match judge(&reply, device_code) {
+            Verdict::Granted(tokens) => Poll::Granted(Box::new(tokens), sent),
+            // The provider has spent the device code: another poll with it could look like a theft.
+            Verdict::Unknown(why) => Poll::Failed(unreachable(authority, &why)),
+            Verdict::Transient(why, after) => Poll::Transient(why, after),
+            Verdict::Rejected(why) => Poll::Spent(refused(&why)),
+            Verdict::Misconfigured(why) => {
+                Poll::Failed(misconfigured(&format!("{authority} refuses this client: {why}")))
+            }
+            Verdict::Unclear(why) => Poll::Failed(denied(&refused(&why))),
+        }
+    }
+}
+
+/// An error of the device authorization endpoint (section 3.2 has none of its own; RFC 6749, section 5.2).
+fn refused(authority: &str, reply: &Reply) -> AgentError {
+    let why = refusal(reply, "");
+    let code = code(reply);
+    match code.as_deref() {
+        Some("access_denied") => denied(&format!("{authority} refused the sign-in: {why}")),
+        Some("unauthorized_client") => {
+            not_offered(&format!("{authority} does not let this client sign in on another device: {why}"))
+        }
+        // 403 without a code is a gateway's.
+        code if reply.is_transient() || (code.is_none() && reply.status == 403) => {
+            unreachable(authority, &why)
+        }
+        _ => misconfigured(&format!("{authority} refuses this client: {why}")),
+    }
+}
+
+/// The other ways in.
+fn not_offered(why: &str) -> AgentError {
+    let hint = "run 'seqera login' and open its address in any browser; if that cannot come back to this host, \
+                paste the address that it ends on. Or give an access token to 'seqera login --with-token'";
+    AgentError::new(Kind::Misconfigured, why, hint)
+}

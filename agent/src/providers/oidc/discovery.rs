@@ -1,0 +1,228 @@
+//! The provider's description of itself (OIDC Discovery), kept so that a renewal needs one request, and goes
+//! on while the description alone cannot be fetched.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::clock::{Clock, Moment};
+use crate::error::{AgentError, Kind};
+use crate::providers::http::{self, Http, is_loopback};
+
+/// A description is used so long without a look at the provider. Endpoints move rarely, and a provider that
+/// moves them serves the old ones for a while.
+const FRESH: Duration = Duration::from_secs(3600);
+
+/// Both hosts of Seqera Cloud serve one API, and either may be named as the issuer.
+const CLOUD: [&str; 2] = ["https://api.cloud.seqera.io", "https://cloud.seqera.io/api"];
+
+/// What the agent needs of the description.
+#[derive(Debug, Clone)]
+pub(super) struct Metadata {
+    pub(super) issuer: String,
+    pub(super) authorization_endpoint: Url,
+    pub(super) token_endpoint: Url,
+    pub(super) revocation_endpoint: Option<Url>,
+    /// RFC 8628, section 4.
+    pub(super) device_endpoint: Option<Url>,
+    pub(super) jwks_uri: Option<Url>,
+    /// Of ID tokens, as the provider names them.
+    pub(super) signing_algs: Vec<String>,
+    /// The provider puts `iss` into its authorization answers (RFC 9207, section 3).
+    pub(super) announces_iss: bool,
+}
+
+/// Why there is no description.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// May pass, with `Retry-After` where given.
+    Transient(String, Option<Duration>),
+    /// Somebody has to mend the authority or the provider.
+    Misconfigured(String),
+}
+
+impl Fault {
+    /// For a person who signs in.
+    pub(super) fn told(self, authority: &str) -> AgentError {
+        match self {
+            Self::Transient(why, _) => unreachable(authority, &why),
+            Self::Misconfigured(why) => misconfigured(&why),
+        }
+    }
+}
+
+/// The authority cannot be reached while somebody signs in.
+pub(super) fn unreachable(authority: &str, why: &str) -> AgentError {
+    let hint = "check the network and the authority, then run 'seqera login' again";
+    let hint = http::remedy(why).unwrap_or(hint);
+    AgentError::new(Kind::Unreachable, format!("{authority} cannot be reached: {why}"), hint)
+}
+
+/// Something about authority or client is wrong.
+pub(super) fn misconfigured(why: &str) -> AgentError {
+    let hint = "check the authority (--authority, SEQERA_AUTH_DOMAIN; a Platform's is https://<host>/api) \
+                and the client id (SEQERA_AUTH_CLI_CLIENT_ID)";
+    let hint = http::remedy(why).unwrap_or(hint);
+    AgentError::new(Kind::Misconfigured, why, hint)
+}
+
+/// Both name one issuer: equal but for a slash at the end, or the two hosts of Seqera Cloud.
+pub(super) fn same_issuer(a: &str, b: &str) -> bool {
+    let (a, b) = (bare(a), bare(b));
+    a == b || (CLOUD.contains(&a) && CLOUD.contains(&b))
+}
+
+fn bare(issuer: &str) -> &str {
+    issuer.strip_suffix('/').unwrap_or(issuer)
+}
+
+/// As it is sent (OIDC Discovery, section 3).
+#[derive(Deserialize)]
+struct Document {
+    issuer: String,
+    authorization_endpoint: String,
+    token_endpoint: String,
+    revocation_endpoint: Option<String>,
+    device_authorization_endpoint: Option<String>,
+    jwks_uri: Option<String>,
+    #[serde(default)]
+    id_token_signing_alg_values_supported: Vec<String>,
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
+}
+
+/// The description of one authority.
+pub(super) struct Discovery {
+    http: Http,
+    clock: Arc<dyn Clock>,
+    authority: String,
+    /// Never held across an await: two fetches at once cost a request and do no harm.
+    kept: Mutex<Option<(Moment, Arc<Metadata>)>>,
+}
+
+impl Discovery {
+    pub(super) fn new(http: Http, clock: Arc<dyn Clock>, authority: &str) -> Self {
+        Self { http, clock, authority: bare(authority).to_owned(), kept: Mutex::new(None) }
+    }
+
+    /// The last good description, however old.
+    pub(super) fn last_good(&self) -> Option<Arc<Metadata>> {
+        Some(self.kept()?.1)
+    }
+
+    /// A fresh description, or the last good one while the provider cannot be asked.
+    pub(super) async fn metadata(&self) -> Result<Arc<Metadata>, Fault> {
+        let kept = self.kept();
+        if let Some((at, metadata)) = &kept
+            && self.clock.now().since(*at) < FRESH
+        {
+            return Ok(metadata.clone());
+        }
+        match (self.fetch().await, kept) {
+            (Ok(metadata), _) => {
+                let metadata = Arc::new(metadata);
+                let entry = (self.clock.now(), metadata.clone());
+                *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(entry);
+                Ok(metadata)
+            }
+            (Err(Fault::Transient(why, _)), Some((_, metadata))) => {
+                tracing::debug!(authority = self.authority, why, "discovery fails, the last one is used");
+                Ok(metadata)
+            }
+            (Err(fault), _) => Err(fault),
+        }
+    }
+
+    fn kept(&self) -> Option<(Moment, Arc<Metadata>)> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn fetch(&self) -> Result<Metadata, Fault> {
+        let url = format!("{}/.well-known/openid-configuration", self.authority);
+        let url = Url::parse(&url).map_err(|error| self.wrong(&format!("is no URL: {error}")))?;
+        let reply = self.http.fetch(&url, None).await.map_err(|fault| match fault {
+            http::Fault::NotSent(why) | http::Fault::Unanswered(why) => Fault::Transient(why, None),
+            http::Fault::Misconfigured(why) => Fault::Misconfigured(why),
+        })?;
+        if reply.is_transient() {
+            let why = format!("discovery answered with status {}", reply.status);
+            return Err(Fault::Transient(why, reply.retry_after));
+        }
+        if !reply.is_success() {
+            let why = format!("is no OIDC provider: {url} answered with status {}", reply.status);
+            return Err(self.wrong(&why));
+        }
+        if let Some(why) = reply.cut {
+            return Err(Fault::Transient(why, None));
+        }
+        let document = reply.json().ok_or_else(|| {
+            self.wrong(&format!("is no OIDC provider: {url} is not an OIDC discovery document"))
+        })?;
+        self.accept(document)
+    }
+
+    /// OIDC Discovery, section 4.3: a description that names another issuer is somebody else's.
+    fn accept(&self, document: Document) -> Result<Metadata, Fault> {
+        if !same_issuer(&document.issuer, &self.authority) {
+            return Err(self.wrong(&format!("calls itself {:?}, which is another issuer", document.issuer)));
+        }
+        let optional = |name, url: Option<String>| url.map(|url| self.endpoint(name, &url)).transpose();
+        Ok(Metadata {
+            authorization_endpoint: self
+                .endpoint("authorization_endpoint", &document.authorization_endpoint)?,
+            token_endpoint: self.endpoint("token_endpoint", &document.token_endpoint)?,
+            revocation_endpoint: optional("revocation_endpoint", document.revocation_endpoint)?,
+            device_endpoint: optional(
+                "device_authorization_endpoint",
+                document.device_authorization_endpoint,
+            )?,
+            jwks_uri: optional("jwks_uri", document.jwks_uri)?,
+            issuer: document.issuer,
+            signing_algs: document.id_token_signing_alg_values_supported,
+            announces_iss: document.authorization_response_iss_parameter_supported,
+        })
+    }
+
+    /// An endpoint, or a page for the person, is https, or a loopback address named by a loopback authority.
+    pub(super) fn endpoint(&self, name: &str, text: &str) -> Result<Url, Fault> {
+        let url = Url::parse(text).map_err(|error| self.wrong(&format!("names a bad {name}: {error}")))?;
+        let local = || Url::parse(&self.authority).is_ok_and(|authority| is_loopback(&authority));
+        if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url) && local()) {
+            return Ok(url);
+        }
+        Err(self.wrong(&format!("names a {name} that is not https: {url}")))
+    }
+
+    fn wrong(&self, what: &str) -> Fault {
+        Fault::Misconfigured(format!("{} {what}", self.authority))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_issuer;
+
+    #[test]
+    fn issuers_are_equal_but_for_a_slash_and_the_cloud_pair() {
+        for (a, b) in [
+            ("https://x.test/api", "https://x.test/api"),
+            ("https://x.test/api/", "https://x.test/api"),
+            ("https://cloud.seqera.io/api", "https://api.cloud.seqera.io"),
+            ("https://api.cloud.seqera.io/", "https://cloud.seqera.io/api"),
+        ] {
+            assert!(same_issuer(a, b), "{a} {b}");
+        }
+        for (a, b) in [
+            ("https://x.test/api", "https://x.test"),
+            ("https://x.test/api", "http://x.test/api"),
+            ("https://x.test/api//", "https://x.test/api"),
+            ("https://X.test/api", "https://x.test/api"),
+            ("https://cloud.seqera.io", "https://api.cloud.seqera.io"),
+            ("https://cloud.seqera.io/api", "https://x.test/api"),
+        ] {
+            assert!(!same_issuer(a, b), "{a} {b}");
+        }
+    }
+}

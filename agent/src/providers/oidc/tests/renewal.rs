@@ -1,0 +1,120 @@
+use super::*;
+use crate::testing::double::{Script, answer, cut_answer, unsigned};
+
+async fn renew(bench: &Bench, script: Script) -> Renewal {
+    bench.double.script("POST /token", script);
+    bench.oidc.renew(&RefreshToken::new("canary-old"), "ada").await
+}
+
+fn renewed(renewal: Renewal) -> Renewed {
+    match renewal {
+        Renewal::Renewed(renewed) => renewed,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_spends_the_token_once_at_the_token_endpoint() {
+    let bench = Bench::new().await;
+    let body = json!({ "access_token": "access-2", "refresh_token": "refresh-2", "expires_in": "60" });
+    let renewed = renewed(renew(&bench, json_answer(200, &body)).await);
+    assert_eq!(renewed.refresh.unwrap().expose(), "refresh-2");
+    assert_eq!(renewed.access.unwrap().lifetime.as_secs(), 60);
+    let seen = bench.double.seen("POST /token");
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].field("grant_type").unwrap(), "refresh_token");
+    assert_eq!(seen[0].field("refresh_token").unwrap(), "canary-old");
+    assert_eq!(seen[0].field("client_id").unwrap(), "client");
+}
+
+#[tokio::test]
+async fn each_failure_has_its_class_and_none_tells_the_token() {
+    let bench = Bench::new().await;
+    let error = |code: &str| {
+        let body = json!({ "error": code, "error_description": "canary-old was spent" });
+        json_answer(400, &body)
+    };
+    for (script, class) in [
+        (answer(503, &[("retry-after", "9")], ""), "Transient(\"status 503\", Some(9s))"),
+        (answer(408, &[], ""), "Transient"),
+        (answer(502, &[], "<html>bad gateway</html>"), "Transient"),
+        (error("invalid_grant"), "Rejected"),
+        (error("invalid_client"), "Misconfigured"),
+        (error("unauthorized_client"), "Misconfigured"),
+        (error("whatever"), "Unclear"),
+        (answer(401, &[], ""), "Unclear"),
+        (answer(307, &[("location", "/steal")], ""), "Misconfigured"),
+        (Script::Reset, "Unknown"),
+        (Script::Bytes(b"garbage\r\n\r\n".to_vec()), "Unknown"),
+        (Script::Bytes(cut_answer(200, "{\"access_token\":\"a\"")), "Unknown"),
+        (Script::Endless, "Unknown"),
+        (answer(200, &[], "<html>maintenance</html>"), "Unknown"),
+    ] {
+        let outcome = format!("{:?}", renew(&bench, script).await);
+        assert!(outcome.starts_with(class), "{class}: {outcome}");
+        assert!(!outcome.contains("canary"), "{outcome}");
+    }
+    assert!(bench.double.seen("POST /steal").is_empty());
+}
+
+#[tokio::test]
+async fn a_body_that_stops_in_the_middle_ends_at_the_limit_with_the_refresh_token_kept() {
+    let bench = Bench::new().await;
+    let half = cut_answer(200, r#"{"refresh_token":"refresh-2","access_token":"acc"#);
+    bench.double.script("POST /token", Script::Hang(half));
+    let suspend = async {
+        bench.double.wait_for("POST /token").await;
+        bench.clock.jump(60);
+    };
+    let token = RefreshToken::new("old");
+    let (renewal, ()) = tokio::join!(bench.oidc.renew(&token, "ada"), suspend);
+    match renewal {
+        Renewal::Renewed(renewed) => {
+            assert_eq!(renewed.refresh.unwrap().expose(), "refresh-2");
+            assert!(matches!(renewed.access, Err(Unservable::Odd(_))));
+        }
+        // The clock was moved before the head of the answer was read.
+        Renewal::Unknown(_) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_for_another_account_is_saved_and_never_served() {
+    let bench = Bench::new().await;
+    let token = |iss: &str, sub: &str| unsigned("RS256", &json!({ "iss": iss, "sub": sub }));
+    let url = bench.double.url.clone();
+    for (id_token, expected) in [
+        (token(&url, "ada"), "Ok("),
+        (token(&url, "eve"), "Err(OtherAccount("),
+        (token("https://other.test", "ada"), "Err(OtherAccount("),
+        ("no.id.token".to_owned(), "Err(Odd("),
+    ] {
+        let body = json!({ "access_token": "a", "refresh_token": "refresh-2", "id_token": id_token });
+        let renewed = renewed(renew(&bench, json_answer(200, &body)).await);
+        assert_eq!(renewed.refresh.unwrap().expose(), "refresh-2");
+        let access = format!("{:?}", renewed.access);
+        assert!(access.starts_with(expected), "{access}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_not_sent_where_discovery_fails() {
+    let bench = Bench::new().await;
+    let mut other = bench.double.discovery();
+    other["issuer"] = json!("https://other.test");
+    for (discovery, class) in [
+        (answer(404, &[], ""), "Misconfigured"),
+        (json_answer(200, &other), "Misconfigured"),
+        (
+            answer(503, &[("retry-after", "30")], ""),
+            "Transient(\"discovery answered with status 503\", Some(30s))",
+        ),
+        (Script::Reset, "Transient"),
+    ] {
+        bench.double.script("GET /.well-known/openid-configuration", discovery);
+        let outcome = format!("{:?}", bench.oidc.renew(&RefreshToken::new("old"), "ada").await);
+        assert!(outcome.starts_with(class), "{class}: {outcome}");
+    }
+    assert!(bench.double.seen("POST /token").is_empty());
+}

@@ -1,0 +1,290 @@
+//! The Platform's REST API, as far as the agent asks it (OpenAPI 1.187.0). Fields that are not named here are
+//! ignored, and a null counts as missing.
+
+use base64::Engine as _;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use serde::{Deserialize, Deserializer};
+use url::Url;
+
+use crate::providers::http::{Fault, Http, Reply};
+use crate::token::{AccessToken, Account, Memberships, Organization, Workspace};
+
+/// The alphabet of access tokens, with padding or without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Why the Platform did not tell.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PlatformError {
+    /// 401.
+    #[error("the Platform refuses the access token")]
+    Unauthorized,
+    /// 403: the token may be good and the question not allowed, or the token may have expired.
+    #[error("the Platform forbids this to the access token")]
+    Forbidden,
+    /// 404, a redirect, or something that is no Platform's answer.
+    #[error("there is no Platform API at {0}")]
+    NotAPlatform(String),
+    /// No answer, or one that may be better later.
+    #[error("the Platform could not be asked: {0}")]
+    Unreachable(String),
+    /// The address cannot be used.
+    #[error("{0}")]
+    Misconfigured(String),
+}
+
+/// `GET /user-info`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UserInfo {
+    /// Whose token it is.
+    pub user: User,
+}
+
+/// A person's account at the Platform.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct User {
+    /// Never changes.
+    pub id: i64,
+    /// Login name.
+    #[serde(default, deserialize_with = "or_default")]
+    pub user_name: String,
+    /// E-mail address.
+    #[serde(default, deserialize_with = "or_default")]
+    pub email: String,
+    /// Given name.
+    #[serde(default, deserialize_with = "or_default")]
+    pub first_name: String,
+    /// Family name.
+    #[serde(default, deserialize_with = "or_default")]
+    pub last_name: String,
+}
+
+impl User {
+    /// Completes what an ID token told; without one the Platform's id is the subject.
+    pub(crate) fn complete(&self, told: Option<Account>) -> Account {
+        let told = told.unwrap_or_else(|| Account { subject: self.id.to_string(), ..Account::default() });
+        let name = format!("{} {}", self.first_name, self.last_name).trim().to_owned();
+        let first = |ours: &str, theirs: String| if ours.is_empty() { theirs } else { ours.to_owned() };
+        Account {
+            subject: told.subject,
+            email: first(&self.email, told.email),
+            user_name: first(&self.user_name, told.user_name),
+            display_name: first(&name, told.display_name),
+            user_id: self.id,
+        }
+    }
+}
+
+/// A personal access token as `GET /tokens` lists it; the secret is not told again.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct TokenEntry {
+    /// For `DELETE /tokens/{id}`.
+    pub id: i64,
+    /// As the person called it.
+    #[serde(default, deserialize_with = "or_default")]
+    pub name: String,
+}
+
+/// `GET /service-info`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ServiceInfo {
+    /// Of the installation.
+    #[serde(default, deserialize_with = "or_default")]
+    pub version: String,
+    /// Of the REST API.
+    #[serde(default, deserialize_with = "or_default")]
+    pub api_version: String,
+    /// Where this installation's Co-Scientist backend is.
+    pub seqera_ai_base_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Orgs {
+    organizations: Vec<Org>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Org {
+    org_id: i64,
+    #[serde(default, deserialize_with = "or_default")]
+    name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    full_name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Workspaces {
+    orgs_and_workspaces: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    org_id: i64,
+    #[serde(default, deserialize_with = "or_default")]
+    org_name: String,
+    /// Missing: the row is the organisation itself.
+    workspace_id: Option<i64>,
+    #[serde(default, deserialize_with = "or_default")]
+    workspace_name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    workspace_full_name: String,
+}
+
+impl Row {
+    fn workspace(self) -> Option<Workspace> {
+        Some(Workspace {
+            id: self.workspace_id?,
+            name: self.workspace_name,
+            full_name: self.workspace_full_name,
+            organization: Organization { id: self.org_id, name: self.org_name, full_name: String::new() },
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Tokens {
+    tokens: Vec<TokenEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Service {
+    service_info: ServiceInfo,
+}
+
+/// One Platform. Every method asks it once, and fails with what [`PlatformError`] names.
+#[derive(Clone)]
+pub(crate) struct Platform {
+    http: Http,
+    api: String,
+}
+
+impl Platform {
+    /// `api` is the base URL of the REST API.
+    pub(crate) fn new(http: Http, api: &str) -> Self {
+        Self { http, api: api.trim_end_matches('/').to_owned() }
+    }
+
+    /// Who the token belongs to.
+    pub(crate) async fn user_info(&self, token: &AccessToken) -> Result<UserInfo, PlatformError> {
+        self.ask("/user-info", Some(token)).await
+    }
+
+    /// The organisations of the token's owner.
+    pub(crate) async fn orgs(&self, token: &AccessToken) -> Result<Vec<Organization>, PlatformError> {
+        let orgs: Orgs = self.ask("/orgs", Some(token)).await?;
+        let named = |org: Org| Organization { id: org.org_id, name: org.name, full_name: org.full_name };
+        Ok(orgs.organizations.into_iter().map(named).collect())
+    }
+
+    /// The workspaces that the user may use, of all organisations.
+    pub(crate) async fn workspaces(
+        &self,
+        token: &AccessToken,
+        user_id: i64,
+    ) -> Result<Vec<Workspace>, PlatformError> {
+        let path = format!("/user/{user_id}/workspaces");
+        let rows = self.ask::<Workspaces>(&path, Some(token)).await?.orgs_and_workspaces;
+        Ok(rows.into_iter().filter_map(Row::workspace).collect())
+    }
+
+    /// What the user belongs to. Without the organisations there is nothing to choose from.
+    pub(crate) async fn memberships(
+        &self,
+        token: &AccessToken,
+        user_id: i64,
+    ) -> Result<Memberships, PlatformError> {
+        let (organizations, workspaces) = tokio::join!(self.orgs(token), self.workspaces(token, user_id));
+        Ok(Memberships { organizations: organizations?, workspaces: workspaces.ok() })
+    }
+
+    /// The owner's personal access tokens.
+    pub(crate) async fn tokens(&self, token: &AccessToken) -> Result<Vec<TokenEntry>, PlatformError> {
+        Ok(self.ask::<Tokens>("/tokens", Some(token)).await?.tokens)
+    }
+
+    /// What the installation says of itself; needs no token.
+    pub(crate) async fn service_info(&self) -> Result<ServiceInfo, PlatformError> {
+        Ok(self.ask::<Service>("/service-info", None).await?.service_info)
+    }
+
+    /// Deletes one personal access token.
+    pub(crate) async fn delete_token(&self, token: &AccessToken, id: i64) -> Result<(), PlatformError> {
+        let url = self.url(&format!("/tokens/{id}"))?;
+        let reply = self.http.delete(&url, token).await?;
+        self.accept(&reply)
+    }
+
+    async fn ask<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        token: Option<&AccessToken>,
+    ) -> Result<T, PlatformError> {
+        let reply = self.http.fetch(&self.url(path)?, token).await?;
+        self.accept(&reply)?;
+        if let Some(why) = &reply.cut {
+            return Err(PlatformError::Unreachable(why.clone()));
+        }
+        reply.json().ok_or_else(|| PlatformError::NotAPlatform(self.api.clone()))
+    }
+
+    /// The way to this Platform.
+    pub(crate) fn http(&self) -> &Http {
+        &self.http
+    }
+
+    pub(crate) fn url(&self, path: &str) -> Result<Url, PlatformError> {
+        let text = format!("{}{path}", self.api);
+        Url::parse(&text).map_err(|error| PlatformError::Misconfigured(format!("{text}: {error}")))
+    }
+
+    /// Passes what the Platform has granted.
+    pub(crate) fn accept(&self, reply: &Reply) -> Result<(), PlatformError> {
+        match reply.status {
+            200..=299 => Ok(()),
+            401 => Err(PlatformError::Unauthorized),
+            403 => Err(PlatformError::Forbidden),
+            _ if reply.is_transient() => {
+                Err(PlatformError::Unreachable(format!("it answered with status {}", reply.status)))
+            }
+            _ => Err(PlatformError::NotAPlatform(self.api.clone())),
+        }
+    }
+}
+
+impl From<Fault> for PlatformError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::NotSent(why) | Fault::Unanswered(why) => Self::Unreachable(why),
+            Fault::Misconfigured(why) => Self::Misconfigured(why),
+        }
+    }
+}
+
+/// The id inside a personal access token, which is base64 of `{"tid": <id>}.<signature>`; `None` for a token
+/// of another shape.
+pub(crate) fn token_id(token: &AccessToken) -> Option<i64> {
+    #[derive(Deserialize)]
+    struct Id {
+        tid: i64,
+    }
+    let text = String::from_utf8(BASE64.decode(token.expose()).ok()?).ok()?;
+    let (json, _signature) = text.rsplit_once('.')?;
+    Some(serde_json::from_str::<Id>(json).ok()?.tid)
+}
+
+fn or_default<'de, D: Deserializer<'de>>(source: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(source)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

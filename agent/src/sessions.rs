@@ -1,0 +1,20 @@
+//! Sessions.
+
+pub(crate) mod attempts;
+pub(crate) mod choice;
+pub(crate) mod handle;
+pub(crate) mod install;
+pub(crate) mod jobs;
+pub(crate) mod neighbours;
+pub(crate) mod pending;
+pub(crate) mod registry;
+pub(crate) mod renewal;
+pub(crate) mod schedule;
+pub(crate) mod secrets;
+pub(crate) mod session;
+pub(crate) mod shared;
+pub(crate) mod sign_out;
+pub(crate) mod target;
+pub(crate) mod verdict;
+pub(crate) mod view;
+pub(crate) mod worker;

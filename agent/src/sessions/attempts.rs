@@ -1,0 +1,84 @@
+//! Failed attempts of one session: what they mean for the next one, and when they stop being transient. Pure.
+
+use std::time::Duration;
+
+use crate::clock::Moment;
+use crate::sessions::schedule::{Backoff, Jitter};
+use crate::sessions::verdict::{Decision, Failure, Refusal, Trouble};
+
+/// After so many unclear refusals, over so long a time, a session is shown as expired …
+const UNCLEAR_LIMIT: (u32, Duration) = (3, Duration::from_secs(600));
+
+/// … and its refresh token is kept and tried this often.
+const UNCLEAR_RETRY: Duration = Duration::from_secs(3600);
+
+/// Nobody mends a configuration within seconds.
+const MISCONFIGURED_PAUSE: Duration = Duration::from_secs(60);
+
+/// A store is not asked again for a caller that comes within this time: the answer would be the same.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// What failed since the last success.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts {
+    backoff: Backoff,
+    failure: Option<Failure>,
+    next: Option<Moment>,
+    unclear: Option<(u32, Moment)>,
+}
+
+impl Attempts {
+    /// The last failure.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
+    }
+
+    /// When the next attempt is allowed; `None`: nothing has failed.
+    pub(crate) fn next(&self) -> Option<Moment> {
+        self.next
+    }
+
+    /// How long until the next attempt is allowed.
+    pub(crate) fn pause(&self, now: Moment) -> Duration {
+        self.next.map_or(Duration::ZERO, |next| now.until(next))
+    }
+
+    /// What a caller without a token hears before the next attempt; `None`: that may begin now.
+    pub(crate) fn postpone(&self, now: Moment, patience: Duration) -> Option<Decision> {
+        let (failure, pause) = (self.failure.as_ref()?, self.pause(now));
+        let refuse = || Decision::Refuse(Refusal::NotNow(failure.clone(), pause));
+        match failure.trouble {
+            // Only a person can mend that, and has to hear of it for that. To try again costs nobody anything.
+            Trouble::Store | Trouble::Locked => (now.since(failure.at) < STORE_PAUSE).then(refuse),
+            _ if pause.is_zero() => None,
+            _ if pause > patience => Some(refuse()),
+            _ => Some(Decision::Wait(None)),
+        }
+    }
+
+    /// Notes a failure with a pause of the caller's.
+    pub(crate) fn hold(&mut self, now: Moment, trouble: Trouble, why: String, pause: Duration) {
+        self.next = Some(now.plus(pause));
+        self.failure = Some(Failure { trouble, why, at: now });
+    }
+
+    /// Notes a failure; true where it has gone on for so long that the session counts as expired.
+    pub(crate) fn fail(&mut self, now: Moment, trouble: Trouble, why: String, jitter: Jitter) -> bool {
+        let pause = match trouble {
+            Trouble::Unknown => self.backoff.after_unknown(jitter),
+            Trouble::Transient(retry_after) => self.backoff.after_failure(retry_after, jitter),
+            Trouble::Misconfigured => self.backoff.after_failure(None, jitter).max(MISCONFIGURED_PAUSE),
+            Trouble::Unclear | Trouble::Store | Trouble::Locked => self.backoff.after_failure(None, jitter),
+        };
+        let given_up = trouble == Trouble::Unclear && self.count_unclear(now);
+        self.hold(now, trouble, why, if given_up { UNCLEAR_RETRY } else { pause });
+        given_up
+    }
+
+    /// True where the limit is reached.
+    fn count_unclear(&mut self, now: Moment) -> bool {
+        let (count, first) = self.unclear.map_or((1, now), |(count, first)| (count + 1, first));
+        self.unclear = Some((count, first));
+        count >= UNCLEAR_LIMIT.0 && now.since(first) >= UNCLEAR_LIMIT.1
+    }
+}

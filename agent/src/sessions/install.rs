@@ -1,0 +1,278 @@
+//! Installs a login that has succeeded: the secret is stored and recorded before anybody is told.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use secrecy::{ExposeSecret, SecretString};
+use tracing::{info, warn};
+
+use crate::profile::{Profile, ProfileName};
+use crate::providers::{Granted, Issuer, Revocable};
+use crate::sessions::choice::{AtLogin, at_login};
+use crate::sessions::renewal::{Generation, Unsaved};
+use crate::sessions::schedule::{Held, keep_alive};
+use crate::sessions::secrets::{refresh_of, stored};
+use crate::sessions::shared::{Shared, jitter, unix};
+use crate::sessions::verdict::Beginning;
+use crate::sign_in::logins::Method;
+use crate::storage::record::Record;
+use crate::storage::state::StateError;
+use crate::storage::store::{Patience, StoreKind, Stored};
+use crate::token::{AccessToken, Credential, Kind, RefreshToken};
+
+/// A login that has succeeded.
+pub(crate) struct Login {
+    /// Where it was.
+    pub profile: Profile,
+    /// What it gave.
+    pub granted: Granted,
+    /// How: `browser` or `token`.
+    pub method: &'static str,
+    /// Of the session when the login began.
+    pub generation: u64,
+    /// The organisation that the person asked for, by id or name.
+    pub organization: Option<String>,
+}
+
+/// What the login replaces.
+pub(crate) struct Former {
+    /// As it was recorded.
+    pub record: Option<Record>,
+    /// In memory, if it was used since the start.
+    pub refresh: Option<RefreshToken>,
+    /// The issuer that it came from.
+    pub issuer: Option<Arc<dyn Issuer>>,
+}
+
+/// A login that is stored.
+pub(crate) struct Installed {
+    /// How the session begins.
+    pub beginning: Beginning,
+    /// What was recorded.
+    pub record: Record,
+    /// For renewals.
+    pub refresh: Option<RefreshToken>,
+    /// The secret, where the store refused it.
+    pub unsaved: Option<Unsaved>,
+    /// For the person.
+    pub notes: Vec<String>,
+}
+
+/// Stores and records the login. With a store that refuses, the session lives in memory and says so, because
+/// a login that a person has finished is not thrown away. `None`: a sign-out came in between, so nothing of
+/// the login was left, and its tokens are revoked.
+pub(crate) async fn install(
+    name: &ProfileName,
+    login: Login,
+    former: Former,
+    generation: Generation,
+    shared: &Shared,
+) -> Option<Installed> {
+    let mut notes = login.granted.notes.clone();
+    shared.passwords.learn(&login.profile.network);
+    let replaced = replaced_token(name, &login, &former, shared).await;
+    let secret = secret_of(&login, shared);
+    let old_place = former.record.as_ref().and_then(|record| record.store);
+    let (place, unsaved) = match &secret {
+        None => (None, None),
+        Some(secret) => match shared.ladder.save(name, secret, None, Patience::Login).await {
+            Ok(kept) => {
+                notes.extend(kept.notes);
+                (Some(kept.kind), None)
+            }
+            Err(error) => {
+                warn!(profile = %name, %error, "a login could not be stored");
+                notes.push(format!("the session is kept in memory only, until it can be stored: {error}"));
+                (None, Some(Unsaved { secret: secret.clone(), why: error.to_string() }))
+            }
+        },
+    };
+    let (record, said) = new_record(&login, &former, place, shared);
+    notes.extend(said);
+    let written = write(name, &record, &generation, shared).await;
+    if generation.is_past() {
+        if let Some(place) = place {
+            let _ = shared.ladder.remove(name, place).await;
+        }
+        give_back(name, &login, shared);
+        return None;
+    }
+    // The old place is emptied only when the new one is on record.
+    let moved = old_place.filter(|old| place != Some(*old));
+    match (written, moved) {
+        (Ok(()), Some(old)) => drop(shared.ladder.remove(name, old).await),
+        (Ok(()), None) => {}
+        (Err(error), _) => {
+            warn!(profile = %name, %error, "a login could not be recorded");
+            notes.push(format!("the session will not survive a restart of the agent: {error}"));
+        }
+    }
+    if let (Some(issuer), Some(what)) = (former.issuer, replaced) {
+        shared.pending.revoke(name, issuer, what);
+    }
+    let (beginning, refresh) = begin(login.granted, shared);
+    Some(Installed { beginning, record, refresh, unsaved, notes })
+}
+
+/// Revokes the tokens of a login that a sign-out has overtaken: nobody signs in behind the user's back.
+pub(crate) fn give_back(name: &ProfileName, login: &Login, shared: &Shared) {
+    info!(profile = %name, "a login came too late; its tokens are revoked");
+    if let Some(tokens) = login.granted.revocable() {
+        let issuer = shared.issuers.issuer(&login.profile, login.granted.credential.kind());
+        shared.pending.revoke(name, issuer, tokens);
+    }
+}
+
+/// What the login replaces, if it has to be revoked. A refresh token only where authority or account differ,
+/// since some providers end every session of an account with one of its tokens. A token that an earlier login
+/// in the browser has made in any case: nobody else has it, so that nobody would ever revoke it.
+async fn replaced_token(
+    name: &ProfileName,
+    login: &Login,
+    former: &Former,
+    shared: &Shared,
+) -> Option<Revocable> {
+    let record = former.record.as_ref()?;
+    if record.kind == Kind::Fixed {
+        return replaced_minted(name, login, record, shared).await;
+    }
+    if is_same_account(record, login) {
+        return None;
+    }
+    let refresh = match (&former.refresh, record.store) {
+        (Some(refresh), _) => Some(refresh.clone()),
+        (None, Some(place)) => {
+            let stored = shared.ladder.load(name, place).await.ok().flatten();
+            stored.and_then(|stored| refresh_of(&stored, &record.profile).ok())
+        }
+        (None, None) => None,
+    };
+    refresh.map(|refresh| Revocable { refresh: Some(refresh), access: None })
+}
+
+/// A token that the person brought is the person's own, and may be used elsewhere.
+async fn replaced_minted(
+    name: &ProfileName,
+    login: &Login,
+    record: &Record,
+    shared: &Shared,
+) -> Option<Revocable> {
+    let place = record.store.filter(|_| record.method.as_deref() == Some(Method::Browser.as_str()))?;
+    let stored = shared.ladder.load(name, place).await.ok().flatten()?;
+    let old = AccessToken::new(stored.secret.expose_secret());
+    let is_kept = match &login.granted.credential {
+        Credential::Fixed { token, .. } => token.sha256() == old.sha256(),
+        Credential::Renewable(_) => false,
+    };
+    let is_of_record = record.profile.same_party(&stored.party()) && !is_kept;
+    is_of_record.then_some(Revocable { refresh: None, access: Some(old) })
+}
+
+/// An account is a subject at an authority; its names may change.
+fn is_same_account(old: &Record, login: &Login) -> bool {
+    let same_subject = old.account.as_ref().is_some_and(|old| old.subject == login.granted.account.subject);
+    same_subject && old.profile.same_party(&login.profile)
+}
+
+/// The Platform knows the person of an access token by its own id, and has another subject in an ID token.
+fn is_same_person(old: &Record, login: &Login) -> bool {
+    let id = login.granted.account.user_id;
+    let same_id = old.account.as_ref().is_some_and(|old| old.user_id == id);
+    id != 0 && same_id && old.profile.same_party(&login.profile)
+}
+
+fn secret_of(login: &Login, shared: &Shared) -> Option<Stored> {
+    match &login.granted.credential {
+        Credential::Renewable(grant) => {
+            grant.refresh.as_ref().map(|refresh| stored(refresh, &login.profile, shared.now(), shared))
+        }
+        Credential::Fixed { token, .. } => Some(Stored {
+            provider: login.profile.provider,
+            authority: login.profile.authority.clone(),
+            client_id: login.profile.client_id.clone(),
+            kind: Kind::Fixed,
+            secret: SecretString::from(token.expose()),
+            saved_at: shared.now().wall,
+            proxy_password: shared.passwords.known(&login.profile.network),
+        }),
+    }
+}
+
+/// What is recorded, and what has to be said of it.
+fn new_record(
+    login: &Login,
+    former: &Former,
+    place: Option<StoreKind>,
+    shared: &Shared,
+) -> (Record, Vec<String>) {
+    let now = unix(shared.now());
+    let (kind, sha256, refresh_lifetime) = match &login.granted.credential {
+        Credential::Renewable(grant) => {
+            (Kind::Renewable, grant.refresh.as_ref().map(RefreshToken::sha256), grant.refresh_lifetime)
+        }
+        Credential::Fixed { token, expires_at, .. } => {
+            let left = |end: SystemTime| end.duration_since(shared.now().wall).unwrap_or_default();
+            (Kind::Fixed, Some(token.sha256()), expires_at.map(left))
+        }
+    };
+    // Another account clears organisation and workspace.
+    let same = former.record.as_ref().filter(|old| is_same_account(old, login) || is_same_person(old, login));
+    let chosen = at_login(login.granted.memberships.as_ref(), login.organization.as_deref(), same);
+    let AtLogin { organization, organization_is_chosen, workspace, notes } = chosen;
+    let record = Record {
+        profile: Profile { network: login.profile.network.recorded(), ..login.profile.clone() },
+        account: Some(login.granted.account.clone()),
+        kind,
+        store: place,
+        secret_sha256: sha256.filter(|_| place.is_some()),
+        logged_in_at: Some(now),
+        last_renewed_at: (kind == Kind::Renewable).then_some(now),
+        refresh_expires_at: refresh_lifetime.map(|life| now + life.as_secs()),
+        organization,
+        organization_is_chosen,
+        workspace,
+        method: Some(login.method.to_owned()),
+        ..Record::default()
+    };
+    (record, notes)
+}
+
+async fn write(
+    name: &ProfileName,
+    record: &Record,
+    generation: &Generation,
+    shared: &Shared,
+) -> Result<(), StateError> {
+    let replace = || {
+        let new = record.clone();
+        generation.guarded(move |old| *old = Record { other: std::mem::take(&mut old.other), ..new })
+    };
+    let written = shared.state.update(name, replace()).await;
+    let Err(StateError::Corrupt(_)) = written else { return written };
+    // A file that cannot be read is set aside by a login, and by nothing else.
+    shared.state.set_aside(shared.now().wall).await?;
+    shared.state.update(name, replace()).await
+}
+
+fn begin(granted: Granted, shared: &Shared) -> (Beginning, Option<RefreshToken>) {
+    match granted.credential {
+        Credential::Renewable(grant) => {
+            let held = Held::renewable(grant.access, granted.sent, jitter());
+            let beginning = Beginning {
+                kind: Kind::Renewable,
+                held: Some(held),
+                can_renew: grant.refresh.is_some(),
+                keep_alive_at: Some(shared.now().plus(keep_alive(grant.refresh_lifetime))),
+                interrupted: None,
+            };
+            (beginning, grant.refresh)
+        }
+        Credential::Fixed { token, expires_at, .. } => {
+            let now = shared.now();
+            let lifetime = expires_at.map(|end| end.duration_since(now.wall).unwrap_or_default());
+            let held = Some(Held::fixed(token, now, lifetime));
+            let (kind, can_renew) = (Kind::Fixed, false);
+            (Beginning { kind, held, can_renew, keep_alive_at: None, interrupted: None }, None)
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What a worker runs beside itself, one at a time, and what each leaves.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+use seqera_agent_proto::place::token_sha256;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tracing::warn;
+
+use crate::error::AgentError;
+use crate::profile::ProfileName;
+use crate::providers::Revocable;
+use crate::sessions::install::Installed;
+use crate::sessions::renewal::{Generation, Kept, RenewalJob};
+use crate::sessions::secrets::load_fixed;
+use crate::sessions::shared::Shared;
+use crate::sessions::sign_out::SignedOut;
+use crate::sessions::verdict::{Job, Outcome};
+use crate::storage::record::Record;
+use crate::storage::state::StateError;
+use crate::storage::store::{Patience, StoreKind, Stored};
+use crate::token::AccessToken;
+
+/// What a job leaves.
+pub(crate) enum JobDone {
+    /// A renewal, a load or a check.
+    Token(Outcome, Box<Kept>),
+    /// A login is installed.
+    Installed(Box<Installed>, oneshot::Sender<Vec<String>>),
+    /// A sign-out came before a login was installed; nothing is left of it.
+    Overtaken,
+    /// A secret that the store had refused was offered to it again.
+    Saved(Result<(), String>),
+    /// A sign-out has ended.
+    SignedOut(SignedOut, oneshot::Sender<SignedOut>),
+    /// A choice is on record.
+    Chosen(Result<(), StateError>, oneshot::Sender<Result<(), AgentError>>),
+}
+
+impl JobDone {
+    /// What has to be revoked where the session has ended while the job ran.
+    pub(crate) fn into_revocable(self) -> Option<Revocable> {
+        match self {
+            Self::Token(Outcome::Renewed(_, access, _), kept) => {
+                Some(Revocable { refresh: kept.refresh, access: access.ok().map(|access| access.token) })
+            }
+            Self::Token(_, kept) => kept.stale,
+            Self::Installed(installed, _) => {
+                let access = installed.beginning.held.map(|held| held.token);
+                Some(Revocable { refresh: installed.refresh, access })
+            }
+            Self::Overtaken | Self::SignedOut(..) | Self::Saved(_) | Self::Chosen(..) => None,
+        }
+    }
+}
+
+/// Starts a job that brings a token or a verdict on one. `held` is the fixed credential to check.
+pub(crate) fn spawn(job: Job, renewal: RenewalJob, held: Option<AccessToken>) -> JoinHandle<JobDone> {
+    tokio::spawn(async move {
+        // Closed never: the worker and its successor hold it.
+        let _turn = Arc::clone(&renewal.turn).acquire_owned().await;
+        let (outcome, kept) = match (job, held) {
+            (Job::Renew, _) => renewal.run().await,
+            (Job::Check, Some(token)) => {
+                (Outcome::Checked(Arc::clone(&renewal.issuer).check(&token).await), Kept::default())
+            }
+            (Job::Load | Job::Check, _) => (
+                load_fixed(&renewal.name, &renewal.profile, renewal.place, &renewal.shared).await,
+                Kept::default(),
+            ),
+        };
+        JobDone::Token(outcome, Box::new(kept))
+    })
+}
+
+/// Offers a secret to the store again that had refused it.
+pub(crate) fn spawn_save(
+    name: ProfileName,
+    secret: Stored,
+    from: Option<StoreKind>,
+    generation: Generation,
+    shared: Arc<Shared>,
+) -> JoinHandle<JobDone> {
+    tokio::spawn(async move {
+        let kept = match shared.ladder.save(&name, &secret, from, Patience::Background).await {
+            Ok(kept) => kept.kind,
+            Err(error) => return JobDone::Saved(Err(error.to_string())),
+        };
+        if generation.is_past() {
+            let _ = shared.ladder.remove(&name, kept).await;
+            return JobDone::Saved(Err("the session has ended".to_owned()));
+        }
+        let sha256 = token_sha256(secret.secret.expose_secret());
+        let update = generation.guarded(move |record: &mut Record| {
+            record.store = Some(kept);
+            record.secret_sha256 = Some(sha256);
+        });
+        if let Err(error) = shared.state.update(&name, update).await {
+            warn!(profile = %name, %error, "where a secret is kept could not be recorded");
+        }
+        JobDone::Saved(Ok(()))
+    })
+}

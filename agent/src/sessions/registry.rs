@@ -1,0 +1,287 @@
+//! Which profile a caller means, the worker of each profile, and the one ticker that wakes those who are due.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use seqera_agent_proto::near::near;
+use tokio::sync::{Semaphore, watch};
+use tracing::error;
+
+use crate::error::{AgentError, Kind};
+use crate::leases::TokenSource;
+use crate::profile::{Profile, ProfileName, Provider};
+use crate::sessions::handle::Handle;
+use crate::sessions::shared::Shared;
+use crate::sessions::verdict::{Ask, Standing};
+use crate::sessions::view::Served;
+use crate::sessions::worker::Worker;
+use crate::sign_in::logins::Logins;
+
+/// A suspended machine stops timers, so that none is trusted for longer.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// Between two looks at a worker that has been told and has not answered yet.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
+
+/// How long the deletion of a lease's token waits for one of the session.
+const ACCESS: Duration = Duration::from_secs(30);
+
+/// Profiles that the configuration file names.
+pub(crate) type Configured = BTreeMap<ProfileName, Profile>;
+
+/// All profiles of this agent.
+pub(crate) struct Registry {
+    /// What the workers share.
+    pub shared: Arc<Shared>,
+    /// The running logins.
+    pub logins: Logins,
+    /// Locked while a sign-in of another program is taken over.
+    pub taking: tokio::sync::Mutex<()>,
+    handles: ArcSwap<BTreeMap<ProfileName, Handle>>,
+    adding: Mutex<()>,
+    configured: ArcSwap<Configured>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Registry {
+    /// Starts a worker for every profile that the state knows. Nothing is renewed by that.
+    pub(crate) fn start(shared: Arc<Shared>, logins: Logins, configured: Configured) -> Arc<Self> {
+        let registry = Arc::new(Self {
+            shared,
+            logins,
+            taking: tokio::sync::Mutex::default(),
+            handles: ArcSwap::default(),
+            adding: Mutex::new(()),
+            configured: ArcSwap::from_pointee(configured),
+            stopping: watch::Sender::new(false),
+        });
+        let sessions = registry.shared.state.snapshot();
+        sessions.profiles.keys().for_each(|name| drop(registry.ensure(name)));
+        let kept =
+            sessions.profiles.values().filter_map(|record| Some((record.logged_in_at?, record.store?)));
+        if let Some((_, kind)) = kept.max_by_key(|(at, _)| *at) {
+            registry.shared.ladder.expect(kind);
+        }
+        registry
+    }
+
+    /// The profile that a caller means: the named one, else that of the named authority, else the chosen
+    /// one, else `default`.
+    ///
+    /// # Errors
+    /// `BAD_REQUEST` for what is not a name, `AUTHORITY_MISMATCH` where name and authority disagree.
+    pub(crate) fn resolve(&self, name: &str, authority: &str) -> Result<ProfileName, AgentError> {
+        let sessions = self.shared.state.snapshot();
+        if name.is_empty() && !authority.is_empty() {
+            return self.of_authority(authority).ok_or_else(|| {
+                let hint = format!("run 'seqera login --authority {authority}'");
+                AgentError::new(Kind::SignedOut, format!("not signed in to {authority}"), hint)
+            });
+        }
+        if name.is_empty() {
+            return Ok(sessions.default_profile.clone().unwrap_or_else(ProfileName::fallback));
+        }
+        let name: ProfileName = name.parse()?;
+        let recorded = sessions.profiles.get(&name).map(|record| record.profile.clone());
+        let belongs_to = recorded.or_else(|| self.configured(&name));
+        match belongs_to.filter(|profile| !authority.is_empty() && !profile.serves(authority)) {
+            None => Ok(name),
+            Some(profile) => {
+                let fits = self.of_authority(authority);
+                Err(AgentError::authority_mismatch(&name, &profile.authority, authority, fits.as_ref()))
+            }
+        }
+    }
+
+    /// The profile of an authority: one that is signed in before one that is not, then the one that was
+    /// chosen, then `default`, then by name: a login to one more must not change whom commands are about.
+    pub(crate) fn of_authority(&self, authority: &str) -> Option<ProfileName> {
+        let sessions = self.shared.state.snapshot();
+        let fitting = sessions.profiles.iter().filter(|(_, record)| record.profile.serves(authority));
+        let (chosen, fallback) = (sessions.default_profile.as_ref(), ProfileName::fallback());
+        let order = |name: &ProfileName| (chosen != Some(name), *name != fallback);
+        if let Some((name, _)) = fitting.min_by_key(|(name, record)| (record.signed_out, order(name), *name))
+        {
+            return Some(name.clone());
+        }
+        let configured = self.configured.load();
+        configured.iter().find(|(_, profile)| profile.serves(authority)).map(|(name, _)| name.clone())
+    }
+
+    /// The worker of a known profile. Takes no lock.
+    ///
+    /// # Errors
+    /// `UNKNOWN_PROFILE` with near names, `OTHER_HOST`, `STORE_FAILED` where nobody can know.
+    pub(crate) fn worker(&self, name: &ProfileName) -> Result<Handle, AgentError> {
+        let is_known = self.shared.state.snapshot().profiles.contains_key(name)
+            || self.configured.load().contains_key(name);
+        // A login that failed leaves a worker, and makes no profile.
+        let has_session = |handle: &&Handle| is_known || handle.view().standing != Standing::SignedOut;
+        if let Some(handle) = self.handles.load().get(name).filter(has_session) {
+            return Ok(handle.clone());
+        }
+        if let Some(problem) = self.shared.state.unreadable() {
+            return Err(AgentError::state_unreadable(&problem));
+        }
+        match self.shared.state.other_host(name) {
+            _ if is_known => Ok(self.ensure(name)),
+            Some(host) => Err(AgentError::other_host(name, host)),
+            None if *name == ProfileName::fallback() || Provider::built_in(name).is_some() => {
+                Ok(self.ensure(name))
+            }
+            None => Err(self.unknown(name)),
+        }
+    }
+
+    /// That nobody knows the name, and which ones are like it.
+    pub(crate) fn unknown(&self, name: &ProfileName) -> AgentError {
+        let names = self.names();
+        AgentError::unknown_profile(name, &near(name.as_str(), names.iter().map(ProfileName::as_str)))
+    }
+
+    /// Every name that configuration or state knows.
+    pub(crate) fn names(&self) -> BTreeSet<ProfileName> {
+        let (configured, sessions) = (self.configured.load(), self.shared.state.snapshot());
+        // Not the workers: one that answered "signed out" for `default` makes no profile.
+        configured.keys().chain(sessions.profiles.keys()).cloned().collect()
+    }
+
+    /// What the configuration file says of a profile, or what is known without one.
+    pub(crate) fn configured(&self, name: &ProfileName) -> Option<Profile> {
+        self.configured.load().get(name).cloned().or_else(|| Provider::built_in(name))
+    }
+
+    /// The worker of a profile, started if need be.
+    pub(crate) fn ensure(&self, name: &ProfileName) -> Handle {
+        let _one_at_a_time = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let handles = self.handles.load_full();
+        if let Some(handle) = handles.get(name) {
+            return handle.clone();
+        }
+        let handle = supervise(name.clone(), Arc::clone(&self.shared));
+        let mut more = BTreeMap::clone(&handles);
+        more.insert(name.clone(), handle.clone());
+        self.handles.store(Arc::new(more));
+        handle
+    }
+
+    /// Every worker with its name.
+    pub(crate) fn workers(&self) -> Vec<(ProfileName, Handle)> {
+        self.handles.load().iter().map(|(name, handle)| (name.clone(), handle.clone())).collect()
+    }
+
+    /// Wakes whoever is due, for ever. Sleeps without an end while nobody has a session.
+    pub(crate) async fn tick(self: Arc<Self>) {
+        loop {
+            let changed = self.shared.due_changed.notified();
+            let now = self.shared.now();
+            let mut next = None;
+            for (_, handle) in self.workers() {
+                let Some(due) = handle.view().due else { continue };
+                if now.reached(due) {
+                    handle.tick();
+                }
+                let wait = now.until(due).clamp(SHORTEST_SLEEP, LONGEST_SLEEP);
+                next = Some(next.map_or(wait, |sooner: Duration| sooner.min(wait)));
+            }
+            match next {
+                None => changed.await,
+                Some(wait) => {
+                    let _ = tokio::time::timeout(wait, changed).await;
+                }
+            }
+        }
+    }
+
+    /// Profiles whose session, or whose revocation, a stop would forget.
+    pub(crate) fn only_in_memory(&self) -> Vec<ProfileName> {
+        let mut names: BTreeSet<_> = self.shared.pending.profiles().into_iter().collect();
+        for (name, handle) in self.workers() {
+            let view = handle.view();
+            let kept =
+                view.record.store.is_some_and(|store| store != crate::storage::store::StoreKind::Memory);
+            if view.standing == Standing::SignedIn && (view.unsaved.is_some() || !kept) {
+                names.insert(name);
+            }
+        }
+        names.into_iter().collect()
+    }
+
+    /// True where an exit would be noticed by nobody.
+    pub(crate) fn idle(&self) -> bool {
+        let signed_in = |handle: &Handle| handle.view().standing == Standing::SignedIn;
+        !self.workers().iter().any(|(_, handle)| signed_in(handle))
+            && self.shared.pending.profiles().is_empty()
+            && self.logins.names().is_empty()
+            && self.shared.leases.count() == 0
+    }
+
+    /// Signed-in profiles.
+    pub(crate) fn sessions(&self) -> usize {
+        self.workers().iter().filter(|(_, handle)| handle.view().standing == Standing::SignedIn).count()
+    }
+
+    /// Takes over a configuration that was read again.
+    pub(crate) fn reload(&self, configured: Configured) {
+        self.configured.store(Arc::new(configured));
+    }
+
+    /// Turns true when the agent stops; watchers end by it.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    /// Starts no new renewal, waits for the running ones until the limit, and ends the watchers.
+    pub(crate) async fn drain(&self, limit: Duration) {
+        self.stopping.send_replace(true);
+        let workers = self.workers();
+        // At once: the last one must not begin a renewal while the first one ends its own.
+        let drained = || futures_util::future::join_all(workers.iter().map(|(_, handle)| handle.drain()));
+        let all = async {
+            let (_, (), _none_begins) = tokio::join!(drained(), self.logins.finished(), self.taking.lock());
+            self.shared.leases.drain().await;
+            // What those logins brought.
+            drained().await;
+        };
+        if tokio::time::timeout(limit, all).await.is_err() {
+            error!("a renewal did not end in time; its intent is recorded");
+        }
+        if let Err(error) = self.shared.state.flush().await {
+            error!(%error, "the state could not be written");
+        }
+    }
+}
+
+#[async_trait]
+impl TokenSource for Registry {
+    async fn access(&self, profile: &ProfileName) -> Result<Served, AgentError> {
+        let until = self.shared.now().plus(ACCESS);
+        self.worker(profile)?.token(Ask::default(), until).await
+    }
+}
+
+/// Runs the worker of a profile, and starts it again from what is stored if it panics.
+fn supervise(name: ProfileName, shared: Arc<Shared>) -> Handle {
+    let (handle, mut inbox, view) = Handle::new();
+    let turn = Arc::new(Semaphore::new(1));
+    let first = Worker::new(name.clone(), Arc::clone(&shared), Arc::clone(&turn), view.clone());
+    tokio::spawn(async move {
+        let mut worker = first;
+        loop {
+            let run = AssertUnwindSafe(worker.run(&mut inbox));
+            match futures_util::FutureExt::catch_unwind(run).await {
+                Ok(()) => return,
+                Err(_) => error!(profile = %name, "the task of a profile panicked; it is started again"),
+            }
+            worker = Worker::new(name.clone(), Arc::clone(&shared), Arc::clone(&turn), view.clone());
+        }
+    });
+    handle
+}
+
+#[cfg(test)]
+mod tests;

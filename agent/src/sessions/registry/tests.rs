@@ -1,0 +1,104 @@
+//! Which profile is meant, and what is said where nobody knows.
+
+use std::collections::BTreeMap;
+
+use seqera_agent_proto::v1::ProfileSettings;
+
+use crate::error::Kind;
+use crate::profile::{Profile, ProfileName, Provider};
+use crate::sessions::target::target;
+use crate::testing::fakes::{Agent, work};
+
+fn name(text: &str) -> ProfileName {
+    text.parse().unwrap()
+}
+
+fn at(authority: &str) -> Profile {
+    Profile { authority: authority.into(), ..Profile::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_named_profile_of_another_authority_is_refused_recorded_or_configured() {
+    let agent = Agent::signed_in().await;
+    agent.registry.reload(BTreeMap::from([(name("home"), at("https://home.test/api"))]));
+    let resolve = |name: &str, authority: &str| agent.registry.resolve(name, authority).map_err(|e| e.kind);
+    assert_eq!(resolve("work", "https://home.test/api"), Err(Kind::AuthorityMismatch));
+    assert_eq!(resolve("home", "https://sandbox.test/api"), Err(Kind::AuthorityMismatch));
+    assert_eq!(resolve("home", "https://home.test/api/"), Ok(name("home")));
+    assert_eq!(resolve("", "https://sandbox.test/api"), Ok(work()));
+    assert_eq!(resolve("", "https://nobody.test/api"), Err(Kind::SignedOut));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_came_to_nothing_makes_no_profile() {
+    let agent = Agent::start();
+    agent.registry.ensure(&work());
+    assert_eq!(agent.registry.worker(&work()).err().map(|error| error.kind), Some(Kind::UnknownProfile));
+    agent.login("work").await;
+    assert!(agent.registry.worker(&work()).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_that_cannot_be_read_are_an_error_that_names_the_file_and_not_signed_out() {
+    let agent = Agent::signed_in().await;
+    let path = agent.places.places().run_dir().join("sessions.json");
+    std::fs::write(&path, "{\n  broken").unwrap();
+    let Agent { places, store, provider, clock, .. } = agent;
+    let agent = Agent::over(places, store, provider, clock);
+    let error = agent.registry.worker(&name("default")).err().unwrap();
+    assert_eq!(error.kind, Kind::StoreFailed);
+    assert!(error.to_string().contains("sessions.json:2:3"), "{error}");
+    agent.login("work").await;
+    assert!(agent.token(0, 0).await.is_ok(), "a login sets the file aside");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_of_no_profile_in_particular_does_not_move_one_that_has_an_authority() {
+    let agent = Agent::signed_in().await;
+    let given = |authority_is_default| ProfileSettings {
+        authority: "https://other.test/api".into(),
+        api_url: "https://api.other.test".into(),
+        authority_is_default,
+        ..ProfileSettings::default()
+    };
+    let of = |name: &str, given: &ProfileSettings| target(&agent.registry, name, given).unwrap();
+    let (_, kept) = of("work", &given(true));
+    assert_eq!((kept.authority.as_str(), kept.api_url.as_str()), ("https://sandbox.test/api", ""));
+    let (_, moved) = of("work", &given(false));
+    assert_eq!(moved.authority, "https://other.test/api");
+    let (chosen, new) = of("", &given(true));
+    assert_eq!((chosen.as_str(), new.authority.as_str()), ("default", "https://other.test/api"));
+    let (_, fresh) = of("fresh", &given(true));
+    assert_eq!(fresh.authority, "https://other.test/api");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_is_not_known_is_refused_and_not_taken_for_another() {
+    let agent = Agent::start();
+    let given = |provider: &str| ProfileSettings { provider: provider.into(), ..ProfileSettings::default() };
+    let outcome = |provider| target(&agent.registry, "work", &given(provider)).map(drop).map_err(|e| e.kind);
+    assert_eq!(outcome("moon"), Err(Kind::BadRequest));
+    assert_eq!((outcome("platform"), outcome("")), (Ok(()), Ok(())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn scitoolkit_has_a_profile_of_its_own_and_takes_no_default_of_a_platform() {
+    let agent = Agent::signed_in().await;
+    let scitoolkit = ProfileSettings { provider: "scitoolkit".into(), ..ProfileSettings::default() };
+    let of = |name: &str, given: &ProfileSettings| target(&agent.registry, name, given).unwrap();
+    let (own, profile) = of("", &scitoolkit);
+    assert_eq!((own.as_str(), profile.provider), ("scitoolkit", Provider::SciToolkit));
+    let (authority, api) = (profile.authority.as_str(), profile.api_url.as_str());
+    assert_eq!((authority, api), ("https://scitoolkit.org", "https://scitoolkit.org/api"));
+    assert_eq!((profile.client_id.as_str(), profile.scopes.as_str()), ("", ""));
+    // A Platform's profile that is signed in elsewhere from now on, and SciToolkit's by its name alone.
+    assert_eq!(of("work", &scitoolkit).1.authority, "https://scitoolkit.org");
+    assert_eq!(of("scitoolkit", &ProfileSettings::default()).1.provider, Provider::SciToolkit);
+    let variable = ProfileSettings {
+        authority: "https://other.test/api".into(),
+        authority_is_default: true,
+        ..ProfileSettings::default()
+    };
+    assert_eq!(of("scitoolkit", &variable).1.authority, "https://scitoolkit.org");
+    assert!(agent.registry.worker(&own).is_ok() && !agent.registry.names().contains(&own));
+}

@@ -1,0 +1,276 @@
+//! One renewal, from the stored refresh token to the saved new one. The worker spawns it and owns it, so
+//! that a caller that hangs up takes nothing down. The only place that writes a store after a renewal.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tracing::{info, warn};
+
+use crate::clock::Moment;
+use crate::profile::{Profile, ProfileName};
+use crate::providers::{Issuer, Renewal, Renewed, Revocable};
+use crate::sessions::schedule::keep_alive;
+use crate::sessions::secrets::{Failed, refresh_of, store_trouble, stored};
+use crate::sessions::shared::{Shared, unix};
+use crate::sessions::verdict::{Outcome, Trouble};
+use crate::storage::record::{Intent, Record};
+use crate::storage::state::StateError;
+use crate::storage::store::{Patience, StoreError, StoreKind, Stored};
+use crate::token::RefreshToken;
+
+/// Counts logins and logouts of a profile, as the jobs see it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Generation {
+    current: Arc<AtomicU64>,
+    mine: u64,
+}
+
+impl Generation {
+    /// The generation now; a job keeps it and asks later whether it still holds.
+    pub(crate) fn take(&self) -> Self {
+        Self { current: Arc::clone(&self.current), mine: self.current.load(Ordering::SeqCst) }
+    }
+
+    /// A login or logout happened: every job that runs is of the past. Returns the new count.
+    pub(crate) fn advance(&self) -> u64 {
+        self.current.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// True where a login or logout has happened since [`Self::take`].
+    pub(crate) fn is_past(&self) -> bool {
+        self.current.load(Ordering::SeqCst) != self.mine
+    }
+
+    /// `change`, unless this generation is past when it is made: a sign-out has the last word in the record.
+    pub(crate) fn guarded(&self, change: impl FnOnce(&mut Record)) -> impl FnOnce(&mut Record) {
+        let generation = self.clone();
+        move |record| {
+            if !generation.is_past() {
+                change(record);
+            }
+        }
+    }
+}
+
+/// What a renewal needs to know. All of it is the worker's, as of the start of the job.
+pub(crate) struct RenewalJob {
+    /// Of the session.
+    pub name: ProfileName,
+    /// Where the refresh token may be sent.
+    pub profile: Profile,
+    /// Who must be in the answer.
+    pub subject: String,
+    /// Asked for the renewal.
+    pub issuer: Arc<dyn Issuer>,
+    /// I/O.
+    pub shared: Arc<Shared>,
+    /// In memory; else it is read from `place`.
+    pub refresh: Option<RefreshToken>,
+    /// Where the secret is kept.
+    pub place: Option<StoreKind>,
+    /// The store has an older secret than memory.
+    pub unsaved: bool,
+    /// Found at start: a renewal may have been interrupted while this token was being spent.
+    pub intent: Option<Intent>,
+    /// Of the session.
+    pub generation: Generation,
+    /// One place: a worker that was started again waits for the renewal of the one that panicked, which may
+    /// be spending the very token that the store still has.
+    pub turn: Arc<Semaphore>,
+}
+
+/// What the worker learns from a job about the secret and its place.
+#[derive(Default)]
+pub(crate) struct Kept {
+    /// The refresh token that is good now, where the job knows one.
+    pub refresh: Option<RefreshToken>,
+    /// The store refused it: it lives in memory only, and is saved again at each tick.
+    pub unsaved: Option<Unsaved>,
+    /// The intent could not be written: a crash would have gone unnoticed.
+    pub intent_unwritten: bool,
+    /// Granted to a session that had ended: to be revoked.
+    pub stale: Option<Revocable>,
+}
+
+/// A secret that the store refused.
+#[derive(Clone)]
+pub(crate) struct Unsaved {
+    /// As it shall be stored.
+    pub secret: Stored,
+    /// The store's word.
+    pub why: String,
+}
+
+impl RenewalJob {
+    /// Runs to its end; cannot be interrupted by a caller.
+    pub(crate) async fn run(self) -> (Outcome, Kept) {
+        let refresh = match self.refresh_token().await {
+            Ok(refresh) => refresh,
+            Err((trouble, why)) => return (Outcome::Failed(trouble, why), Kept::default()),
+        };
+        if self.intent.as_ref().is_some_and(|intent| intent.sha256 != refresh.sha256()) {
+            // The save had succeeded before the agent was interrupted; nothing was lost.
+            let _ = self.clear_intent().await;
+            return (Outcome::Settled, Kept { refresh: Some(refresh), ..Kept::default() });
+        }
+        let intent_unwritten = self.write_intent(&refresh).await;
+        let (sent, spent, renewal) = self.spend(refresh).await;
+        let (outcome, kept) = match renewal {
+            Ok(Renewal::Renewed(renewed)) => self.keep(sent, &spent, renewed).await,
+            other => (self.not_renewed(other).await, Kept { refresh: Some(spent), ..Kept::default() }),
+        };
+        (outcome, Kept { intent_unwritten, ..kept })
+    }
+
+    /// The refresh token from memory or from its store, for this authority and client only.
+    async fn refresh_token(&self) -> Result<RefreshToken, Failed> {
+        if let Some(refresh) = &self.refresh {
+            return Ok(refresh.clone());
+        }
+        let place = self.place.ok_or((Trouble::Store, "no refresh token is stored".to_owned()))?;
+        match self.shared.ladder.load(&self.name, place).await {
+            Ok(Some(stored)) => {
+                // The renewed token is kept with it again.
+                self.shared.passwords.found(&self.profile.network, &stored);
+                refresh_of(&stored, &self.profile)
+            }
+            Ok(None) => {
+                Err((Trouble::Store, format!("the refresh token has gone from the {}", place.as_str())))
+            }
+            Err(error) => Err(store_trouble(&error)),
+        }
+    }
+
+    /// True where it could not be written. The renewal goes on all the same: a token is worth more.
+    async fn write_intent(&self, refresh: &RefreshToken) -> bool {
+        let intent = Intent { sha256: refresh.sha256(), at: unix(self.shared.now()) };
+        let written = self.note(move |record| record.intent = Some(intent)).await;
+        if let Err(error) = &written {
+            warn!(profile = %self.name, %error, "the intent of a renewal could not be written");
+        }
+        written.is_err()
+    }
+
+    async fn clear_intent(&self) -> Result<(), StateError> {
+        self.note(|record| record.intent = None).await
+    }
+
+    async fn note(&self, change: impl FnOnce(&mut Record)) -> Result<(), StateError> {
+        self.shared.state.update(&self.name, self.generation.guarded(change)).await
+    }
+
+    /// Spends the token. A refusal is believed only after the store was read again: another program may
+    /// have put a newer token there, which is tried once.
+    async fn spend(&self, refresh: RefreshToken) -> (Moment, RefreshToken, Result<Renewal, Failed>) {
+        let sent = self.shared.now();
+        let first = self.issuer.renew(&refresh, &self.subject).await;
+        (self.shared.crash)("renewal-sent");
+        let (Renewal::Rejected(_), Some(place), false) = (&first, self.place, self.unsaved) else {
+            return (sent, refresh, Ok(first));
+        };
+        let stored = match self.shared.ladder.load(&self.name, place).await {
+            Ok(stored) => stored,
+            Err(error) => return (sent, refresh, Err(store_trouble(&error))),
+        };
+        let newer = stored.and_then(|stored| refresh_of(&stored, &self.profile).ok());
+        match newer.filter(|newer| newer.sha256() != refresh.sha256()) {
+            None => (sent, refresh, Ok(first)),
+            Some(newer) => {
+                info!(profile = %self.name, "the store holds another refresh token; it is tried once");
+                self.write_intent(&newer).await;
+                let sent = self.shared.now();
+                let second = self.issuer.renew(&newer, &self.subject).await;
+                (sent, newer, Ok(second))
+            }
+        }
+    }
+
+    async fn not_renewed(&self, renewal: Result<Renewal, Failed>) -> Outcome {
+        // After a lost answer the intent stays: the token may have been spent.
+        let answered = !matches!(renewal, Ok(Renewal::Unknown(_)));
+        if answered {
+            let _ = self.clear_intent().await;
+        }
+        let (trouble, why) = match renewal {
+            Ok(Renewal::Rejected(why)) => return Outcome::Rejected(why),
+            Ok(Renewal::Transient(why, retry_after)) => (Trouble::Transient(retry_after), why),
+            Ok(Renewal::Unknown(why)) => (Trouble::Unknown, why),
+            Ok(Renewal::Misconfigured(why)) => (Trouble::Misconfigured, why),
+            Ok(Renewal::Unclear(why)) => (Trouble::Unclear, why),
+            Ok(Renewal::Renewed(_)) => return Outcome::Settled,
+            Err(failed) => failed,
+        };
+        warn!(profile = %self.name, ?trouble, why, "renewal failed");
+        Outcome::Failed(trouble, why)
+    }
+
+    /// Saves first, then hands the access token on to be served.
+    async fn keep(&self, sent: Moment, spent: &RefreshToken, renewed: Renewed) -> (Outcome, Kept) {
+        let refresh = renewed.refresh.clone().unwrap_or_else(|| spent.clone());
+        let access = renewed.access.as_ref().ok().map(|access| access.token.clone());
+        let stale = || Revocable { refresh: Some(refresh.clone()), access: access.clone() };
+        if self.generation.is_past() {
+            return (Outcome::Settled, Kept { stale: Some(stale()), ..Kept::default() });
+        }
+        let changed = refresh.sha256() != spent.sha256() || self.unsaved;
+        let saved = if changed { self.save(&refresh).await } else { Ok(self.place) };
+        (self.shared.crash)("renewal-saved");
+        let place = saved.as_ref().ok().copied().flatten();
+        self.record(sent, &refresh, &renewed, place).await;
+        if self.generation.is_past() {
+            // Signed out while saving: what was saved has to go again.
+            self.remove_again(place).await;
+            return (Outcome::Settled, Kept { stale: Some(stale()), ..Kept::default() });
+        }
+        let secret = || stored(&refresh, &self.profile, sent, &self.shared);
+        let unsaved = saved.as_ref().err().map(|error| Unsaved { secret: secret(), why: error.to_string() });
+        let outcome = Outcome::Renewed(sent, renewed.access, keep_alive(renewed.refresh_lifetime));
+        (outcome, Kept { refresh: Some(refresh), unsaved, ..Kept::default() })
+    }
+
+    async fn save(&self, refresh: &RefreshToken) -> Result<Option<StoreKind>, StoreError> {
+        let stored = stored(refresh, &self.profile, self.shared.now(), &self.shared);
+        let kept = self.shared.ladder.save(&self.name, &stored, self.place, Patience::Background).await;
+        if let Err(error) = &kept {
+            warn!(profile = %self.name, %error, "the new refresh token could not be stored");
+        }
+        kept.map(|kept| Some(kept.kind))
+    }
+
+    async fn remove_again(&self, place: Option<StoreKind>) {
+        if let Some(place) = place {
+            let _ = self.shared.ladder.remove(&self.name, place).await;
+        }
+    }
+
+    /// New place written, then the record, then the old place emptied.
+    async fn record(
+        &self,
+        sent: Moment,
+        refresh: &RefreshToken,
+        renewed: &Renewed,
+        place: Option<StoreKind>,
+    ) {
+        let sha256 = place.map(|_| refresh.sha256());
+        let renewed_at = unix(sent);
+        let ends = renewed.refresh_lifetime.map(|life: Duration| renewed_at + life.as_secs());
+        let update = move |record: &mut Record| {
+            record.intent = None;
+            record.ended = None;
+            record.last_renewed_at = Some(renewed_at);
+            record.refresh_expires_at = ends;
+            if let (Some(place), Some(sha256)) = (place, sha256) {
+                record.store = Some(place);
+                record.secret_sha256 = Some(sha256);
+            }
+        };
+        if let Err(error) = self.note(update).await {
+            warn!(profile = %self.name, %error, "a renewal could not be recorded");
+            return;
+        }
+        let moved = self.place.filter(|old| place.is_some_and(|new| new != *old));
+        self.remove_again(moved).await;
+    }
+}

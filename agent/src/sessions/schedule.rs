@@ -1,0 +1,220 @@
+//! When to renew, is a token fresh enough, how long to wait after a failure. Pure: times come in, times go
+//! out (design, section 6).
+
+use std::time::Duration;
+
+use crate::clock::Moment;
+use crate::token::{Access, AccessToken};
+
+/// A token younger than this is never renewed because somebody wants it to live longer.
+const YOUNG: Duration = Duration::from_secs(10);
+
+/// Keep-alive where the provider does not tell how long its refresh tokens live: half of the Platform's 6 h.
+const KEEP_ALIVE: Duration = Duration::from_secs(3 * 3600);
+
+/// Keep-alive never runs more often (keycloak #8919: a life of 0 made a hot loop).
+const KEEP_ALIVE_LEAST: Duration = Duration::from_secs(60);
+
+/// Pauses after an answer that got lost: inside any reuse window, in case the first one was granted.
+const AFTER_UNKNOWN: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(3)];
+
+/// A number in `0.0..1.0`, drawn by the caller, so that this module stays pure.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Jitter(f64);
+
+impl Jitter {
+    /// The middle, for tests.
+    #[cfg(test)]
+    pub(crate) const HALF: Self = Self(0.5);
+
+    /// Takes the fraction of `draw` in the range of `u32`.
+    pub(crate) fn from_draw(draw: u32) -> Self {
+        Self(f64::from(draw) / (f64::from(u32::MAX) + 1.0))
+    }
+}
+
+/// An access token in memory, with what decides about it.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    /// The secret.
+    pub token: AccessToken,
+    /// Names it in `rejected_sha256`.
+    pub sha256: String,
+    /// When its request was sent: both counts of its life begin here.
+    pub sent: Moment,
+    /// `None`: does not expire by itself (a fixed credential).
+    pub lifetime: Option<Duration>,
+    renew_after: Option<Duration>,
+}
+
+impl Held {
+    /// A renewable token. The jitter is drawn once per token, not at each look.
+    pub(crate) fn renewable(access: Access, sent: Moment, jitter: Jitter) -> Self {
+        let renew_after = Some(renewal_point(access.lifetime, jitter));
+        Self { renew_after, ..Self::fixed(access.token, sent, Some(access.lifetime)) }
+    }
+
+    /// A token that nobody renews.
+    pub(crate) fn fixed(token: AccessToken, sent: Moment, lifetime: Option<Duration>) -> Self {
+        Self { sha256: token.sha256(), token, sent, lifetime, renew_after: None }
+    }
+
+    /// What is left by the stricter clock; `None`: no end.
+    pub(crate) fn remaining(&self, now: Moment) -> Option<Duration> {
+        self.lifetime.map(|lifetime| lifetime.saturating_sub(now.since(self.sent)))
+    }
+
+    /// True while it may be served at all.
+    pub(crate) fn is_valid(&self, now: Moment) -> bool {
+        self.remaining(now).is_none_or(|left| !left.is_zero())
+    }
+
+    /// True where waiting for another token cannot satisfy `min_valid` better than this one does.
+    pub(crate) fn satisfies(&self, min_valid: Duration, now: Moment) -> bool {
+        let long_enough = self.remaining(now).is_none_or(|left| left >= min_valid);
+        let no_use = now.since(self.sent) < YOUNG || self.lifetime.is_some_and(|all| all < min_valid);
+        long_enough || no_use
+    }
+
+    /// When its renewal is due; `None`: never.
+    pub(crate) fn due(&self) -> Option<Moment> {
+        self.renew_after.map(|after| self.sent.plus(after))
+    }
+
+    /// When it expires.
+    pub(crate) fn end(&self) -> Option<Moment> {
+        self.lifetime.map(|lifetime| self.sent.plus(lifetime))
+    }
+}
+
+/// At max(50 %, min(75 %, lifetime − 60 s)) of the lifetime, up to 10 % of it earlier.
+fn renewal_point(lifetime: Duration, jitter: Jitter) -> Duration {
+    let late = lifetime.mul_f64(0.75).min(lifetime.saturating_sub(Duration::from_secs(60)));
+    late.max(lifetime.mul_f64(0.5)).saturating_sub(lifetime.mul_f64(0.1 * jitter.0))
+}
+
+/// How long after a saved renewal the refresh token is used again, so that its idle limit never strikes.
+/// A lifetime of zero is as good as none.
+pub(crate) fn keep_alive(refresh_lifetime: Option<Duration>) -> Duration {
+    match refresh_lifetime.filter(|lifetime| !lifetime.is_zero()) {
+        Some(lifetime) => (lifetime / 2).max(KEEP_ALIVE_LEAST),
+        None => KEEP_ALIVE,
+    }
+}
+
+/// How often in a row something failed, and what that means for the next attempt. Only a success, which
+/// drops the count, makes the next failure a first one again.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Backoff {
+    failures: u32,
+    unknowns: usize,
+}
+
+impl Backoff {
+    /// 1 s doubling to 60 s with full jitter; `Retry-After` is obeyed within 1 s to 10 min.
+    pub(crate) fn after_failure(&mut self, retry_after: Option<Duration>, jitter: Jitter) -> Duration {
+        let ceiling = Duration::from_secs(1 << self.failures.min(6)).min(Duration::from_secs(60));
+        self.failures = self.failures.saturating_add(1);
+        match retry_after {
+            Some(told) => told.clamp(Duration::from_secs(1), Duration::from_secs(600)),
+            // Full jitter, but never so short that a failing provider is asked in a loop.
+            None => ceiling.mul_f64(jitter.0).max(Duration::from_millis(100)),
+        }
+    }
+
+    /// At once, after 1 s, after 3 s, then as any failure.
+    pub(crate) fn after_unknown(&mut self, jitter: Jitter) -> Duration {
+        let quick = AFTER_UNKNOWN.get(self.unknowns).copied();
+        self.unknowns += 1;
+        quick.unwrap_or_else(|| self.after_failure(None, jitter))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::time::SystemTime;
+
+    fn at(seconds: u64) -> Moment {
+        let mono = Duration::from_secs(seconds);
+        Moment { wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000) + mono, mono }
+    }
+
+    fn held(lifetime: u64) -> Held {
+        let access = Access { token: AccessToken::new("t"), lifetime: Duration::from_secs(lifetime) };
+        Held::renewable(access, at(0), Jitter(0.0))
+    }
+
+    #[test]
+    fn the_renewal_point_follows_the_table() {
+        for (lifetime, point) in [(3600, 2700), (300, 225), (120, 60), (90, 45), (60, 30), (10, 5)] {
+            let got = renewal_point(Duration::from_secs(lifetime), Jitter(0.0));
+            assert_eq!(got.as_secs(), point, "lifetime {lifetime}");
+        }
+    }
+
+    #[test]
+    fn an_expired_token_is_not_valid_by_either_clock() {
+        let token = held(100);
+        assert!(token.is_valid(at(99)));
+        assert!(!token.is_valid(at(100)));
+        let jumped = Moment { wall: at(100).wall, mono: at(1).mono };
+        assert!(!token.is_valid(jumped));
+        let set_back = Moment { wall: at(0).wall - Duration::from_secs(5000), mono: at(100).mono };
+        assert!(!token.is_valid(set_back));
+    }
+
+    #[test]
+    fn min_valid_does_not_wait_for_what_a_renewal_cannot_give() {
+        let token = held(100);
+        assert!(token.satisfies(Duration::from_secs(50), at(50)));
+        assert!(!token.satisfies(Duration::from_secs(60), at(50)));
+        assert!(token.satisfies(Duration::from_secs(95), at(9)), "young");
+        assert!(token.satisfies(Duration::from_secs(101), at(50)), "never lived that long");
+    }
+
+    #[test]
+    fn a_refresh_life_of_zero_is_as_good_as_none() {
+        assert_eq!(keep_alive(Some(Duration::ZERO)), KEEP_ALIVE);
+        assert_eq!(keep_alive(None), KEEP_ALIVE);
+        assert_eq!(keep_alive(Some(Duration::from_secs(10))), KEEP_ALIVE_LEAST);
+        assert_eq!(keep_alive(Some(Duration::from_secs(21_600))), Duration::from_secs(10_800));
+    }
+
+    #[test]
+    fn lost_answers_are_repeated_at_once_then_after_one_and_three_seconds() {
+        let mut backoff = Backoff::default();
+        let pauses: Vec<u64> = (0..3).map(|_| backoff.after_unknown(Jitter(0.9)).as_secs()).collect();
+        assert_eq!(pauses, [0, 1, 3]);
+        assert!(backoff.after_unknown(Jitter(0.9)) >= Duration::from_millis(100));
+    }
+
+    #[test]
+    fn retry_after_is_obeyed_within_its_limits() {
+        let mut backoff = Backoff::default();
+        let mut told =
+            |seconds| backoff.after_failure(Some(Duration::from_secs(seconds)), Jitter(0.5)).as_secs();
+        assert_eq!((told(0), told(30), told(9999)), (1, 30, 600));
+    }
+
+    proptest! {
+        #[test]
+        fn a_renewal_is_due_before_expiry_and_not_in_the_first_third(lifetime in 1_u64..1_000_000, draw: u32) {
+            let lifetime = Duration::from_secs(lifetime);
+            let point = renewal_point(lifetime, Jitter::from_draw(draw));
+            prop_assert!(point < lifetime);
+            prop_assert!(point >= lifetime.mul_f64(0.39));
+        }
+
+        #[test]
+        fn back_off_stays_within_its_bounds(draws in proptest::collection::vec(any::<u32>(), 1..100)) {
+            let mut backoff = Backoff::default();
+            for (n, draw) in draws.into_iter().enumerate() {
+                let pause = backoff.after_failure(None, Jitter::from_draw(draw));
+                prop_assert!(pause >= Duration::from_millis(100));
+                prop_assert!(pause <= Duration::from_secs(60.min(1 << n.min(10))));
+            }
+        }
+    }
+}

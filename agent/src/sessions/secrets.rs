@@ -1,0 +1,77 @@
+//! Stored secrets as the core uses them: never for another party than they came from, and a store that
+//! fails is never taken for "signed out".
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::clock::Moment;
+use crate::profile::{Profile, ProfileName};
+use crate::sessions::schedule::Held;
+use crate::sessions::shared::Shared;
+use crate::sessions::verdict::{Outcome, Trouble};
+use crate::storage::store::{StoreError, StoreKind, Stored};
+use crate::token::{AccessToken, Kind, RefreshToken};
+
+/// Why a secret cannot be used now.
+pub(crate) type Failed = (Trouble, String);
+
+/// A fixed credential from its store.
+pub(crate) async fn load_fixed(
+    name: &ProfileName,
+    profile: &Profile,
+    place: Option<StoreKind>,
+    shared: &Shared,
+) -> Outcome {
+    let Some(place) = place else {
+        return Outcome::Failed(Trouble::Store, "no access token is stored".to_owned());
+    };
+    match shared.ladder.load(name, place).await {
+        Ok(Some(stored)) if belongs_to(&stored, profile) => {
+            let token = AccessToken::new(stored.secret.expose_secret());
+            Outcome::Loaded(Held::fixed(token, shared.now(), None))
+        }
+        Ok(Some(stored)) => Outcome::Failed(Trouble::Store, foreign(&stored, profile)),
+        Ok(None) => {
+            Outcome::Failed(Trouble::Store, format!("the access token has gone from the {}", place.as_str()))
+        }
+        Err(error) => {
+            let (trouble, why) = store_trouble(&error);
+            Outcome::Failed(trouble, why)
+        }
+    }
+}
+
+/// A refresh token as it is stored.
+pub(crate) fn stored(refresh: &RefreshToken, profile: &Profile, now: Moment, shared: &Shared) -> Stored {
+    Stored {
+        provider: profile.provider,
+        authority: profile.authority.clone(),
+        client_id: profile.client_id.clone(),
+        kind: Kind::Renewable,
+        secret: SecretString::from(refresh.expose()),
+        saved_at: now.wall,
+        proxy_password: shared.passwords.known(&profile.network),
+    }
+}
+
+/// A stored token is never sent to an authority or client that it did not come from.
+pub(crate) fn refresh_of(stored: &Stored, profile: &Profile) -> Result<RefreshToken, Failed> {
+    if belongs_to(stored, profile) {
+        Ok(RefreshToken::new(stored.secret.expose_secret()))
+    } else {
+        Err((Trouble::Store, foreign(stored, profile)))
+    }
+}
+
+fn belongs_to(stored: &Stored, profile: &Profile) -> bool {
+    stored.party().same_party(profile)
+}
+
+fn foreign(stored: &Stored, profile: &Profile) -> String {
+    format!("the stored token is of {}, not of {}", stored.authority, profile.authority)
+}
+
+/// What a failing store means for the session: it is never taken for "signed out".
+pub(crate) fn store_trouble(error: &StoreError) -> (Trouble, String) {
+    let trouble = if matches!(error, StoreError::Locked(_)) { Trouble::Locked } else { Trouble::Store };
+    (trouble, error.to_string())
+}

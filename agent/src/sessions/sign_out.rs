@@ -1,0 +1,233 @@
+//! Signs one profile out (design, section 9). The worker has already stopped serving when this runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::profile::ProfileName;
+use crate::providers::{Issuer, Revocable, Revocation};
+use crate::sessions::jobs::JobDone;
+use crate::sessions::pending::Pending;
+use crate::sessions::shared::Shared;
+use crate::storage::record::Record;
+use crate::storage::store::{StoreError, StoreKind, Stored};
+use crate::token::{AccessToken, Kind, RefreshToken};
+
+/// How long a running renewal is waited for, and how long leases may take to end and the provider to revoke.
+pub(crate) const LIMIT: Duration = Duration::from_secs(5);
+
+/// What a revocation gets in any case.
+const LEAST: Duration = Duration::from_secs(1);
+
+/// What became of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SignedOut {
+    /// Removed here and revoked there.
+    Revoked,
+    /// Removed here; the revocation is tried again.
+    Pending,
+    /// Removed here; the provider offers no revocation.
+    NotOffered,
+    /// Removed here; the provider will not revoke, with its word.
+    Refused(String),
+    /// Removed here; an access token that was given stays valid.
+    TokenKept,
+    /// Signed out; the item is revoked and removed when the keychain opens.
+    KeychainLocked(String),
+    /// Signed out; what is stored could not be removed.
+    NotRemoved(String),
+    /// There was nothing.
+    NothingStored,
+}
+
+/// What a sign-out needs. All of it is the worker's.
+pub(crate) struct SignOut {
+    /// Of the session.
+    pub name: ProfileName,
+    /// As recorded.
+    pub record: Option<Record>,
+    /// Revokes.
+    pub issuer: Arc<dyn Issuer>,
+    /// I/O.
+    pub shared: Arc<Shared>,
+    /// In memory.
+    pub refresh: Option<RefreshToken>,
+    /// In memory.
+    pub access: Option<AccessToken>,
+    /// Revoke what outlives a sign-out, too.
+    pub revoke_fixed: bool,
+    /// A job that was running: a renewal may just be getting new tokens.
+    pub running: Option<JoinHandle<JobDone>>,
+}
+
+impl SignOut {
+    /// Runs to its end. Whatever fails, nothing stays here that can be removed.
+    pub(crate) async fn run(mut self) -> SignedOut {
+        if self.record.is_some() {
+            self.note(self.shared.state.update(&self.name, Record::sign_out).await);
+        }
+        self.wait_for_running().await;
+        let unread = self.read_stored().await;
+        let in_hand = self.refresh.is_some() || self.access.is_some();
+        if let Some(StoreError::Locked(why) | StoreError::Unavailable(why)) = &unread
+            && !in_hand
+        {
+            // Removed unread it could never be revoked. The worker comes back to it.
+            self.forget(true).await;
+            return SignedOut::KeychainLocked(why.clone());
+        }
+        let begun = Instant::now();
+        self.shared.leases.end_all(&self.name, self.access.as_ref(), LIMIT).await;
+        let revoked = self.revoke(LIMIT.saturating_sub(begun.elapsed()).max(LEAST)).await;
+        let left = self.remove_everywhere().await;
+        self.forget(left.is_some()).await;
+        match (left, unread) {
+            (Some(left), _) => left,
+            (None, Some(error)) if !in_hand => {
+                SignedOut::Refused(format!("what was stored could not be read: {error}"))
+            }
+            (None, _) if !in_hand => SignedOut::NothingStored,
+            (None, _) => revoked,
+        }
+    }
+
+    /// New tokens of a running renewal are the ones to revoke; one that hangs is revoked when it comes.
+    async fn wait_for_running(&mut self) {
+        let Some(mut running) = self.running.take() else { return };
+        match tokio::time::timeout(LIMIT, &mut running).await {
+            Ok(done) => done.into_iter().for_each(|done| self.take_over(done)),
+            Err(_) => {
+                let (name, issuer) = (self.name.clone(), Arc::clone(&self.issuer));
+                let pending = self.shared.pending.clone();
+                tokio::spawn(async move {
+                    let late = running.await.ok().and_then(JobDone::into_revocable);
+                    late.into_iter().for_each(|fresh| pending.revoke(&name, Arc::clone(&issuer), fresh));
+                });
+            }
+        }
+    }
+
+    /// What the job has brought and recorded is what has to go.
+    fn take_over(&mut self, done: JobDone) {
+        self.record = self.shared.state.record(&self.name);
+        if let JobDone::Installed(installed, _) = &done {
+            (self.refresh, self.access) = (None, None);
+            self.issuer = self.shared.issuers.issuer(&installed.record.profile, installed.record.kind);
+        }
+        if let Some(fresh) = done.into_revocable() {
+            self.refresh = fresh.refresh.or(self.refresh.take());
+            self.access = fresh.access.or(self.access.take());
+        }
+    }
+
+    /// Reads what is stored, to revoke it. The error of the store that has it, where it does not give it.
+    async fn read_stored(&mut self) -> Option<StoreError> {
+        let recorded = self.record.as_ref().and_then(|record| record.store);
+        // Without a record, files and keychain may still know the profile.
+        let places = match recorded {
+            Some(place) => vec![place],
+            None => self.shared.ladder.holders(&self.name).await.0,
+        };
+        let mut unread = None;
+        for place in places {
+            match self.shared.ladder.load(&self.name, place).await {
+                Ok(None) => {}
+                Ok(Some(stored)) => self.take(&stored),
+                Err(error) => {
+                    warn!(profile = %self.name, %error, "the stored token cannot be read to be revoked");
+                    unread = Some(error);
+                }
+            }
+        }
+        unread
+    }
+
+    /// A secret goes back to the party that it came from, and to no other. What is in memory is newer.
+    fn take(&mut self, stored: &Stored) {
+        if self.refresh.is_some() || self.access.is_some() {
+            return;
+        }
+        let from = stored.party();
+        if !self.record.as_ref().is_some_and(|record| record.profile.same_party(&from)) {
+            self.issuer = self.shared.issuers.issuer(&from, stored.kind);
+        }
+        match stored.kind {
+            Kind::Renewable => self.refresh = Some(RefreshToken::new(stored.secret.expose_secret())),
+            Kind::Fixed => self.access = Some(AccessToken::new(stored.secret.expose_secret())),
+        }
+    }
+
+    async fn revoke(&self, limit: Duration) -> SignedOut {
+        if self.issuer.outlives_sign_out() && !self.revoke_fixed {
+            return SignedOut::TokenKept;
+        }
+        let what = Revocable { refresh: self.refresh.clone(), access: self.access.clone() };
+        if what.refresh.is_none() && what.access.is_none() {
+            return SignedOut::NothingStored;
+        }
+        revoke_or_owe(&self.name, &self.issuer, what, &self.shared.pending, limit).await
+    }
+
+    /// Removes the secret from every place, recorded or not. `Some`: the place that has it would not let us.
+    async fn remove_everywhere(&self) -> Option<SignedOut> {
+        let recorded = self.record.as_ref().and_then(|record| record.store);
+        let mut left = None;
+        for place in StoreKind::ALL {
+            match self.shared.ladder.remove(&self.name, place).await {
+                Ok(_) => {}
+                // A keychain that is not there matters only to those who kept something in it.
+                Err(_) if recorded != Some(place) => {}
+                Err(StoreError::Locked(why) | StoreError::Unavailable(why)) => {
+                    left = Some(SignedOut::KeychainLocked(why));
+                }
+                Err(error) => {
+                    warn!(profile = %self.name, %error, "a stored token could not be removed");
+                    left = Some(SignedOut::NotRemoved(error.to_string()));
+                }
+            }
+        }
+        left
+    }
+
+    /// Leaves the profile's name and settings and the mark of the deliberate sign-out, no account data. An
+    /// item that is still there stays recorded, so that the next start removes it.
+    async fn forget(&self, item_is_left: bool) {
+        if self.record.is_none() {
+            return;
+        }
+        let update = move |record: &mut Record| record.forget_session(record.store.filter(|_| item_is_left));
+        self.note(self.shared.state.update(&self.name, update).await);
+    }
+
+    fn note(&self, written: Result<(), crate::storage::state::StateError>) {
+        if let Err(error) = written {
+            warn!(profile = %self.name, %error, "a sign-out could not be recorded");
+        }
+    }
+}
+
+/// Revokes now, or as soon as the provider lets us.
+pub(crate) async fn revoke_or_owe(
+    name: &ProfileName,
+    issuer: &Arc<dyn Issuer>,
+    what: Revocable,
+    pending: &Pending,
+    limit: Duration,
+) -> SignedOut {
+    let answer = tokio::time::timeout(limit, issuer.revoke(&what)).await;
+    let result = answer.unwrap_or_else(|_| Revocation::Failed("no answer in time".into()));
+    info!(profile = %name, ?result, "revocation");
+    match result {
+        Revocation::Revoked => SignedOut::Revoked,
+        Revocation::NotOffered => SignedOut::NotOffered,
+        Revocation::Refused(word) => SignedOut::Refused(word),
+        Revocation::Failed(_) => {
+            pending.revoke(name, Arc::clone(issuer), what);
+            SignedOut::Pending
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Which profile a login means, and with which settings: what is given, else what the profile has, else the
+//! default of its kind of provider (design, section 8).
+
+use seqera_agent_proto::v1::ProfileSettings;
+
+use crate::error::{AgentError, Kind};
+use crate::network::Network;
+use crate::profile::{Profile, ProfileName, Provider, canonical};
+use crate::provider::UnknownProvider;
+use crate::sessions::registry::Registry;
+
+/// The profile that a login means, and its settings: what is given, else what it has, else the default.
+///
+/// # Errors
+/// `BAD_REQUEST` for a name or a kind of provider that is none, `MISCONFIGURED` for an address that is none.
+pub(crate) fn target(
+    registry: &Registry,
+    asked: &str,
+    given: &ProfileSettings,
+) -> Result<(ProfileName, Profile), AgentError> {
+    let provider = provider(given)?;
+    let name = match provider.and_then(Provider::own_profile) {
+        _ if !asked.is_empty() => asked.parse()?,
+        Some(own) => own,
+        None => unnamed(registry, &given.authority),
+    };
+    let known = registry.shared.state.record(&name).map(|record| record.profile);
+    let known = known.filter(|known| !known.authority.is_empty()).or_else(|| registry.configured(&name));
+    // What belongs to another kind of provider, or to another authority, is no default for this one.
+    let known = known.filter(|known| provider.is_none_or(|provider| known.provider == provider));
+    let serves = |known: &Profile| known.serves(&given.authority);
+    if !asked.is_empty() && given.authority_is_default && known.as_ref().is_some_and(|known| !serves(known)) {
+        let way = ProfileSettings { network: given.network.clone(), ..ProfileSettings::default() };
+        return Ok((name, merged(&way, known.as_ref())?));
+    }
+    let known = known.filter(|known| given.authority.is_empty() || known.serves(&given.authority));
+    Ok((name, merged(given, known.as_ref())?))
+}
+
+/// The Platform that a token given inline belongs to.
+///
+/// # Errors
+/// `MISCONFIGURED` for an authority that is no address, or not https.
+pub(crate) fn inline(given: &ProfileSettings) -> Result<Profile, AgentError> {
+    merged(given, None)
+}
+
+fn merged(given: &ProfileSettings, known: Option<&Profile>) -> Result<Profile, AgentError> {
+    let provider = provider(given)?.or(known.map(|known| known.provider)).unwrap_or_default();
+    let defaults = provider.defaults();
+    let pick = |given: &str, known: Option<&String>, default: &str| match (given, known) {
+        ("", Some(known)) if !known.is_empty() => known.clone(),
+        ("", _) => default.to_owned(),
+        (given, _) => given.to_owned(),
+    };
+    let authority = pick(&given.authority, known.map(|p| &p.authority), &defaults.authority);
+    let authority = authority.trim_end_matches('/').to_owned();
+    check_authority(&authority)?;
+    let api_url = pick(&given.api_url, known.map(|p| &p.api_url), &provider.api_url(&authority));
+    Ok(Profile {
+        client_id: pick(&given.client_id, known.map(|p| &p.client_id), &defaults.client_id),
+        audience: pick(&given.audience, known.map(|p| &p.audience), &defaults.audience),
+        api_url: api_url.trim_end_matches('/').to_owned(),
+        backend_url: pick(&given.backend_url, known.map(|p| &p.backend_url), ""),
+        scopes: pick(&given.scopes, known.map(|p| &p.scopes), &defaults.scopes),
+        network: match &given.network {
+            Some(given) => Network::read(&given.proxy, &given.no_proxy, &given.ca_file)?,
+            None => known.map(|p| p.network.clone()).unwrap_or_default(),
+        },
+        authority,
+        provider,
+    })
+}
+
+/// The profile of the authority; if there is none, `default` when that is free, else one after the host.
+pub(crate) fn unnamed(registry: &Registry, authority: &str) -> ProfileName {
+    let sessions = registry.shared.state.snapshot();
+    if authority.is_empty() {
+        return sessions.default_profile.clone().unwrap_or_else(ProfileName::fallback);
+    }
+    let fallback = ProfileName::fallback();
+    let free = sessions.profiles.get(&fallback).is_none_or(|record| record.signed_out);
+    registry.of_authority(authority).unwrap_or_else(|| {
+        if free {
+            return fallback;
+        }
+        // Two authorities of one host are two profiles.
+        let first = ProfileName::after_host(canonical(authority));
+        let next = |number| ProfileName::imported(&format!("{first}-{number}"));
+        let mut names = std::iter::once(first.clone()).chain((2..).map(next));
+        names.find(|name| !sessions.profiles.contains_key(name)).unwrap_or(first.clone())
+    })
+}
+
+/// Plain http is for this machine only: tokens would be read on the way.
+fn check_authority(authority: &str) -> Result<(), AgentError> {
+    let bad = |what: String| {
+        let hint = "give the API's address, for example --authority https://platform.example.com/api";
+        Err(AgentError::new(Kind::Misconfigured, what, hint))
+    };
+    let Ok(url) = url::Url::parse(authority) else {
+        return bad(format!("'{authority}' is not an address"));
+    };
+    if url.scheme() == "https" || (url.scheme() == "http" && crate::providers::http::is_loopback(&url)) {
+        return Ok(());
+    }
+    bad(format!("'{authority}' is not an https address"))
+}
+
+/// The kind of provider, where one is given. Newer clients may know more of them.
+fn provider(given: &ProfileSettings) -> Result<Option<Provider>, AgentError> {
+    if given.provider.is_empty() {
+        return Ok(None);
+    }
+    let unknown = |unknown: UnknownProvider| {
+        AgentError::new(
+            Kind::BadRequest,
+            unknown.to_string(),
+            "leave it out, or use 'platform' or 'scitoolkit'",
+        )
+    };
+    given.provider.parse().map(Some).map_err(unknown)
+}

@@ -1,0 +1,7 @@
+//! Sign-in.
+
+pub(crate) mod login;
+pub(crate) mod logins;
+pub(crate) mod loopback;
+pub(crate) mod pasted;
+pub(crate) mod polling;

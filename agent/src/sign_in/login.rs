@@ -1,0 +1,202 @@
+//! One running login: the way in that was chosen, the listener, the time limit, and the order of things. It
+//! does not know which issuer it serves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::clock::{Clock, Moment, reached};
+use crate::error::{AgentError, Kind};
+use crate::providers::browser::{Callback, Flow, Page};
+use crate::providers::{Answer, DeviceFlow, Issuer};
+use crate::sign_in::logins::{Install, Installed, LoginOptions, Method, Prompt, Stage};
+use crate::sign_in::loopback::{Loopback, Visit};
+use crate::sign_in::pasted::{self, Paste};
+use crate::sign_in::polling;
+use crate::token::Account;
+
+/// As documented: `SEQERA_AUTH_CALLBACK_TIMEOUT_MS`.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// The task of one login.
+pub(crate) struct SignIn {
+    /// For the time limit.
+    pub clock: Arc<dyn Clock>,
+    /// Whom the person signs in at.
+    pub issuer: Arc<dyn Issuer>,
+    /// How.
+    pub options: LoginOptions,
+    /// What the callers see.
+    pub stage: watch::Sender<Stage>,
+    /// The login that this one replaces.
+    pub before: Option<watch::Receiver<Stage>>,
+    /// Why it is to end; closed when nobody is left who wants it.
+    pub ended: watch::Receiver<Option<AgentError>>,
+    /// What the person pastes.
+    pub pasted: mpsc::Receiver<Paste>,
+}
+
+/// The code that a browser brought, and where its page goes.
+type Owed = (SecretString, oneshot::Sender<Page>);
+
+/// The person's part is done; a browser waits for its page.
+struct Returned {
+    answer: Answer,
+    browser: Option<oneshot::Sender<Page>>,
+}
+
+impl SignIn {
+    /// Runs to its end, which is the last stage.
+    pub(crate) async fn run(mut self, install: Install) {
+        let outcome = self.sign_in(install).await;
+        if let Err(error) = &outcome {
+            tracing::info!(%error, "a login ended without a session");
+        }
+        self.stage.send_replace(Stage::Done(outcome));
+    }
+
+    async fn sign_in(&mut self, install: Install) -> Result<Installed, AgentError> {
+        let Returned { answer, browser } = match self.options.method {
+            Method::Browser => self.by_browser().await?,
+            Method::Device => self.by_device().await?,
+        };
+        // Whoever pastes now, or has just done so, is told that nobody waits for it.
+        self.pasted.close();
+        while self.pasted.try_recv().is_ok() {}
+        self.stage.send_replace(Stage::Finishing);
+        let outcome = self.finish(answer, install).await;
+        if let Some(browser) = browser {
+            // A browser that has gone does not change what was done.
+            let _ = browser.send(self.issuer.page(outcome.as_ref().map(|(account, _)| account)));
+        }
+        outcome.map(|(_, installed)| installed)
+    }
+
+    async fn finish(&self, answer: Answer, install: Install) -> Result<(Account, Installed), AgentError> {
+        let granted = self.issuer.finish(answer).await?;
+        let account = granted.account.clone();
+        Ok((account, install(granted).await?))
+    }
+
+    async fn by_browser(&mut self) -> Result<Returned, AgentError> {
+        let limit = self.options.limit.unwrap_or(LIMIT);
+        let until = self.clock.now().plus(limit);
+        let (clock, mut ended) = (Arc::clone(&self.clock), self.ended.clone());
+        tokio::select! {
+            returned = self.browser(until) => returned,
+            why = end(&mut ended) => Err(why),
+            () = reached(&*clock, until) => Err(AgentError::login_timed_out(limit)),
+        }
+    }
+
+    /// Waits for the right answer. The listener closes with it: a second one finds nobody.
+    async fn browser(&mut self, until: Moment) -> Result<Returned, AgentError> {
+        self.after_the_one_before().await;
+        let mut loopback = Loopback::open(&self.issuer.landing(), self.options.port).await?;
+        let flow = self.issuer.start(&loopback.redirect_uri()).await?;
+        let prompt = Prompt::Browser {
+            url: flow.authorization_url.clone(),
+            redirect_uri: flow.redirect_uri.clone(),
+            offers_device: flow.offers_device,
+            can_be_pasted: flow.can_be_pasted,
+        };
+        self.stage.send_replace(Stage::Waiting { prompt, until: until.wall });
+        loop {
+            tokio::select! {
+                visit = loopback.visit() => {
+                    let visit = visit.ok_or_else(|| AgentError::internal("the callback listener stopped"))?;
+                    if let Some((code, browser)) = self.visited(&flow, visit)? {
+                        let answer = Answer::Code(code, Box::new(flow));
+                        return Ok(Returned { answer, browser: Some(browser) });
+                    }
+                }
+                Some(paste) = self.pasted.recv() => {
+                    if let Some(code) = self.brought(&flow, paste)? {
+                        return Ok(Returned { answer: Answer::Code(code, Box::new(flow)), browser: None });
+                    }
+                }
+            }
+        }
+    }
+
+    /// A request to the listener. The browser with the right answer has to wait for its page.
+    fn visited(&self, flow: &Flow, visit: Visit) -> Result<Option<Owed>, AgentError> {
+        // A send fails where the visitor has gone, which is its own affair.
+        match self.issuer.callback(flow, &visit.request) {
+            Callback::NotYet(page) => {
+                let _ = visit.reply.send(page);
+                Ok(None)
+            }
+            Callback::Code(code) => Ok(Some((code, visit.reply))),
+            Callback::Failed(page, error) => {
+                let _ = visit.reply.send(page);
+                Err(error)
+            }
+        }
+    }
+
+    /// What a person has pasted, judged as if the browser had come here with it.
+    fn brought(&self, flow: &Flow, paste: Paste) -> Result<Option<SecretString>, AgentError> {
+        let Paste { text, reply } = paste;
+        let judged = pasted::request(&flow.redirect_uri, &text);
+        let (told, outcome) = match judged.map(|request| self.issuer.callback(flow, &request)) {
+            Err(error) => (Err(error), Ok(None)),
+            Ok(Callback::NotYet(_)) => (Err(pasted::stray()), Ok(None)),
+            Ok(Callback::Code(code)) => (Ok(()), Ok(Some(code))),
+            // It was the right address; the login tells its callers what it means.
+            Ok(Callback::Failed(_, error)) => (Ok(()), Err(error)),
+        };
+        // Whoever pasted may have gone.
+        let _ = reply.send(told);
+        outcome
+    }
+
+    /// Shows the code, and polls until there is an answer.
+    async fn by_device(&mut self) -> Result<Returned, AgentError> {
+        let begun = self.clock.now();
+        let mut ended = self.ended.clone();
+        let flow = tokio::select! {
+            flow = self.device() => flow?,
+            why = end(&mut ended) => return Err(why),
+        };
+        let expires = begun.plus(flow.lifetime);
+        let (until, late) = match self.options.limit.filter(|limit| *limit < flow.lifetime) {
+            Some(limit) => (begun.plus(limit), AgentError::login_timed_out(limit)),
+            None => (expires, AgentError::code_expired()),
+        };
+        let prompt = Prompt::Device(flow.code.clone());
+        self.stage.send_replace(Stage::Waiting { prompt, until: until.wall });
+        let stop = async {
+            tokio::select! {
+                why = end(&mut ended) => why,
+                () = reached(&*self.clock, until) => late,
+            }
+        };
+        let answer = polling::poll(&self.clock, &self.issuer, flow, stop).await?;
+        Ok(Returned { answer, browser: None })
+    }
+
+    async fn device(&mut self) -> Result<DeviceFlow, AgentError> {
+        self.after_the_one_before().await;
+        self.issuer.start_device().await
+    }
+
+    /// The replaced login frees its port first.
+    async fn after_the_one_before(&mut self) {
+        if let Some(before) = &mut self.before {
+            // An error means that it is gone already.
+            let _ = before.wait_for(|stage| matches!(stage, Stage::Finishing | Stage::Done(_))).await;
+        }
+    }
+}
+
+/// Waits until somebody ends the login, or nobody is left who wants it.
+async fn end(ended: &mut watch::Receiver<Option<AgentError>>) -> AgentError {
+    let nobody = || AgentError::new(Kind::Ended, "nobody waits for this login any more", "");
+    match ended.wait_for(Option::is_some).await {
+        Ok(why) => why.clone().unwrap_or_else(nobody),
+        Err(_) => nobody(),
+    }
+}

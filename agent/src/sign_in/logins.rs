@@ -1,0 +1,263 @@
+//! Running logins: at most one a profile. Here callers begin, join, complete and end them; what one does is in
+//! [`crate::sign_in::login`].
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use url::Url;
+
+use crate::clock::Clock;
+use crate::error::{AgentError, Kind};
+use crate::profile::{Profile, ProfileName};
+use crate::providers::{Granted, Issuer, UserCode};
+use crate::sign_in::login::SignIn;
+use crate::sign_in::pasted::Paste;
+
+/// Pastes that wait for the login to look at them; a person makes one at a time.
+const PASTES: usize = 4;
+
+/// The way in that the person chose.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// A browser that comes back to this host.
+    #[default]
+    Browser,
+    /// A code that is entered on any device.
+    Device,
+}
+
+impl Method {
+    /// As it is recorded.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Device => "device",
+        }
+    }
+}
+
+/// How a login is to be done.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LoginOptions {
+    /// The way in.
+    pub method: Method,
+    /// The callback's port. Used alone where it is set; else the documented one, the nine after it, then any.
+    pub port: Option<u16>,
+    /// How long the person may take. `None`: 300 s in a browser, as documented
+    /// (`SEQERA_AUTH_CALLBACK_TIMEOUT_MS`), and on another device as long as the code can be entered.
+    pub limit: Option<Duration>,
+}
+
+/// What is left of a login when its session is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Installed {
+    /// Sentences for the person.
+    pub notes: Vec<String>,
+}
+
+/// Keeps the session of a login. It is called once, before browser and callers are told of a success; what
+/// becomes of the tokens when it fails is its own affair.
+pub(crate) type Install =
+    Box<dyn FnOnce(Granted) -> Pin<Box<dyn Future<Output = Result<Installed, AgentError>> + Send>> + Send>;
+
+/// What a person has to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Prompt {
+    /// Open a page.
+    Browser {
+        /// What the browser opens.
+        url: Url,
+        /// Where it comes back to.
+        redirect_uri: Url,
+        /// The provider also offers a login on another device.
+        offers_device: bool,
+        /// The address that the browser ends on is the answer.
+        can_be_pasted: bool,
+    },
+    /// Enter a code.
+    Device(UserCode),
+}
+
+/// How far a login is.
+#[derive(Debug, Clone)]
+pub(crate) enum Stage {
+    /// The provider is asked for its description, the listener opens.
+    Preparing,
+    /// The person's turn.
+    Waiting {
+        /// What there is to do.
+        prompt: Prompt,
+        /// When the login gives up.
+        until: SystemTime,
+    },
+    /// The answer has come: from here the login runs to its end, whoever stays.
+    Finishing,
+    /// The end, the same for everybody who joined.
+    Done(Result<Installed, AgentError>),
+}
+
+/// Says why the login is to end. A login lives as long as one caller holds this.
+type End = watch::Sender<Option<AgentError>>;
+
+/// One caller's part in a login. A login whose last handle is dropped ends, unless the answer has come.
+pub(crate) struct LoginHandle {
+    /// True where the login ran already.
+    pub joined: bool,
+    stages: watch::Receiver<Stage>,
+    over: bool,
+    _end: Arc<End>,
+}
+
+impl LoginHandle {
+    fn new(joined: bool, mut stages: watch::Receiver<Stage>, end: Arc<End>) -> Self {
+        stages.mark_changed();
+        Self { joined, stages, over: false, _end: end }
+    }
+
+    /// The current stage, then each that differs; `None` after the last. A caller that is slow misses what
+    /// has passed.
+    pub(crate) async fn next(&mut self) -> Option<Stage> {
+        if self.over {
+            return None;
+        }
+        let stage = match self.stages.changed().await {
+            Ok(()) => self.stages.borrow_and_update().clone(),
+            Err(_) => Stage::Done(Err(AgentError::internal("the login broke off"))),
+        };
+        self.over = matches!(stage, Stage::Done(_));
+        Some(stage)
+    }
+}
+
+struct Running {
+    profile: Profile,
+    method: Method,
+    stages: watch::Receiver<Stage>,
+    pastes: mpsc::Sender<Paste>,
+    end: Weak<End>,
+}
+
+impl Running {
+    /// The login, for as long as it has callers and no result.
+    fn alive(&self) -> Option<Arc<End>> {
+        self.end.upgrade().filter(|_| !matches!(*self.stages.borrow(), Stage::Done(_)))
+    }
+}
+
+/// The running logins of an agent.
+pub(crate) struct Logins {
+    clock: Arc<dyn Clock>,
+    running: Mutex<HashMap<ProfileName, Running>>,
+}
+
+impl Logins {
+    /// None runs.
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, running: Mutex::default() }
+    }
+
+    /// Begins a login, or joins the one that runs for the same authority, client and method. Another one that
+    /// runs is replaced. Needs a tokio runtime.
+    pub(crate) fn begin(
+        &self,
+        name: &ProfileName,
+        profile: &Profile,
+        issuer: Arc<dyn Issuer>,
+        options: LoginOptions,
+        install: Install,
+    ) -> LoginHandle {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.retain(|_, login| login.alive().is_some());
+        let mut before = None;
+        if let Some(login) = running.get(name)
+            && let Some(end) = login.alive()
+        {
+            if login.profile.same_party(profile) && login.method == options.method {
+                return LoginHandle::new(true, login.stages.clone(), end);
+            }
+            end.send_replace(Some(replaced(name)));
+            before = Some(login.stages.clone());
+        }
+        let (end, ended) = watch::channel(None);
+        let (stage, stages) = watch::channel(Stage::Preparing);
+        let (pastes, pasted) = mpsc::channel(PASTES);
+        let end = Arc::new(end);
+        let entry = Running {
+            profile: profile.clone(),
+            method: options.method,
+            stages: stages.clone(),
+            pastes,
+            end: Arc::downgrade(&end),
+        };
+        running.insert(name.clone(), entry);
+        let login = SignIn { clock: self.clock.clone(), issuer, options, stage, before, ended, pasted };
+        tokio::spawn(login.run(install));
+        LoginHandle::new(false, stages, end)
+    }
+
+    /// Hands a login in a browser what that browser ended on, as a person pasted it.
+    ///
+    /// # Errors
+    /// Where no such login waits, or for another answer than the right one; then the login goes on.
+    pub(crate) async fn complete(&self, name: &ProfileName, text: String) -> Result<(), AgentError> {
+        let pastes = self.pastes(name)?;
+        let (reply, told) = oneshot::channel();
+        // A login that has its answer does not look at pastes any more.
+        let _ = pastes.send(Paste { text, reply }).await;
+        told.await.unwrap_or_else(|_| Err(nothing_to_complete(name)))
+    }
+
+    fn pastes(&self, name: &ProfileName) -> Result<mpsc::Sender<Paste>, AgentError> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let login = running.get(name).filter(|login| login.alive().is_some());
+        match login.ok_or_else(|| nothing_to_complete(name))? {
+            Running { method: Method::Browser, pastes, .. } => Ok(pastes.clone()),
+            Running { method: Method::Device, .. } => {
+                let hint = "enter the code that the login shows on the page that it names";
+                Err(AgentError::new(Kind::BadRequest, "this login waits for no address", hint))
+            }
+        }
+    }
+
+    /// Ends a login whose answer has not come. `false`: none runs.
+    pub(crate) fn cancel(&self, name: &ProfileName) -> bool {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(end) = running.get(name).and_then(Running::alive) else { return false };
+        end.send_replace(Some(AgentError::new(Kind::Ended, "the login was cancelled", "")));
+        true
+    }
+
+    /// Returns when the logins whose answer has come have ended.
+    pub(crate) async fn finished(&self) {
+        let finishing: Vec<_> = {
+            let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            let stages = running.values().map(|login| login.stages.clone());
+            stages.filter(|stages| matches!(*stages.borrow(), Stage::Finishing)).collect()
+        };
+        for mut stages in finishing {
+            let _ = stages.wait_for(|stage| matches!(stage, Stage::Done(_))).await;
+        }
+    }
+
+    /// The profiles that are being signed in.
+    pub(crate) fn names(&self) -> Vec<ProfileName> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.iter().filter(|(_, login)| login.alive().is_some()).map(|(name, _)| name.clone()).collect()
+    }
+}
+
+fn replaced(name: &ProfileName) -> AgentError {
+    let message = format!("another login of profile '{name}' replaced this one");
+    AgentError::new(Kind::Ended, message, "finish the newer login, or run 'seqera login' again")
+}
+
+fn nothing_to_complete(name: &ProfileName) -> AgentError {
+    let message = format!("no login of profile '{name}' waits for an answer");
+    AgentError::new(Kind::BadRequest, message, "begin one with 'seqera login'")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! Waits for the tokens of a device login by asking for them again and again (RFC 8628, section 3.5).
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use crate::clock::{Clock, reached};
+use crate::error::{AgentError, Kind};
+use crate::providers::{Answer, DeviceFlow, Issuer, Poll};
+
+/// What `slow_down` adds to the interval, for good.
+const SLOWER: Duration = Duration::from_secs(5);
+
+/// No provider means less, whatever it says.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// While the network is away, the back-off grows to this: a person who waits sees the end of it soon enough.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+
+/// Whatever a gateway demands.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
+
+/// How long to wait before the next poll.
+struct Pace {
+    interval: Duration,
+    /// Polls in a row that brought no answer.
+    lost: u32,
+}
+
+impl Pace {
+    fn new(interval: Duration) -> Self {
+        Self { interval: interval.max(SHORTEST), lost: 0 }
+    }
+
+    /// An answer was heard: at the interval again.
+    fn heard(&mut self) -> Duration {
+        self.lost = 0;
+        self.interval
+    }
+
+    fn slow_down(&mut self) -> Duration {
+        self.interval += SLOWER;
+        self.heard()
+    }
+
+    /// No answer: each further one doubles the wait.
+    fn unheard(&mut self, retry_after: Option<Duration>) -> Duration {
+        self.lost = self.lost.saturating_add(1);
+        let doubled = self.interval.saturating_mul(2_u32.saturating_pow(self.lost));
+        let backoff = doubled.min(LONGEST_BACKOFF.max(self.interval));
+        backoff.max(retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER))
+    }
+}
+
+/// Polls until the person has decided, or `stop` says why not to go on.
+///
+/// # Errors
+/// The refusal, or what `stop` said. Tokens that arrive after `stop` are revoked.
+pub(crate) async fn poll(
+    clock: &Arc<dyn Clock>,
+    issuer: &Arc<dyn Issuer>,
+    flow: DeviceFlow,
+    stop: impl Future<Output = AgentError>,
+) -> Result<Answer, AgentError> {
+    let flow = Arc::new(flow);
+    let mut stop = pin!(stop);
+    let mut pace = Pace::new(flow.interval);
+    let mut wait = pace.interval;
+    let mut unknown = None;
+    loop {
+        tokio::select! {
+            () = reached(&**clock, clock.now().plus(wait)) => {}
+            why = &mut stop => return Err(why),
+        }
+        let mut question = ask(issuer, &flow);
+        let answer = tokio::select! {
+            answer = &mut question => answer,
+            why = &mut stop => {
+                tokio::spawn(give_back(Arc::clone(issuer), question));
+                return Err(why);
+            }
+        };
+        let answer = answer.unwrap_or_else(|_| Poll::Failed(AgentError::internal("a poll broke off")));
+        wait = match answer {
+            Poll::Pending => pace.heard(),
+            Poll::SlowDown => pace.slow_down(),
+            Poll::Transient(why, retry_after) => {
+                tracing::debug!(why, "a poll for a device login failed for now");
+                pace.unheard(retry_after)
+            }
+            Poll::Unknown(why) => {
+                unknown = Some(why);
+                pace.unheard(None)
+            }
+            Poll::Granted(tokens, sent) => return Ok(Answer::Tokens(tokens, sent)),
+            Poll::Spent(why) => return Err(spent(&why, unknown.as_deref())),
+            Poll::Failed(error) => return Err(error),
+        };
+    }
+}
+
+/// A task of its own, because what it brings must not be dropped: the provider gives these tokens once.
+fn ask(issuer: &Arc<dyn Issuer>, flow: &Arc<DeviceFlow>) -> JoinHandle<Poll> {
+    let (issuer, flow) = (Arc::clone(issuer), Arc::clone(flow));
+    tokio::spawn(async move { issuer.poll(&flow).await })
+}
+
+/// Revokes what a question brings whose login has ended.
+async fn give_back(issuer: Arc<dyn Issuer>, question: JoinHandle<Poll>) {
+    if let Ok(Poll::Granted(tokens, _)) = question.await {
+        let revocation = issuer.revoke(&tokens.revocable()).await;
+        tracing::info!(?revocation, "a login ended while its tokens were on the way; they are revoked");
+    }
+}
+
+/// The device code is not good any more. After a poll whose answer was lost the tokens may have been in that.
+fn spent(why: &str, lost: Option<&str>) -> AgentError {
+    let hint = "run 'seqera login --device' again; nothing was changed";
+    match lost {
+        None => AgentError::new(Kind::LoginDenied, why, hint),
+        Some(lost) => {
+            let message =
+                format!("the provider's answer was lost on the way ({lost}), and it gives none twice");
+            AgentError::new(Kind::Unreachable, message, hint)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

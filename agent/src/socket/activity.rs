@@ -1,0 +1,84 @@
+//! Who is being served right now, and since when nobody is: decides when a connection is cut and when an
+//! agent that keeps nothing exits.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Counts the calls of one connection, or of the whole agent.
+#[derive(Debug)]
+pub(crate) struct Activity(Mutex<Calls>);
+
+#[derive(Debug)]
+struct Calls {
+    running: usize,
+    /// A call has been made at least once.
+    any: bool,
+    /// When the last call began or ended; before the first one, the start.
+    changed: Instant,
+}
+
+impl Activity {
+    /// No calls yet, from now on.
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Calls { running: 0, any: false, changed: Instant::now() })))
+    }
+
+    /// A call runs until the guard is dropped.
+    pub(crate) fn begin(self: &Arc<Self>) -> Running {
+        let mut calls = self.calls();
+        calls.running += 1;
+        calls.any = true;
+        calls.changed = Instant::now();
+        drop(calls);
+        Running(Arc::clone(self))
+    }
+
+    /// For how long nobody has been served; zero while a call runs.
+    pub(crate) fn quiet_for(&self) -> Duration {
+        let calls = self.calls();
+        if calls.running > 0 { Duration::ZERO } else { calls.changed.elapsed() }
+    }
+
+    /// True when a call has been made at least once.
+    pub(crate) fn any(&self) -> bool {
+        self.calls().any
+    }
+
+    /// Nothing that panics runs under this lock.
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call that runs.
+#[derive(Debug)]
+pub(crate) struct Running(Arc<Activity>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut calls = self.0.calls();
+        calls.running -= 1;
+        calls.changed = Instant::now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn quiet_counts_from_the_end_of_the_last_call() {
+        let activity = Activity::new();
+        assert!(!activity.any());
+        let (first, second) = (activity.begin(), activity.begin());
+        tokio::time::advance(Duration::from_secs(60)).await;
+        drop(first);
+        assert_eq!(activity.quiet_for(), Duration::ZERO);
+        drop(second);
+        tokio::time::advance(Duration::from_secs(7)).await;
+        assert_eq!(activity.quiet_for(), Duration::from_secs(7));
+        assert!(activity.any());
+    }
+}

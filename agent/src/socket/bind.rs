@@ -1,0 +1,201 @@
+//! Binds the socket, accepts connections within limits, and binds again when the file disappears.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use seqera_agent_proto::place::Places;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep};
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::error::{AgentError, Kind};
+use crate::socket::connection::{Connection, Silence};
+use crate::socket::system::{self, Listener};
+
+/// More than any login node has processes of one user that ask at the same time.
+const MOST_CONNECTIONS: usize = 4096;
+/// Left to files, keychain, HTTP and timers.
+const RESERVED_DESCRIPTORS: usize = 64;
+/// After an error of accept, of which "no descriptors left" comes back at once.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Refused strangers are told in the log at most this often.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// How much is accepted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Connections at a time; further ones wait in the backlog.
+    pub connections: usize,
+    /// How long each may be silent.
+    pub silence: Silence,
+}
+
+impl Limits {
+    /// The limits of a process that may open so many descriptors.
+    pub(crate) fn of_descriptors(descriptors: usize) -> Self {
+        let connections = descriptors.saturating_sub(RESERVED_DESCRIPTORS).clamp(1, MOST_CONNECTIONS);
+        Self { connections, silence: Silence::DEFAULT }
+    }
+}
+
+/// Accepted connections, for tonic. Errors of accept never reach it.
+#[derive(Debug)]
+pub(crate) struct Incoming(ReceiverStream<Connection>);
+
+impl tokio_stream::Stream for Incoming {
+    type Item = io::Result<Connection>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.0).poll_next(cx).map(|next| next.map(Ok))
+    }
+}
+
+/// The socket that is served.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    candidates: Vec<PathBuf>,
+    listener: Arc<Listener>,
+    acceptor: Acceptor,
+    accepting: AbortHandle,
+}
+
+impl Socket {
+    /// Serves `handed_over`, or else the first of the places that works.
+    ///
+    /// # Errors
+    /// The first place that is not safe, or else every place with its reason.
+    pub(crate) async fn bind(
+        places: &Places,
+        handed_over: Option<Listener>,
+        limits: Limits,
+    ) -> Result<(Self, Incoming), AgentError> {
+        let listener = match handed_over {
+            Some(listener) => listener,
+            None => first_that_works(&places.sockets).await?,
+        };
+        let (queue, accepted) = mpsc::channel(16);
+        let places_left = Arc::new(Semaphore::new(limits.connections));
+        let acceptor = Acceptor { queue, places: places_left, silence: limits.silence };
+        let listener = Arc::new(listener);
+        let accepting = acceptor.start(&listener);
+        let socket = Self { candidates: places.sockets.clone(), listener, acceptor, accepting };
+        Ok((socket, Incoming(ReceiverStream::new(accepted))))
+    }
+
+    /// Where clients find it.
+    pub(crate) fn path(&self) -> &Path {
+        self.listener.path()
+    }
+
+    /// Binds again if the file has disappeared (cleaners of temporary folders do that). True where the
+    /// socket is a new one, perhaps at another place.
+    ///
+    /// # Errors
+    /// As [`Socket::bind`]; those who are connected are served on.
+    pub(crate) async fn ensure(&mut self) -> Result<bool, AgentError> {
+        if self.listener.in_place() {
+            return Ok(false);
+        }
+        let listener = Arc::new(first_that_works(&self.candidates).await?);
+        tracing::warn!(old = %self.path().display(), new = %listener.path().display(), "socket bound again");
+        self.accepting.abort();
+        self.accepting = self.acceptor.start(&listener);
+        self.listener = listener;
+        Ok(true)
+    }
+}
+
+/// Accepts nobody any more, and removes the file.
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.listener.remove();
+    }
+}
+
+async fn first_that_works(candidates: &[PathBuf]) -> Result<Listener, AgentError> {
+    let mut reasons = Vec::new();
+    for path in candidates {
+        match system::bind(path).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.try_elsewhere() => reasons.push(error.to_string()),
+            Err(error) => return Err(unusable(&error.to_string())),
+        }
+    }
+    Err(unusable(&reasons.join("; ")))
+}
+
+fn unusable(reasons: &str) -> AgentError {
+    let hint = "the folder must be yours alone (mode 0700); set XDG_RUNTIME_DIR to one that is";
+    AgentError::new(Kind::Misconfigured, format!("no place for the socket: {reasons}"), hint)
+}
+
+/// Turns what comes in at a listener into connections.
+#[derive(Debug, Clone)]
+struct Acceptor {
+    queue: mpsc::Sender<Connection>,
+    places: Arc<Semaphore>,
+    silence: Silence,
+}
+
+impl Acceptor {
+    fn start(&self, listener: &Arc<Listener>) -> AbortHandle {
+        tokio::spawn(self.clone().run(Arc::clone(listener))).abort_handle()
+    }
+
+    /// Ends when nobody takes connections any more.
+    async fn run(self, listener: Arc<Listener>) {
+        let mut strangers = Seldom::default();
+        let mut failures = Seldom::default();
+        // Accepting waits for a free place: those who come meanwhile wait in the kernel's queue.
+        while let Ok(place) = Arc::clone(&self.places).acquire_owned().await {
+            match listener.accept().await {
+                Ok(Ok((stream, peer))) => {
+                    let connection = Connection::new(stream, peer, self.silence, place);
+                    if self.queue.send(connection).await.is_err() {
+                        return;
+                    }
+                }
+                Ok(Err(uid)) => {
+                    if let Some(times) = strangers.note() {
+                        tracing::warn!(uid, times, "another user was refused");
+                    }
+                }
+                Err(error) => {
+                    if let Some(times) = failures.note() {
+                        tracing::warn!(%error, times, "accept failed");
+                    }
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// Keeps an event that others can cause from filling the log.
+#[derive(Debug, Default)]
+struct Seldom {
+    told: Option<Instant>,
+    times: u32,
+}
+
+impl Seldom {
+    /// Counts the event; how often it happened since it was last told, when it is time to tell it.
+    fn note(&mut self) -> Option<u32> {
+        self.times = self.times.saturating_add(1);
+        if self.told.is_some_and(|told| told.elapsed() < QUIET) {
+            return None;
+        }
+        self.told = Some(Instant::now());
+        Some(std::mem::take(&mut self.times))
+    }
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! A store for tests: fails, hangs and counts on demand.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use secrecy::ExposeSecret;
+use tokio::sync::watch;
+
+use super::lane::lock;
+use crate::profile::{ProfileName, Provider};
+use crate::storage::store::{Patience, Store, StoreError, StoreKind, Stored};
+use crate::token::Kind;
+
+/// A secret as a login of 2026-01-01 would keep it.
+pub(crate) fn stored(secret: &str) -> Stored {
+    Stored {
+        provider: Provider::Platform,
+        authority: "https://sandbox.test/api".into(),
+        client_id: "seqera_ai_cli".into(),
+        kind: Kind::Renewable,
+        secret: secret.into(),
+        saved_at: UNIX_EPOCH + Duration::from_secs(1_767_225_600),
+        proxy_password: None,
+    }
+}
+
+/// Polls the future once: true where it has not ended.
+pub(crate) async fn is_pending<T>(future: &mut (impl Future<Output = T> + Unpin)) -> bool {
+    std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx).is_pending())).await
+}
+
+/// Keeps secrets in memory, under the kind that it plays.
+pub(crate) struct FakeStore {
+    kind: StoreKind,
+    contents: Mutex<BTreeMap<ProfileName, Stored>>,
+    next_save: Mutex<Vec<StoreError>>,
+    broken: Mutex<Option<StoreError>>,
+    held: watch::Sender<bool>,
+    saves: AtomicUsize,
+}
+
+impl FakeStore {
+    /// An empty store that does what it is asked to.
+    pub(crate) fn new(kind: StoreKind) -> Arc<Self> {
+        Arc::new(Self {
+            kind,
+            contents: Mutex::default(),
+            next_save: Mutex::default(),
+            broken: Mutex::default(),
+            held: watch::Sender::new(false),
+            saves: AtomicUsize::new(0),
+        })
+    }
+
+    /// The next save fails with this; called twice, the next two.
+    pub(crate) fn fail_next_save(&self, error: StoreError) {
+        lock(&self.next_save).insert(0, error);
+    }
+
+    /// From now on every call fails with this; `None` mends the store.
+    pub(crate) fn break_with(&self, error: Option<StoreError>) {
+        *lock(&self.broken) = error;
+    }
+
+    /// From now on saves hang.
+    pub(crate) fn hold_saves(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// Lets held saves end.
+    pub(crate) fn release(&self) {
+        self.held.send_replace(false);
+    }
+
+    /// How many saves have begun, failed and hanging ones included.
+    pub(crate) fn saves(&self) -> usize {
+        self.saves.load(Ordering::SeqCst)
+    }
+
+    /// Somebody else removes what is kept for the profile.
+    pub(crate) fn empty(&self, profile: &ProfileName) {
+        lock(&self.contents).remove(profile);
+    }
+
+    /// What is kept, by profile.
+    pub(crate) fn contents(&self) -> BTreeMap<ProfileName, String> {
+        let exposed = |secret: &Stored| secret.secret.expose_secret().to_owned();
+        lock(&self.contents).iter().map(|(name, secret)| (name.clone(), exposed(secret))).collect()
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        lock(&self.broken).clone().map_or(Ok(()), Err)
+    }
+}
+
+#[async_trait]
+impl Store for FakeStore {
+    fn kind(&self) -> StoreKind {
+        self.kind
+    }
+
+    async fn save(&self, profile: &ProfileName, secret: &Stored, _: Patience) -> Result<(), StoreError> {
+        self.saves.fetch_add(1, Ordering::SeqCst);
+        let mut held = self.held.subscribe();
+        let _ = held.wait_for(|held| !held).await;
+        self.check()?;
+        if let Some(error) = lock(&self.next_save).pop() {
+            return Err(error);
+        }
+        lock(&self.contents).insert(profile.clone(), secret.clone());
+        Ok(())
+    }
+
+    async fn load(&self, profile: &ProfileName) -> Result<Option<Stored>, StoreError> {
+        self.check()?;
+        Ok(lock(&self.contents).get(profile).cloned())
+    }
+
+    async fn remove(&self, profile: &ProfileName) -> Result<bool, StoreError> {
+        self.check()?;
+        Ok(lock(&self.contents).remove(profile).is_some())
+    }
+
+    async fn list(&self) -> Result<Vec<ProfileName>, StoreError> {
+        self.check()?;
+        let is_profile = |name: &&ProfileName| name.as_str().parse::<ProfileName>().is_ok();
+        Ok(lock(&self.contents).keys().filter(is_profile).cloned().collect())
+    }
+
+    async fn set_aside(&self, profile: &ProfileName, _: SystemTime) -> Result<Vec<String>, StoreError> {
+        Ok(vec![format!("{profile}.corrupt")])
+    }
+}

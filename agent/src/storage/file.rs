@@ -1,0 +1,181 @@
+//! Secrets in files of the configuration folder, readable by their owner only.
+//!
+//! A home folder may be shared by several hosts, and v1 of the CLI used the same names for a bare token. So a
+//! file called `refresh-token.<profile>` is ours only if it is a record of this host. If it is not, it stays
+//! as it is, and ours is called `refresh-token.<profile>@<host id>`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use seqera_agent_proto::place::Places;
+
+use super::item;
+use super::timed::Place;
+use crate::profile::ProfileName;
+use crate::storage::durable;
+use crate::storage::store::{Patience, StoreError, StoreKind, Stored};
+
+/// Of the files' names; v1 of the CLI has the same.
+pub(crate) const PREFIX: &str = "refresh-token.";
+/// A file of v1 holds one word; shorter ones are no tokens but damage.
+const SHORTEST_V1_TOKEN: usize = 20;
+
+/// The files of one host in one configuration folder.
+pub(crate) struct File {
+    folder: PathBuf,
+    host: String,
+}
+
+/// What a path holds.
+enum Found {
+    Nothing,
+    Ours(Stored),
+    /// The record of another host.
+    Host(String),
+    /// A bare token of v1.
+    V1,
+}
+
+impl File {
+    /// The files of this host in its configuration folder. Touches nothing yet.
+    pub(crate) fn new(places: &Places) -> Self {
+        Self { folder: places.config_dir.clone(), host: places.host_id.clone() }
+    }
+
+    /// The files of another host in the same folder. They are that host's to write.
+    pub(crate) fn of_host(places: &Places, host: &str) -> Self {
+        Self { folder: places.config_dir.clone(), host: host.to_owned() }
+    }
+
+    fn plain(&self, profile: &ProfileName) -> PathBuf {
+        self.folder.join(format!("{PREFIX}{profile}"))
+    }
+
+    fn with_host(&self, profile: &ProfileName) -> PathBuf {
+        self.folder.join(format!("{PREFIX}{profile}@{}", self.host))
+    }
+
+    /// The path that is ours to write, and what there is.
+    fn find(&self, profile: &ProfileName) -> Result<(PathBuf, Found), StoreError> {
+        let with_host = self.with_host(profile);
+        match self.look(&with_host)? {
+            Found::Nothing => {}
+            found => return Ok((with_host, found)),
+        }
+        let plain = self.plain(profile);
+        match self.look(&plain)? {
+            found @ (Found::Nothing | Found::Ours(_)) => Ok((plain, found)),
+            foreign => Ok((with_host, foreign)),
+        }
+    }
+
+    fn look(&self, path: &Path) -> Result<Found, StoreError> {
+        let bytes = match fs::read(path) {
+            Ok(bytes) => zeroize::Zeroizing::new(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) => return Err(failed(path, &error)),
+        };
+        match item::read(&bytes) {
+            Ok((stored, host)) if host == self.host => Ok(Found::Ours(stored)),
+            Ok((_, host)) => Ok(Found::Host(host)),
+            Err(_) if is_bare_token(&bytes) => Ok(Found::V1),
+            Err(malformed) => Err(StoreError::Corrupt(format!("{}:{malformed}", path.display()))),
+        }
+    }
+}
+
+/// v1 wrote the token and nothing else.
+pub(crate) fn is_bare_token(bytes: &[u8]) -> bool {
+    let word = bytes.trim_ascii();
+    word.len() >= SHORTEST_V1_TOKEN && word[0] != b'{' && word.iter().all(u8::is_ascii_graphic)
+}
+
+fn failed(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::Failed(format!("{}: {error}", path.display()))
+}
+
+/// The folder's own errors name it already.
+fn refused(error: io::Error) -> StoreError {
+    StoreError::Failed(error.to_string())
+}
+
+impl Place for File {
+    const KIND: StoreKind = StoreKind::File;
+    const NAME: &'static str = "the configuration folder";
+
+    fn save(&self, profile: &ProfileName, secret: &Stored, _: Patience) -> Result<(), StoreError> {
+        durable::private_folder(&self.folder).map_err(refused)?;
+        let (path, _) = self.find(profile)?;
+        durable::sweep(&path, &self.host).map_err(|error| failed(&path, &error))?;
+        durable::write(&path, &self.host, &item::write(secret, &self.host))
+            .map_err(|error| failed(&path, &error))
+    }
+
+    fn load(&self, profile: &ProfileName) -> Result<Option<Stored>, StoreError> {
+        if !durable::check_folder(&self.folder).map_err(refused)? {
+            return Ok(None);
+        }
+        match self.find(profile)?.1 {
+            Found::Ours(stored) => Ok(Some(stored)),
+            Found::Host(host) => Err(StoreError::OtherHost(host)),
+            Found::Nothing | Found::V1 => Ok(None),
+        }
+    }
+
+    fn remove(&self, profile: &ProfileName) -> Result<bool, StoreError> {
+        if !durable::check_folder(&self.folder).map_err(refused)? {
+            return Ok(false);
+        }
+        for path in [self.plain(profile), self.with_host(profile)] {
+            durable::sweep(&path, &self.host).map_err(|error| failed(&path, &error))?;
+        }
+        match self.find(profile)? {
+            (path, Found::Ours(_)) => durable::remove(&path).map_err(|error| failed(&path, &error)),
+            _ => Ok(false),
+        }
+    }
+
+    /// Profiles whose file is ours. One that cannot be read counts: there may be a secret in it.
+    fn list(&self) -> Result<Vec<ProfileName>, StoreError> {
+        if !durable::check_folder(&self.folder).map_err(refused)? {
+            return Ok(Vec::new());
+        }
+        let names = names(&self.folder).map_err(|error| failed(&self.folder, &error))?;
+        let ours = |name: &ProfileName| {
+            matches!(self.find(name), Ok((_, Found::Ours(_))) | Err(StoreError::Corrupt(_)))
+        };
+        Ok(names.into_iter().filter(ours).collect())
+    }
+
+    fn set_aside(&self, profile: &ProfileName, now: SystemTime) -> Result<Vec<String>, StoreError> {
+        let mut moved = Vec::new();
+        for path in [self.plain(profile), self.with_host(profile)] {
+            if let Err(StoreError::Corrupt(_)) = self.look(&path) {
+                let aside = durable::set_aside(&path, now).map_err(|error| failed(&path, &error))?;
+                moved.push(aside.display().to_string());
+            }
+        }
+        Ok(moved)
+    }
+}
+
+/// The profiles that any file of the folder is named after.
+fn names(folder: &Path) -> io::Result<BTreeSet<ProfileName>> {
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(folder)? {
+        let file_name = entry?.file_name();
+        let Some(name) = file_name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
+        let profile = name.split_once('@').map_or(name, |(profile, _)| profile);
+        if !durable::is_aside(name) {
+            names.extend(profile.parse::<ProfileName>());
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

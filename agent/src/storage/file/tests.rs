@@ -1,0 +1,132 @@
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, UNIX_EPOCH};
+
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+
+use super::*;
+use crate::storage::fake::stored;
+
+const V1_TOKEN: &str = "v1-token-of-another-program\n";
+
+fn on(folder: &TempDir, host: &str) -> File {
+    File { folder: folder.path().join("config"), host: host.into() }
+}
+
+fn work() -> ProfileName {
+    "work".parse().unwrap()
+}
+
+fn save(store: &File, secret: &str) -> Result<(), StoreError> {
+    store.save(&work(), &stored(secret), Patience::Background)
+}
+
+fn load(store: &File) -> Result<Option<String>, StoreError> {
+    let loaded = store.load(&work())?;
+    Ok(loaded.map(|stored| stored.secret.expose_secret().to_owned()))
+}
+
+/// Puts content where the plain name is, as another program would.
+fn plant(store: &File, content: &str) -> PathBuf {
+    fs::create_dir_all(&store.folder).unwrap();
+    let path = store.plain(&work());
+    fs::write(&path, content).unwrap();
+    path
+}
+
+#[test]
+fn a_secret_is_kept_in_a_private_file_and_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = on(&folder, "host-a");
+    assert_eq!(load(&store), Ok(None));
+    assert_eq!(store.list(), Ok(Vec::new()));
+    let long = "x".repeat(20_000);
+    save(&store, &long).unwrap();
+    assert_eq!(load(&store), Ok(Some(long)));
+    assert_eq!(store.list(), Ok(vec![work()]));
+    let mode = fs::metadata(store.plain(&work())).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn removal_leaves_no_secret_not_even_in_what_a_killed_writer_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = on(&folder, "host-a");
+    save(&store, "secret").unwrap();
+    fs::write(store.folder.join(".refresh-token.work.host-a~0011"), "secret").unwrap();
+    assert_eq!(store.remove(&work()), Ok(true));
+    assert_eq!(store.remove(&work()), Ok(false));
+    assert_eq!(fs::read_dir(&store.folder).unwrap().count(), 0);
+}
+
+#[test]
+fn two_hosts_over_one_home_never_touch_each_others_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (on(&folder, "host-a"), on(&folder, "host-b"));
+    save(&first, "secret-a").unwrap();
+    assert_eq!(load(&second), Err(StoreError::OtherHost("host-a".into())));
+    assert_eq!(second.list(), Ok(Vec::new()));
+    save(&second, "secret-b").unwrap();
+    assert!(second.with_host(&work()).exists());
+    assert_eq!((load(&first), load(&second)), (Ok(Some("secret-a".into())), Ok(Some("secret-b".into()))));
+    assert_eq!(second.remove(&work()), Ok(true));
+    assert_eq!(second.remove(&work()), Ok(false));
+    assert_eq!(load(&first), Ok(Some("secret-a".into())));
+}
+
+#[test]
+fn the_bare_token_of_v1_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = on(&folder, "host-a");
+    let path = plant(&store, V1_TOKEN);
+    assert_eq!(load(&store), Ok(None));
+    save(&store, "ours").unwrap();
+    assert_eq!(load(&store), Ok(Some("ours".into())));
+    assert_eq!(store.remove(&work()), Ok(true));
+    assert_eq!(fs::read_to_string(path).unwrap(), V1_TOKEN);
+}
+
+#[test]
+fn a_corrupt_file_is_named_and_neither_overwritten_nor_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = on(&folder, "host-a");
+    save(&store, "canary").unwrap();
+    let whole = fs::read_to_string(store.plain(&work())).unwrap();
+    for damage in ["", "{\n\"secret\": \"canary\"", &whole[..whole.len() - 2], "\0\0\0\0"] {
+        let path = plant(&store, damage);
+        for outcome in [save(&store, "new"), load(&store).map(|_| ()), store.remove(&work()).map(|_| ())] {
+            let Err(StoreError::Corrupt(text)) = outcome else { panic!("{damage:?}: {outcome:?}") };
+            assert!(text.starts_with(&format!("{}:", path.display())), "{text}");
+            assert!(!text.contains("canary"));
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), damage);
+        // There may be a secret in it: a sign-out of all must meet it.
+        assert_eq!(store.list(), Ok(vec![work()]));
+    }
+}
+
+#[test]
+fn after_a_corrupt_file_was_set_aside_a_login_can_save() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = on(&folder, "host-a");
+    let path = plant(&store, "{");
+    let now = UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+    let aside = store.set_aside(&work(), now).unwrap();
+    assert_eq!(aside, [format!("{}.corrupt-1767225600", path.display())]);
+    save(&store, "new").unwrap();
+    assert_eq!(store.set_aside(&work(), now), Ok(Vec::new()));
+    assert_eq!((load(&store), store.list()), (Ok(Some("new".into())), Ok(vec![work()])));
+    assert_eq!(fs::read_to_string(&aside[0]).unwrap(), "{");
+}
+
+#[test]
+fn nothing_is_kept_in_a_folder_that_others_may_write_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = on(&folder, "host-a");
+    save(&store, "secret").unwrap();
+    fs::set_permissions(&store.folder, fs::Permissions::from_mode(0o777)).unwrap();
+    for outcome in [save(&store, "new"), load(&store).map(|_| ()), store.list().map(|_| ())] {
+        let Err(StoreError::Failed(text)) = outcome else { panic!("{outcome:?}") };
+        assert!(text.contains("chmod go-w"), "{text}");
+    }
+}

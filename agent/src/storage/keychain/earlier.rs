@@ -1,0 +1,46 @@
+//! What version 1 of the CLI keeps in the keychain: one item for each profile, the bare refresh token in it.
+
+use keyring_core::Error;
+use secrecy::SecretString;
+use zeroize::Zeroizing;
+
+use super::{delete_all, system};
+use crate::storage::store::{Patience, StoreError};
+
+/// v1's name in the keychain (facts 1.4).
+const SERVICE: &str = "seqera-ai-cli";
+
+/// v1's items. Nothing is ever written there.
+pub(crate) struct Earlier;
+
+impl Earlier {
+    /// v1's profiles that have an item. Raises no prompt.
+    pub(crate) fn profiles() -> Result<Vec<String>, StoreError> {
+        Ok(system::accounts(SERVICE)?.into_iter().collect())
+    }
+
+    /// The refresh token of a profile.
+    pub(crate) fn read(profile: &str, patience: Patience) -> Result<Option<SecretString>, StoreError> {
+        let (entry, _quiet) = system::entry(SERVICE, profile, patience)?;
+        let bytes = match entry.get_secret() {
+            Ok(bytes) => Zeroizing::new(bytes),
+            Err(Error::NoEntry) => return Ok(None),
+            Err(error) => return Err(system::failure(error)),
+        };
+        let token = std::str::from_utf8(&bytes).map(str::trim).unwrap_or_default();
+        if token.is_empty() {
+            return Err(StoreError::Corrupt(format!("keychain item '{profile}' of {SERVICE} is no token")));
+        }
+        Ok(Some(SecretString::from(token)))
+    }
+
+    /// Removes the item of a profile.
+    pub(crate) fn remove(profile: &str) -> Result<(), StoreError> {
+        let (entry, _quiet) = system::entry(SERVICE, profile, Patience::Background)?;
+        match entry.delete_credential() {
+            Ok(()) | Err(Error::NoEntry) => Ok(()),
+            Err(Error::Ambiguous(entries)) => delete_all(&entries),
+            Err(error) => Err(system::failure(error)),
+        }
+    }
+}

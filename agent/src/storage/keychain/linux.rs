@@ -1,0 +1,98 @@
+//! The Secret Service on the session bus (freedesktop.org's Secret Service API, draft 0.2).
+//!
+//! The library unlocks whatever it meets, which raises a prompt and waits for it without a limit. So a call
+//! in the background asks first whether anything is locked. Every call connects anew: a daemon that was
+//! started again does not know the sessions of the one before it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use keyring_core::api::CredentialStoreApi;
+use keyring_core::{Entry, Error};
+use secret_service::EncryptionType;
+use secret_service::blocking::SecretService;
+use zbus_secret_service_keyring_store::Store;
+
+use crate::storage::store::{Patience, StoreError};
+
+/// The keyring files lie in the home folder, which other hosts may share.
+pub(super) const NAMES_HOST: bool = true;
+
+/// The item of a service and account, and nothing that must be held during the call.
+pub(super) fn entry(service: &str, account: &str, patience: Patience) -> Result<(Entry, ()), StoreError> {
+    if patience == Patience::Background {
+        check_unlocked(service, account)?;
+    }
+    let store = Store::new().map_err(|error| absent(&error))?;
+    Ok((store.build(service, account, None).map_err(failure)?, ()))
+}
+
+/// Refuses where a call about this account could raise a prompt.
+fn check_unlocked(service: &str, account: &str) -> Result<(), StoreError> {
+    let bus = connect()?;
+    let items = bus
+        .search_items(HashMap::from([("service", service), ("username", account)]))
+        .map_err(service_failure)?;
+    // An item in a locked collection is not always found, so the default one must be open in any case.
+    if !items.locked.is_empty() || is_locked(&bus)? { Err(locked()) } else { Ok(()) }
+}
+
+fn is_locked(service: &SecretService<'_>) -> Result<bool, StoreError> {
+    let default = service.get_default_collection().map_err(service_failure)?;
+    default.is_locked().map_err(service_failure)
+}
+
+fn locked() -> StoreError {
+    StoreError::Locked("unlock it, for example by signing in to the desktop".into())
+}
+
+/// The accounts that a service has items for, in locked collections too. A daemon that has never unlocked a
+/// collection does not tell what is in it.
+pub(super) fn accounts(service: &str) -> Result<BTreeSet<String>, StoreError> {
+    let bus = connect()?;
+    let items = bus.search_items(HashMap::from([("service", service)])).map_err(service_failure)?;
+    let mut accounts = BTreeSet::new();
+    for item in items.unlocked.iter().chain(&items.locked) {
+        let mut attributes = item.get_attributes().map_err(service_failure)?;
+        accounts.extend(attributes.remove("username"));
+    }
+    if accounts.is_empty() && is_locked(&bus)? {
+        return Err(locked());
+    }
+    Ok(accounts)
+}
+
+/// Nothing secret travels over this connection, so it needs no encryption.
+fn connect() -> Result<SecretService<'static>, StoreError> {
+    SecretService::connect(EncryptionType::Plain).map_err(|error| absent(&error))
+}
+
+/// No bus, or nobody on it: usual on servers, so the text is for people and the cause for the log.
+fn absent(cause: &dyn std::error::Error) -> StoreError {
+    tracing::debug!(cause = crate::error::chain(cause), "no Secret Service");
+    StoreError::Unavailable("there is no keychain: no Secret Service answers on the session bus".into())
+}
+
+pub(super) fn failure(error: Error) -> StoreError {
+    match error {
+        Error::PlatformFailure(cause) | Error::NoStorageAccess(cause) => {
+            match cause.downcast::<secret_service::Error>() {
+                Ok(cause) => service_failure(*cause),
+                Err(cause) => StoreError::Failed(format!("the keychain failed: {cause}")),
+            }
+        }
+        other => super::common_failure(other),
+    }
+}
+
+fn service_failure(error: secret_service::Error) -> StoreError {
+    use secret_service::Error as Cause;
+    match error {
+        Cause::Locked => locked(),
+        Cause::Prompt | Cause::PromptDisconnected => {
+            StoreError::Locked("its prompt was dismissed, or there is no display to show it on".into())
+        }
+        Cause::NoResult => StoreError::Unavailable("the keychain has no default collection".into()),
+        Cause::Unavailable => absent(&error),
+        other => StoreError::Failed(format!("the keychain failed: {other}")),
+    }
+}

@@ -1,0 +1,33 @@
+//! The Windows Credential Manager. It takes 2,560 bytes a credential.
+
+use std::collections::{BTreeSet, HashMap};
+
+use keyring_core::api::CredentialStoreApi;
+use keyring_core::{Entry, Error};
+use windows_native_keyring_store::Store;
+
+use crate::storage::store::{Patience, StoreError};
+
+/// Credentials are kept on one machine, see [`entry`].
+pub(super) const NAMES_HOST: bool = false;
+
+/// The item of a service and account. "Local": the library's default roams to other machines of a domain, and two of
+/// them would spend one refresh token. Nothing here raises a prompt.
+pub(super) fn entry(service: &str, account: &str, _: Patience) -> Result<(Entry, ()), StoreError> {
+    let store = Store::new().map_err(failure)?;
+    let local = HashMap::from([("persistence", "Local")]);
+    Ok((store.build(service, account, Some(&local)).map_err(failure)?, ()))
+}
+
+/// The accounts that a service has items for, by the library's own names (`<account>.<service>`): what
+/// Python's library has named in another way is not found.
+pub(super) fn accounts(service: &str) -> Result<BTreeSet<String>, StoreError> {
+    let store = Store::new().map_err(failure)?;
+    let pattern = format!(r"\.{service}$");
+    let items = store.search(&HashMap::from([("pattern", pattern.as_str())])).map_err(failure)?;
+    Ok(items.iter().filter_map(Entry::get_specifiers).map(|(_, account)| account).collect())
+}
+
+pub(super) fn failure(error: Error) -> StoreError {
+    super::common_failure(error)
+}

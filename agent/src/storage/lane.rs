@@ -1,0 +1,227 @@
+//! One thread for calls that may hang, made in order, each with a time limit.
+//!
+//! A frozen keychain daemon or a dead network file system blocks its caller for ever, and nothing can take a
+//! blocked system call back. So the calls block a thread of their own: it is started when first needed and
+//! never joined, so that it can hold up neither the runtime nor the exit of the process.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+/// Calls that may wait in line. One profile has one writing call at a time, so a full line means a stall.
+const WAITING: usize = 256;
+
+/// A call and its number; numbers rise in the order of the line.
+type Job = (u64, Box<dyn FnOnce() + Send>);
+
+/// Why a call gave no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stall {
+    /// It was not made, because an earlier call is overdue.
+    Behind,
+    /// It took too long, or waited too long for its turn. If it has begun it may still come to its end.
+    Late,
+    /// There is no thread, or the call panicked.
+    Broken,
+}
+
+/// The thread, its line of calls, and how far it has come.
+pub(crate) struct Lane {
+    name: &'static str,
+    line: Mutex<Line>,
+    /// Number of the last call that has come to its end.
+    finished: Arc<AtomicU64>,
+    /// Highest number of a call whose caller gave up.
+    given_up: AtomicU64,
+    /// Calls are made on the caller's thread: a paused clock runs ahead of other threads.
+    #[cfg(test)]
+    inline: bool,
+}
+
+#[derive(Default)]
+struct Line {
+    last: u64,
+    jobs: Option<SyncSender<Job>>,
+}
+
+impl Lane {
+    /// A lane whose thread will have this name. No thread is started yet.
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            line: Mutex::new(Line::default()),
+            finished: Arc::new(AtomicU64::new(0)),
+            given_up: AtomicU64::new(0),
+            #[cfg(test)]
+            inline: false,
+        }
+    }
+
+    /// A lane without a thread, for tests under a paused clock.
+    #[cfg(test)]
+    pub(crate) fn inline(name: &'static str) -> Self {
+        Self { inline: true, ..Self::new(name) }
+    }
+
+    /// Makes `call` on the thread and waits for its answer, at most for `limit`. A call whose caller has gone
+    /// before its turn came is never made.
+    ///
+    /// # Errors
+    /// Says why there is no answer. Only after [`Stall::Late`] may the call still happen.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        call: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Stall> {
+        #[cfg(test)]
+        if self.inline {
+            return Ok(call());
+        }
+        if self.is_overdue() {
+            return Err(Stall::Behind);
+        }
+        let (reply, answer) = oneshot::channel();
+        let job = move || {
+            if !reply.is_closed() {
+                let _ = reply.send(call());
+            }
+        };
+        let number = self.push(Box::new(job)).ok_or(Stall::Broken)?;
+        match tokio::time::timeout(limit, answer).await {
+            Ok(answer) => answer.map_err(|_| Stall::Broken),
+            Err(_) => {
+                self.given_up.fetch_max(number, Ordering::SeqCst);
+                Err(Stall::Late)
+            }
+        }
+    }
+
+    /// Puts a call into the line that nobody waits for.
+    pub(crate) fn post(&self, call: impl FnOnce() + Send + 'static) {
+        self.push(Box::new(call));
+    }
+
+    /// True while a call whose caller gave up has not come to its end.
+    fn is_overdue(&self) -> bool {
+        self.given_up.load(Ordering::SeqCst) > self.finished.load(Ordering::SeqCst)
+    }
+
+    /// The number that the call got; `None` where the line is full or there can be no thread.
+    fn push(&self, call: Box<dyn FnOnce() + Send>) -> Option<u64> {
+        let mut line = lock(&self.line);
+        if line.jobs.is_none() {
+            line.jobs = self.start();
+        }
+        let number = line.last + 1;
+        line.jobs.as_ref()?.try_send((number, call)).ok()?;
+        line.last = number;
+        Some(number)
+    }
+
+    fn start(&self) -> Option<SyncSender<Job>> {
+        let (jobs, line) = sync_channel(WAITING);
+        let finished = self.finished.clone();
+        let thread = std::thread::Builder::new().name(self.name.to_owned());
+        match thread.spawn(move || work(&line, &finished)) {
+            Ok(_) => Some(jobs),
+            Err(error) => {
+                tracing::error!(thread = self.name, %error, "no thread could be started");
+                None
+            }
+        }
+    }
+}
+
+fn work(line: &Receiver<Job>, finished: &AtomicU64) {
+    for (number, call) in line {
+        // A panic in a library must not end the thread: the callers behind it would never be answered.
+        let _ = catch_unwind(AssertUnwindSafe(call));
+        finished.store(number, Ordering::SeqCst);
+    }
+}
+
+/// Locks, also after a panic: what these locks hold is changed in one step.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(3);
+
+    /// Blocks the thread of `lane`, lets the caller give up, and returns what frees the thread again.
+    async fn stall(lane: &Lane) -> SyncSender<()> {
+        let (free, blocked) = sync_channel::<()>(1);
+        let (begun, begins) = sync_channel::<()>(1);
+        let mut call = Box::pin(lane.run(LIMIT, move || {
+            begun.send(()).unwrap();
+            blocked.recv().is_ok()
+        }));
+        assert!(crate::storage::fake::is_pending(&mut call).await);
+        begins.recv().unwrap();
+        // Nothing else is due, so the paused clock jumps to the limit.
+        tokio::time::pause();
+        assert_eq!(call.await, Err(Stall::Late));
+        tokio::time::resume();
+        free
+    }
+
+    #[tokio::test]
+    async fn calls_are_made_in_order() {
+        let lane = Arc::new(Lane::new("test"));
+        let made = Arc::new(Mutex::new(Vec::new()));
+        let calls = (0..50).map(|n| {
+            let made = made.clone();
+            lane.run(LIMIT, move || lock(&made).push(n))
+        });
+        for call in calls.collect::<Vec<_>>() {
+            call.await.unwrap();
+        }
+        assert_eq!(*lock(&made), (0..50).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn while_a_call_is_overdue_the_others_fail_at_once_and_then_work_again() {
+        let lane = Lane::new("test");
+        let free = stall(&lane).await;
+        assert_eq!(lane.run(LIMIT, || ()).await, Err(Stall::Behind));
+        let (done, freed) = oneshot::channel();
+        lane.post(move || done.send(()).unwrap());
+        free.send(()).unwrap();
+        freed.await.unwrap();
+        // The posted call has begun, so the overdue one has ended.
+        assert_eq!(lane.run(LIMIT, || 7).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_was_given_up_before_its_turn_is_never_made() {
+        let lane = Lane::new("test");
+        let (free, blocked) = sync_channel::<()>(1);
+        lane.post(move || blocked.recv().unwrap());
+        tokio::time::pause();
+        let made = Arc::new(AtomicU64::new(0));
+        let count = made.clone();
+        let answer = lane.run(LIMIT, move || count.fetch_add(1, Ordering::SeqCst)).await;
+        assert_eq!(answer, Err(Stall::Late));
+        tokio::time::resume();
+        let (done, behind) = oneshot::channel();
+        lane.post(move || done.send(()).unwrap());
+        free.send(()).unwrap();
+        behind.await.unwrap();
+        assert_eq!(made.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_the_call_and_not_the_thread() {
+        let lane = Lane::new("test");
+        let answer: Result<(), Stall> = lane.run(LIMIT, || panic!("expected by this test")).await;
+        assert_eq!(answer, Err(Stall::Broken));
+        assert_eq!(lane.run(LIMIT, || 1).await, Ok(1));
+    }
+}

@@ -1,0 +1,298 @@
+//! The one writer of `sessions.json`, which the agent relies on, and of `auth-state.json`, its summary.
+//!
+//! A change is seen in memory at once and answered when it is on the disk. Changes that come while a write
+//! runs share the next one. A change whose write failed stays in memory: undoing it could undo newer changes
+//! with it, and the next write carries it again. So an error means "not durable", not "not done".
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use seqera_agent_proto::configuration::position;
+use seqera_agent_proto::place::Places;
+
+use crate::profile::ProfileName;
+use crate::sessions::neighbours;
+use crate::storage::durable;
+use crate::storage::lane::{Lane, lock};
+use crate::storage::record::{Record, Sessions};
+use crate::storage::summary;
+
+/// Two file systems syncs on a busy disk; a network file system that is gone takes longer than any limit.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Why a change is not durable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum StateError {
+    /// The file cannot be read, so it is not overwritten, and nothing was changed.
+    #[error("{0}")]
+    Corrupt(String),
+    /// It could not be written.
+    #[error("{0}")]
+    Failed(String),
+    /// The file system does not answer.
+    #[error("the configuration folder does not answer")]
+    Slow,
+}
+
+/// The state of this host's sessions. Clones share it.
+#[derive(Clone)]
+pub(crate) struct State {
+    shared: Arc<Shared>,
+    lane: Arc<Lane>,
+}
+
+struct Shared {
+    folder: PathBuf,
+    run_folder: PathBuf,
+    host: String,
+    /// Who was signed in on other hosts over the same home folder when this agent started.
+    elsewhere: BTreeMap<ProfileName, String>,
+    sessions: ArcSwap<Sessions>,
+    /// Number of the newest change; the lock makes changes one by one.
+    changes: Mutex<u64>,
+    /// How the last write went. Locked while files are written, so only the lane's thread may lock it.
+    written: Mutex<Written>,
+    /// What went wrong at the last write.
+    failure: Mutex<Option<String>>,
+    /// Why `sessions.json` must not be overwritten.
+    unreadable: Mutex<Option<String>>,
+    /// What is wrong with `auth-state.json`.
+    summary_problem: Mutex<Option<String>>,
+}
+
+struct Written {
+    /// The newest change that the write covered.
+    change: u64,
+    result: Result<(), StateError>,
+    #[cfg(test)]
+    count: usize,
+}
+
+impl State {
+    /// Reads what is remembered. Never fails: what cannot be read is a problem that is told and kept.
+    pub(crate) fn open(places: &Places) -> Self {
+        Self::over(places, Lane::new("state"))
+    }
+
+    /// As [`State::open`], for tests under a paused clock.
+    #[cfg(test)]
+    pub(crate) fn open_inline(places: &Places) -> Self {
+        Self::over(places, Lane::inline("state"))
+    }
+
+    fn over(places: &Places, lane: Lane) -> Self {
+        let run_folder = places.run_dir();
+        let (sessions, unreadable) = match read(&run_folder.join("sessions.json")) {
+            Ok(sessions) => (sessions.after_restart(), None),
+            Err(problem) => (Sessions::default(), Some(problem)),
+        };
+        let shared = Shared {
+            folder: places.config_dir.clone(),
+            run_folder,
+            host: places.host_id.clone(),
+            elsewhere: neighbours::sessions(places),
+            sessions: ArcSwap::from_pointee(sessions),
+            changes: Mutex::new(0),
+            written: Mutex::new(Written {
+                change: 0,
+                result: Ok(()),
+                #[cfg(test)]
+                count: 0,
+            }),
+            failure: Mutex::new(None),
+            unreadable: Mutex::new(unreadable),
+            summary_problem: Mutex::new(None),
+        };
+        Self { shared: Arc::new(shared), lane: Arc::new(lane) }
+    }
+
+    /// All that is remembered now. Never waits.
+    pub(crate) fn snapshot(&self) -> Arc<Sessions> {
+        self.shared.sessions.load_full()
+    }
+
+    /// What is remembered about one profile.
+    pub(crate) fn record(&self, profile: &ProfileName) -> Option<Record> {
+        self.shared.sessions.load().profiles.get(profile).cloned()
+    }
+
+    /// Sessions of other hosts over the same home folder, with the host, as of the start.
+    pub(crate) fn elsewhere(&self) -> Vec<(ProfileName, String)> {
+        self.shared.elsewhere.iter().map(|(name, host)| (name.clone(), host.clone())).collect()
+    }
+
+    /// The host over the same home folder that has a session of this profile.
+    pub(crate) fn other_host(&self, profile: &ProfileName) -> Option<&str> {
+        self.shared.elsewhere.get(profile).map(String::as_str)
+    }
+
+    /// Changes one profile's record, which is made if there is none, and waits until that is durable.
+    ///
+    /// # Errors
+    /// See [`StateError`]; only after [`StateError::Corrupt`] nothing was changed.
+    pub(crate) async fn update(
+        &self,
+        profile: &ProfileName,
+        change: impl FnOnce(&mut Record),
+    ) -> Result<(), StateError> {
+        let name = profile.clone();
+        self.change(|sessions| change(sessions.profiles.entry(name).or_default())).await
+    }
+
+    /// Chooses the profile that is meant where none is named.
+    ///
+    /// # Errors
+    /// As [`State::update`].
+    pub(crate) async fn set_default(&self, profile: Option<ProfileName>) -> Result<(), StateError> {
+        self.change(|sessions| sessions.default_profile = profile).await
+    }
+
+    /// Writes what an earlier failure has left unwritten.
+    ///
+    /// # Errors
+    /// As [`State::update`].
+    pub(crate) async fn flush(&self) -> Result<(), StateError> {
+        let shared = self.shared.clone();
+        let write = move || {
+            let mut written = lock(&shared.written);
+            if written.result.is_err() {
+                written.change = 0;
+            }
+            drop(written);
+            let newest = *lock(&shared.changes);
+            shared.write(newest)
+        };
+        self.lane.run(LIMIT, write).await.unwrap_or(Err(StateError::Slow))
+    }
+
+    /// Renames the files that cannot be read, so that a login can go on. Returns their new names.
+    ///
+    /// # Errors
+    /// Where a file cannot be renamed.
+    pub(crate) async fn set_aside(&self, now: SystemTime) -> Result<Vec<PathBuf>, StateError> {
+        let shared = self.shared.clone();
+        self.lane.run(LIMIT, move || shared.set_aside(now)).await.unwrap_or(Err(StateError::Slow))
+    }
+
+    /// What is wrong with the files, one sentence each: file, line and column, reason, what to do.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let shared = &self.shared;
+        let hint = "'seqera login' sets it aside";
+        let unreadable = self.unreadable().map(|problem| format!("{problem}; {hint}"));
+        let (summary, unsaved) = (lock(&shared.summary_problem).clone(), lock(&shared.failure).clone());
+        unreadable.into_iter().chain(summary).chain(unsaved).collect()
+    }
+
+    /// Why nothing is known of the sessions, where `sessions.json` cannot be read.
+    pub(crate) fn unreadable(&self) -> Option<String> {
+        lock(&self.shared.unreadable).clone()
+    }
+
+    pub(crate) async fn change(&self, change: impl FnOnce(&mut Sessions)) -> Result<(), StateError> {
+        let number = self.shared.change(change)?;
+        let shared = self.shared.clone();
+        self.lane.run(LIMIT, move || shared.write(number)).await.unwrap_or(Err(StateError::Slow))
+    }
+}
+
+impl Shared {
+    fn sessions_path(&self) -> PathBuf {
+        self.run_folder.join("sessions.json")
+    }
+
+    fn summary_path(&self) -> PathBuf {
+        self.folder.join("auth-state.json")
+    }
+
+    /// Changes the memory and returns the number of the change.
+    fn change(&self, change: impl FnOnce(&mut Sessions)) -> Result<u64, StateError> {
+        let mut changes = lock(&self.changes);
+        if let Some(problem) = &*lock(&self.unreadable) {
+            return Err(StateError::Corrupt(problem.clone()));
+        }
+        let mut sessions = Sessions::clone(&self.sessions.load());
+        change(&mut sessions);
+        self.sessions.store(Arc::new(sessions));
+        *changes += 1;
+        Ok(*changes)
+    }
+
+    /// Makes this change durable, and all newer ones with it, unless an earlier write has done so.
+    fn write(&self, change: u64) -> Result<(), StateError> {
+        let mut written = lock(&self.written);
+        if written.change < change {
+            // Read together: the snapshot has at least the changes up to the number.
+            let newest = *lock(&self.changes);
+            written.result = self.write_files(&self.sessions.load());
+            written.change = newest;
+            *lock(&self.failure) = written.result.as_ref().err().map(ToString::to_string);
+            #[cfg(test)]
+            {
+                written.count += 1;
+            }
+        }
+        written.result.clone()
+    }
+
+    fn write_files(&self, sessions: &Sessions) -> Result<(), StateError> {
+        let failed = |path: &Path, error: &dyn std::fmt::Display| {
+            StateError::Failed(format!("{} was not written: {error}", path.display()))
+        };
+        let path = self.sessions_path();
+        for folder in [&self.folder, &self.run_folder] {
+            durable::private_folder(folder).map_err(|error| failed(&path, &error))?;
+        }
+        let mut json = serde_json::to_vec_pretty(sessions).map_err(|error| failed(&path, &error))?;
+        json.push(b'\n');
+        durable::sweep(&path, &self.host).map_err(|error| failed(&path, &error))?;
+        durable::write(&path, &self.host, &json).map_err(|error| failed(&path, &error))?;
+        // The summary decides nothing, so its trouble is told and stops nothing.
+        let told = summary::write(&self.summary_path(), &self.host, &sessions.profiles);
+        *lock(&self.summary_problem) = told.err();
+        Ok(())
+    }
+
+    fn set_aside(&self, now: SystemTime) -> Result<Vec<PathBuf>, StateError> {
+        let aside = |path: &Path| {
+            durable::set_aside(path, now)
+                .map_err(|error| StateError::Failed(format!("{}: {error}", path.display())))
+        };
+        let mut moved = Vec::new();
+        let is_unreadable = lock(&self.unreadable).is_some();
+        if is_unreadable {
+            let path = self.sessions_path();
+            // The file system may only have had a bad moment at the start.
+            match read(&path) {
+                Ok(sessions) => self.sessions.store(Arc::new(sessions)),
+                Err(_) => moved.push(aside(&path)?),
+            }
+            *lock(&self.unreadable) = None;
+        }
+        let summary = self.summary_path();
+        if summary::merge(&summary, &self.sessions.load().profiles).is_err() {
+            moved.push(aside(&summary)?);
+            *lock(&self.summary_problem) = None;
+        }
+        Ok(moved)
+    }
+}
+
+/// No file means no sessions.
+pub(crate) fn read(path: &Path) -> Result<Sessions, String> {
+    match fs::read(path) {
+        Ok(json) => {
+            serde_json::from_slice(&json).map_err(|error| format!("{}:{}", path.display(), position(&error)))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Sessions::default()),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

@@ -1,0 +1,139 @@
+//! `auth-state.json`: the documented summary of all profiles, in the shape that v1 of the CLI gave it.
+//!
+//! It is written for people and other programs and never read for a decision. Other programs, and agents of
+//! other hosts, write to it as well: what is not ours in it stays, at every level.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use seqera_agent_proto::configuration::position;
+use serde_json::{Map, Value, json};
+
+use crate::profile::ProfileName;
+use crate::storage::durable;
+use crate::storage::record::Record;
+
+/// Brings the file up to date. `owner` as in [`durable::write`].
+///
+/// # Errors
+/// As [`merge`], and where it cannot be written: it is left as it is then.
+pub(crate) fn write(
+    path: &Path,
+    owner: &str,
+    profiles: &BTreeMap<ProfileName, Record>,
+) -> Result<(), String> {
+    // Most changes of a session (an intent, say) are not seen here.
+    let Some(new) = merge(path, profiles)? else { return Ok(()) };
+    let text = format!("{new:#}\n");
+    durable::write(path, owner, text.as_bytes()).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The file's content with the profiles in it; `None` where it says so already.
+///
+/// # Errors
+/// Where it cannot be read or is not such a file; the text names the file, and line and column.
+pub(crate) fn merge(path: &Path, profiles: &BTreeMap<ProfileName, Record>) -> Result<Option<Value>, String> {
+    let shown = path.display();
+    let old = match fs::read(path) {
+        Ok(json) => serde_json::from_slice(&json).map_err(|error| format!("{shown}:{}", position(&error)))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => json!({}),
+        Err(error) => return Err(format!("{shown}: {error}")),
+    };
+    let new = merged(old.clone(), profiles);
+    let new = new.ok_or_else(|| format!("{shown}:1:1: this is not the summary of sessions"))?;
+    Ok((new != old).then_some(new))
+}
+
+/// `None` where the old content has another shape.
+fn merged(mut old: Value, profiles: &BTreeMap<ProfileName, Record>) -> Option<Value> {
+    let told: Vec<_> = profiles.iter().filter(|(_, record)| is_told(record)).collect();
+    let top = old.as_object_mut()?;
+    if told.is_empty() {
+        return Some(old);
+    }
+    let entries = top.entry("profiles").or_insert_with(|| json!({})).as_object_mut()?;
+    for (name, record) in told {
+        let entry = entries.entry(name.as_str()).or_insert_with(|| json!({})).as_object_mut()?;
+        describe(entry, record);
+    }
+    Some(old)
+}
+
+/// A profile appears with its first login.
+fn is_told(record: &Record) -> bool {
+    record.account.is_some() || record.signed_out || record.ended.is_some()
+}
+
+/// Sets the documented keys; after a sign-out nothing about the account remains.
+fn describe(entry: &mut Map<String, Value>, record: &Record) {
+    let account = record.account.as_ref().filter(|_| !record.signed_out);
+    let profile = &record.profile;
+    let told = |value: Value| if record.signed_out { Value::Null } else { value };
+    let status = match record {
+        Record { signed_out: true, .. } => "signed_out",
+        Record { ended: Some(_), .. } => "expired",
+        _ => "signed_in",
+    };
+    let keys = [
+        ("user", json!(account.map(|account| account.label()))),
+        ("last_login", told(json!(record.logged_in_at))),
+        ("last_refresh", told(json!(record.last_renewed_at))),
+        ("method", told(json!(record.method))),
+        ("domain", told(json!(profile.authority))),
+        ("audience", told(json!(profile.audience))),
+        ("client_id", told(json!(profile.client_id))),
+        ("status", json!(status)),
+        ("explicitly_logged_out", json!(record.signed_out)),
+    ];
+    for (key, value) in keys {
+        match value {
+            Value::Null => entry.remove(key),
+            value => entry.insert(key.to_owned(), value),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::Account;
+
+    fn record() -> Record {
+        let account =
+            Account { subject: "42".into(), email: "ada@sandbox.test".into(), ..Account::default() };
+        Record { account: Some(account), logged_in_at: Some(1_767_225_600), ..Record::default() }
+    }
+
+    fn profiles(record: Record) -> BTreeMap<ProfileName, Record> {
+        BTreeMap::from([("work".parse().unwrap(), record)])
+    }
+
+    #[test]
+    fn unknown_keys_survive_at_every_level() {
+        let old =
+            json!({"x": 1, "profiles": {"other:host": {"user": "bob"}, "work": {"y": [2], "user": "old"}}});
+        let new = merged(old, &profiles(record())).unwrap();
+        assert_eq!((&new["x"], &new["profiles"]["work"]["y"]), (&json!(1), &json!([2])));
+        assert_eq!(new["profiles"]["other:host"], json!({"user": "bob"}));
+        assert_eq!(new["profiles"]["work"]["user"], "ada@sandbox.test");
+        assert_eq!(new["profiles"]["work"]["status"], "signed_in");
+    }
+
+    #[test]
+    fn after_a_sign_out_the_name_and_the_mark_remain_and_no_account_data() {
+        let before = merged(json!({}), &profiles(record())).unwrap();
+        let out = Record { signed_out: true, ..record() };
+        let after = merged(before, &profiles(out)).unwrap();
+        let mark = json!({"status": "signed_out", "explicitly_logged_out": true});
+        assert_eq!(after, json!({"profiles": {"work": mark}}));
+    }
+
+    #[test]
+    fn a_file_of_another_shape_is_refused() {
+        for odd in [json!([]), json!({"profiles": 7}), json!({"profiles": {"work": "x"}})] {
+            assert_eq!(merged(odd, &profiles(record())), None);
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! `~/.scitoolkit/token`, where SciToolkit documents that its token is: the one exception to the rules of
+//! storage. The file is the bare token with a line end, so that the other programs of SciToolkit read it.
+//!
+//! A bare token does not say where it belongs, and other programs write the file too. So what we know of ours
+//! (authority, time, SHA-256) is kept beside the state of this host; a token that it does not fit is not ours.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use secrecy::ExposeSecret;
+use seqera_agent_proto::place::{Places, token_sha256};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::timed::Place;
+use crate::network::Password;
+use crate::profile::{ProfileName, Provider};
+use crate::providers::scitoolkit::Prefix;
+use crate::storage::durable;
+use crate::storage::store::{Patience, StoreError, StoreKind, Stored};
+use crate::token::Kind;
+
+/// More than any token; what is longer is something else.
+const LONGEST: u64 = 16 * 1024;
+
+/// The file, and what this host knows of it.
+pub(crate) struct TokenFile {
+    path: PathBuf,
+    label: PathBuf,
+    host: String,
+}
+
+/// What is known of a token of ours, and what cannot stand in its file.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Label {
+    authority: String,
+    client_id: String,
+    sha256: String,
+    saved_at: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proxy_password: Option<String>,
+}
+
+/// What the file holds.
+enum Found {
+    Nothing,
+    Ours(Stored),
+    /// A token that another program, or another host over the same home, has put there.
+    Foreign,
+    /// No token.
+    Unknown,
+}
+
+impl TokenFile {
+    /// The file of a user's home folder. Touches nothing yet.
+    pub(crate) fn new(home: &Path, places: &Places) -> Self {
+        Self {
+            path: folder(home).join("token"),
+            label: places.run_dir().join("scitoolkit-token.json"),
+            host: places.host_id.clone(),
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().expect("the file lies in a folder")
+    }
+
+    fn find(&self) -> Result<Found, StoreError> {
+        let Some(text) = read(&self.path).map_err(|error| failed(&self.path, &error))? else {
+            return Ok(Found::Nothing);
+        };
+        let token = text.trim();
+        match (self.read_label(), Prefix::of(token)) {
+            (Some(label), _) if label.sha256 == token_sha256(token) => Ok(Found::Ours(label.stored(token))),
+            (_, Prefix::Unknown) if !token.is_empty() => Ok(Found::Unknown),
+            _ => Ok(Found::Foreign),
+        }
+    }
+
+    /// Without it no token is ours, so that one that cannot be read is as good as none.
+    fn read_label(&self) -> Option<Label> {
+        serde_json::from_slice(&fs::read(&self.label).ok()?).ok()
+    }
+
+    fn write_label(&self, secret: &Stored) -> io::Result<()> {
+        let since = secret.saved_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let label = Label {
+            authority: secret.authority.clone(),
+            client_id: secret.client_id.clone(),
+            sha256: token_sha256(secret.secret.expose_secret()),
+            saved_at: since.as_secs(),
+            proxy_password: secret.proxy_password.as_ref().map(|password| password.expose().to_owned()),
+        };
+        let json = Zeroizing::new(serde_json::to_vec(&label)?);
+        durable::private_folder(self.label.parent().unwrap_or(Path::new(".")))?;
+        durable::write(&self.label, &self.host, &json)
+    }
+}
+
+impl Label {
+    fn stored(self, token: &str) -> Stored {
+        Stored {
+            provider: Provider::SciToolkit,
+            authority: self.authority,
+            client_id: self.client_id,
+            kind: Kind::Fixed,
+            secret: token.into(),
+            saved_at: UNIX_EPOCH.checked_add(Duration::from_secs(self.saved_at)).unwrap_or(UNIX_EPOCH),
+            proxy_password: self.proxy_password.as_deref().map(Password::new),
+        }
+    }
+}
+
+/// SciToolkit's folder in a home folder.
+pub(crate) fn folder(home: &Path) -> PathBuf {
+    home.join(".scitoolkit")
+}
+
+/// A file that may hold a token; `None` where there is none.
+///
+/// # Errors
+/// What the file system says, and where it is no text or too long for one token.
+pub(crate) fn read(path: &Path) -> io::Result<Option<Zeroizing<String>>> {
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut text = Zeroizing::new(String::new());
+    let length = file.take(LONGEST + 1).read_to_string(&mut text)?;
+    if length as u64 > LONGEST {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is too long for a token"));
+    }
+    Ok(Some(text))
+}
+
+fn is_own(profile: &ProfileName) -> bool {
+    Provider::SciToolkit.own_profile().as_ref() == Some(profile)
+}
+
+fn failed(path: &Path, error: &io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::InvalidData => StoreError::Corrupt(format!("{}: {error}", path.display())),
+        _ => StoreError::Failed(format!("{}: {error}", path.display())),
+    }
+}
+
+impl Place for TokenFile {
+    const KIND: StoreKind = StoreKind::TokenFile;
+    const NAME: &'static str = "~/.scitoolkit";
+
+    fn is_documented_for(&self, profile: &ProfileName, secret: &Stored) -> bool {
+        secret.provider == Provider::SciToolkit && is_own(profile)
+    }
+
+    /// The token of another program is replaced, as that program replaces ours.
+    fn save(&self, _: &ProfileName, secret: &Stored, _: Patience) -> Result<(), StoreError> {
+        durable::close_folder(self.folder()).map_err(|error| StoreError::Failed(error.to_string()))?;
+        if let Found::Unknown = self.find()? {
+            return Err(StoreError::Corrupt(format!("{}: not a token", self.path.display())));
+        }
+        durable::sweep(&self.path, &self.host).map_err(|error| failed(&self.path, &error))?;
+        let line = Zeroizing::new(format!("{}\n", secret.secret.expose_secret()));
+        // The label first: a crash between the two leaves a token that is not ours, and no other's as ours.
+        self.write_label(secret).map_err(|error| failed(&self.label, &error))?;
+        durable::write(&self.path, &self.host, line.as_bytes()).map_err(|error| failed(&self.path, &error))
+    }
+
+    fn load(&self, profile: &ProfileName) -> Result<Option<Stored>, StoreError> {
+        if !is_own(profile) {
+            return Ok(None);
+        }
+        match self.find()? {
+            Found::Ours(stored) => Ok(Some(stored)),
+            Found::Foreign | Found::Unknown if self.read_label().is_some() => {
+                let what = "another program has put something else there";
+                Err(StoreError::Failed(format!("{}: {what}", self.path.display())))
+            }
+            Found::Nothing | Found::Foreign | Found::Unknown => Ok(None),
+        }
+    }
+
+    /// What another program has put there stays.
+    fn remove(&self, profile: &ProfileName) -> Result<bool, StoreError> {
+        if !is_own(profile) {
+            return Ok(false);
+        }
+        let removed = match self.find()? {
+            Found::Ours(_) => {
+                durable::sweep(&self.path, &self.host).map_err(|error| failed(&self.path, &error))?;
+                durable::remove(&self.path).map_err(|error| failed(&self.path, &error))?
+            }
+            Found::Nothing | Found::Foreign | Found::Unknown => false,
+        };
+        match durable::remove(&self.label) {
+            Ok(_) => Ok(removed),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(removed),
+            Err(error) => Err(failed(&self.label, &error)),
+        }
+    }
+
+    fn list(&self) -> Result<Vec<ProfileName>, StoreError> {
+        let own = matches!(self.find()?, Found::Ours(_)).then(|| Provider::SciToolkit.own_profile());
+        Ok(own.flatten().into_iter().collect())
+    }
+
+    fn set_aside(&self, profile: &ProfileName, now: SystemTime) -> Result<Vec<String>, StoreError> {
+        if !is_own(profile) || !matches!(self.find(), Ok(Found::Unknown) | Err(StoreError::Corrupt(_))) {
+            return Ok(Vec::new());
+        }
+        let aside = durable::set_aside(&self.path, now).map_err(|error| failed(&self.path, &error))?;
+        Ok(vec![aside.display().to_string()])
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

@@ -1,0 +1,6 @@
+//! Stand-ins for what the agent meets, for its tests.
+
+pub(crate) mod double;
+pub(crate) mod fakes;
+pub(crate) mod outside;
+pub(crate) mod test_places;

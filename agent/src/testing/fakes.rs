@@ -1,0 +1,296 @@
+//! An agent's core over fakes: a provider in memory that rotates its refresh tokens and revokes the whole
+//! family when one is used twice, stores that fail on demand, clocks that the test moves.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::clock::{Clock, FakeClock, Moment};
+use crate::error::AgentError;
+use crate::leases::TokenSource;
+use crate::profile::{Profile, ProfileName};
+use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing, Page};
+use crate::providers::{
+    Answer, Check, DeviceFlow, Granted, Issuer, Issuers, Poll, Renewal, Renewed, Revocable, Revocation,
+};
+use crate::sessions::handle::Handle;
+use crate::sessions::install::Login;
+use crate::sessions::pending::Pending;
+use crate::sessions::registry::Registry;
+use crate::sessions::shared::Shared;
+use crate::sessions::verdict::Ask;
+use crate::sign_in::logins::Logins;
+use crate::storage::fake::FakeStore;
+use crate::storage::ladder::{Ladder, StoreChoice};
+use crate::storage::passwords::ProxyPasswords;
+use crate::storage::state::State;
+use crate::storage::store::StoreKind;
+use crate::testing::outside::Outside;
+use crate::testing::test_places::TestPlaces;
+use crate::token::{Access, AccessToken, Account, Credential, Grant, Kind, RefreshToken};
+
+pub(crate) const LIFETIME: Duration = Duration::from_secs(100);
+
+/// What the provider does instead of granting.
+pub(crate) type Script = Vec<Renewal>;
+
+pub(crate) struct Provider {
+    /// How long an access token lives.
+    pub(crate) lifetime: Duration,
+    /// How long a refresh token lives without being used.
+    pub(crate) idle: Duration,
+    pub(crate) used: Mutex<Instant>,
+    pub(crate) good: Mutex<Option<String>>,
+    pub(crate) spent: Mutex<BTreeSet<String>>,
+    pub(crate) revoked: Mutex<Vec<String>>,
+    pub(crate) script: Mutex<Script>,
+    pub(crate) calls: watch::Sender<u32>,
+    pub(crate) held: watch::Sender<bool>,
+    pub(crate) outside: Arc<Outside>,
+}
+
+impl Provider {
+    /// The refresh token of the sign-in is `refresh-0`.
+    pub(crate) fn new(lifetime: Duration, idle: Duration) -> Self {
+        Self {
+            lifetime,
+            idle,
+            used: Mutex::new(Instant::now()),
+            good: Mutex::new(Some("refresh-0".into())),
+            spent: Mutex::default(),
+            revoked: Mutex::default(),
+            script: Mutex::default(),
+            calls: watch::Sender::new(0),
+            held: watch::Sender::new(false),
+            outside: Arc::default(),
+        }
+    }
+
+    pub(crate) fn calls(&self) -> u32 {
+        *self.calls.borrow()
+    }
+
+    pub(crate) fn revoked(&self) -> Vec<String> {
+        self.revoked.lock().unwrap().clone()
+    }
+
+    pub(crate) async fn called(&self, times: u32) {
+        self.calls.subscribe().wait_for(|calls| *calls >= times).await.unwrap();
+    }
+
+    pub(crate) fn grant(&self, refresh: &RefreshToken) -> Renewal {
+        let mut good = self.good.lock().unwrap();
+        let idle = std::mem::replace(&mut *self.used.lock().unwrap(), Instant::now()).elapsed();
+        if good.as_deref() != Some(refresh.expose()) || idle >= self.idle {
+            *good = None;
+            return Renewal::Rejected("invalid_grant".into());
+        }
+        self.spent.lock().unwrap().insert(refresh.expose().to_owned());
+        let next = format!("refresh-{}", self.calls());
+        *good = Some(next.clone());
+        let token = AccessToken::new(format!("access-{}", self.calls()));
+        let access = Ok(Access { token, lifetime: self.lifetime });
+        let (refresh, subject) = (Some(RefreshToken::new(next)), Some("ada".to_owned()));
+        Renewal::Renewed(Renewed { refresh, refresh_lifetime: None, access, subject })
+    }
+}
+
+#[async_trait]
+impl Issuer for Provider {
+    fn landing(&self) -> Landing {
+        Landing { path: "/callback", ports: 0..0 }
+    }
+
+    fn outlives_sign_out(&self) -> bool {
+        false
+    }
+
+    async fn start(&self, _: &Url) -> Result<Flow, AgentError> {
+        Err(AgentError::internal("not played here"))
+    }
+
+    async fn start_device(&self) -> Result<DeviceFlow, AgentError> {
+        Err(AgentError::internal("not played here"))
+    }
+
+    async fn poll(&self, _: &DeviceFlow) -> Poll {
+        Poll::Failed(AgentError::internal("not played here"))
+    }
+
+    fn callback(&self, _: &Flow, _: &CallbackRequest) -> Callback {
+        Callback::NotYet(Page::default())
+    }
+
+    fn page(&self, _: Result<&Account, &AgentError>) -> Page {
+        Page::default()
+    }
+
+    async fn finish(&self, answer: Answer) -> Result<Granted, AgentError> {
+        let Answer::Given(token, sent) = answer else { return Err(AgentError::internal("not played here")) };
+        let _ = self.held.subscribe().wait_for(|held| !held).await;
+        Ok(granted(Credential::Fixed { token, expires_at: None, minted: false }, sent))
+    }
+
+    async fn renew(&self, refresh: &RefreshToken, _: &str) -> Renewal {
+        self.calls.send_modify(|calls| *calls += 1);
+        // The provider acts when the request arrives; only its answer may take long.
+        let scripted = self.script.lock().unwrap().pop();
+        let answer = scripted.unwrap_or_else(|| self.grant(refresh));
+        let _ = self.held.subscribe().wait_for(|held| !held).await;
+        answer
+    }
+
+    async fn check(&self, _: &AccessToken) -> Check {
+        Check::Refused
+    }
+
+    async fn revoke(&self, what: &Revocable) -> Revocation {
+        let refresh = what.refresh.iter().map(|token| token.expose().to_owned());
+        let access = what.access.iter().map(|token| token.expose().to_owned());
+        self.revoked.lock().unwrap().extend(refresh.chain(access));
+        Revocation::Revoked
+    }
+}
+
+pub(crate) struct OneProvider(Arc<Provider>);
+
+impl Issuers for OneProvider {
+    fn issuer(&self, _: &Profile, _: Kind) -> Arc<dyn Issuer> {
+        Arc::clone(&self.0) as Arc<dyn Issuer>
+    }
+}
+
+/// An agent's core over fakes.
+pub(crate) struct Agent {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) store: Arc<FakeStore>,
+    pub(crate) clock: Arc<FakeClock>,
+    pub(crate) places: TestPlaces,
+}
+
+impl Agent {
+    pub(crate) fn start() -> Self {
+        Self::at(Provider::new(LIFETIME, Duration::MAX))
+    }
+
+    pub(crate) fn at(provider: Provider) -> Self {
+        Self::over(TestPlaces::new(), FakeStore::new(StoreKind::File), Arc::new(provider), FakeClock::new())
+    }
+
+    pub(crate) fn over(
+        places: TestPlaces,
+        store: Arc<FakeStore>,
+        provider: Arc<Provider>,
+        clock: Arc<FakeClock>,
+    ) -> Self {
+        let keychain = FakeStore::new(StoreKind::Keychain);
+        let memory = FakeStore::new(StoreKind::Memory);
+        let choice = StoreChoice::File;
+        let time: Arc<dyn Clock> = clock.clone();
+        let ladder = Arc::new(Ladder::new(choice, vec![keychain, store.clone(), memory]));
+        let state = State::open_inline(places.places());
+        let passwords = Arc::new(ProxyPasswords::new(state.clone(), Arc::clone(&ladder)));
+        let host = places.places().host_id.clone();
+        let outside = Arc::clone(&provider.outside);
+        let leases = outside.leases(host, &state, &ladder, &passwords, &time);
+        let shared = Arc::new(Shared {
+            places: places.places().clone(),
+            clock: Arc::clone(&time),
+            issuers: Arc::new(OneProvider(Arc::clone(&provider))),
+            passwords,
+            ladder,
+            state,
+            store_source: "default".into(),
+            leases,
+            pending: Pending::new(Arc::clone(&time)),
+            due_changed: Arc::default(),
+            crash: |_| {},
+        });
+        let registry = Registry::start(Arc::clone(&shared), Logins::new(time), Default::default());
+        tokio::spawn(Arc::clone(&registry).tick());
+        tokio::spawn(shared.pending.clone().run());
+        shared.leases.resume(&(Arc::clone(&registry) as Arc<dyn TokenSource>));
+        Self { registry, provider, store, clock, places }
+    }
+
+    /// The agent stops and another one starts over what is on the disk.
+    pub(crate) async fn restart(self) -> Self {
+        self.registry.drain(Duration::from_secs(1)).await;
+        Self::over(self.places, self.store, self.provider, self.clock)
+    }
+
+    pub(crate) async fn signed_in() -> Self {
+        let agent = Self::start();
+        agent.login("work").await;
+        agent
+    }
+
+    pub(crate) async fn login(&self, name: &str) -> Handle {
+        let worker = self.registry.ensure(&name.parse().unwrap());
+        let (granted, generation) = (self.granted(), worker.view().generation);
+        let login = Login { profile: profile(), granted, method: "browser", generation, organization: None };
+        worker.install(login).await.unwrap();
+        worker
+    }
+
+    /// What a login of now would give.
+    pub(crate) fn granted(&self) -> Granted {
+        let grant = Grant {
+            access: Access { token: AccessToken::new("access-0"), lifetime: self.provider.lifetime },
+            refresh: Some(RefreshToken::new("refresh-0")),
+            refresh_lifetime: None,
+        };
+        granted(Credential::Renewable(grant), self.clock.now())
+    }
+
+    pub(crate) fn worker(&self) -> Handle {
+        self.registry.worker(&work()).unwrap()
+    }
+
+    pub(crate) async fn token(&self, min_valid: u64, patience: u64) -> Result<String, AgentError> {
+        let ask = Ask { min_valid: Duration::from_secs(min_valid), ..Ask::default() };
+        let until = self.clock.now().plus(Duration::from_secs(patience));
+        self.worker().token(ask, until).await.map(|served| served.held.token.expose().to_owned())
+    }
+
+    /// A caller in a task of its own.
+    pub(crate) fn caller(
+        self: &Arc<Self>,
+        min_valid: u64,
+        patience: u64,
+    ) -> tokio::task::JoinHandle<Result<String, AgentError>> {
+        let agent = Arc::clone(self);
+        tokio::spawn(async move { agent.token(min_valid, patience).await })
+    }
+
+    pub(crate) fn stored(&self) -> Option<String> {
+        self.store.contents().get(&work()).cloned()
+    }
+}
+
+fn granted(credential: Credential, sent: Moment) -> Granted {
+    let account = Account { subject: "ada".into(), ..Account::default() };
+    Granted { credential, account, sent, memberships: None, notes: Vec::new() }
+}
+
+pub(crate) fn work() -> ProfileName {
+    "work".parse().unwrap()
+}
+
+pub(crate) fn profile() -> Profile {
+    Profile {
+        authority: "https://sandbox.test/api".into(),
+        client_id: "seqera_ai_cli".into(),
+        ..Profile::default()
+    }
+}
+
+pub(crate) async fn pass(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
