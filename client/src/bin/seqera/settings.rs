@@ -6,44 +6,16 @@ pub(crate) mod context;
 pub(crate) mod env;
 pub(crate) mod network;
 pub(crate) mod provider;
+pub(crate) mod setting;
 pub(crate) mod subject;
-
-use std::fmt;
-use std::path::PathBuf;
 
 use seqera_client::proto::v1::ProfileSettings;
 
-use crate::settings::config::Config;
-use crate::settings::env::Env;
-use crate::settings::network::Network;
-use crate::settings::provider::{Provider, SCITOOLKIT};
-
-/// Where a value comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Source {
-    Flag(&'static str),
-    Variable(&'static str),
-    File(PathBuf),
-    /// Nobody said anything.
-    Default,
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(name) | Self::Variable(name) => f.write_str(name),
-            Self::Default => f.write_str("default"),
-            Self::File(path) => write!(f, "{}", path.display()),
-        }
-    }
-}
-
-/// A value that somebody set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Setting {
-    pub(crate) text: String,
-    pub(crate) source: Source,
-}
+use self::config::Config;
+use self::env::Env;
+use self::network::Network;
+use self::provider::{Provider, SCITOOLKIT};
+use self::setting::{Setting, Source, in_file, variable};
 
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
@@ -126,15 +98,6 @@ impl Settings {
         let told = set.map(|(name, setting)| format!("{name} is {} (from {})", setting.text, setting.source));
         told.chain(self.network.lines()).collect()
     }
-}
-
-pub(crate) fn variable(name: &'static str, value: Option<String>) -> Option<Setting> {
-    value.map(|text| Setting { text, source: Source::Variable(name) })
-}
-
-pub(crate) fn in_file(config: &Config, value: Option<&str>) -> Option<Setting> {
-    let text = value.filter(|text| !text.is_empty())?.to_owned();
-    Some(Setting { text, source: Source::File(config.path.clone()) })
 }
 
 #[cfg(test)]

@@ -9,14 +9,12 @@ use clap::Args;
 use seqera_client::proto::v1::{Description, ProfileSettings};
 use seqera_client::{Token, Want};
 
-use self::front_end::{FrontEnd, MARK};
+use self::front_end::{FrontEnd, MARK, not_installed};
 use crate::commands::backend::{self, Backend};
 use crate::commands::described::perhaps_enterprise;
-use crate::commands::exec::{apply, become_program, not_run};
-use crate::commands::handover::{self, Variables};
+use crate::commands::handover::{self, Variables, apply, become_program, not_run, warn_of_failing};
 use crate::commands::login;
 use crate::commands::session::signed_in;
-use crate::commands::token::warn_of_failing;
 use crate::screen::ask;
 use crate::screen::failure::Failure;
 use crate::settings::Settings;
@@ -231,17 +229,6 @@ fn of_token(context: &Context, token: &EnvToken) -> Result<Variables, Failure> {
     variables.extend(authority.map(|authority| ("SEQERA_AUTH_DOMAIN", Some(authority))));
     variables.extend(backend.map(|backend| ("SEQERA_AI_BACKEND_URL", Some(backend.url))));
     Ok(variables)
-}
-
-fn not_installed() -> Failure {
-    Failure {
-        reason: "NOT_INSTALLED".into(),
-        message: "Co-Scientist is not installed here: nobody can answer that".into(),
-        hint: Some(
-            "install it with 'npm install -g seqera', or name its program in SEQERA_AI_COMMAND".into(),
-        ),
-        exit: 127,
-    }
 }
 
 /// A command of Co-Scientist's own program.

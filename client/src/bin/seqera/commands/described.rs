@@ -3,11 +3,12 @@
 use seqera_client::proto::v1::Description;
 
 use crate::screen::failure::Failure;
+use crate::settings::Settings;
 use crate::settings::context::{Context, wait};
 use crate::settings::env::EnvToken;
 use crate::settings::provider::Provider;
+use crate::settings::setting::{Setting, Source};
 use crate::settings::subject::Named;
-use crate::settings::{Setting, Settings, Source};
 
 /// Asks the Platform about a token of the environment. With the answer comes the authority that was asked.
 pub(crate) fn describe_variable(

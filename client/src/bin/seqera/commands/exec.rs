@@ -1,7 +1,6 @@
 //! `seqera exec`
 
 use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -11,9 +10,8 @@ use seqera_client::proto::v1::Lease;
 use seqera_client::{Client, Token, Want};
 use zeroize::Zeroizing;
 
-use crate::commands::handover::{self, Variables};
+use crate::commands::handover::{self, Variables, apply, become_program, not_run, warn_of_failing};
 use crate::commands::nextflow;
-use crate::commands::token::warn_of_failing;
 use crate::screen::failure::Failure;
 use crate::screen::time::parse_length;
 use crate::settings::context::{Context, wait};
@@ -112,53 +110,4 @@ fn own_token(
         context.screen.note(&note);
     }
     Ok((token, lease))
-}
-
-pub(crate) fn apply(command: &mut Command, variables: Variables) {
-    for (name, value) in variables {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-}
-
-/// Replaces this process: signals, terminal and exit code are the program's own. Returns on failure only.
-#[cfg(unix)]
-pub(crate) fn become_program(mut command: Command) -> std::io::Error {
-    std::os::unix::process::CommandExt::exec(&mut command)
-}
-
-/// Windows has nothing like exec: waits, and ends as the program ends.
-#[cfg(windows)]
-pub(crate) fn become_program(mut command: Command) -> std::io::Error {
-    match command.status() {
-        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
-        Err(error) => error,
-    }
-}
-
-/// The exit codes of `env` (POSIX): 127 where there is no such program, 126 where it cannot be run.
-pub(crate) fn not_run(program: &str, error: &std::io::Error) -> Failure {
-    let exit = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
-    Failure { reason: "NOT_RUN".into(), message: format!("cannot run {program}: {error}"), hint: None, exit }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_program_that_is_not_there_and_one_that_cannot_run_are_told_apart() {
-        assert_eq!(not_run("x", &ErrorKind::NotFound.into()).exit, 127);
-        assert_eq!(not_run("x", &ErrorKind::PermissionDenied.into()).exit, 126);
-    }
-
-    #[test]
-    fn variables_are_set_and_removed() {
-        let mut command = Command::new("x");
-        apply(&mut command, vec![("A", Some("1".into())), ("B", None)]);
-        let seen: Vec<_> = command.get_envs().collect();
-        assert_eq!(seen, [("A".as_ref(), Some("1".as_ref())), ("B".as_ref(), None)]);
-    }
 }

@@ -1,8 +1,14 @@
-//! What a program that gets a token finds in its environment. `exec` sets it, `token --format env` prints it.
+//! How a token goes to another program: what it finds in its environment, and how this process becomes it. `exec`
+//! and `ai` do so, and `token --format env` prints what they set.
+
+use std::io::ErrorKind;
+use std::process::Command;
 
 use seqera_client::Token;
 use seqera_client::proto::place::token_sha256;
 
+use crate::screen::failure::Failure;
+use crate::settings::context::Context;
 use crate::settings::env::{Env, EnvToken, SCITOOLKIT_TOKEN};
 use crate::settings::provider::SCITOOLKIT;
 
@@ -66,6 +72,46 @@ pub(crate) fn shell(variables: &Variables) -> String {
         None => format!("unset {name}"),
     };
     variables.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Gives a program these variables.
+pub(crate) fn apply(command: &mut Command, variables: Variables) {
+    for (name, value) in variables {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+}
+
+/// Replaces this process: signals, terminal and exit code are the program's own. Returns on failure only.
+#[cfg(unix)]
+pub(crate) fn become_program(mut command: Command) -> std::io::Error {
+    std::os::unix::process::CommandExt::exec(&mut command)
+}
+
+/// Windows has nothing like exec: waits, and ends as the program ends.
+#[cfg(windows)]
+pub(crate) fn become_program(mut command: Command) -> std::io::Error {
+    match command.status() {
+        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
+        Err(error) => error,
+    }
+}
+
+/// The exit codes of `env` (POSIX): 127 where there is no such program, 126 where it cannot be run.
+pub(crate) fn not_run(program: &str, error: &std::io::Error) -> Failure {
+    let exit = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
+    Failure { reason: "NOT_RUN".into(), message: format!("cannot run {program}: {error}"), hint: None, exit }
+}
+
+/// An older token is better than none, but somebody should know before it ends.
+pub(crate) fn warn_of_failing(context: &Context, token: &Token) {
+    if token.renewal_failing {
+        context
+            .screen
+            .warn("renewing fails at present, this is the token from before; 'seqera status' tells why");
+    }
 }
 
 #[cfg(test)]
@@ -147,5 +193,19 @@ mod tests {
     fn a_quote_cannot_leave_its_quotes() {
         let lines = shell(&vec![("A", Some("x'; rm y; '".into())), ("B", None)]);
         assert_eq!(lines, "export A='x'\\''; rm y; '\\'''\nunset B");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_and_one_that_cannot_run_are_told_apart() {
+        assert_eq!(not_run("x", &ErrorKind::NotFound.into()).exit, 127);
+        assert_eq!(not_run("x", &ErrorKind::PermissionDenied.into()).exit, 126);
+    }
+
+    #[test]
+    fn variables_are_set_and_removed() {
+        let mut command = Command::new("x");
+        apply(&mut command, vec![("A", Some("1".into())), ("B", None)]);
+        let seen: Vec<_> = command.get_envs().collect();
+        assert_eq!(seen, [("A".as_ref(), Some("1".as_ref())), ("B".as_ref(), None)]);
     }
 }

@@ -8,9 +8,10 @@ use crate::commands::session::{account_name, object};
 use crate::screen::ask;
 use crate::screen::failure::Failure;
 use crate::screen::{grid, table};
+use crate::settings::Settings;
 use crate::settings::context::{Context, wait};
+use crate::settings::setting::Setting;
 use crate::settings::subject::Named;
-use crate::settings::{Setting, Settings};
 
 /// Arguments that name a profile, for completions.
 pub(crate) const NAMED: &str = "named_profile";

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use seqera_client::{Token, Want};
 use serde_json::{Value, json};
 
-use crate::commands::handover;
+use crate::commands::handover::{self, warn_of_failing};
 use crate::screen::data;
 use crate::screen::failure::Failure;
 use crate::screen::time::{length, parse_length, rfc3339_of};
@@ -67,15 +67,6 @@ fn fetch(context: &Context, args: &Args, named: Named) -> Result<Token, Failure>
     }
     warn_of_failing(context, &token);
     Ok(token)
-}
-
-/// An older token is better than none, but somebody should know before it ends.
-pub(crate) fn warn_of_failing(context: &Context, token: &Token) {
-    if token.renewal_failing {
-        context
-            .screen
-            .warn("renewing fails at present, this is the token from before; 'seqera status' tells why");
-    }
 }
 
 fn handed_out(form: Form, token: &Token) -> String {

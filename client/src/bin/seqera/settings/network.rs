@@ -10,7 +10,7 @@ use seqera_client::proto::v1;
 
 use crate::settings::config::Config;
 use crate::settings::env::Env;
-use crate::settings::{Setting, in_file, variable};
+use crate::settings::setting::{Setting, in_file, variable};
 
 #[derive(Default)]
 pub(crate) struct Network {

@@ -8,7 +8,6 @@ use clap::Args;
 use seqera_client::Client;
 use seqera_client::proto::v1::Check;
 use seqera_client::proto::v1::check::Verdict;
-use serde_json::json;
 use tokio::time::sleep;
 
 use crate::commands::agent::findings::Findings;
@@ -195,17 +194,6 @@ async fn agents_half(context: &Context, repair: bool, findings: &mut Findings<'_
 fn check(name: &str, verdict: Verdict, text: String, remedy: &str) -> Check {
     let (name, remedy) = (name.to_owned(), remedy.to_owned());
     Check { name, verdict: verdict.into(), text, remedy, profile: String::new() }
-}
-
-/// One check for programs.
-pub(crate) fn object(check: &Check) -> serde_json::Value {
-    json!({
-        "name": check.name,
-        "profile": (!check.profile.is_empty()).then_some(&check.profile),
-        "verdict": check.verdict().as_str_name().trim_start_matches("VERDICT_"),
-        "text": check.text,
-        "remedy": (!check.remedy.is_empty()).then_some(&check.remedy),
-    })
 }
 
 #[cfg(unix)]

@@ -4,7 +4,6 @@ use seqera_client::proto::v1::Check;
 use seqera_client::proto::v1::check::Verdict;
 use serde_json::{Value, json};
 
-use crate::commands::agent::doctor::object;
 use crate::screen::Screen;
 use crate::screen::failure::Failure;
 use crate::screen::layout::wrap;
@@ -74,6 +73,17 @@ fn counted(number: usize, what: &str) -> String {
         1 => format!("1 {what}"),
         more => format!("{more} {what}s"),
     }
+}
+
+/// One check for programs.
+fn object(check: &Check) -> Value {
+    json!({
+        "name": check.name,
+        "profile": (!check.profile.is_empty()).then_some(&check.profile),
+        "verdict": check.verdict().as_str_name().trim_start_matches("VERDICT_"),
+        "text": check.text,
+        "remedy": (!check.remedy.is_empty()).then_some(&check.remedy),
+    })
 }
 
 /// A check as people read it: mark and name, what was found, and what to do below.

@@ -119,6 +119,18 @@ fn own_self(program: &Path, source: &str) -> Failure {
     Failure::usage(message, Some("it must name the program that Co-Scientist came as"))
 }
 
+/// Where there is none.
+pub(crate) fn not_installed() -> Failure {
+    Failure {
+        reason: "NOT_INSTALLED".into(),
+        message: "Co-Scientist is not installed here: nobody can answer that".into(),
+        hint: Some(
+            "install it with 'npm install -g seqera', or name its program in SEQERA_AI_COMMAND".into(),
+        ),
+        exit: 127,
+    }
+}
+
 /// Started by a `seqera ai`: whatever was taken for the front end leads back here, and would do so for ever.
 pub(crate) fn refuse_loop(env: &Env) -> Result<(), Failure> {
     let Some(process) = env.ai_started_by() else { return Ok(()) };

@@ -7,9 +7,8 @@ use std::thread;
 use tokio::process::Command;
 use tokio::sync::oneshot;
 
-use super::not_installed;
-use crate::commands::exec::apply;
-use crate::commands::handover::Variables;
+use crate::commands::ai::front_end::not_installed;
+use crate::commands::handover::{Variables, apply};
 use crate::screen::failure::Failure;
 use crate::screen::layout::wrap;
 use crate::screen::terminal;
