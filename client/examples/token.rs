@@ -6,8 +6,8 @@
 //!
 //! Both arguments can be left out: the profile (the agent then takes the default one) and the shortest time
 //! that the token must still live, in seconds. The token goes to standard output and everything else to
-//! standard error, so that `$(…)` gets the token alone. To try it without an account, build it, and run
-//! `target/debug/examples/token` in the shell that `cargo xtask demo --shell` opens.
+//! standard error, so that `$(…)` gets the token alone. To try it without an account, build it, and
+//! call `…/target/debug/examples/token` in the shell that `cargo xtask demo --shell` opens.
 
 use std::process::ExitCode;
 use std::time::Duration;

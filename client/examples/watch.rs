@@ -6,8 +6,8 @@
 //!
 //! The profile can be left out; the agent then takes the default one. This is how a program that lives for
 //! days keeps a token that works: it holds the newest one and never renews anything itself. Ctrl-C ends
-//! it. To try it without an account, build it, and run `target/debug/examples/watch` in the shell that
-//! `cargo xtask demo --shell` opens.
+//! it. To try it without an account, build it, and call `…/target/debug/examples/watch` in the shell
+//! that `cargo xtask demo --shell` opens.
 
 use std::process::ExitCode;
 use std::time::Duration;
