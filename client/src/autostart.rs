@@ -10,8 +10,8 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{ChildStderr, Command};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::Error;
 use crate::connect::check_program;
+use crate::error::Error;
 
 /// The launcher has ended when its words are read, so they are all in the pipe; a second is plenty.
 const LAST_WORDS: Duration = Duration::from_secs(1);

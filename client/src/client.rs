@@ -16,8 +16,13 @@ use seqera_agent_proto::methods::{control, sessions, tokens};
 use seqera_agent_proto::place;
 use seqera_agent_proto::v1::{self, describe_request::Subject, logout_request::Target};
 
+use crate::connect;
+use crate::error::Error;
+use crate::options::Options;
+use crate::reply::Reply;
 use crate::route::{Call, Route};
-use crate::{Error, Events, Options, Reply, Token, Watch, connect};
+use crate::stream::{Events, Watch};
+use crate::token::Token;
 
 /// A prompt of the keychain may stay open for 60 s while a token is imported (design, section 7).
 const IMPORT: Duration = Duration::from_secs(90);

@@ -12,16 +12,20 @@ use seqera_agent_proto::place::Places;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::Error;
+use crate::error::Error;
 
+mod miss;
 #[cfg(unix)]
-#[path = "connect/unix.rs"]
-mod system;
+mod unix;
 #[cfg(windows)]
-#[path = "connect/windows.rs"]
-mod system;
+mod windows;
 
-pub(crate) use system::check_program;
+pub(crate) use self::miss::Miss;
+pub(crate) use self::system::check_program;
+#[cfg(unix)]
+use self::unix as system;
+#[cfg(windows)]
+use self::windows as system;
 
 /// `agent.json` has three short fields; whatever is longer is not it.
 const AGENT_JSON_MAX: u64 = 4096;
@@ -32,15 +36,6 @@ pub(crate) struct Found {
     /// Its number among the candidates.
     pub(crate) place: usize,
     pub(crate) socket: PathBuf,
-}
-
-/// Why a candidate gave no connection.
-#[derive(Debug)]
-pub(crate) enum Miss {
-    /// Nobody listens there.
-    Nobody,
-    /// Any other reason, which ends the search.
-    Failed(Error),
 }
 
 /// Dials the candidates from number `from` on, in order, until one answers.
@@ -94,5 +89,4 @@ pub(crate) fn expected_socket(places: &Places) -> Option<PathBuf> {
 
 #[cfg(unix)]
 #[cfg(test)]
-#[path = "connect/tests.rs"]
 mod tests;

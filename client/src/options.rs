@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use seqera_agent_proto::place::{Lookup, Places};
 
-use crate::Error;
+use crate::error::Error;
 
 /// As long as the agent waits for a renewal when a caller names no deadline (the contract, `tokens.proto`).
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use prost::Message;
 use tonic::{Status, Streaming};
 
-use crate::Error;
+use crate::error::Error;
 
 /// What comes of a call: its first answer, where it was waited for, and the stream of all others.
 pub(crate) type Answers = (Option<Bytes>, Streaming<Bytes>);

@@ -12,10 +12,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Status};
 
+use crate::autostart;
 use crate::connect::{self, Miss};
+use crate::error::Error;
 use crate::link::Link;
+use crate::options::Options;
 use crate::reply::{Answers, Reply, Way};
-use crate::{Error, Events, Options, autostart};
+use crate::stream::Events;
 
 /// Pause before a call is repeated, doubled each time up to the longest: an agent that restarts is back
 /// within the first few, and one that keeps failing is not hammered.
@@ -241,5 +244,4 @@ impl fmt::Debug for Route {
 
 #[cfg(unix)]
 #[cfg(test)]
-#[path = "route/tests.rs"]
 mod tests;

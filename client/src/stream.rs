@@ -8,8 +8,9 @@ use prost::Message;
 use seqera_agent_proto::v1::{self, SessionState, token_event};
 use tonic::Streaming;
 
+use crate::error::Error;
 use crate::reply::decoded;
-use crate::{Error, Token};
+use crate::token::Token;
 
 /// The events of one login or sign-out. Dropping it ends the call; a login with no caller left ends, too.
 pub struct Events<T> {

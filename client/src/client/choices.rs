@@ -5,8 +5,9 @@ use seqera_agent_proto::v1::account_of::Account;
 use seqera_agent_proto::v1::choice::Choice as Wanted;
 use seqera_agent_proto::v1::{self, AccountOf, Choice};
 
-use super::Client;
-use crate::{Error, Reply};
+use crate::client::Client;
+use crate::error::Error;
+use crate::reply::Reply;
 
 impl Client {
     /// The organisations of the profile's account, asked at the Platform, and the chosen one.

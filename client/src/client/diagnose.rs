@@ -3,9 +3,10 @@
 use seqera_agent_proto::methods::control;
 use seqera_agent_proto::v1;
 
-use super::Client;
+use crate::client::Client;
+use crate::error::Error;
 use crate::route::Call;
-use crate::{Error, Events};
+use crate::stream::Events;
 
 impl Client {
     /// Looks at all that sign-in and renewal stand on; each check as soon as it is known. The profile of the

@@ -5,8 +5,8 @@ use std::time::Duration;
 use seqera_agent_proto::methods::imports;
 use seqera_agent_proto::v1;
 
-use super::Client;
-use crate::Reply;
+use crate::client::Client;
+use crate::reply::Reply;
 use crate::route::Call;
 
 /// A prompt of the keychain may stay open for 60 s, and then the provider is asked.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use seqera_agent_proto::methods::leases;
 use seqera_agent_proto::v1;
 
-use super::Client;
+use crate::client::Client;
+use crate::error::Error;
 use crate::route::Call;
-use crate::{Error, Token};
+use crate::token::Token;
 
 /// The agent waits 10 s for the Platform before it says that it goes on trying.
 const END: Duration = Duration::from_secs(15);

@@ -5,9 +5,10 @@ use std::time::Duration;
 use seqera_agent_proto::methods::tokenfiles;
 use seqera_agent_proto::v1;
 
-use super::Client;
+use crate::client::Client;
+use crate::error::Error;
+use crate::reply::Reply;
 use crate::route::Call;
-use crate::{Error, Reply};
 
 /// A prompt of the keychain may stay open for 60 s, and before that SciToolkit is asked.
 const TAKE: Duration = Duration::from_secs(90);

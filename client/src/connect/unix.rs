@@ -10,8 +10,8 @@ use std::time::Duration;
 use rustix::process::getuid;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::Miss;
-use crate::Error;
+use crate::connect::miss::Miss;
+use crate::error::Error;
 
 pub(crate) type Stream = tokio::net::UnixStream;
 

@@ -17,8 +17,8 @@ use windows_sys::Win32::Security::Authorization::{
 use windows_sys::Win32::Security::OWNER_SECURITY_INFORMATION;
 use windows_sys::Win32::System::Pipes::WaitNamedPipeW;
 
-use super::Miss;
-use crate::Error;
+use crate::connect::miss::Miss;
+use crate::error::Error;
 
 pub(crate) type Stream = NamedPipeClient;
 

@@ -18,7 +18,7 @@ use tonic::transport::Server;
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::*;
-use crate::{Client, Want};
+use crate::client::{Client, Want};
 
 const TAG: &str = "0123456789ab";
 
