@@ -6,9 +6,6 @@ use std::process::Command;
 use seqera_tests::binaries::{build, cargo, workspace};
 use seqera_tests::environment;
 
-/// The longest file that a reader should have to face.
-const MOST_LINES: usize = 300;
-
 /// The client is started in loops, so it has to stay small.
 const MOST_CLIENT_BYTES: u64 = 2 * 1024 * 1024;
 
@@ -49,19 +46,6 @@ pub(crate) fn skipped() -> Vec<String> {
 
 fn skips_file() -> PathBuf {
     workspace().join("target/skipped-tests.txt")
-}
-
-pub(crate) fn file_length() -> Result<(), String> {
-    let mut long = Vec::new();
-    for file in sources(workspace()) {
-        let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-        let lines = text.lines().count();
-        if lines > MOST_LINES {
-            long.push(format!("{} has {lines} lines", file.display()));
-        }
-    }
-    long.iter().for_each(|line| eprintln!("{line}"));
-    if long.is_empty() { Ok(()) } else { Err(format!("{} files over {MOST_LINES} lines", long.len())) }
 }
 
 /// All Rust files of the repository; generated code lies in the build folder.

@@ -7,6 +7,7 @@ mod man;
 mod peers;
 mod report;
 mod test;
+mod wings;
 
 use std::process::ExitCode;
 
@@ -17,6 +18,7 @@ usage: cargo xtask <task>
   demo --shell  leave you in a shell where `seqera` works against the sandbox
   test          run every check and test; names what is missing and what was skipped
   peers         run the tests with real providers, a real keychain and a real browser only
+  wings         say which file imports another against the order of the wings, or in a circle
   man           write the manual pages into target/man
 ";
 
@@ -27,6 +29,7 @@ enum Task {
     UserInfo,
     Test,
     Peers,
+    Wings,
     Man,
     Help,
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Ok(Task::UserInfo) => demo::user_info(),
         Ok(Task::Test) => return test::all(),
         Ok(Task::Peers) => return test::with_peers(),
+        Ok(Task::Wings) => return wings::wings(),
         Ok(Task::Help) => print!("{USAGE}"),
         Err(error) => {
             eprintln!("error: {error}\n\n{USAGE}");
@@ -60,6 +64,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task, lexopt::Error> {
             (Value(name), None) if name == demo::USER_INFO => Task::UserInfo,
             (Value(name), None) if name == "test" => Task::Test,
             (Value(name), None) if name == "peers" => Task::Peers,
+            (Value(name), None) if name == "wings" => Task::Wings,
             (Value(name), None) if name == "man" => Task::Man,
             (other, _) => return Err(other.unexpected()),
         });
@@ -88,6 +93,7 @@ mod tests {
         assert_eq!(task(&["test", "--shell"]), None);
         assert_eq!(task(&["test"]), Some(Task::Test));
         assert_eq!(task(&["peers"]), Some(Task::Peers));
+        assert_eq!(task(&["wings"]), Some(Task::Wings));
     }
 
     #[test]

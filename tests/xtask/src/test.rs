@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use seqera_tests::environment;
 use seqera_tests::wait::Stopwatch;
 
-use crate::{checks, documented, peers, report};
+use crate::{checks, documented, peers, report, wings};
 
 /// One part: its name, and what it does. An error is one line for the table.
 pub(crate) type Part = (&'static str, fn() -> Result<(), String>);
@@ -14,7 +14,7 @@ pub(crate) type Part = (&'static str, fn() -> Result<(), String>);
 const CHECKS: [Part; 8] = [
     ("peers", peers::prepare),
     ("format", checks::format),
-    ("file length", checks::file_length),
+    ("wings", wings::check),
     ("promises", documented::promises),
     ("clippy", checks::clippy),
     ("tests", checks::tests),

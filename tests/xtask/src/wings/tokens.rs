@@ -1,0 +1,66 @@
+//! Rust source as a flat list of tokens: comments are gone, and a text is one token.
+
+use proc_macro2::{Delimiter, Group, LexError, Spacing, TokenStream, TokenTree};
+
+#[derive(Debug, PartialEq)]
+pub(crate) enum Kind {
+    /// A name or a keyword.
+    Word(String),
+    /// `::`
+    Colons,
+    Mark(char),
+    /// A bracket, and where its partner stands.
+    Open(char, usize),
+    Close,
+    /// A literal as it is written.
+    Text(String),
+}
+
+#[derive(Debug)]
+pub(crate) struct Token {
+    pub(crate) kind: Kind,
+    pub(crate) line: usize,
+}
+
+/// Splits a source into tokens; an error is the line of something that is none.
+pub(crate) fn tokens(source: &str) -> Result<Vec<Token>, usize> {
+    let stream: TokenStream = source.parse().map_err(|error: LexError| error.span().start().line)?;
+    let mut tokens = Vec::new();
+    append(stream, &mut tokens);
+    Ok(tokens)
+}
+
+fn append(stream: TokenStream, tokens: &mut Vec<Token>) {
+    let mut trees = stream.into_iter().peekable();
+    while let Some(tree) = trees.next() {
+        let line = tree.span().start().line;
+        let kind = match tree {
+            TokenTree::Group(group) => {
+                append_group(&group, tokens);
+                continue;
+            }
+            TokenTree::Ident(name) => Kind::Word(name.to_string().trim_start_matches("r#").to_owned()),
+            TokenTree::Literal(text) => Kind::Text(text.to_string()),
+            TokenTree::Punct(mark) if mark.as_char() == ':' && mark.spacing() == Spacing::Joint => {
+                trees.next_if(|next| matches!(next, TokenTree::Punct(next) if next.as_char() == ':'));
+                Kind::Colons
+            }
+            TokenTree::Punct(mark) => Kind::Mark(mark.as_char()),
+        };
+        tokens.push(Token { kind, line });
+    }
+}
+
+fn append_group(group: &Group, tokens: &mut Vec<Token>) {
+    let bracket = match group.delimiter() {
+        Delimiter::Brace => '{',
+        Delimiter::Bracket => '[',
+        Delimiter::Parenthesis | Delimiter::None => '(',
+    };
+    let open = tokens.len();
+    tokens.push(Token { kind: Kind::Open(bracket, open), line: group.span_open().start().line });
+    append(group.stream(), tokens);
+    let close = tokens.len();
+    tokens.push(Token { kind: Kind::Close, line: group.span_close().start().line });
+    tokens[open].kind = Kind::Open(bracket, close);
+}
