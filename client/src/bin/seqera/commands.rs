@@ -2,27 +2,28 @@
 //! `described` show a session and an account, `choices` and `listing` serve `org` and `workspace`, `handover`
 //! and `backend` what is given to other programs.
 
-pub(crate) mod agent;
-pub(crate) mod ai;
-pub(crate) mod backend;
-pub(crate) mod choices;
+mod agent;
+mod ai;
+mod backend;
+mod choices;
 pub(crate) mod completions;
-pub(crate) mod described;
-pub(crate) mod exec;
-pub(crate) mod handover;
-pub(crate) mod info;
-pub(crate) mod listing;
+mod described;
+mod exec;
+mod handover;
+mod info;
+mod listing;
 pub(crate) mod login;
 pub(crate) mod logout;
-pub(crate) mod nextflow;
-pub(crate) mod org;
-pub(crate) mod profile;
+mod nextflow;
+mod org;
+mod profile;
 pub(crate) mod scitoolkit;
-pub(crate) mod session;
-pub(crate) mod status;
-pub(crate) mod token;
-pub(crate) mod whoami;
-pub(crate) mod workspace;
+mod session;
+mod status;
+mod token;
+pub(crate) mod toolkit_files;
+mod whoami;
+mod workspace;
 
 use clap::Subcommand;
 

@@ -6,7 +6,7 @@ use std::process::{ExitCode, exit};
 
 use seqera_client::proto::reason::Reason;
 
-use crate::commands::login::toolkit_files;
+use crate::commands::toolkit_files;
 use crate::screen::Screen;
 use crate::screen::failure::Failure;
 use crate::settings::context::Context;

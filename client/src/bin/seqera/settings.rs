@@ -4,7 +4,7 @@
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod env;
-pub(crate) mod network;
+mod network;
 pub(crate) mod provider;
 pub(crate) mod setting;
 pub(crate) mod subject;
@@ -26,7 +26,7 @@ pub(crate) struct Settings {
     pub(crate) audience: Option<Setting>,
     pub(crate) api_url: Option<Setting>,
     pub(crate) backend_url: Option<Setting>,
-    pub(crate) network: Network,
+    network: Network,
     provider: Provider,
 }
 

@@ -1,9 +1,9 @@
 //! `seqera agent`: the background agent itself.
 
-pub(crate) mod doctor;
-pub(crate) mod findings;
+mod doctor;
+mod findings;
 pub(crate) mod leases;
-pub(crate) mod logs;
+mod logs;
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub(crate) struct Force {
     force: bool,
 }
 
-pub(crate) fn run(context: &Context, command: Agent) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, command: Agent) -> Result<(), Failure> {
     match command {
         Agent::Start => start(context),
         Agent::Stop(force) => stop(context, force),

@@ -101,7 +101,7 @@ impl Ai {
     }
 }
 
-pub(crate) fn run(context: &Context, args: &Ai) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, args: &Ai) -> Result<(), Failure> {
     front_end::refuse_loop(&context.env)?;
     let front_end = front_end::find(&context.env, context.config()?.text("aiCommand"))?;
     if front_end.is_none() && args.wants_an_answer() {
@@ -239,7 +239,7 @@ pub(crate) struct Elsewhere {
 }
 
 /// Tells where the command is, which the documents of Co-Scientist call `seqera <name>` as well.
-pub(crate) fn elsewhere(context: &Context, name: &str, args: &Elsewhere) -> Result<(), Failure> {
+pub(super) fn elsewhere(context: &Context, name: &str, args: &Elsewhere) -> Result<(), Failure> {
     front_end::refuse_loop(&context.env)?;
     let front_end = front_end::find(&context.env, context.config()?.text("aiCommand"))?;
     let words = args.words.iter().map(|word| format!(" {}", word.to_string_lossy())).collect::<String>();

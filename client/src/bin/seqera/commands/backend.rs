@@ -8,21 +8,21 @@ use crate::settings::Settings;
 const CLOUD: &str = "https://ai-api.seqera.io";
 
 /// Where nobody names another one.
-pub(crate) const CLOUD_AUTHORITY: &str = "https://cloud.seqera.io/api";
+pub(super) const CLOUD_AUTHORITY: &str = "https://cloud.seqera.io/api";
 
 /// Serves the same API (facts 2.1).
 const CLOUD_API: &str = "https://api.cloud.seqera.io";
 
 /// An address with its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Backend {
-    pub(crate) url: String,
-    pub(crate) source: String,
+pub(super) struct Backend {
+    pub(super) url: String,
+    pub(super) source: String,
 }
 
 /// The backend of an account at `authority`: what is set, else what the profile has, else what its Platform
 /// has `told`, else Cloud's for a Cloud account.
-pub(crate) fn choose(
+pub(super) fn choose(
     settings: &Settings,
     recorded: Option<&ProfileSettings>,
     told: &str,
@@ -35,7 +35,7 @@ pub(crate) fn choose(
 
 /// The backend as far as nobody has to be asked. What is set beside another authority is not for this
 /// account: its token would go to a stranger.
-pub(crate) fn known(
+pub(super) fn known(
     settings: &Settings,
     recorded: Option<&ProfileSettings>,
     authority: &str,
@@ -51,12 +51,12 @@ fn named(url: &str, source: &str) -> Option<Backend> {
 }
 
 /// True for Seqera Cloud, which is also meant where no authority is named.
-pub(crate) fn is_cloud(authority: &str) -> bool {
+pub(super) fn is_cloud(authority: &str) -> bool {
     authority.is_empty() || [CLOUD_AUTHORITY, CLOUD_API].contains(&authority.trim_end_matches('/'))
 }
 
 /// True where this is Cloud's own backend.
-pub(crate) fn is_clouds(url: &str) -> bool {
+pub(super) fn is_clouds(url: &str) -> bool {
     url.trim_end_matches('/') == CLOUD
 }
 

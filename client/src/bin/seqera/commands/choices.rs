@@ -17,7 +17,7 @@ use crate::settings::subject::{Named, Subject};
 const UNREACHABLE: u8 = 4;
 
 /// The one that is chosen, and whether the Platform still has it.
-pub(crate) fn show(context: &Context, kind: Kind) -> Result<(), Failure> {
+pub(super) fn show(context: &Context, kind: Kind) -> Result<(), Failure> {
     let named = match context.subject()? {
         Subject::Token(token) => return show_variable(context, kind, &token),
         Subject::Profile(named) => named,
@@ -84,7 +84,7 @@ fn warn_of_vanished(context: &Context, kind: Kind, listing: &Listing) {
 }
 
 /// All that there are.
-pub(crate) fn list(context: &Context, kind: Kind) -> Result<(), Failure> {
+pub(super) fn list(context: &Context, kind: Kind) -> Result<(), Failure> {
     let listing = kind.list(context, context.subject()?)?;
     let Words { word, heading, .. } = kind.words();
     if context.screen.json {
@@ -115,7 +115,7 @@ pub(crate) fn list(context: &Context, kind: Kind) -> Result<(), Failure> {
 }
 
 /// Chooses the one that is named, or asks the person which.
-pub(crate) fn switch(context: &Context, kind: Kind, wanted: Option<String>) -> Result<(), Failure> {
+pub(super) fn switch(context: &Context, kind: Kind, wanted: Option<String>) -> Result<(), Failure> {
     let named = chooser(context, kind)?;
     let (named, wanted) = match wanted {
         Some(wanted) => (named, wanted),
@@ -156,7 +156,7 @@ fn pick(context: &Context, kind: Kind, listing: &Listing) -> Result<String, Fail
 }
 
 /// Chooses none.
-pub(crate) fn clear(context: &Context, kind: Kind) -> Result<(), Failure> {
+pub(super) fn clear(context: &Context, kind: Kind) -> Result<(), Failure> {
     let client = context.client(chooser(context, kind)?)?;
     let answer = wait(async { Ok(kind.choose(&client, None).await?) })?;
     report(context, kind, &answer)

@@ -53,7 +53,7 @@ pub(crate) struct Candidate {
     help: String,
 }
 
-pub(crate) fn run(args: Completions) -> Result<(), Failure> {
+pub(super) fn run(args: Completions) -> Result<(), Failure> {
     data(
         match args.shell {
             Shell::Bash => include_str!("completions/seqera.bash"),
@@ -66,7 +66,7 @@ pub(crate) fn run(args: Completions) -> Result<(), Failure> {
 }
 
 /// Never fails: a shell has no place for an error here. `whole` is the definition of the command line.
-pub(crate) fn complete(context: &Context, args: &Complete, whole: Command) -> Result<(), Failure> {
+pub(super) fn complete(context: &Context, args: &Complete, whole: Command) -> Result<(), Failure> {
     let words: Vec<_> = args.words.iter().map(|word| word.to_string_lossy()).collect();
     let (current, before) = words.split_last().map_or(("", &[][..]), |(last, rest)| (last.as_ref(), rest));
     let current = if current == "\"\"" { "" } else { current };

@@ -11,7 +11,7 @@ use crate::settings::setting::{Setting, Source};
 use crate::settings::subject::Named;
 
 /// Asks the Platform about a token of the environment. With the answer comes the authority that was asked.
-pub(crate) fn describe_variable(
+pub(super) fn describe_variable(
     context: &Context,
     token: &EnvToken,
 ) -> Result<(Description, Setting), Failure> {
@@ -29,7 +29,7 @@ pub(crate) fn describe_variable(
 }
 
 /// A token of an Enterprise host is refused by Cloud, which is asked where nobody names the host.
-pub(crate) fn perhaps_enterprise(failure: Failure, settings: &Settings) -> Failure {
+pub(super) fn perhaps_enterprise(failure: Failure, settings: &Settings) -> Failure {
     if settings.authority.is_some() || failure.exit != 3 || settings.provider() != Provider::Platform {
         return failure;
     }

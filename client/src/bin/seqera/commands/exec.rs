@@ -33,16 +33,16 @@ Examples:
 pub(crate) struct Exec {
     /// Give the program a token of its own, for what runs longer than the session's token lives
     #[arg(long)]
-    pub(crate) long: bool,
+    long: bool,
     /// Keep that token for so long, whenever the program ends: for sbatch, nextflow -bg and the like
     #[arg(long = "for", value_name = "TIME", value_parser = parse_length, requires = "long")]
-    pub(crate) keep: Option<Duration>,
+    keep: Option<Duration>,
     /// The program and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,
 }
 
-pub(crate) fn run(context: &Context, args: &Exec) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, args: &Exec) -> Result<(), Failure> {
     let (program, arguments) = args.command.split_first().expect("the argument parser requires one");
     let given = give(context, args, program)?;
     nextflow::warn(context, program, &given.secret, given.of_environment);

@@ -13,11 +13,11 @@ use crate::settings::env::{Env, EnvToken, SCITOOLKIT_TOKEN};
 use crate::settings::provider::SCITOOLKIT;
 
 /// Variables to set, and to remove where the value is `None`.
-pub(crate) type Variables = Vec<(&'static str, Option<String>)>;
+pub(super) type Variables = Vec<(&'static str, Option<String>)>;
 
 /// For a token of the agent. What the profile does not say must not come from elsewhere: a token sent to
 /// another account's endpoint would give it away.
-pub(crate) fn of_profile(token: &Token) -> Variables {
+pub(super) fn of_profile(token: &Token) -> Variables {
     if token.provider == SCITOOLKIT {
         return of_scitoolkit(token.secret(), Some(mark(token)));
     }
@@ -34,7 +34,7 @@ pub(crate) fn of_profile(token: &Token) -> Variables {
 }
 
 /// For a token that came from the environment: endpoint and workspace came with it, or the authority did.
-pub(crate) fn of_environment(token: &EnvToken, env: &Env) -> Variables {
+pub(super) fn of_environment(token: &EnvToken, env: &Env) -> Variables {
     if token.variable == SCITOOLKIT_TOKEN {
         return of_scitoolkit(&token.secret, None);
     }
@@ -66,7 +66,7 @@ fn secrets(secret: &str, mark: Option<String>) -> Variables {
 }
 
 /// Lines for a POSIX shell.
-pub(crate) fn shell(variables: &Variables) -> String {
+pub(super) fn shell(variables: &Variables) -> String {
     let line = |(name, value): &(&str, Option<String>)| match value {
         Some(value) => format!("export {name}='{}'", value.replace('\'', r"'\''")),
         None => format!("unset {name}"),
@@ -75,7 +75,7 @@ pub(crate) fn shell(variables: &Variables) -> String {
 }
 
 /// Gives a program these variables.
-pub(crate) fn apply(command: &mut Command, variables: Variables) {
+pub(super) fn apply(command: &mut Command, variables: Variables) {
     for (name, value) in variables {
         match value {
             Some(value) => command.env(name, value),
@@ -86,13 +86,13 @@ pub(crate) fn apply(command: &mut Command, variables: Variables) {
 
 /// Replaces this process: signals, terminal and exit code are the program's own. Returns on failure only.
 #[cfg(unix)]
-pub(crate) fn become_program(mut command: Command) -> std::io::Error {
+pub(super) fn become_program(mut command: Command) -> std::io::Error {
     std::os::unix::process::CommandExt::exec(&mut command)
 }
 
 /// Windows has nothing like exec: waits, and ends as the program ends.
 #[cfg(windows)]
-pub(crate) fn become_program(mut command: Command) -> std::io::Error {
+pub(super) fn become_program(mut command: Command) -> std::io::Error {
     match command.status() {
         Ok(status) => std::process::exit(status.code().unwrap_or(1)),
         Err(error) => error,
@@ -100,13 +100,13 @@ pub(crate) fn become_program(mut command: Command) -> std::io::Error {
 }
 
 /// The exit codes of `env` (POSIX): 127 where there is no such program, 126 where it cannot be run.
-pub(crate) fn not_run(program: &str, error: &std::io::Error) -> Failure {
+pub(super) fn not_run(program: &str, error: &std::io::Error) -> Failure {
     let exit = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
     Failure { reason: "NOT_RUN".into(), message: format!("cannot run {program}: {error}"), hint: None, exit }
 }
 
 /// An older token is better than none, but somebody should know before it ends.
-pub(crate) fn warn_of_failing(context: &Context, token: &Token) {
+pub(super) fn warn_of_failing(context: &Context, token: &Token) {
     if token.renewal_failing {
         context
             .screen

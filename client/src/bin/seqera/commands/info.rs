@@ -34,7 +34,7 @@ struct Info {
     api_url: String,
 }
 
-pub(crate) fn run(context: &Context) -> Result<(), Failure> {
+pub(super) fn run(context: &Context) -> Result<(), Failure> {
     let info = match context.subject()? {
         Subject::Token(token) => of_token(context, &token)?,
         Subject::Profile(named) => of_session(context, signed_in(context.status(named)?)?)?,

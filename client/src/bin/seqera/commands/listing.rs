@@ -19,25 +19,25 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(super) enum Kind {
     Organization,
     Workspace,
 }
 
 /// How that is spoken of.
-pub(crate) struct Words {
+pub(super) struct Words {
     /// In a sentence, and as a key of an object.
-    pub(crate) word: &'static str,
-    pub(crate) heading: &'static str,
-    pub(crate) command: &'static str,
+    pub(super) word: &'static str,
+    pub(super) heading: &'static str,
+    pub(super) command: &'static str,
     /// What it means that none is chosen.
-    pub(crate) without: &'static str,
+    pub(super) without: &'static str,
     /// What helps where a token of the environment is in force.
-    pub(crate) instead: &'static str,
+    pub(super) instead: &'static str,
 }
 
 impl Kind {
-    pub(crate) fn words(self) -> Words {
+    pub(super) fn words(self) -> Words {
         match self {
             Self::Organization => Words {
                 word: "organization",
@@ -57,7 +57,7 @@ impl Kind {
     }
 
     /// The choice, by id or name; `None`: nothing.
-    pub(crate) async fn choose(self, client: &Client, wanted: Option<&str>) -> Result<ChooseResponse, Error> {
+    pub(super) async fn choose(self, client: &Client, wanted: Option<&str>) -> Result<ChooseResponse, Error> {
         match self {
             Self::Organization => client.choose_organization(wanted).await,
             Self::Workspace => client.choose_workspace(wanted).await,
@@ -65,7 +65,7 @@ impl Kind {
     }
 
     /// What the agent remembers as chosen.
-    pub(crate) fn chosen(self, status: &SessionStatus) -> Option<Item> {
+    pub(super) fn chosen(self, status: &SessionStatus) -> Option<Item> {
         let organization = status.organization.clone().filter(|one| one.id != 0);
         match self {
             Self::Organization => organization.map(Item::from),
@@ -79,7 +79,7 @@ impl Kind {
     }
 
     /// What the Platform lists for a profile, or for a token of the environment.
-    pub(crate) fn list(self, context: &Context, subject: Subject) -> Result<Listing, Failure> {
+    pub(super) fn list(self, context: &Context, subject: Subject) -> Result<Listing, Failure> {
         match subject {
             Subject::Profile(named) => {
                 let client = context.client(named)?;
@@ -110,7 +110,7 @@ impl Kind {
 }
 
 /// Says what goes on where the Platform takes its time.
-pub(crate) async fn patiently<T>(
+pub(super) async fn patiently<T>(
     context: &Context,
     kind: Kind,
     answer: impl Future<Output = Result<T, Error>>,
@@ -127,9 +127,9 @@ pub(crate) async fn patiently<T>(
 
 /// An organisation or a workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Item {
-    pub(crate) id: i64,
-    pub(crate) name: String,
+pub(super) struct Item {
+    pub(super) id: i64,
+    pub(super) name: String,
     full_name: String,
     /// Of a workspace.
     organization: Option<Organization>,
@@ -150,23 +150,23 @@ impl From<Workspace> for Item {
 
 impl Item {
     /// Empty where it says no more than the name.
-    pub(crate) fn full_name(&self) -> String {
+    pub(super) fn full_name(&self) -> String {
         if self.full_name == self.name { String::new() } else { self.full_name.clone() }
     }
 
-    pub(crate) fn organization(&self) -> String {
+    pub(super) fn organization(&self) -> String {
         self.organization.as_ref().map(|of| of.name.clone()).unwrap_or_default()
     }
 
     /// What a person can type for it, whatever else is chosen.
-    pub(crate) fn address(&self) -> String {
+    pub(super) fn address(&self) -> String {
         match &self.organization {
             Some(of) => format!("{}/{}", of.name, self.name),
             None => self.name.clone(),
         }
     }
 
-    pub(crate) fn object(&self) -> Value {
+    pub(super) fn object(&self) -> Value {
         let mut object = json!({"id": self.id, "name": self.name, "full_name": self.full_name});
         if let Some(of) = &self.organization {
             object["organization"] = json!({"id": of.id, "name": of.name});
@@ -177,13 +177,13 @@ impl Item {
 
 /// What the Platform lists.
 #[derive(Debug, Default)]
-pub(crate) struct Listing {
-    pub(crate) all: Vec<Item>,
-    pub(crate) chosen: Option<Item>,
+pub(super) struct Listing {
+    pub(super) all: Vec<Item>,
+    pub(super) chosen: Option<Item>,
     /// Workspaces are chosen from this one; `None`: from any.
-    pub(crate) organization: Option<Organization>,
+    pub(super) organization: Option<Organization>,
     /// Empty for a token of the environment.
-    pub(crate) profile: String,
+    pub(super) profile: String,
 }
 
 impl From<seqera_client::proto::v1::ListOrganizationsResponse> for Listing {
@@ -203,16 +203,16 @@ impl From<seqera_client::proto::v1::ListWorkspacesResponse> for Listing {
 
 impl Listing {
     /// What is chosen, and what the Platform has no more.
-    pub(crate) fn vanished(&self) -> Option<&Item> {
+    pub(super) fn vanished(&self) -> Option<&Item> {
         self.chosen.as_ref().filter(|chosen| self.all.iter().all(|one| one.id != chosen.id))
     }
 
-    pub(crate) fn is_chosen(&self, one: &Item) -> bool {
+    pub(super) fn is_chosen(&self, one: &Item) -> bool {
         self.chosen.as_ref().is_some_and(|chosen| chosen.id == one.id)
     }
 
     /// What can be chosen now.
-    pub(crate) fn reachable(&self) -> Vec<&Item> {
+    pub(super) fn reachable(&self) -> Vec<&Item> {
         let here = |one: &&Item| match (&self.organization, &one.organization) {
             (Some(chosen), Some(of)) => chosen.id == of.id,
             (None, _) | (_, None) => true,

@@ -1,12 +1,11 @@
 //! `seqera login`: the agent owns the login, [`Follow`] shows it, this begins it and tells how it ended.
 
-pub(crate) mod browser;
-pub(crate) mod device;
-pub(crate) mod follow;
-pub(crate) mod hints;
-pub(crate) mod import;
-pub(crate) mod paste;
-pub(crate) mod toolkit_files;
+mod browser;
+mod device;
+mod follow;
+mod hints;
+mod import;
+mod paste;
 
 use std::fmt;
 use std::io::{BufRead, IsTerminal, stdin};
@@ -20,9 +19,9 @@ use serde_json::json;
 
 use self::follow::Follow;
 use self::import::Imports;
-use self::toolkit_files::ToolkitFiles;
 use crate::commands::org;
 use crate::commands::session::{account_name, object};
+use crate::commands::toolkit_files::ToolkitFiles;
 use crate::screen::failure::Failure;
 use crate::settings::Settings;
 use crate::settings::context::{Context, interruptible, wait};
@@ -57,31 +56,31 @@ Examples:
 pub(crate) struct Login {
     /// OIDC issuer base URL [variable: SEQERA_AUTH_DOMAIN; default: https://cloud.seqera.io/api]
     #[arg(long, value_name = "URL")]
-    pub(crate) authority: Option<String>,
+    pub(super) authority: Option<String>,
     /// Sign in to another kind of provider
     #[arg(long, value_name = "KIND")]
     pub(crate) provider: Option<Provider>,
     /// Print the URL only [variable: SEQERA_BROWSER_AUTO_OPEN=false]
     #[arg(long)]
-    pub(crate) no_browser: bool,
+    pub(super) no_browser: bool,
     /// Show a code to enter in a browser anywhere, such as on a phone
     #[arg(long)]
-    pub(crate) device: bool,
+    pub(super) device: bool,
     /// Read an access token from standard input instead
     #[arg(long, conflicts_with_all = ["token", "no_browser", "device"])]
-    pub(crate) with_token: bool,
+    pub(super) with_token: bool,
     /// Use this access token instead; other users of this machine can see it, --with-token hides it
     #[arg(long, value_name = "VALUE", conflicts_with_all = ["no_browser", "device"])]
-    pub(crate) token: Option<String>,
+    pub(super) token: Option<String>,
     /// Take over what the earlier CLI and Nextflow have left, without asking
     #[arg(long, conflicts_with_all = ["token", "with_token", "device"])]
-    pub(crate) import: bool,
+    pub(super) import: bool,
     /// Choose this organization; without it the choice of before is kept, else the first is taken
     #[arg(long, value_name = "NAME|ID")]
-    pub(crate) organization: Option<String>,
+    pub(super) organization: Option<String>,
     /// Sign in again although a session exists
     #[arg(long)]
-    pub(crate) force: bool,
+    pub(super) force: bool,
 }
 
 impl fmt::Debug for Login {
@@ -90,7 +89,7 @@ impl fmt::Debug for Login {
     }
 }
 
-pub(crate) fn run(context: &Context, args: Login) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, args: Login) -> Result<(), Failure> {
     let options = context.options()?;
     let profile = context.profile.clone().or(context.env.profile()).unwrap_or_default();
     let settings = Settings::resolve(args.authority.as_deref(), &profile, &context.env, &context.config()?);
@@ -201,7 +200,7 @@ fn report_all(context: &Context, all: &[SignedIn]) -> Result<(), Failure> {
 }
 
 /// Signs in by a command of its own: what it does to the terminal ends with it. True where it succeeded.
-pub(crate) fn in_a_process_of_its_own(named: &Named) -> Result<bool, Failure> {
+pub(super) fn in_a_process_of_its_own(named: &Named) -> Result<bool, Failure> {
     let failed = |error| Failure::system("cannot run 'seqera login'", &error);
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
     command.arg("login");

@@ -9,7 +9,7 @@ use seqera_client::{Client, Events};
 use serde_json::json;
 
 use crate::commands::agent::leases;
-use crate::commands::login::toolkit_files;
+use crate::commands::toolkit_files;
 use crate::screen::ask;
 use crate::screen::failure::Failure;
 use crate::settings::context::{Context, interruptible, wait};
@@ -24,16 +24,16 @@ pub(crate) struct Logout {
     pub(crate) all: bool,
     /// Delete a personal access token at the Platform, too
     #[arg(long)]
-    pub(crate) revoke: bool,
+    pub(super) revoke: bool,
     /// Also where programs hold tokens of 'seqera exec --long', which are deleted
     #[arg(long)]
-    pub(crate) force: bool,
+    pub(super) force: bool,
     /// Remove files with SciToolkit tokens for single toolkits, too; without a profile, SciToolkit's is meant
     #[arg(long)]
     pub(crate) clean_legacy: bool,
 }
 
-pub(crate) fn run(context: &Context, args: &Logout) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, args: &Logout) -> Result<(), Failure> {
     let named = if args.all { Named::default() } else { one_profile(context)? };
     let client = context.client(named)?;
     let outcomes = match sign_out(context, &client, args, args.force) {

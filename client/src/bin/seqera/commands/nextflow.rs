@@ -16,7 +16,7 @@ const PERSONAL: &str = "eyJ0aWQiO";
 const SETTING: &str = "tower.accessToken";
 
 /// Says what would keep Nextflow from using this token; nothing about other programs.
-pub(crate) fn warn(context: &Context, program: &OsStr, token: &str, of_environment: bool) {
+pub(super) fn warn(context: &Context, program: &OsStr, token: &str, of_environment: bool) {
     if !is_nextflow(program) {
         return;
     }

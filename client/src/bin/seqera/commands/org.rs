@@ -49,7 +49,7 @@ Examples:
     Clear,
 }
 
-pub(crate) fn run(context: &Context, args: Org) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, args: Org) -> Result<(), Failure> {
     match args.command {
         None => choices::show(context, Kind::Organization),
         Some(Command::List) => choices::list(context, Kind::Organization),
@@ -60,7 +60,7 @@ pub(crate) fn run(context: &Context, args: Org) -> Result<(), Failure> {
 
 /// The organisation that a login was asked for, where there was no login, since a session exists. Where nobody
 /// has chosen yet, a person at a terminal is told that there are others.
-pub(crate) fn after_login(
+pub(super) fn after_login(
     context: &Context,
     wanted: Option<&str>,
     mut signed_in: SignedIn,

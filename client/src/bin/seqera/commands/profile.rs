@@ -14,7 +14,7 @@ use crate::settings::setting::Setting;
 use crate::settings::subject::Named;
 
 /// Arguments that name a profile, for completions.
-pub(crate) const NAMED: &str = "named_profile";
+pub(super) const NAMED: &str = "named_profile";
 
 /// Show or choose profiles: names for accounts, such as one at Seqera Cloud and one at your own Platform
 ///
@@ -53,7 +53,7 @@ enum Command {
     },
 }
 
-pub(crate) fn run(context: &Context, args: Profile) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, args: Profile) -> Result<(), Failure> {
     match args.command {
         None => show(context, None),
         Some(Command::List) => list(context),

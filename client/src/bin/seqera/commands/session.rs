@@ -12,11 +12,11 @@ use crate::screen::time::{local, rfc3339};
 pub(crate) struct Check {
     /// Ask the Platform too, whether it accepts the token now
     #[arg(long)]
-    pub(crate) check: bool,
+    pub(super) check: bool,
 }
 
 /// Passes a session that is signed in; every other state is a failure with a hint.
-pub(crate) fn signed_in(status: SessionStatus) -> Result<SessionStatus, Failure> {
+pub(super) fn signed_in(status: SessionStatus) -> Result<SessionStatus, Failure> {
     let profile = &status.profile;
     let said = status.last_failure.as_ref().map(|failure| failure.message.as_str());
     let because = said.filter(|said| !said.is_empty()).map(|said| format!(": {said}")).unwrap_or_default();
@@ -40,16 +40,16 @@ pub(crate) fn signed_in(status: SessionStatus) -> Result<SessionStatus, Failure>
 }
 
 /// The person, as far as the provider told who it is.
-pub(crate) fn account_name(status: &SessionStatus) -> String {
+pub(super) fn account_name(status: &SessionStatus) -> String {
     best_name(status.account.clone().unwrap_or_default())
 }
 
-pub(crate) fn best_name(account: Account) -> String {
+pub(super) fn best_name(account: Account) -> String {
     let names = [account.email, account.user_name, account.display_name, account.subject];
     names.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "an unknown account".to_owned())
 }
 
-pub(crate) fn expiry(status: &SessionStatus) -> String {
+pub(super) fn expiry(status: &SessionStatus) -> String {
     let fixed = status.kind() == CredentialKind::Fixed;
     match (status.session_expires_at, status.access_expires_at) {
         (Some(end), _) => local(end),
@@ -61,7 +61,7 @@ pub(crate) fn expiry(status: &SessionStatus) -> String {
 }
 
 /// Names and values for people. `profile_source` is what said which profile is meant.
-pub(crate) fn rows(status: &SessionStatus, profile_source: &str) -> Vec<(&'static str, String)> {
+pub(super) fn rows(status: &SessionStatus, profile_source: &str) -> Vec<(&'static str, String)> {
     let settings = status.settings.clone().unwrap_or_default();
     let sources = status.sources.clone().unwrap_or_default();
     let organization_source = if status.organization_is_chosen { "seqera org switch" } else { "login" };
@@ -99,12 +99,12 @@ fn workspace(status: &SessionStatus) -> String {
 }
 
 /// A value with its source behind it, where both are known.
-pub(crate) fn sourced(value: &str, source: &str) -> String {
+pub(super) fn sourced(value: &str, source: &str) -> String {
     if value.is_empty() || source.is_empty() { value.to_owned() } else { format!("{value} ({source})") }
 }
 
 /// One session for programs; times are RFC 3339, UTC.
-pub(crate) fn object(status: &SessionStatus) -> Value {
+pub(super) fn object(status: &SessionStatus) -> Value {
     let settings = status.settings.clone().unwrap_or_default();
     let sources = status.sources.clone().unwrap_or_default();
     let organization = status.organization.as_ref().filter(|org| org.id != 0);
@@ -136,7 +136,7 @@ pub(crate) fn object(status: &SessionStatus) -> Value {
 }
 
 /// The account of a session or a token, for programs.
-pub(crate) fn account_object(account: Option<&Account>) -> Value {
+pub(super) fn account_object(account: Option<&Account>) -> Value {
     let account = account.cloned().unwrap_or_default();
     json!({
         "subject": account.subject,

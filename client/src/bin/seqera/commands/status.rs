@@ -14,7 +14,7 @@ use crate::settings::context::{Context, wait};
 use crate::settings::env::EnvToken;
 use crate::settings::subject::{Named, Subject};
 
-pub(crate) fn run(context: &Context, args: Check) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, args: Check) -> Result<(), Failure> {
     context.warn_of_unknown_keys()?;
     match context.subject()? {
         Subject::Token(token) if args.check => check_variable(context, &token),

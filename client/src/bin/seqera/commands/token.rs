@@ -23,24 +23,24 @@ Examples:
 pub(crate) struct Args {
     /// How long the token shall be valid at least, such as 90s, 5m or 1h30m
     #[arg(long, value_name = "TIME", value_parser = parse_length)]
-    pub(crate) min_valid: Option<Duration>,
+    min_valid: Option<Duration>,
     /// How long to wait for it
     #[arg(long, value_name = "TIME", value_parser = parse_length, default_value = "30s")]
-    pub(crate) timeout: Duration,
+    timeout: Duration,
     /// In which form: the token alone, an object, a header line, or lines for a shell to read
     #[arg(long, value_name = "FORM")]
-    pub(crate) format: Option<Form>,
+    format: Option<Form>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Form {
+enum Form {
     Raw,
     Json,
     Header,
     Env,
 }
 
-pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     // A variable that asks for JSON must not put an object into somebody's `$(seqera token)`.
     let form = args.format.unwrap_or(if context.json_by_flag { Form::Json } else { Form::Raw });
     match context.subject()? {

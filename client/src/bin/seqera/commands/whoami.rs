@@ -23,7 +23,7 @@ struct Identity {
     authority: String,
 }
 
-pub(crate) fn run(context: &Context, args: Check) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, args: Check) -> Result<(), Failure> {
     let identity = match context.subject()? {
         Subject::Token(token) => of_token(context, &token)?,
         Subject::Profile(named) => {

@@ -45,7 +45,7 @@ Examples:
     Clear,
 }
 
-pub(crate) fn run(context: &Context, args: Workspace) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, args: Workspace) -> Result<(), Failure> {
     match args.command {
         None => choices::show(context, Kind::Workspace),
         Some(Command::List) => choices::list(context, Kind::Workspace),

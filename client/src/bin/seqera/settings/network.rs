@@ -13,7 +13,7 @@ use crate::settings::env::Env;
 use crate::settings::setting::{Setting, in_file, variable};
 
 #[derive(Default)]
-pub(crate) struct Network {
+pub(super) struct Network {
     /// May have a password in it: shown by [`without_password`] only.
     proxy: Option<Setting>,
     no_proxy: Option<Setting>,
@@ -28,7 +28,7 @@ impl fmt::Debug for Network {
 
 impl Network {
     /// For `profile`; empty: no profile is named.
-    pub(crate) fn resolve(profile: &str, env: &Env, config: &Config) -> Self {
+    pub(super) fn resolve(profile: &str, env: &Env, config: &Config) -> Self {
         let pick = |key, given: Option<(&'static str, String)>| {
             let given = given.and_then(|(name, text)| variable(name, Some(text)));
             let own = in_file(config, config.of_profile(profile, key));
@@ -42,13 +42,13 @@ impl Network {
     }
 
     /// For the agent. Never missing: what is not set here is not used, whatever the profile had before.
-    pub(crate) fn message(&self) -> v1::Network {
+    pub(super) fn message(&self) -> v1::Network {
         let text = |set: &Option<Setting>| set.as_ref().map(|set| set.text.clone()).unwrap_or_default();
         v1::Network { proxy: text(&self.proxy), no_proxy: text(&self.no_proxy), ca_file: text(&self.ca_file) }
     }
 
     /// Each value that was set, with its source.
-    pub(crate) fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         let shown = |set: &Setting| Setting { text: without_password(&set.text), source: set.source.clone() };
         let proxy = self.proxy.as_ref().map(shown);
         let all = [

@@ -35,7 +35,7 @@ pub(crate) struct Doctor {
     repair: bool,
 }
 
-pub(crate) fn run(context: &Context, args: Doctor) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, args: Doctor) -> Result<(), Failure> {
     let mut findings = Findings::new(&context.screen);
     for check in surroundings(context) {
         findings.add(check)?;

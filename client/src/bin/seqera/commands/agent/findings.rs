@@ -15,7 +15,7 @@ const NAMES: usize = 23;
 /// In a narrower terminal the text stands below the name.
 const NARROW: usize = 60;
 
-pub(crate) struct Findings<'a> {
+pub(super) struct Findings<'a> {
     screen: &'a Screen,
     columns: Option<usize>,
     problems: usize,
@@ -26,12 +26,12 @@ pub(crate) struct Findings<'a> {
 }
 
 impl<'a> Findings<'a> {
-    pub(crate) fn new(screen: &'a Screen) -> Self {
+    pub(super) fn new(screen: &'a Screen) -> Self {
         let columns = terminal::output_columns();
         Self { screen, columns, problems: 0, warnings: 0, told: Vec::new(), objects: Vec::new() }
     }
 
-    pub(crate) fn add(&mut self, check: Check) -> Result<(), Failure> {
+    pub(super) fn add(&mut self, check: Check) -> Result<(), Failure> {
         if matches!(check.verdict(), Verdict::Problem | Verdict::Warning) && check.profile.is_empty() {
             if self.told.contains(&check.text) {
                 return Ok(());
@@ -47,14 +47,14 @@ impl<'a> Findings<'a> {
     }
 
     /// Somebody may wonder why nothing comes.
-    pub(crate) fn wait(&self) {
+    pub(super) fn wait(&self) {
         if self.columns.is_some() && !self.screen.json {
             self.screen.tell("  asking the providers; one that cannot be reached takes up to 20 s …");
         }
     }
 
     /// The sum. A problem is a failure.
-    pub(crate) fn end(self) -> Result<(), Failure> {
+    pub(super) fn end(self) -> Result<(), Failure> {
         let Self { screen, problems, warnings, objects, .. } = self;
         if screen.json {
             screen.object(&json!({"problems": problems, "warnings": warnings, "checks": objects}))?;

@@ -39,7 +39,7 @@ enum What {
     },
 }
 
-pub(crate) fn run(context: &Context, args: &Leases) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, args: &Leases) -> Result<(), Failure> {
     let profile = context.profile.clone().unwrap_or_default();
     let client = Client::new(Options { profile, ..context.options()? });
     match &args.what {

@@ -34,7 +34,7 @@ pub(crate) struct Logs {
     lines: usize,
 }
 
-pub(crate) fn run(context: &Context, args: Logs) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, args: Logs) -> Result<(), Failure> {
     let path = file(context)?;
     let unread = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound => nothing_yet(&path),

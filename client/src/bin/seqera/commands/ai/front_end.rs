@@ -8,7 +8,7 @@ use crate::screen::failure::Failure;
 use crate::settings::env::Env;
 
 /// Whoever starts a front end writes its own process id here.
-pub(crate) const MARK: &str = "SEQERA_AI_STARTED_BY";
+pub(super) const MARK: &str = "SEQERA_AI_STARTED_BY";
 
 /// Programs of ours are smaller, those that bring a runtime of JavaScript along are larger.
 const LARGEST_OF_OURS: u64 = 16 * 1024 * 1024;
@@ -20,16 +20,16 @@ const NAME: &str = if cfg!(windows) { "seqera.exe" } else { "seqera" };
 
 /// A program, and arguments that stand before those of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FrontEnd {
-    pub(crate) program: PathBuf,
-    pub(crate) arguments: Vec<String>,
+pub(super) struct FrontEnd {
+    pub(super) program: PathBuf,
+    pub(super) arguments: Vec<String>,
 }
 
 /// The front end that is configured, else one that is installed; `None`: there is none.
 ///
 /// # Errors
 /// Where the configured one is not there, or this process was started as a front end itself.
-pub(crate) fn find(env: &Env, in_file: Option<&str>) -> Result<Option<FrontEnd>, Failure> {
+pub(super) fn find(env: &Env, in_file: Option<&str>) -> Result<Option<FrontEnd>, Failure> {
     let own = std::env::current_exe().ok();
     let is_ours = |path: &Path| own.as_ref().is_some_and(|own| is_ours(path, own));
     let folders = env.search_path();
@@ -120,7 +120,7 @@ fn own_self(program: &Path, source: &str) -> Failure {
 }
 
 /// Where there is none.
-pub(crate) fn not_installed() -> Failure {
+pub(super) fn not_installed() -> Failure {
     Failure {
         reason: "NOT_INSTALLED".into(),
         message: "Co-Scientist is not installed here: nobody can answer that".into(),
@@ -132,7 +132,7 @@ pub(crate) fn not_installed() -> Failure {
 }
 
 /// Started by a `seqera ai`: whatever was taken for the front end leads back here, and would do so for ever.
-pub(crate) fn refuse_loop(env: &Env) -> Result<(), Failure> {
+pub(super) fn refuse_loop(env: &Env) -> Result<(), Failure> {
     let Some(process) = env.ai_started_by() else { return Ok(()) };
     let message = format!("this 'seqera ai' was started as a front end by another one (process {process})");
     let hint = format!("name the right program in SEQERA_AI_COMMAND; in a new shell, unset {MARK}");

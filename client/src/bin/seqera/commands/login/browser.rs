@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 ///
 /// # Errors
 /// Where none of them is there.
-pub(crate) fn open(url: &str, chosen: &[String], in_wsl: bool) -> io::Result<()> {
+pub(super) fn open(url: &str, chosen: &[String], in_wsl: bool) -> io::Result<()> {
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     for (program, arguments) in openers(url, chosen, in_wsl) {
         let mut command = Command::new(program);

@@ -18,7 +18,7 @@ const DIGITS: [&str; 10] = ["Zero", "One", "Two", "Three", "Four", "Five", "Six"
 /// Nobody keeps more than this in mind between listening and typing.
 const GROUP: usize = 4;
 
-pub(crate) fn show(screen: &Screen, code: &DeviceCode) {
+pub(super) fn show(screen: &Screen, code: &DeviceCode) {
     if screen.json {
         screen.event(&json!({
             "event": "device_code",

@@ -14,7 +14,7 @@ use crate::screen::failure::Failure;
 use crate::screen::time::{local, rfc3339};
 use crate::settings::context::Context;
 
-pub(crate) struct Follow<'a> {
+pub(super) struct Follow<'a> {
     context: &'a Context,
     client: &'a Client,
     /// A browser is to be started here.
@@ -24,12 +24,12 @@ pub(crate) struct Follow<'a> {
 }
 
 impl<'a> Follow<'a> {
-    pub(crate) fn new(context: &'a Context, client: &'a Client, opens: bool) -> Self {
+    pub(super) fn new(context: &'a Context, client: &'a Client, opens: bool) -> Self {
         Self { context, client, opens, pasted: None }
     }
 
     /// Runs a login to its end. To drop it is to end the login.
-    pub(crate) async fn run(mut self, request: LoginRequest) -> Result<SignedIn, Failure> {
+    pub(super) async fn run(mut self, request: LoginRequest) -> Result<SignedIn, Failure> {
         let mut events = self.client.login(request).await?;
         loop {
             let event = tokio::select! {

@@ -7,19 +7,19 @@ use crate::settings::env::Env;
 
 /// Where the person sits, as far as that can be told.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Surroundings {
+pub(super) struct Surroundings {
     /// This host's address, in a session over ssh.
-    pub(crate) ssh_server: Option<String>,
+    pub(super) ssh_server: Option<String>,
     /// Linux inside Windows.
-    pub(crate) in_wsl: bool,
+    pub(super) in_wsl: bool,
     /// A line can be read from the terminal.
-    pub(crate) terminal: bool,
+    pub(super) terminal: bool,
     /// A browser was started here.
-    pub(crate) opened: bool,
+    pub(super) opened: bool,
 }
 
 impl Surroundings {
-    pub(crate) fn of(env: &Env) -> Self {
+    pub(super) fn of(env: &Env) -> Self {
         Self {
             ssh_server: env.ssh_server(),
             in_wsl: env.in_wsl(),
@@ -29,7 +29,7 @@ impl Surroundings {
     }
 
     /// Lines for a person whose browser may not be able to come back here; none for one at a desktop.
-    pub(crate) fn hints(&self, page: &AuthorizationUrl) -> Vec<String> {
+    pub(super) fn hints(&self, page: &AuthorizationUrl) -> Vec<String> {
         let elsewhere = self.ssh_server.is_some() || self.in_wsl || !self.opened;
         if !elsewhere {
             return Vec::new();

@@ -20,16 +20,16 @@ use crate::settings::context::{Context, interruptible, wait};
 const QUIET: Duration = Duration::from_secs(1);
 
 /// The login that imports are for.
-pub(crate) struct Imports<'a> {
-    pub(crate) context: &'a Context,
-    pub(crate) client: &'a Client,
-    pub(crate) settings: &'a Settings,
+pub(super) struct Imports<'a> {
+    pub(super) context: &'a Context,
+    pub(super) client: &'a Client,
+    pub(super) settings: &'a Settings,
 }
 
 impl Imports<'_> {
     /// Sessions that a person agreed to take over instead of signing in; none where nobody can be asked. What
     /// goes wrong is told, and the login goes on.
-    pub(crate) fn offer(&self) -> Result<Vec<SignedIn>, Failure> {
+    pub(super) fn offer(&self) -> Result<Vec<SignedIn>, Failure> {
         if !ask::possible(&self.context.screen) {
             return Ok(Vec::new());
         }
@@ -57,7 +57,7 @@ impl Imports<'_> {
     ///
     /// # Errors
     /// Where there is nothing, or nothing could be taken.
-    pub(crate) fn take_all(&self) -> Result<Vec<SignedIn>, Failure> {
+    pub(super) fn take_all(&self) -> Result<Vec<SignedIn>, Failure> {
         let screen = &self.context.screen;
         let found = self.find()?;
         if !screen.json {

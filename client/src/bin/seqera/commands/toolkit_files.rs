@@ -14,7 +14,7 @@ use crate::settings::provider::Provider;
 use crate::settings::subject::Named;
 
 /// The files as they were when a login began.
-pub(crate) struct ToolkitFiles<'a> {
+pub(super) struct ToolkitFiles<'a> {
     context: &'a Context,
     client: &'a Client,
     found: Vec<TokenFile>,
@@ -22,7 +22,7 @@ pub(crate) struct ToolkitFiles<'a> {
 
 impl<'a> ToolkitFiles<'a> {
     /// What there is for a login at SciToolkit; `None` for one at a Platform.
-    pub(crate) fn find(context: &'a Context, client: &'a Client) -> Result<Option<Self>, Failure> {
+    pub(super) fn find(context: &'a Context, client: &'a Client) -> Result<Option<Self>, Failure> {
         if context.env.provider() == Provider::Platform {
             return Ok(None);
         }
@@ -37,7 +37,7 @@ impl<'a> ToolkitFiles<'a> {
 
     /// The session of a token that another program has stored, where the person wants to use it. What goes
     /// wrong is told, and the login goes on.
-    pub(crate) fn offer(&self, settings: &Settings) -> Result<Vec<SignedIn>, Failure> {
+    pub(super) fn offer(&self, settings: &Settings) -> Result<Vec<SignedIn>, Failure> {
         let Some(file) = self.of_kind(Kind::User).next() else { return Ok(Vec::new()) };
         let question = format!("{} holds a token that another program has stored. Use it?", file.path);
         if ask::yes(&self.context.screen, &question, true)? != Some(true) {
@@ -57,7 +57,7 @@ impl<'a> ToolkitFiles<'a> {
     }
 
     /// After a login by another way than [`Self::offer`]: whose token has gone from the documented file.
-    pub(crate) fn replaced(&self) {
+    pub(super) fn replaced(&self) {
         for file in self.of_kind(Kind::User) {
             let path = &file.path;
             self.context.screen.note(&format!(
@@ -67,7 +67,7 @@ impl<'a> ToolkitFiles<'a> {
     }
 
     /// After a login: the person's token stands for all toolkits, so that those of single ones can go.
-    pub(crate) fn consolidate(&self) -> Result<(), Failure> {
+    pub(super) fn consolidate(&self) -> Result<(), Failure> {
         let paths: Vec<_> = self.of_kind(Kind::Toolkit).map(|file| file.path.as_str()).collect();
         if paths.is_empty() || self.context.screen.json {
             return Ok(());
@@ -94,12 +94,12 @@ impl<'a> ToolkitFiles<'a> {
 }
 
 /// Removes the files of per-toolkit tokens.
-pub(crate) fn clean(client: &Client) -> Result<CleanTokenFilesResponse, Failure> {
+pub(super) fn clean(client: &Client) -> Result<CleanTokenFilesResponse, Failure> {
     wait(async { Ok(client.clean_token_files().await?) })
 }
 
 /// One line for each file that has gone; what is left is a failure.
-pub(crate) fn told(context: &Context, cleaned: &CleanTokenFilesResponse) -> Result<(), Failure> {
+pub(super) fn told(context: &Context, cleaned: &CleanTokenFilesResponse) -> Result<(), Failure> {
     for path in &cleaned.removed {
         context.screen.say(&format!("removed {path}"))?;
     }
