@@ -1,9 +1,7 @@
-//! What all handlers share: the settings, the state behind two short-lived locks, and the routes.
+//! What all handlers share: the settings, and the state behind short-lived locks.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use axum::Router;
-use axum::routing::{delete, get, post};
 use chrono::{DateTime, Utc};
 use reqwest::Client;
 use serde_json::Value;
@@ -18,15 +16,12 @@ use crate::keys::{SigningKey, random_bytes};
 use crate::once::Once;
 use crate::pats::{NameTaken, Pats, access_key};
 use crate::people::{Identity, People};
+use crate::purpose::{Away, Mailed};
 use crate::scitoolkit_tokens::ToolkitTokens;
 use crate::settings::Settings;
-use crate::sign_in::{Away, Mailed};
 use crate::stats::{Counter, Stats};
 use crate::tower::Tower;
-use crate::{
-    authorize, control, device, ephemeral, oidc, platform, provider, revoke, scitoolkit, session, sign_in,
-    token,
-};
+use crate::{metadata, provider};
 
 /// One sandbox.
 pub(crate) struct App {
@@ -71,7 +66,7 @@ impl App {
     ) -> Result<Self, SettingsError> {
         let authority = format!("{url}/api");
         let issuer = settings.issuer.clone().unwrap_or_else(|| authority.clone());
-        let metadata = oidc::metadata(&settings, &authority, &issuer)?;
+        let metadata = metadata::metadata(&settings, &authority, &issuer)?;
         let asks_providers = !tower.providers.is_empty();
         let http = asks_providers.then(provider::http_client).transpose().map_err(SettingsError::Http)?;
         let app = Self {
@@ -179,54 +174,4 @@ pub enum SettingsError {
     /// Two personal tokens of one user have the same name.
     #[error("personal_tokens: two are called {0:?}")]
     NameTaken(String),
-}
-
-/// Who is who among the addresses.
-pub(crate) fn router(app: Arc<App>) -> Router {
-    let api = Router::new()
-        .route("/.well-known/openid-configuration", get(oidc::discovery))
-        .route("/.well-known/jwks.json", get(oidc::jwks))
-        .route("/oauth2/authorize", get(authorize::authorize))
-        .route("/oauth2/consent", post(authorize::consent))
-        .route("/oauth2/token", post(token::token))
-        .route("/oauth2/revoke", post(revoke::revoke))
-        .route("/oauth2/device_authorization", post(device::authorize))
-        .route("/device", get(device::enter).post(device::decide))
-        .route("/oauth/access_token", post(session::access_token))
-        .route("/ephemeral/{file}", get(ephemeral::hand_over))
-        .route("/cli/whoami", get(scitoolkit::whoami))
-        .route("/cli/tokens", get(scitoolkit::list))
-        .route("/cli/tokens/{id}", delete(scitoolkit::revoke))
-        .route("/service-info", get(platform::service_info))
-        .route("/user-info", get(platform::user_info))
-        .route("/orgs", get(platform::orgs))
-        .route("/user/{id}/workspaces", get(platform::workspaces))
-        .route("/tokens", get(platform::list_tokens).post(platform::create_token))
-        .route("/tokens/{id}", delete(platform::delete_token));
-    let control = Router::new()
-        .route("/stats", get(control::stats))
-        .route("/reset-stats", post(control::reset_stats))
-        .route("/faults", get(control::list_faults).post(control::add_faults).delete(control::clear_faults))
-        .route("/wait", post(control::wait))
-        .route("/expire", post(control::expire))
-        .route("/clock", post(control::advance))
-        .route("/tokens", post(control::create_token))
-        .route("/scitoolkit", post(scitoolkit::make))
-        .route("/leave", post(control::leave))
-        .route("/ephemeral", post(ephemeral::create));
-    let web = Router::new()
-        .route("/login/email", post(sign_in::send_link))
-        .route("/login/{provider}", get(sign_in::login))
-        .route("/callback/email", get(sign_in::follow_link))
-        .route("/callback/{provider}", get(sign_in::callback))
-        .route("/logout", post(sign_in::logout));
-    Router::new()
-        .route("/", get(authorize::front_page))
-        .route("/cli-auth", get(scitoolkit::consent))
-        .route("/cli-auth/approve", post(scitoolkit::approve))
-        .route("/cli-tokens", get(scitoolkit::tokens_page).post(scitoolkit::generate))
-        .nest("/api", api)
-        .nest("/oauth", web)
-        .nest("/_sandbox", control)
-        .with_state(app)
 }

@@ -14,13 +14,13 @@ use serde::Deserialize;
 use url::{Host, Url, form_urlencoded};
 
 use crate::app::App;
+use crate::consent;
 use crate::grant::{Consent, Grant};
-use crate::keys::random_text;
+use crate::keys::{TOKEN_BYTES, random_text};
 use crate::page::{self, Question};
 use crate::platform::HEARTBEAT_SECONDS;
+use crate::purpose::Purpose;
 use crate::session::Visitor;
-use crate::sign_in::{self, Purpose};
-use crate::token::TOKEN_BYTES;
 
 /// The length of an S256 challenge: 256 bits in base64url (RFC 7636, 4.2).
 const CHALLENGE_LENGTH: usize = 43;
@@ -64,10 +64,10 @@ pub(crate) async fn front_page(State(app): State<Arc<App>>, headers: HeaderMap) 
     match Visitor::of(&app, &headers) {
         Some(visitor) => {
             let heartbeat = [(header::REFRESH, HEARTBEAT_SECONDS.to_string())];
-            let page = (heartbeat, page::front(&app, Some(&visitor.user))).into_response();
+            let page = (heartbeat, page::front(&app.tower, &app.issuer, Some(&visitor.user))).into_response();
             visitor.show(&app, page)
         }
-        None => page::front(&app, None),
+        None => page::front(&app.tower, &app.issuer, None),
     }
 }
 
@@ -86,7 +86,7 @@ pub(crate) async fn authorize(
         Some(ref decision) if app.tower.is_plain() => decide(&app, &request, decision),
         _ => {
             let purpose = Purpose { request: Some(query), user_code: None };
-            sign_in::ask(&app, &headers, &request.question(&purpose))
+            consent::ask(&app, &headers, &request.question(&purpose))
         }
     }
 }
@@ -120,7 +120,7 @@ pub(crate) async fn consent(
         // The button names a person; where the session is somebody else's the question is asked again.
         Decision::Allow { user } if !is_theirs(&app, &headers, user) => {
             let purpose = Purpose { request: Some(form.request), user_code: None };
-            sign_in::ask(&app, &headers, &request.question(&purpose))
+            consent::ask(&app, &headers, &request.question(&purpose))
         }
         _ => decide(&app, &request, &decision),
     }
@@ -128,7 +128,7 @@ pub(crate) async fn consent(
 
 /// An unknown name goes on to its own refusal.
 fn is_theirs(app: &App, headers: &HeaderMap, user: &str) -> bool {
-    app.people.named(user).is_none_or(|user| sign_in::may_answer(app, headers, &user))
+    app.people.named(user).is_none_or(|user| consent::may_answer(app, headers, &user))
 }
 
 fn decide(app: &App, request: &Request, decision: &Decision) -> Response {

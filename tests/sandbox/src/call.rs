@@ -3,7 +3,7 @@
 use axum::http::Uri;
 use serde::{Deserialize, Serialize};
 
-use crate::device;
+use crate::device_codes::GRANT_TYPE;
 
 /// One kind of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -101,7 +101,7 @@ impl Call {
         let grant = url::form_urlencoded::parse(form).find(|(key, _)| key == "grant_type");
         match grant.as_ref().map(|(_, value)| &**value) {
             Some("refresh_token") => Self::Refresh,
-            Some(device::GRANT_TYPE) => Self::Poll,
+            Some(GRANT_TYPE) => Self::Poll,
             _ => Self::Code,
         }
     }

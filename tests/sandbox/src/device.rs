@@ -5,44 +5,20 @@ use std::sync::Arc;
 use axum::extract::{Form, Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Json, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::app::App;
+use crate::consent;
 use crate::device_codes::{Asked, Decision, Refusal};
 use crate::device_page as page;
-use crate::keys::{random_bytes, random_text};
+use crate::keys::{TOKEN_BYTES, random_bytes, random_text};
 use crate::oauth_error::OauthError;
 use crate::page::Question;
-use crate::sign_in::{self, Purpose};
-use crate::token::TOKEN_BYTES;
-
-/// The grant of a poll (RFC 8628, 3.4).
-pub(crate) const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+use crate::purpose::Purpose;
 
 /// Letters that are not mistaken for each other and spell no words (RFC 8628, 6.1).
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
-
-/// How the sandbox offers the device flow. Times are whole seconds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DeviceFlow {
-    /// Whether it is offered at all.
-    pub offered: bool,
-    /// How long a code can be entered.
-    pub lifetime: u32,
-    /// The least time between two polls.
-    pub interval: u32,
-    /// Whether an address is given that has the code in it.
-    pub complete_uri: bool,
-}
-
-impl Default for DeviceFlow {
-    /// The interval is the RFC's own default.
-    fn default() -> Self {
-        Self { offered: true, lifetime: 600, interval: 5, complete_uri: true }
-    }
-}
 
 /// The form of a device authorization request (RFC 8628, 3.1).
 #[derive(Deserialize)]
@@ -105,7 +81,7 @@ pub(crate) async fn enter(
         Some(Asked { client, scope, .. }) => {
             let purpose = Purpose { request: None, user_code: Some(code) };
             let question = Question { client: &client, scope: &scope, purpose: &purpose };
-            sign_in::ask(&app, &headers, &question)
+            consent::ask(&app, &headers, &question)
         }
         None => page::enter(Some(&code)),
     }
@@ -131,7 +107,7 @@ pub(crate) async fn decide(
 ) -> Response {
     let user = pressed.user.as_deref().map(|name| app.people.named(name));
     let decision = match user {
-        Some(Some(user)) if sign_in::may_answer(&app, &headers, &user) => Decision::Allowed(user.id),
+        Some(Some(user)) if consent::may_answer(&app, &headers, &user) => Decision::Allowed(user.id),
         Some(Some(_)) => return crate::page::problem("This browser is not signed in as that user."),
         Some(None) => return crate::page::problem("The sandbox has no such user."),
         None => Decision::Denied,

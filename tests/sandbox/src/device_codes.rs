@@ -5,8 +5,11 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::seconds;
-use crate::device::DeviceFlow;
 use crate::grant::Grant;
+use crate::settings::DeviceFlow;
+
+/// The grant of a poll (RFC 8628, 3.4).
+pub(crate) const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// What `slow_down` adds to the interval (RFC 8628, 3.5).
 const SLOWER: TimeDelta = TimeDelta::seconds(5);

@@ -10,6 +10,9 @@ use rsa::pkcs1::{EncodeRsaPrivateKey, LineEnding};
 use rsa::rand_core::OsRng;
 use serde_json::{Value, json};
 
+/// How many random bytes a token has: 256 bits, twice what RFC 6749, 10.10 asks for.
+pub(crate) const TOKEN_BYTES: usize = 32;
+
 /// The smallest size that RS256 allows (RFC 7518, 3.3), since each start makes a new key.
 const KEY_BITS: usize = 2048;
 

@@ -14,9 +14,10 @@
 //! ```
 //!
 //! How a request goes: `serve` reads it, `call` names it, `stats` counts it, `faults` tells whether
-//! something shall go wrong (`distort` then does it), `app` has the routes. Behind them are `oidc`,
-//! `authorize` with its `page`, `device` with its own, `token`, `revoke` and `platform`, over the state in
-//! `grants` and `pats`. `scitoolkit` is the site of that name, over `scitoolkit_tokens`. `control` has the routes under `/_sandbox`, and their description.
+//! something shall go wrong (`distort` then does it), and `routes` finds who answers: `oidc`, `authorize`,
+//! `device`, `token`, `revoke` or `platform`, over the state in `app`, most of it in `grants` and `pats`. A person
+//! is asked in `consent`, on a `page`. `scitoolkit` is the site of that name, over `scitoolkit_tokens`. `control`
+//! has the routes under `/_sandbox`, and their description.
 //!
 //! With a [`Configuration`] (`tower.yml` and the environment) people sign in as at a Platform: `tower` reads it,
 //! `sign_in` sends them to a `provider` or a `mail`, `people` knows them, `session` keeps their browsers signed
@@ -29,6 +30,7 @@ mod authorize;
 mod call;
 mod clock;
 mod configuration;
+mod consent;
 mod control;
 mod device;
 mod device_codes;
@@ -42,6 +44,7 @@ mod grants;
 mod jwt;
 mod keys;
 mod mail;
+mod metadata;
 mod oauth_error;
 mod oidc;
 mod once;
@@ -50,7 +53,9 @@ mod pats;
 mod people;
 mod platform;
 mod provider;
+mod purpose;
 mod revoke;
+mod routes;
 mod scitoolkit;
 mod scitoolkit_tokens;
 mod serve;
@@ -72,11 +77,10 @@ pub use account::{Organization, User, Workspace};
 pub use app::SettingsError;
 pub use call::{Call, Target};
 pub use configuration::{Configuration, ConfigurationError, ValueError};
-pub use device::DeviceFlow;
 pub use faults::{Fault, IdTokenFault, Kind};
 pub use keys::KeyError;
 pub use mail::SmtpError;
-pub use settings::{AccessFormat, PersonalToken, Settings};
+pub use settings::{AccessFormat, DeviceFlow, PersonalToken, Settings};
 pub use stats::{Events, Stage, Stats};
 pub use tower::TowerError;
 

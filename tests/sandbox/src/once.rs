@@ -5,8 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use crate::keys::random_text;
-use crate::token::TOKEN_BYTES;
+use crate::keys::{TOKEN_BYTES, random_text};
 
 /// Values behind random names. Each is there until it is taken or its time is up.
 #[derive(Debug)]

@@ -9,9 +9,8 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 
 use crate::account::User;
-use crate::app::App;
 use crate::provider::{Name, Provider};
-use crate::sign_in::Purpose;
+use crate::purpose::Purpose;
 use crate::tower::Tower;
 
 const FRAME: &str = include_str!("page.html");
@@ -128,7 +127,7 @@ fn way(provider: &Provider, purpose: &Purpose) -> String {
 }
 
 /// What a person finds at the address itself.
-pub(crate) fn front(app: &App, visitor: Option<&User>) -> Response {
+pub(crate) fn front(tower: &Tower, issuer: &str, visitor: Option<&User>) -> Response {
     let person = match visitor {
         Some(user) => format!(
             "<p>Signed in as <strong>{}</strong> ({}). This page keeps the session while it is open.</p>\
@@ -136,12 +135,12 @@ pub(crate) fn front(app: &App, visitor: Option<&User>) -> Response {
             escape(&user.full_name()),
             escape(&user.email)
         ),
-        None => ways(&app.tower, &Purpose::default()),
+        None => ways(tower, &Purpose::default()),
     };
     let body = format!(
         "<h1>A small Seqera Platform to test against</h1><p>Authority: <code>{}</code></p>\
          <p>What happened: <a href=\"/_sandbox/stats\"><code>/_sandbox/stats</code></a></p>{person}",
-        escape(&app.issuer)
+        escape(issuer)
     );
     show(StatusCode::OK, &body)
 }

@@ -19,9 +19,10 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tower::ServiceExt as _;
 
-use crate::app::{App, router};
+use crate::app::App;
 use crate::call::Call;
 use crate::distort::{Reset, distort};
+use crate::routes::router;
 
 /// More than any request of a client here.
 const BODY_LIMIT: usize = 1024 * 1024;

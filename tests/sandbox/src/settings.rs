@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::{User, residents};
 use crate::configuration::Configuration;
-use crate::device::DeviceFlow;
 
 /// The settings of one sandbox. Lifetimes are whole seconds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,6 +54,27 @@ pub struct Settings {
     /// fields above. Without it nobody has to prove who they are.
     #[serde(skip)]
     pub configuration: Option<Configuration>,
+}
+
+/// How the sandbox offers the device flow. Times are whole seconds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeviceFlow {
+    /// Whether it is offered at all.
+    pub offered: bool,
+    /// How long a code can be entered.
+    pub lifetime: u32,
+    /// The least time between two polls.
+    pub interval: u32,
+    /// Whether an address is given that has the code in it.
+    pub complete_uri: bool,
+}
+
+impl Default for DeviceFlow {
+    /// The interval is the RFC's own default.
+    fn default() -> Self {
+        Self { offered: true, lifetime: 600, interval: 5, complete_uri: true }
+    }
 }
 
 /// The shape of an access token.

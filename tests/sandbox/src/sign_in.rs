@@ -9,16 +9,14 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use chrono::TimeDelta;
 use serde::Deserialize;
-use url::form_urlencoded;
 
-use crate::account::User;
 use crate::app::App;
-use crate::keys::random_text;
-use crate::page::{self, Question};
+use crate::keys::{TOKEN_BYTES, random_text};
+use crate::page;
 use crate::people::Identity;
 use crate::provider::{Departure, Name, ProviderError};
-use crate::session::{self, Visitor, cookie, set_cookie};
-use crate::token::TOKEN_BYTES;
+use crate::purpose::{Away, Mailed, Purpose};
+use crate::session::{self, cookie, set_cookie};
 use crate::{authorize, device};
 
 /// Binds a sign-in to the browser that began it (RFC 9700, 4.7).
@@ -26,67 +24,6 @@ const STATE_COOKIE: &str = "SANDBOX_SIGN_IN";
 
 /// How long a person may take at the provider or with the mail: a link in a mail is said to work that long.
 const PATIENCE: TimeDelta = TimeDelta::minutes(15);
-
-/// A person who is at a provider.
-pub(crate) struct Away {
-    provider: Name,
-    departure: Departure,
-    purpose: Purpose,
-}
-
-/// A person who is looking for a mail.
-pub(crate) struct Mailed {
-    email: String,
-    purpose: Purpose,
-}
-
-/// What a sign-in is for. Without either it is for the sandbox's own front page.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(crate) struct Purpose {
-    /// The query of the authorization request that goes on afterwards.
-    pub(crate) request: Option<String>,
-    /// The code that another device shows.
-    pub(crate) user_code: Option<String>,
-}
-
-impl Purpose {
-    /// As they travel in forms and addresses.
-    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let request = self.request.as_deref().map(|request| ("request", request));
-        request.into_iter().chain(self.user_code.as_deref().map(|code| ("user_code", code)))
-    }
-
-    /// Where it goes on. That is on this host whatever was sent.
-    fn page(&self) -> String {
-        match (&self.request, &self.user_code) {
-            (Some(request), _) => format!("/api/oauth2/authorize?{request}"),
-            (None, Some(code)) => {
-                let code: String = form_urlencoded::byte_serialize(code.as_bytes()).collect();
-                format!("/api/device?user_code={code}")
-            }
-            (None, None) => "/".to_owned(),
-        }
-    }
-}
-
-/// Shows the page that fits: who are you, how do you prove it, or do you agree.
-pub(crate) fn ask(app: &App, headers: &HeaderMap, question: &Question<'_>) -> Response {
-    if app.tower.is_plain() {
-        return page::choose(&app.people.all(), question);
-    }
-    match Visitor::of(app, headers) {
-        Some(visitor) => {
-            let page = page::consent(&visitor.user, question);
-            visitor.show(app, page)
-        }
-        None => page::sign_in(&app.tower, question),
-    }
-}
-
-/// Whether a yes in the name of `user` counts from this browser.
-pub(crate) fn may_answer(app: &App, headers: &HeaderMap, user: &User) -> bool {
-    app.tower.is_plain() || session::holder(app, headers).is_some_and(|holder| holder.id == user.id)
-}
 
 /// Why a sign-in goes no further.
 enum Failure {

@@ -17,16 +17,13 @@ use serde::{Deserialize, Serialize};
 use crate::account::User;
 use crate::app::App;
 use crate::clock::seconds;
-use crate::device;
+use crate::device_codes::GRANT_TYPE;
 use crate::grant::{Grant, Presented, Refusal};
 use crate::grants::{FamilyId, Renewal};
 use crate::jwt::{Claims, Use};
-use crate::keys::random_text;
+use crate::keys::{TOKEN_BYTES, random_text};
 use crate::oauth_error::OauthError;
 use crate::settings::AccessFormat;
-
-/// How many random bytes a token has: 256 bits, twice what RFC 6749, 10.10 asks for.
-pub(crate) const TOKEN_BYTES: usize = 32;
 
 /// The form of a token request.
 #[derive(Deserialize)]
@@ -66,7 +63,7 @@ pub(crate) async fn token(
     let answer = match form.grant_type.as_deref() {
         Some("authorization_code") => exchange(&app, client, &form)?,
         Some("refresh_token") => refresh(&app, client, &form)?,
-        Some(device::GRANT_TYPE) => poll(&app, client, &form)?,
+        Some(GRANT_TYPE) => poll(&app, client, &form)?,
         Some(_) => {
             return Err(OauthError::bad_request("unsupported_grant_type", "the sandbox has no such grant"));
         }

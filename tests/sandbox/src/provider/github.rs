@@ -4,7 +4,7 @@ use reqwest::Client;
 use serde::Deserialize;
 use url::Url;
 
-use super::{Departure, Provider, ProviderError};
+use super::configured::{Departure, Provider, ProviderError};
 use crate::people::Identity;
 
 /// The name, and the addresses even where they are not public.

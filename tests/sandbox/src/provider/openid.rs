@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::{Departure, Provider, ProviderError};
+use super::configured::{Departure, Provider, ProviderError};
 use crate::people::Identity;
 
 const DOCUMENT: &str = "/.well-known/openid-configuration";

@@ -1,0 +1,28 @@
+//! Asking a person: which page fits, and whose yes counts.
+
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use crate::account::User;
+use crate::app::App;
+use crate::page::{self, Question};
+use crate::session::{self, Visitor};
+
+/// Shows the page that fits: who are you, how do you prove it, or do you agree.
+pub(crate) fn ask(app: &App, headers: &HeaderMap, question: &Question<'_>) -> Response {
+    if app.tower.is_plain() {
+        return page::choose(&app.people.all(), question);
+    }
+    match Visitor::of(app, headers) {
+        Some(visitor) => {
+            let page = page::consent(&visitor.user, question);
+            visitor.show(app, page)
+        }
+        None => page::sign_in(&app.tower, question),
+    }
+}
+
+/// Whether a yes in the name of `user` counts from this browser.
+pub(crate) fn may_answer(app: &App, headers: &HeaderMap, user: &User) -> bool {
+    app.tower.is_plain() || session::holder(app, headers).is_some_and(|holder| holder.id == user.id)
+}
