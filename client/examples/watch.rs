@@ -61,7 +61,7 @@ fn may_pass(error: &Error) -> bool {
     matches!(error, Error::Lost(_) | Error::Unreachable { .. } | Error::TimedOut)
 }
 
-/// Prints every change until the watch ends, and tells why it did. The tokens themselves are not shown.
+/// Prints every change until the watch ends, and returns why it did. The tokens themselves are not shown.
 async fn report(changes: &mut Watch) -> Error {
     loop {
         match changes.next().await {
