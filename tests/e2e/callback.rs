@@ -3,10 +3,11 @@
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use seqera_tests::browser::{self, authorization_url, callback_url, decode, parameter};
+use seqera_tests::browser::{self, authorization_url, callback_url, parameter};
+use seqera_tests::http::{self, decode};
 use seqera_tests::reaper::signal;
 use seqera_tests::sandbox::ADA;
-use seqera_tests::{Home, Running, Sandbox, eventually, http};
+use seqera_tests::{Home, Running, Sandbox, eventually};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -69,7 +70,7 @@ fn markup_in_an_error_is_shown_as_text() {
     let waiting = begin(&home, &sandbox);
     let state = parameter(&waiting.url, "state").expect("the URL has a state");
     let error = "error=access_denied&error_description=%3Cscript%3Ealert(1)%3C%2Fscript%3E";
-    let issuer = browser::encode(&sandbox.authority);
+    let issuer = http::encode(&sandbox.authority);
     let page = http::get(&format!("{}?{error}&state={state}&iss={issuer}", waiting.redirect), &[]);
     assert!(!page.body.contains("<script>alert"), "{}", page.body);
     assert!(waiting.login.finish(LIMIT).fails_with(3).stderr.contains("error: "));

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use seqera_tests::browser::{authorization_url, encode, sign_in};
+use seqera_tests::browser::{authorization_url, sign_in};
+use seqera_tests::http::encode;
 use seqera_tests::sandbox::ADA;
 use seqera_tests::{Home, Sandbox, Visit, eventually, http};
 use serde_json::{Value, json};

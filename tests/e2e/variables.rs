@@ -4,7 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use seqera_tests::browser::{authorization_url, decode, parameter};
+use seqera_tests::browser::{authorization_url, parameter};
+use seqera_tests::http::decode;
 use seqera_tests::{Home, Sandbox, eventually};
 
 const LIMIT: Duration = Duration::from_secs(20);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use seqera_tests::oidc_provider::OidcProvider;
-use seqera_tests::{Home, Visit, browser, eventually, http};
+use seqera_tests::{Home, Visit, eventually, http};
 use serde_json::Value;
 
 const USER: &str = "ada@provider.test";
@@ -109,7 +109,7 @@ fn spend(provider: &OidcProvider, home: &Home) {
     let record: Value = serde_json::from_str(&record).expect("it is JSON");
     let secret = record["secret"].as_str().expect("it holds the secret");
     let form =
-        format!("grant_type=refresh_token&client_id=seqera_ai_cli&refresh_token={}", browser::encode(secret));
+        format!("grant_type=refresh_token&client_id=seqera_ai_cli&refresh_token={}", http::encode(secret));
     let headers = [("content-type", "application/x-www-form-urlencoded")];
     let reply = http::request("POST", &format!("{}/token", provider.authority), &headers, &form);
     assert_eq!(reply.map(|reply| reply.status).ok(), Some(200));

@@ -1,6 +1,6 @@
 //! A person at a browser, as far as a login at the sandbox needs one, who lands on the agent's page.
 
-use crate::http::{self, Reply};
+use crate::http::{self, Reply, encode};
 use crate::visit::Visit;
 
 /// The address that `seqera login` prints.
@@ -37,28 +37,6 @@ pub fn parameter<'a>(url: &'a str, name: &str) -> Option<&'a str> {
     query.split('&').filter_map(|pair| pair.split_once('=')).find(|(known, _)| *known == name).map(|(_, v)| v)
 }
 
-/// Percent-encoding of everything that is not unreserved (RFC 3986, section 2.3).
-pub fn encode(text: &str) -> String {
-    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
-}
-
-/// The reverse of [`encode`].
-pub fn decode(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let escaped = text_hex(tail).filter(|_| *first == b'%');
-        bytes.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() { &tail[2..] } else { tail };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn text_hex(tail: &[u8]) -> Option<u8> {
-    u8::from_str_radix(std::str::from_utf8(tail.get(..2)?).ok()?, 16).ok()
-}
-
 /// Follows redirects to the first page that is none.
 #[track_caller]
 pub fn follow(url: &str) -> Reply {
@@ -67,13 +45,7 @@ pub fn follow(url: &str) -> Reply {
 
 #[cfg(test)]
 mod tests {
-    use super::{authorization_url, decode, encode, parameter};
-
-    #[test]
-    fn encoding_can_be_undone() {
-        assert_eq!(encode("ada@sandbox.test"), "ada%40sandbox.test");
-        assert_eq!(decode("ada%40sandbox.test%"), "ada@sandbox.test%");
-    }
+    use super::{authorization_url, parameter};
 
     #[test]
     fn an_address_that_is_still_being_printed_is_not_taken() {

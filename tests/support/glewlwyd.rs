@@ -98,7 +98,7 @@ impl Glewlwyd {
     pub fn end_sessions(&self) {
         let mut visit = self.session(&format!("{}/login.html", self.url));
         for token in self.tokens(&mut visit) {
-            let hash = crate::browser::encode(token["token_hash"].as_str().expect("a token has a hash"));
+            let hash = crate::http::encode(token["token_hash"].as_str().expect("a token has a hash"));
             visit.send("DELETE", &format!("{}/token/{hash}", self.authority), &json!({}));
         }
     }

@@ -83,6 +83,28 @@ pub fn split(url: &str) -> (&str, &str) {
     }
 }
 
+/// Percent-encoding of everything that is not unreserved (RFC 3986, section 2.3).
+pub fn encode(text: &str) -> String {
+    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+/// The reverse of [`encode`].
+pub fn decode(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped = text_hex(tail).filter(|_| *first == b'%');
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn text_hex(tail: &[u8]) -> Option<u8> {
+    u8::from_str_radix(std::str::from_utf8(tail.get(..2)?).ok()?, 16).ok()
+}
+
 fn loopback(host: &str) -> std::io::Result<SocketAddr> {
     let address = host.to_socket_addrs()?.next().ok_or(std::io::ErrorKind::AddrNotAvailable)?;
     assert!(is_loopback(address.ip()), "tests stay on this machine: {host}");
@@ -126,7 +148,7 @@ fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse, split};
+    use super::{decode, encode, parse, split};
 
     #[test]
     fn an_answer_in_chunks_is_put_together() {
@@ -140,6 +162,12 @@ mod tests {
     #[test]
     fn an_answer_that_is_cut_off_in_its_head_is_none() {
         assert!(parse(b"HTTP/1.1 200 OK\r\nContent-").is_none());
+    }
+
+    #[test]
+    fn encoding_can_be_undone() {
+        assert_eq!(encode("ada@sandbox.test"), "ada%40sandbox.test");
+        assert_eq!(decode("ada%40sandbox.test%"), "ada@sandbox.test%");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::browser::{decode, parameter};
-use crate::http::{self, Reply};
+use crate::browser::parameter;
+use crate::http::{self, Reply, decode};
 use crate::{Home, Sandbox};
 
 /// What the page that a login opens knows.

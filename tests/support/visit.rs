@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::browser::encode;
-use crate::http::{self, Reply};
+use crate::http::{self, Reply, encode};
 
 /// More redirects than any of the providers uses.
 const MOST_REDIRECTS: usize = 12;
