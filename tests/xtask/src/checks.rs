@@ -6,6 +6,9 @@ use std::process::Command;
 use seqera_tests::binaries::{build, cargo, workspace};
 use seqera_tests::environment;
 
+/// One part of a run: its name, and what it does. An error is one line for the table.
+pub(crate) type Part = (&'static str, fn() -> Result<(), String>);
+
 /// The client is started in loops, so it has to stay small.
 const MOST_CLIENT_BYTES: u64 = 2 * 1024 * 1024;
 

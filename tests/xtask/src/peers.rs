@@ -6,8 +6,7 @@ use std::process::{Command, Stdio};
 use seqera_tests::skip::on_path;
 use seqera_tests::{chromium, glewlwyd, keycloak, nextflow, oidc_provider};
 
-use crate::checks;
-use crate::test::Part;
+use crate::checks::{self, Part};
 
 /// Debian packages, and a program of each that tells whether it is there.
 const PACKAGES: [(&str, &str); 15] = [

@@ -6,10 +6,8 @@ use std::process::ExitCode;
 use seqera_tests::environment;
 use seqera_tests::wait::Stopwatch;
 
-use crate::{checks, documented, peers, report, wings};
-
-/// One part: its name, and what it does. An error is one line for the table.
-pub(crate) type Part = (&'static str, fn() -> Result<(), String>);
+use crate::checks::{self, Part};
+use crate::{documented, peers, report, wings};
 
 const CHECKS: [Part; 8] = [
     ("peers", peers::prepare),
