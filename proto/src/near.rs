@@ -1,28 +1,16 @@
 //! What a person may have meant by a name that nobody knows.
 
+use strsim::levenshtein;
+
 /// The known names that look most like `wanted`, best first, at most three; none where nothing comes close.
 pub fn near<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let mut scored: Vec<_> = known
         .into_iter()
-        .map(|name| (edits(wanted, name), name))
+        .map(|name| (levenshtein(wanted, name), name))
         .filter(|(edits, name)| *edits <= 2.max(wanted.len() / 3) || name.starts_with(wanted))
         .collect();
     scored.sort_unstable();
     scored.into_iter().take(3).map(|(_, name)| name).collect()
-}
-
-/// Levenshtein distance in bytes.
-fn edits(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.bytes().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

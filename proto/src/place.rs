@@ -1,8 +1,6 @@
 //! Where agent and client meet: configuration folder, host id, run folder and socket. Both sides compute
-//! them from the same environment with this one piece of code (design, section 10).
+//! them from the same environment with this one piece of code.
 
-use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -14,14 +12,16 @@ mod system;
 #[cfg(windows)]
 #[path = "place/windows.rs"]
 mod system;
+mod variables;
+
 #[cfg(windows)]
 pub use system::user_sid;
+pub use variables::{Lookup, PlaceError};
+
+use variables::{HOME, absolute, text};
 
 /// Folder of the Seqera CLI below the user's configuration folder, on every system.
 const FOLDER: &str = "seqera-ai";
-
-/// Reads one environment variable. Each crate passes its own, so that the environment has one door.
-pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// The places of one user, host and configuration folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,26 +39,6 @@ pub struct Places {
     /// True where `SEQERA_AGENT_SOCK` chose the socket: such an agent is never started by a client.
     pub socket_is_chosen: bool,
 }
-
-/// The environment does not say where the user's files are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PlaceError {
-    /// Neither `HOME` (Windows: `USERPROFILE`) nor a variable for the folder itself is set.
-    NoHome,
-    /// The variable holds a relative path.
-    Relative(&'static str),
-}
-
-impl fmt::Display for PlaceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoHome => write!(f, "the home folder is unknown: set {}", system::HOME),
-            Self::Relative(name) => write!(f, "{name} must be an absolute path"),
-        }
-    }
-}
-
-impl std::error::Error for PlaceError {}
 
 impl Places {
     /// Computes the places from the environment. Creates nothing.
@@ -87,7 +67,7 @@ impl Places {
                 places.sockets = vec![chosen];
                 places.socket_is_chosen = true;
             }
-            None => places.sockets = system::sockets(&places, env),
+            None => places.sockets = system::sockets(&places.run_dir(), &places.suffix(), env),
         }
         Ok(places)
     }
@@ -107,16 +87,15 @@ impl Places {
         self.run_dir().join("agent.json")
     }
 
-    /// Name of the socket in its folder: the default configuration folder has the plain one.
-    #[cfg(unix)]
-    fn socket_name(&self) -> String {
-        if self.config_is_default { "agent.sock".to_owned() } else { format!("agent-{}.sock", self.tag) }
+    /// What the agent's names end with: nothing where the configuration folder is the default one.
+    fn suffix(&self) -> String {
+        if self.config_is_default { String::new() } else { format!("-{}", self.tag) }
     }
 }
 
 /// The configuration folder, and the default one where a home is known.
 fn config_dirs(env: Lookup<'_>) -> Result<(PathBuf, Option<PathBuf>), PlaceError> {
-    let home = absolute(env, system::HOME)?;
+    let home = absolute(env, HOME)?;
     let default_dir = home.map(|home| home.join(".config").join(FOLDER));
     if let Some(dir) = absolute(env, "SEQERA_CLI_CONFIG_DIR")? {
         return Ok((dir, default_dir));
@@ -126,17 +105,6 @@ fn config_dirs(env: Lookup<'_>) -> Result<(PathBuf, Option<PathBuf>), PlaceError
         return Ok((dir.join(FOLDER), default_dir));
     }
     default_dir.clone().map(|dir| (dir, default_dir)).ok_or(PlaceError::NoHome)
-}
-
-/// A variable that is set and not empty.
-fn text(env: Lookup<'_>, name: &str) -> Option<String> {
-    env(name).and_then(|value| value.into_string().ok()).filter(|value| !value.is_empty())
-}
-
-fn absolute(env: Lookup<'_>, name: &'static str) -> Result<Option<PathBuf>, PlaceError> {
-    let Some(value) = env(name).filter(|value| !value.is_empty()) else { return Ok(None) };
-    let path = PathBuf::from(value);
-    if path.is_absolute() { Ok(Some(path)) } else { Err(PlaceError::Relative(name)) }
 }
 
 /// The real path, also of a folder that does not exist yet: the part that exists is resolved.
@@ -159,7 +127,7 @@ fn file_safe(given: &str) -> String {
 
 /// Lower-case hexadecimal, as all hashes of the contract are written.
 pub fn hex(bytes: &[u8]) -> String {
-    use fmt::Write;
+    use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
         let _ = write!(out, "{byte:02x}");
         out

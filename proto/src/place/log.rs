@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Lookup, PlaceError, Places, absolute};
+use super::Places;
+use super::variables::{Lookup, PlaceError, absolute};
 
 impl Places {
     /// The log of an agent of these places that does not write to a journal or a terminal, and the variable
@@ -18,8 +19,7 @@ impl Places {
         // The XDG specification says that a relative path is to be ignored.
         let folder = |name| absolute(env, name).ok().flatten();
         // Agents of two configuration folders must not rotate one file.
-        let name =
-            if self.config_is_default { "agent.log".to_owned() } else { format!("agent-{}.log", self.tag) };
+        let name = format!("agent{}.log", self.suffix());
         if let Some(state) = folder("XDG_STATE_HOME") {
             return Ok((state.join("seqera").join(name), Some("XDG_STATE_HOME")));
         }

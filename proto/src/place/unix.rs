@@ -3,9 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{Lookup, Places, absolute};
-
-pub(super) const HOME: &str = "HOME";
+use super::variables::{Lookup, absolute};
 
 /// The kernel's `sun_path`, less the closing zero (`unix(7)`: 108 on Linux, 104 on macOS and the BSDs).
 const LONGEST_SOCKET_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
@@ -49,7 +47,8 @@ fn machine_id() -> Vec<u8> {
     }
 }
 
-pub(super) fn sockets(places: &Places, env: Lookup<'_>) -> Vec<PathBuf> {
+/// The sockets to try and to bind, best first.
+pub(super) fn sockets(run_dir: &Path, suffix: &str, env: Lookup<'_>) -> Vec<PathBuf> {
     let uid = rustix::process::getuid().as_raw();
     let runtime = absolute(env, "XDG_RUNTIME_DIR").ok().flatten().or_else(|| {
         let dir = PathBuf::from(format!("/run/user/{uid}"));
@@ -57,12 +56,13 @@ pub(super) fn sockets(places: &Places, env: Lookup<'_>) -> Vec<PathBuf> {
     });
     let folders = [
         runtime.map(|dir| dir.join("seqera")),
-        Some(places.run_dir()),
+        Some(run_dir.to_owned()),
         // The last resort: short, on a local file system, and checked for its owner before use.
         Some(PathBuf::from(format!("/tmp/seqera-{uid}"))),
     ];
+    let name = format!("agent{suffix}.sock");
     let fits = |path: &PathBuf| path.as_os_str().len() <= LONGEST_SOCKET_PATH;
-    folders.into_iter().flatten().map(|dir| dir.join(places.socket_name())).filter(fits).collect()
+    folders.into_iter().flatten().map(|dir| dir.join(&name)).filter(fits).collect()
 }
 
 fn owned_by(dir: &Path, uid: u32) -> bool {

@@ -1,15 +1,13 @@
 //! Places on Windows: named pipes instead of socket files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use windows_sys::Win32::Foundation::{CloseHandle, HANDLE, LocalFree};
 use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
 use windows_sys::Win32::Security::{GetTokenInformation, TOKEN_QUERY, TOKEN_USER, TokenUser};
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
-use super::{Lookup, Places};
-
-pub(super) const HOME: &str = "USERPROFILE";
+use super::variables::Lookup;
 
 /// `MachineGuid`, drawn when Windows was installed.
 pub(super) fn host_identity() -> Vec<u8> {
@@ -20,9 +18,9 @@ pub(super) fn host_identity() -> Vec<u8> {
         .unwrap_or_default()
 }
 
-pub(super) fn sockets(places: &Places, _env: Lookup<'_>) -> Vec<PathBuf> {
+/// The pipe, which lies in no folder.
+pub(super) fn sockets(_run_dir: &Path, suffix: &str, _env: Lookup<'_>) -> Vec<PathBuf> {
     let Some(sid) = user_sid() else { return Vec::new() };
-    let suffix = if places.config_is_default { String::new() } else { format!("-{}", places.tag) };
     vec![PathBuf::from(format!(r"\\.\pipe\seqera-agent-{sid}{suffix}"))]
 }
 
