@@ -6,7 +6,7 @@ use crate::commands::Command;
 use crate::commands::login::Login;
 use crate::commands::logout::Logout;
 use crate::screen::Output;
-use crate::settings::provider::{Provider, SCITOOLKIT};
+use crate::settings::provider::Provider;
 
 /// Signs in to Seqera and hands out access tokens.
 ///
@@ -38,9 +38,11 @@ impl Cli {
     pub(crate) fn provider(&self, profile: Option<&str>) -> Provider {
         match (&self.command, self.profile.as_deref().or(profile)) {
             (Command::Login(Login { provider: Some(provider), .. }), _) => *provider,
-            (Command::Logout(Logout { clean_legacy: true, all: false, .. }), None) => Provider::Scitoolkit,
-            (_, Some(SCITOOLKIT)) => Provider::Scitoolkit,
-            _ => Provider::Platform,
+            (_, Some(profile)) => Provider::named(profile),
+            (Command::Logout(Logout { clean_legacy: true, all: false, .. }), None) => {
+                Provider::WITH_TOKEN_FILES
+            }
+            (_, None) => Provider::default(),
         }
     }
 }

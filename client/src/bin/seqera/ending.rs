@@ -8,29 +8,35 @@ use seqera_client::proto::reason::Reason;
 
 use crate::commands::toolkit_files;
 use crate::screen::Screen;
-use crate::screen::failure::Failure;
+use crate::screen::failure::{Failure, Hint};
 use crate::settings::context::Context;
 use crate::settings::env::Env;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
 
-/// Runs a command and tells its failure. `called` is the name that the program was called by.
-pub(crate) fn perform(
-    context: &Context,
-    called: &str,
-    command: impl FnOnce() -> Result<(), Failure>,
-) -> ExitCode {
+/// Runs a command and tells its failure.
+pub(crate) fn perform(context: &Context, command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
     end_with_words_on(context.screen);
     if let Some(format) = context.env.odd_format() {
         let known = "'console' and 'json' are the formats; it is ignored";
         context.screen.warn(&format!("SEQERA_CLI_OUTPUT_FORMAT is '{format}': {known}"));
     }
     let Err(mut failure) = command() else { return ExitCode::SUCCESS };
-    failure.hint = failure.hint.map(|hint| context.env.provider().renamed(&hint, called));
+    failure.hint = worded(context, failure.hint);
     context.screen.failure(&failure);
     toolkit_files::mention(context, &failure);
     ExitCode::from(failure.exit)
+}
+
+/// Names the command that signs in here: another provider has another one than a Platform.
+fn worded(context: &Context, hint: Hint) -> Hint {
+    match hint {
+        Hint::SignIn(_) if !context.env.provider().is_platform() => {
+            Hint::Words(format!("run '{}'", context.login()))
+        }
+        other => other,
+    }
 }
 
 /// Help and version, which are no failures, or a wrong use.
@@ -82,9 +88,7 @@ mod tests {
     fn a_panic_ends_with_70_and_says_where_and_nothing_of_what_was_in_memory() {
         if std::env::var_os(CHILD).is_some() {
             let env = Env::of_process();
-            let screen = Screen::new(env.wants_json(), !env.no_colour());
-            let context = Context { screen, env, profile: None, json_by_flag: false };
-            perform(&context, "seqera", || panic!("a secret"));
+            perform(&Context::new(env, "seqera", None, None), || panic!("a secret"));
             return;
         }
         let place = format!("this is a defect of seqera {VERSION}, at {}:", file!());

@@ -19,7 +19,6 @@ use crate::cli::Cli;
 use crate::commands::scitoolkit;
 use crate::settings::context::Context;
 use crate::settings::env::Env;
-use crate::settings::provider::{Provider, SCITOOLKIT};
 
 fn main() -> ExitCode {
     let env = Env::of_process();
@@ -30,20 +29,17 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return ending::unparsed(&error, &env, "seqera"),
     };
-    let env = match cli.provider(env.profile().as_deref()) {
-        Provider::Platform => env,
-        Provider::Scitoolkit => env.for_scitoolkit(),
-    };
-    let context = Context::new(env, cli.output, cli.profile);
-    ending::perform(&context, "seqera", || commands::run(&context, cli.command, Cli::command))
+    let provider = cli.provider(env.profile().as_deref());
+    let context = Context::new(env.about(provider), "seqera", cli.output, cli.profile);
+    ending::perform(&context, || commands::run(&context, cli.command, Cli::command))
 }
 
-/// As a link that is called after another provider.
+/// As a link that is named after another provider.
 fn by_other_name(env: Env) -> ExitCode {
     let cli = match scitoolkit::Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return ending::unparsed(&error, &env, SCITOOLKIT),
+        Err(error) => return ending::unparsed(&error, &env, scitoolkit::NAME),
     };
-    let context = Context::new(env.for_scitoolkit(), cli.output, None);
-    ending::perform(&context, SCITOOLKIT, || scitoolkit::run(&context, cli.command))
+    let context = Context::new(env.about(scitoolkit::PROVIDER), scitoolkit::NAME, cli.output, None);
+    ending::perform(&context, || scitoolkit::run(&context, cli.command))
 }

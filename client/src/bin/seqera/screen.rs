@@ -101,7 +101,7 @@ impl Screen {
             return;
         }
         self.labelled("error", RED, &failure.message);
-        if let Some(hint) = &failure.hint {
+        if let Some(hint) = failure.hint.text() {
             self.hint(hint);
         }
     }

@@ -14,7 +14,7 @@ use seqera_client::proto::v1::ProfileSettings;
 use self::config::Config;
 use self::env::Env;
 use self::network::Network;
-use self::provider::{Provider, SCITOOLKIT};
+use self::provider::Provider;
 use self::setting::{Setting, Source, in_file, variable};
 
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ impl Settings {
         let api_url = variable("SEQERA_PLATFORM_API_URL", env.platform_api_url());
         let own = |key| in_file(config, config.of_profile(profile, key));
         // What stands at the top is of the Platform.
-        let of_platform = env.provider() == Provider::Platform;
+        let of_platform = env.provider().is_platform();
         let top = |key| in_file(config, config.text(key).filter(|_| of_platform));
         // An empty one comes from a variable that is not set, and must not hide the other sources.
         let flag = flag_authority
@@ -77,10 +77,7 @@ impl Settings {
             api_url: text(&self.api_url),
             backend_url: text(&self.backend_url),
             network: Some(self.network.message()),
-            provider: match self.provider {
-                Provider::Platform => String::new(),
-                Provider::Scitoolkit => SCITOOLKIT.to_owned(),
-            },
+            provider: self.provider.name().to_owned(),
             ..ProfileSettings::default()
         }
     }

@@ -12,7 +12,9 @@ use seqera_client::{Token, Want};
 use self::front_end::{FrontEnd, MARK, not_installed};
 use crate::commands::backend::{self, Backend};
 use crate::commands::described::perhaps_enterprise;
-use crate::commands::handover::{self, Variables, apply, become_program, not_run, warn_of_failing};
+use crate::commands::handover::{
+    self, Variables, apply, become_program, not_run, session_token, warn_of_failing,
+};
 use crate::commands::login;
 use crate::commands::session::signed_in;
 use crate::screen::ask;
@@ -169,7 +171,7 @@ fn or_login<T>(
 fn of_session(context: &Context, named: &Named) -> Result<Variables, Failure> {
     let client = context.client(named.clone())?;
     let want = Want { min_valid: Some(LIFE), ..Want::default() };
-    let (token, status) = wait(async { Ok((client.token(want).await?, client.status().await?)) })?;
+    let (token, status) = wait(async { Ok((session_token(&client, want).await?, client.status().await?)) })?;
     warn_of_failing(context, &token);
     let settings = Settings::resolve(None, &token.profile, &context.env, &context.config()?);
     let recorded = status.settings.unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use seqera_client::proto::v1::Description;
 
-use crate::screen::failure::Failure;
+use crate::screen::failure::{Failure, Hint};
 use crate::settings::Settings;
 use crate::settings::context::{Context, wait};
 use crate::settings::env::EnvToken;
@@ -15,10 +15,10 @@ pub(super) fn describe_variable(
     context: &Context,
     token: &EnvToken,
 ) -> Result<(Description, Setting), Failure> {
-    // A Platform's token may be of any profile; at SciToolkit there is one, which has the address.
+    // A Platform's token may be of any profile; another provider has one that has the address.
     let profile = match context.env.provider() {
         Provider::Platform => String::new(),
-        Provider::Scitoolkit => context.env.profile().unwrap_or_default(),
+        _ => context.env.profile().unwrap_or_default(),
     };
     let settings = Settings::resolve(None, &profile, &context.env, &context.config()?);
     let client = context.client(Named::default())?;
@@ -30,11 +30,11 @@ pub(super) fn describe_variable(
 
 /// A token of an Enterprise host is refused by Cloud, which is asked where nobody names the host.
 pub(super) fn perhaps_enterprise(failure: Failure, settings: &Settings) -> Failure {
-    if settings.authority.is_some() || failure.exit != 3 || settings.provider() != Provider::Platform {
+    if settings.authority.is_some() || failure.exit != 3 || !settings.provider().is_platform() {
         return failure;
     }
     let hint = "is it of an Enterprise host? Then set SEQERA_AUTH_DOMAIN to https://<host>/api";
-    Failure { hint: Some(hint.to_owned()), ..failure }
+    Failure { hint: Hint::Words(hint.to_owned()), ..failure }
 }
 
 #[cfg(test)]
@@ -49,12 +49,12 @@ mod tests {
     fn a_refused_token_without_a_named_host_may_be_of_an_enterprise_host() {
         let refused = || Failure::new(Reason::LoginExpired, "refused", None);
         let unnamed = Settings::default();
-        let hint = perhaps_enterprise(refused(), &unnamed).hint.unwrap();
-        assert!(hint.contains("SEQERA_AUTH_DOMAIN"));
+        let hint = perhaps_enterprise(refused(), &unnamed).hint;
+        assert!(hint.text().unwrap().contains("SEQERA_AUTH_DOMAIN"));
         let env = Env::of(&[("SEQERA_AUTH_DOMAIN", "https://h/api")]);
         let named = Settings::resolve(None, "", &env, &Config::default());
-        assert_eq!(perhaps_enterprise(refused(), &named).hint, None);
+        assert_eq!(perhaps_enterprise(refused(), &named).hint, Hint::None);
         let unreachable = Failure::new(Reason::IssuerUnreachable, "x", None);
-        assert_eq!(perhaps_enterprise(unreachable, &unnamed).hint, None);
+        assert_eq!(perhaps_enterprise(unreachable, &unnamed).hint, Hint::None);
     }
 }

@@ -10,7 +10,9 @@ use seqera_client::proto::v1::Lease;
 use seqera_client::{Client, Token, Want};
 use zeroize::Zeroizing;
 
-use crate::commands::handover::{self, Variables, apply, become_program, not_run, warn_of_failing};
+use crate::commands::handover::{
+    self, Variables, apply, become_program, not_run, session_token, warn_of_failing,
+};
 use crate::commands::nextflow;
 use crate::screen::failure::Failure;
 use crate::screen::time::parse_length;
@@ -81,7 +83,7 @@ fn give(context: &Context, args: &Exec, program: &OsStr) -> Result<Given, Failur
     let client = context.client(named)?;
     let (token, lease) = match args.long {
         true => own_token(context, &client, args, program)?,
-        false => (wait(async { Ok(client.token(Want::default()).await?) })?, None),
+        false => (wait(session_token(&client, Want::default()))?, None),
     };
     warn_of_failing(context, &token);
     let lease = lease.map(|lease| (client, lease.id));

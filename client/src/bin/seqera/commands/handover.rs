@@ -4,13 +4,13 @@
 use std::io::ErrorKind;
 use std::process::Command;
 
-use seqera_client::Token;
 use seqera_client::proto::place::token_sha256;
+use seqera_client::{Client, Token, Want};
 
-use crate::screen::failure::Failure;
+use crate::screen::failure::{Failure, Hint};
 use crate::settings::context::Context;
-use crate::settings::env::{Env, EnvToken, SCITOOLKIT_TOKEN};
-use crate::settings::provider::SCITOOLKIT;
+use crate::settings::env::{Env, EnvToken};
+use crate::settings::provider::Provider;
 
 /// Variables to set, and to remove where the value is `None`.
 pub(super) type Variables = Vec<(&'static str, Option<String>)>;
@@ -18,8 +18,9 @@ pub(super) type Variables = Vec<(&'static str, Option<String>)>;
 /// For a token of the agent. What the profile does not say must not come from elsewhere: a token sent to
 /// another account's endpoint would give it away.
 pub(super) fn of_profile(token: &Token) -> Variables {
-    if token.provider == SCITOOLKIT {
-        return of_scitoolkit(token.secret(), Some(mark(token)));
+    let provider = Provider::named(&token.provider);
+    if !provider.is_platform() {
+        return of_another(provider, token.secret(), Some(mark(token)));
     }
     let api_url = (!token.api_url.is_empty()).then(|| token.api_url.clone());
     let workspace = (token.workspace_id != 0).then(|| token.workspace_id.to_string());
@@ -35,8 +36,9 @@ pub(super) fn of_profile(token: &Token) -> Variables {
 
 /// For a token that came from the environment: endpoint and workspace came with it, or the authority did.
 pub(super) fn of_environment(token: &EnvToken, env: &Env) -> Variables {
-    if token.variable == SCITOOLKIT_TOKEN {
-        return of_scitoolkit(&token.secret, None);
+    let provider = Provider::of_variable(token.variable);
+    if !provider.is_platform() {
+        return of_another(provider, &token.secret, None);
     }
     let mut variables = secrets(&token.secret, None);
     if let Some(url) = env.api_of_token() {
@@ -50,9 +52,10 @@ fn mark(token: &Token) -> String {
     format!("{}:{}", token.profile, token_sha256(token.secret()))
 }
 
-/// What is set for the Platform is for other programs, and stays.
-fn of_scitoolkit(secret: &str, mark: Option<String>) -> Variables {
-    vec![(SCITOOLKIT_TOKEN, Some(secret.to_owned())), ("SEQERA_EXEC_TOKEN", mark)]
+/// For a token of another provider: what is set for the Platform is for other programs, and stays.
+fn of_another(provider: Provider, secret: &str, mark: Option<String>) -> Variables {
+    let tokens = provider.token_variables().iter().map(|name| (*name, Some(secret.to_owned())));
+    tokens.chain([("SEQERA_EXEC_TOKEN", mark)]).collect()
 }
 
 fn secrets(secret: &str, mark: Option<String>) -> Variables {
@@ -102,7 +105,17 @@ pub(super) fn become_program(mut command: Command) -> std::io::Error {
 /// The exit codes of `env` (POSIX): 127 where there is no such program, 126 where it cannot be run.
 pub(super) fn not_run(program: &str, error: &std::io::Error) -> Failure {
     let exit = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
-    Failure { reason: "NOT_RUN".into(), message: format!("cannot run {program}: {error}"), hint: None, exit }
+    Failure {
+        reason: "NOT_RUN".into(),
+        message: format!("cannot run {program}: {error}"),
+        hint: Hint::None,
+        exit,
+    }
+}
+
+/// The token of a session.
+pub(super) async fn session_token(client: &Client, want: Want) -> Result<Token, Failure> {
+    client.token(want).await.map_err(|error| Failure::from(error).of_session())
 }
 
 /// An older token is better than none, but somebody should know before it ends.
@@ -158,7 +171,7 @@ mod tests {
         };
         let names: Vec<_> = of_profile(&Token::from(answer)).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["SCITOOLKIT_TOKEN", "SEQERA_EXEC_TOKEN"]);
-        let given = EnvToken { variable: SCITOOLKIT_TOKEN, secret: "stk_user_a".into() };
+        let given = EnvToken { variable: "SCITOOLKIT_TOKEN", secret: "stk_user_a".into() };
         let pair = ("SCITOOLKIT_TOKEN", Some("stk_user_a".to_owned()));
         assert_eq!(of_environment(&given, &Env::of(&[]))[0], pair);
     }

@@ -12,6 +12,7 @@ use std::io::{BufRead, IsTerminal, stdin};
 use std::process::Command;
 
 use clap::Args;
+use seqera_client::proto::reason::Reason;
 use seqera_client::proto::v1::login_event::SignedIn;
 use seqera_client::proto::v1::{LoginMethod, LoginRequest, SessionStatus};
 use seqera_client::{Client, Options};
@@ -22,7 +23,7 @@ use self::import::Imports;
 use crate::commands::org;
 use crate::commands::session::{account_name, object};
 use crate::commands::toolkit_files::ToolkitFiles;
-use crate::screen::failure::Failure;
+use crate::screen::failure::{Failure, Hint};
 use crate::settings::Settings;
 use crate::settings::context::{Context, interruptible, wait};
 use crate::settings::provider::Provider;
@@ -130,6 +131,7 @@ pub(super) fn run(context: &Context, args: Login) -> Result<(), Failure> {
             None => Follow::new(context, &client, opens).run(request).await,
         }
     }));
+    let signed_in = signed_in.map_err(|failure| hinted(context, failure));
     let signed_in = signed_in.inspect_err(|failure| explain(context, failure, &settings))?;
     let signed_in = org::after_login(context, args.organization.as_deref(), signed_in)?;
     report(context, &signed_in)?;
@@ -149,25 +151,26 @@ fn given_token(context: &Context, args: &Login) -> Result<Option<String>, Failur
         if stdin().is_terminal() {
             context.screen.tell("Paste the access token and press Enter:");
         }
-        first_line(stdin().lock())?
+        first_line(stdin().lock(), context.login())?
     } else {
         return Ok(None);
     };
     match token.trim() {
         "" => {
-            Err(Failure::usage("the access token is empty", Some("run 'seqera login --with-token < FILE'")))
+            let hint = format!("run '{} --with-token < FILE'", context.login());
+            Err(Failure::usage("the access token is empty", Some(&hint)))
         }
         token => Ok(Some(token.to_owned())),
     }
 }
 
-fn first_line(input: impl BufRead) -> Result<String, Failure> {
+fn first_line(input: impl BufRead, login: &str) -> Result<String, Failure> {
     let mut line = String::new();
     let read = input.take(TOKEN_MAX + 1).read_line(&mut line);
     match read.map_err(|error| Failure::system("cannot read the access token from standard input", &error))? {
         long if long as u64 > TOKEN_MAX => {
-            let hint = "give it the token alone: run 'seqera login --with-token < FILE'";
-            Err(Failure::usage("standard input is too long for an access token", Some(hint)))
+            let hint = format!("give it the token alone: run '{login} --with-token < FILE'");
+            Err(Failure::usage("standard input is too long for an access token", Some(&hint)))
         }
         _ => Ok(line),
     }
@@ -181,6 +184,15 @@ async fn import(
 ) -> Result<SignedIn, Failure> {
     let status = client.import_token(settings.message(), token, organization).await?;
     Ok(SignedIn { notes: status.notes.clone(), status: Some(status), already: false })
+}
+
+/// The agent words its hints for a Platform, where another command signs in.
+fn hinted(context: &Context, failure: Failure) -> Failure {
+    if context.env.provider().is_platform() || failure.reason != Reason::LoginTimedOut.name() {
+        return failure;
+    }
+    let again = "again, and check that the browser can reach the address it prints";
+    Failure { hint: Hint::Words(format!("run '{}' {again}", context.login())), ..failure }
 }
 
 /// Time-outs and refusals are often a matter of a wrong setting, so each is shown with its source.
@@ -266,7 +278,7 @@ mod tests {
 
     #[test]
     fn only_the_first_line_of_the_input_is_the_token() {
-        assert_eq!(first_line(&b"tok\r\nmore"[..]).unwrap().trim(), "tok");
-        assert_eq!(first_line(&b""[..]).unwrap(), "");
+        assert_eq!(first_line(&b"tok\r\nmore"[..], "").unwrap().trim(), "tok");
+        assert_eq!(first_line(&b""[..], "").unwrap(), "");
     }
 }

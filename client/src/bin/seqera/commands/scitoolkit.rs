@@ -11,7 +11,11 @@ use crate::commands::whoami;
 use crate::screen::Output;
 use crate::screen::failure::Failure;
 use crate::settings::context::Context;
-use crate::settings::provider::{Provider, SCITOOLKIT};
+use crate::settings::provider::Provider;
+
+pub(crate) const NAME: &str = "scitoolkit";
+
+pub(crate) const PROVIDER: Provider = Provider::Scitoolkit;
 
 /// Signs in to SciToolkit
 ///
@@ -19,7 +23,7 @@ use crate::settings::provider::{Provider, SCITOOLKIT};
 /// readable by you alone.
 #[derive(Parser)]
 #[command(
-    name = "scitoolkit",
+    name = NAME,
     version,
     max_term_width = 80,
     after_help = "\
@@ -91,7 +95,7 @@ pub(crate) struct Logout {
 /// True where the program was called by its other name.
 pub(crate) fn is_called(program: Option<&std::ffi::OsStr>) -> bool {
     let stem = program.and_then(|program| Path::new(program).file_stem()?.to_str().map(str::to_lowercase));
-    stem.as_deref() == Some(SCITOOLKIT)
+    stem.as_deref() == Some(NAME)
 }
 
 pub(crate) fn run(context: &Context, command: Command) -> Result<(), Failure> {
@@ -115,7 +119,7 @@ impl Login {
             with_token: self.with_token,
             token: self.token,
             force: self.force,
-            provider: Some(Provider::Scitoolkit),
+            provider: Some(PROVIDER),
             ..login::Login::default()
         }
     }

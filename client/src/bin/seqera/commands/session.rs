@@ -5,7 +5,7 @@ use seqera_client::proto::reason::Reason;
 use seqera_client::proto::v1::{Account, CredentialKind, SessionState, SessionStatus};
 use serde_json::{Value, json};
 
-use crate::screen::failure::Failure;
+use crate::screen::failure::{Failure, Hint};
 use crate::screen::time::{local, rfc3339};
 
 #[derive(Debug, Clone, Copy, Args)]
@@ -36,7 +36,7 @@ pub(super) fn signed_in(status: SessionStatus) -> Result<SessionStatus, Failure>
             (Reason::Unspecified, format!("profile '{profile}' is in an unknown state"))
         }
     };
-    Err(Failure::new(reason, message, Some(&login)))
+    Err(Failure { hint: Hint::SignIn(login), ..Failure::new(reason, message, None) })
 }
 
 /// The person, as far as the provider told who it is.

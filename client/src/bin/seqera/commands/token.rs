@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use seqera_client::{Token, Want};
 use serde_json::{Value, json};
 
-use crate::commands::handover::{self, warn_of_failing};
+use crate::commands::handover::{self, session_token, warn_of_failing};
 use crate::screen::data;
 use crate::screen::failure::Failure;
 use crate::screen::time::{length, parse_length, rfc3339_of};
@@ -55,7 +55,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
 fn fetch(context: &Context, args: &Args, named: Named) -> Result<Token, Failure> {
     let client = context.client_within(named, args.timeout)?;
     let want = Want { min_valid: args.min_valid, ..Want::default() };
-    let token = wait(async { Ok(client.token(want).await?) })?;
+    let token = wait(session_token(&client, want))?;
     match (args.min_valid, token.valid_for) {
         (Some(wanted), Some(left)) if left < wanted && !token.renewal_failing => {
             let (left, wanted) = (length(left), length(wanted));

@@ -1,4 +1,4 @@
-//! What `login` and `logout` do with token files that other programs of SciToolkit have left: one of a person
+//! What `login` and `logout` do with token files that other programs of the provider have left: one of a person
 //! is offered to be used, those of single toolkits to be removed. Nothing is done silently.
 
 use seqera_client::Client;
@@ -21,9 +21,9 @@ pub(super) struct ToolkitFiles<'a> {
 }
 
 impl<'a> ToolkitFiles<'a> {
-    /// What there is for a login at SciToolkit; `None` for one at a Platform.
+    /// What there is for a login; `None` where the provider has no such files.
     pub(super) fn find(context: &'a Context, client: &'a Client) -> Result<Option<Self>, Failure> {
-        if context.env.provider() == Provider::Platform {
+        if context.env.provider() != Provider::WITH_TOKEN_FILES {
             return Ok(None);
         }
         let found = wait(async { Ok(client.find_token_files().await?) })?;
@@ -119,7 +119,10 @@ fn not_removed(why: &str) -> Failure {
 
 /// Beside "not signed in": a token of another program is there and would be of use.
 pub(crate) fn mention(context: &Context, failure: &Failure) {
-    if context.env.provider() == Provider::Platform || failure.reason != "SIGNED_OUT" || context.screen.json {
+    if context.env.provider() != Provider::WITH_TOKEN_FILES
+        || failure.reason != "SIGNED_OUT"
+        || context.screen.json
+    {
         return;
     }
     let found = context.client(Named::default()).and_then(|client| {

@@ -44,7 +44,7 @@ fn check(context: &Context, profile: &str) -> Result<Account, Failure> {
 
 fn of_session(status: SessionStatus) -> Identity {
     let (method, signed_in_by) = match (status.kind(), status.method.as_str()) {
-        // SciToolkit's page gives a token that does not renew.
+        // A provider's page may give a token that does not renew.
         (CredentialKind::Fixed, "browser") => ("browser", "browser login"),
         (CredentialKind::Fixed, _) => ("token", "access token"),
         (_, "import") => ("import", "sign-in of the earlier CLI"),

@@ -1,9 +1,33 @@
 //! Why the command ends without success: what it prints, and its exit code.
 
-use seqera_client::Error;
-use seqera_client::error::EXIT_ENDED;
+use seqera_client::error::{EXIT_ENDED, Error};
 use seqera_client::proto::reason::Reason;
 use serde_json::{Value, json};
+
+/// What the person can do.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) enum Hint {
+    #[default]
+    None,
+    Words(String),
+    /// To sign in; the words are those for a Platform.
+    SignIn(String),
+}
+
+impl Hint {
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::Words(text) | Self::SignIn(text) => Some(text),
+        }
+    }
+}
+
+impl From<Option<&str>> for Hint {
+    fn from(text: Option<&str>) -> Self {
+        text.map_or(Self::None, |text| Self::Words(text.to_owned()))
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -11,8 +35,7 @@ pub(crate) struct Failure {
     pub(crate) reason: String,
     /// What happened.
     pub(crate) message: String,
-    /// What the person can do.
-    pub(crate) hint: Option<String>,
+    pub(crate) hint: Hint,
     pub(crate) exit: u8,
 }
 
@@ -21,7 +44,7 @@ impl Failure {
         Self {
             reason: reason.name().to_owned(),
             message: message.into(),
-            hint: hint.map(str::to_owned),
+            hint: hint.into(),
             exit: reason.exit_code(),
         }
     }
@@ -33,16 +56,26 @@ impl Failure {
 
     /// Ended by the person.
     pub(crate) fn interrupted(message: &str) -> Self {
-        Self { reason: "INTERRUPTED".into(), message: message.into(), hint: None, exit: EXIT_ENDED }
+        Self { reason: "INTERRUPTED".into(), message: message.into(), hint: Hint::None, exit: EXIT_ENDED }
     }
 
     /// The operating system refused something that is ours to do, such as writing to standard output.
     pub(crate) fn system(what: &str, error: &std::io::Error) -> Self {
-        Self { reason: "SYSTEM".into(), message: format!("{what}: {error}"), hint: None, exit: 1 }
+        Self { reason: "SYSTEM".into(), message: format!("{what}: {error}"), hint: Hint::None, exit: 1 }
+    }
+
+    /// A failure to get the token of a session: where the session has ended, signing in helps.
+    pub(crate) fn of_session(self) -> Self {
+        match self.hint {
+            Hint::Words(text) if self.reason == Reason::LoginExpired.name() => {
+                Self { hint: Hint::SignIn(text), ..self }
+            }
+            hint => Self { hint, ..self },
+        }
     }
 
     pub(crate) fn json(&self) -> Value {
-        json!({"error": {"reason": self.reason, "message": self.message, "hint": self.hint}})
+        json!({"error": {"reason": self.reason, "message": self.message, "hint": self.hint.text()}})
     }
 }
 
@@ -51,8 +84,19 @@ impl From<Error> for Failure {
         Self {
             reason: error.reason().to_owned(),
             message: error.to_string(),
-            hint: error.hint().map(str::to_owned),
+            hint: hint(&error),
             exit: error.exit_code(),
         }
+    }
+}
+
+/// An ended session and a token that its provider refuses have one reason, and only the first calls for a sign-in:
+/// [`Failure::of_session`] tells them apart.
+fn hint(error: &Error) -> Hint {
+    match (error, error.hint()) {
+        (Error::Refused(refusal), Some(text)) if refusal.reason == Reason::SignedOut => {
+            Hint::SignIn(text.to_owned())
+        }
+        (_, text) => text.into(),
     }
 }

@@ -19,20 +19,33 @@ pub(crate) struct Context {
     pub(crate) screen: Screen,
     /// `--profile`.
     pub(crate) profile: Option<String>,
+    /// The name that the program was called by.
+    pub(crate) called: &'static str,
     /// `-o json` was asked for by flag, not by a variable.
     pub(crate) json_by_flag: bool,
 }
 
 impl Context {
     /// `output` and `profile` as flags say them.
-    pub(crate) fn new(env: Env, output: Option<Output>, profile: Option<String>) -> Self {
+    pub(crate) fn new(
+        env: Env,
+        called: &'static str,
+        output: Option<Output>,
+        profile: Option<String>,
+    ) -> Self {
         let json = output.map_or(env.wants_json(), |output| output == Output::Json);
         Self {
             screen: Screen::new(json, !env.no_colour()),
             json_by_flag: output == Some(Output::Json),
             profile: profile.filter(|profile| !profile.is_empty()),
+            called,
             env,
         }
+    }
+
+    /// The command that signs in where this one looks for a session.
+    pub(crate) fn login(&self) -> &'static str {
+        self.env.provider().login(self.called)
     }
 
     pub(crate) fn options(&self) -> Result<Options, Failure> {

@@ -11,7 +11,7 @@ use seqera_client::{Error, Options};
 
 use crate::screen::Output;
 use crate::screen::failure::Failure;
-use crate::settings::provider::{Provider, SCITOOLKIT};
+use crate::settings::provider::Provider;
 
 /// A token that comes from the environment. `Debug` shows the variable only.
 pub(crate) struct EnvToken {
@@ -32,9 +32,6 @@ pub(crate) struct Env {
     provider: Provider,
 }
 
-/// The token of SciToolkit's commands.
-pub(crate) const SCITOOLKIT_TOKEN: &str = "SCITOOLKIT_TOKEN";
-
 /// What only the Platform's commands read.
 const OF_PLATFORM: [&str; 5] = [
     "SEQERA_AUTH_DOMAIN",
@@ -50,29 +47,22 @@ impl Env {
         Self { read: Box::new(|name| std::env::var_os(name)), provider: Provider::Platform }
     }
 
-    /// The same as commands for SciToolkit see it: what is meant for the Platform is not there, and the profile
-    /// is its own unless a flag names another one.
-    pub(crate) fn for_scitoolkit(self) -> Self {
+    /// The same as commands about `provider` see it. Where that is no Platform, what is meant for the Platform is
+    /// not there, and the profile is the provider's own unless a flag names another one.
+    pub(crate) fn about(self, provider: Provider) -> Self {
+        let Some(profile) = provider.own_profile() else { return self };
         let read = self.read;
         let seen = move |name: &str| match name {
-            "SEQERA_PROFILE" => Some(SCITOOLKIT.into()),
+            "SEQERA_PROFILE" => Some(profile.into()),
             _ if OF_PLATFORM.contains(&name) => None,
             _ => read(name),
         };
-        Self { read: Box::new(seen), provider: Provider::Scitoolkit }
+        Self { read: Box::new(seen), provider }
     }
 
     /// Which kind of provider the command is about.
     pub(crate) fn provider(&self) -> Provider {
         self.provider
-    }
-
-    /// Variables that hold a token, best first.
-    fn tokens(&self) -> &'static [&'static str] {
-        match self.provider {
-            Provider::Platform => &["SEQERA_ACCESS_TOKEN", "TOWER_ACCESS_TOKEN"],
-            Provider::Scitoolkit => &[SCITOOLKIT_TOKEN],
-        }
     }
 
     #[cfg(test)]
@@ -125,16 +115,16 @@ impl Env {
         self.text("SEQERA_PROFILE")
     }
 
-    /// `SEQERA_ACCESS_TOKEN`, else `TOWER_ACCESS_TOKEN`: used as it is, instead of a login. For SciToolkit it is
-    /// `SCITOOLKIT_TOKEN`.
+    /// `SEQERA_ACCESS_TOKEN`, else `TOWER_ACCESS_TOKEN`: used as it is, instead of a login. Other providers
+    /// have variables of their own ([`Provider::token_variables`]).
     pub(crate) fn token(&self) -> Option<EnvToken> {
-        let mut names = self.tokens().iter().copied();
+        let mut names = self.provider.token_variables().iter().copied();
         names.find_map(|variable| Some(EnvToken { variable, secret: self.text(variable)? }))
     }
 
     /// The token variables that are set, also beside each other.
     pub(crate) fn token_variables(&self) -> Vec<&'static str> {
-        let mut names = self.tokens().to_vec();
+        let mut names = self.provider.token_variables().to_vec();
         names.retain(|name| self.text(name).is_some());
         names
     }

@@ -1,10 +1,13 @@
-//! Which kind of provider a command is about.
+//! The kinds of provider: all that the command knows of any of them by name.
 
 use clap::ValueEnum;
 
-/// The profile of SciToolkit that needs no name.
-pub(crate) const SCITOOLKIT: &str = "scitoolkit";
+/// As the agent calls it, the profile of it that needs no name, and the other name of this program.
+const SCITOOLKIT: &str = "scitoolkit";
 
+const SCITOOLKIT_TOKEN: &str = "SCITOOLKIT_TOKEN";
+
+/// Which kind of provider a command is about.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Provider {
     /// A Seqera Platform, or any OpenID provider
@@ -15,6 +18,37 @@ pub(crate) enum Provider {
 }
 
 impl Provider {
+    /// The one whose programs keep tokens in files of their own, which can be taken over and removed.
+    pub(crate) const WITH_TOKEN_FILES: Self = Self::Scitoolkit;
+
+    /// The kind of this name. It is also the name of the profile that needs none, and what a link to this program
+    /// can be called; every other name means a Platform.
+    pub(crate) fn named(name: &str) -> Self {
+        if name == SCITOOLKIT { Self::Scitoolkit } else { Self::Platform }
+    }
+
+    /// The kind whose tokens this variable holds.
+    pub(crate) fn of_variable(variable: &str) -> Self {
+        if variable == SCITOOLKIT_TOKEN { Self::Scitoolkit } else { Self::Platform }
+    }
+
+    pub(crate) fn is_platform(self) -> bool {
+        self == Self::Platform
+    }
+
+    /// For the agent, which takes an empty name for a Platform.
+    pub(crate) fn name(self) -> &'static str {
+        self.own_profile().unwrap_or_default()
+    }
+
+    /// The profile that is meant where none is named; `None`: the agent chooses.
+    pub(crate) fn own_profile(self) -> Option<&'static str> {
+        match self {
+            Self::Platform => None,
+            Self::Scitoolkit => Some(SCITOOLKIT),
+        }
+    }
+
     /// As people call it.
     pub(crate) fn label(self) -> &'static str {
         match self {
@@ -23,18 +57,21 @@ impl Provider {
         }
     }
 
-    /// A hint of the agent, which knows one command for signing in, in the words that sign in here.
-    pub(crate) fn renamed(self, hint: &str, called: &str) -> String {
-        let command = match (self, called) {
-            (Self::Platform, _) => return hint.to_owned(),
+    /// The command that signs in there, for a person who has `called` this program so.
+    pub(crate) fn login(self, called: &str) -> &'static str {
+        match (self, called) {
+            (Self::Platform, _) => "seqera login",
             (Self::Scitoolkit, SCITOOLKIT) => "scitoolkit login",
             (Self::Scitoolkit, _) => "seqera login --provider scitoolkit",
-        };
-        let bare =
-            ["--profile scitoolkit", "--provider scitoolkit"].iter().fold(hint.to_owned(), |text, more| {
-                text.replace(&format!("seqera login {more}"), "seqera login")
-            });
-        bare.replace("seqera login", command)
+        }
+    }
+
+    /// Variables that hold a token, best first.
+    pub(crate) fn token_variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Platform => &["SEQERA_ACCESS_TOKEN", "TOWER_ACCESS_TOKEN"],
+            Self::Scitoolkit => &[SCITOOLKIT_TOKEN],
+        }
     }
 }
 
@@ -43,14 +80,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hint_names_the_command_that_signs_in_there() {
-        let renamed =
-            |provider: Provider, called| provider.renamed("run 'seqera login --profile scitoolkit'", called);
-        assert_eq!(renamed(Provider::Scitoolkit, "scitoolkit"), "run 'scitoolkit login'");
-        assert_eq!(renamed(Provider::Scitoolkit, "seqera"), "run 'seqera login --provider scitoolkit'");
-        assert_eq!(renamed(Provider::Platform, "seqera"), "run 'seqera login --profile scitoolkit'");
-        let other =
-            Provider::Scitoolkit.renamed("'seqera login --provider scitoolkit --with-token'", "scitoolkit");
-        assert_eq!(other, "'scitoolkit login --with-token'");
+    fn the_command_that_signs_in_is_that_of_the_program_that_was_called() {
+        assert_eq!(Provider::Scitoolkit.login("scitoolkit"), "scitoolkit login");
+        assert_eq!(Provider::Scitoolkit.login("seqera"), "seqera login --provider scitoolkit");
+        assert_eq!(Provider::Platform.login("seqera"), "seqera login");
+    }
+
+    #[test]
+    fn names_and_variables_lead_back_to_their_provider() {
+        for provider in Provider::value_variants() {
+            assert_eq!(Provider::named(provider.name()), *provider);
+            for variable in provider.token_variables() {
+                assert_eq!(Provider::of_variable(variable), *provider);
+            }
+        }
     }
 }

@@ -99,7 +99,12 @@ fn configuration(context: &Context) -> Vec<Check> {
     let config = match context.config() {
         Ok(config) => config,
         Err(failure) => {
-            return vec![check(NAME, Verdict::Problem, failure.message, &failure.hint.unwrap_or_default())];
+            return vec![check(
+                NAME,
+                Verdict::Problem,
+                failure.message,
+                failure.hint.text().unwrap_or_default(),
+            )];
         }
     };
     let unknown = config.unknown().into_iter();
@@ -162,8 +167,8 @@ async fn agents_half(context: &Context, repair: bool, findings: &mut Findings<'_
     let (mut events, info) = match asked.await {
         Ok(answer) => answer,
         Err(failure) => {
-            let remedy = failure.hint.unwrap_or_default();
-            findings.add(check(NAME, Verdict::Problem, failure.message, &remedy))?;
+            let remedy = failure.hint.text().unwrap_or_default();
+            findings.add(check(NAME, Verdict::Problem, failure.message, remedy))?;
             let text = "an agent has to look at them: folders, stores, clock and providers";
             return findings.add(check("all else", Verdict::Skipped, text.into(), ""));
         }

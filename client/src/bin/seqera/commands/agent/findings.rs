@@ -5,7 +5,7 @@ use seqera_client::proto::v1::check::Verdict;
 use serde_json::{Value, json};
 
 use crate::screen::Screen;
-use crate::screen::failure::Failure;
+use crate::screen::failure::{Failure, Hint};
 use crate::screen::layout::wrap;
 use crate::screen::terminal;
 
@@ -63,7 +63,7 @@ impl<'a> Findings<'a> {
         if problems == 0 {
             return screen.say(&format!("\n{sum}"));
         }
-        Err(Failure { reason: "PROBLEMS_FOUND".into(), message: sum, hint: None, exit: 1 })
+        Err(Failure { reason: "PROBLEMS_FOUND".into(), message: sum, hint: Hint::None, exit: 1 })
     }
 }
 

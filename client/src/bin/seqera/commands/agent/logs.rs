@@ -11,7 +11,7 @@ use seqera_client::{Client, Error, Options};
 use serde_json::json;
 use tokio::time::interval;
 
-use crate::screen::failure::Failure;
+use crate::screen::failure::{Failure, Hint};
 use crate::settings::context::{Context, wait};
 
 /// Between two looks at the file. A person does not see the difference, and a file system hardly feels it.
@@ -69,7 +69,7 @@ fn to_journal(pid: u32) -> Failure {
         message: format!(
             "agent {pid} writes its log to the journal, or to the terminal where it was started"
         ),
-        hint: Some("run 'journalctl --user --unit seqera-agent'".into()),
+        hint: Hint::Words("run 'journalctl --user --unit seqera-agent'".into()),
         exit: 1,
     }
 }
@@ -78,7 +78,7 @@ fn nothing_yet(path: &Path) -> Failure {
     Failure {
         reason: "NO_LOG_FILE".into(),
         message: format!("there is no log at {}", path.display()),
-        hint: Some("an agent writes it: run 'seqera agent start'".into()),
+        hint: Hint::Words("an agent writes it: run 'seqera agent start'".into()),
         exit: 1,
     }
 }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::screen::failure::Failure;
+use crate::screen::failure::{Failure, Hint};
 use crate::settings::env::Env;
 
 /// Whoever starts a front end writes its own process id here.
@@ -109,7 +109,7 @@ fn missing(command: &str, source: &str) -> Failure {
     Failure {
         reason: "NOT_RUN".into(),
         message: format!("there is no program '{command}', which {source} names"),
-        hint: Some(format!("correct {source}, or remove it to have an installed front end found")),
+        hint: Hint::Words(format!("correct {source}, or remove it to have an installed front end found")),
         exit: 127,
     }
 }
@@ -124,7 +124,7 @@ pub(super) fn not_installed() -> Failure {
     Failure {
         reason: "NOT_INSTALLED".into(),
         message: "Co-Scientist is not installed here: nobody can answer that".into(),
-        hint: Some(
+        hint: Hint::Words(
             "install it with 'npm install -g seqera', or name its program in SEQERA_AI_COMMAND".into(),
         ),
         exit: 127,

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::commands::ai::front_end::not_installed;
 use crate::commands::handover::{Variables, apply};
-use crate::screen::failure::Failure;
+use crate::screen::failure::{Failure, Hint};
 use crate::screen::layout::wrap;
 use crate::screen::terminal;
 use crate::settings::context::{Context, wait};
@@ -111,7 +111,12 @@ impl Prompt<'_> {
             return Ok(());
         }
         let exit = ended.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-        Err(Failure { reason: "FAILED".into(), message: format!("'/{command}' failed"), hint: None, exit })
+        Err(Failure {
+            reason: "FAILED".into(),
+            message: format!("'/{command}' failed"),
+            hint: Hint::None,
+            exit,
+        })
     }
 
     fn program(&self, command: &str) -> Result<std::process::Command, Failure> {

@@ -11,7 +11,7 @@ use seqera_client::proto::v1::login_event::SignedIn;
 use seqera_client::proto::v1::{FindImportsResponse, Import};
 
 use crate::screen::ask;
-use crate::screen::failure::Failure;
+use crate::screen::failure::{Failure, Hint};
 use crate::screen::table;
 use crate::settings::Settings;
 use crate::settings::context::{Context, interruptible, wait};
@@ -83,7 +83,7 @@ impl Imports<'_> {
                 screen.failure(&failure);
                 Ok(taken)
             }
-            None if taken.is_empty() => Err(nothing()),
+            None if taken.is_empty() => Err(nothing(self.context.login())),
             None => Ok(taken),
         }
     }
@@ -142,11 +142,11 @@ fn is_taken(taken: &[SignedIn], import: &Import) -> bool {
         .any(|signed_in| signed_in.status.as_ref().is_some_and(|status| status.profile == import.profile))
 }
 
-fn nothing() -> Failure {
+fn nothing(login: &str) -> Failure {
     Failure {
         reason: "NOTHING_TO_IMPORT".into(),
         message: "no other program has left a sign-in that fits".into(),
-        hint: Some("run 'seqera login' without --import".into()),
+        hint: Hint::Words(format!("run '{login}' without --import")),
         exit: 1,
     }
 }

@@ -56,7 +56,7 @@ fn every_state_but_signed_in_is_a_failure_with_a_way_out() {
         let failure = signed_in(SessionStatus { state: state.into(), ..status(CredentialKind::Renewable) });
         let failure = failure.unwrap_err();
         assert_eq!((failure.reason.as_str(), failure.exit), (reason, exit));
-        assert_eq!(failure.hint.as_deref(), Some("run 'seqera login --profile work'"));
+        assert_eq!(failure.hint, Hint::SignIn("run 'seqera login --profile work'".into()));
     }
     assert!(signed_in(status(CredentialKind::Renewable)).is_ok());
 }

@@ -20,11 +20,14 @@ fn scitoolkit_has_a_token_and_a_profile_of_its_own_and_takes_nothing_of_the_plat
         ("SEQERA_AUTH_REDIRECT_PORT", "6001"),
     ]);
     assert_eq!(env.token().map(|token| token.variable), Some("SEQERA_ACCESS_TOKEN"));
-    let env = env.for_scitoolkit();
+    let env = env.about(Provider::Scitoolkit);
     assert_eq!(env.token().map(|token| token.variable), Some("SCITOOLKIT_TOKEN"));
     assert_eq!((env.profile().as_deref(), env.auth_domain()), (Some("scitoolkit"), None));
     assert_eq!(env.redirect_port().unwrap(), Some(6001));
-    assert_eq!(Env::of(&[("SEQERA_ACCESS_TOKEN", "p")]).for_scitoolkit().token_variables(), [""; 0]);
+    assert_eq!(
+        Env::of(&[("SEQERA_ACCESS_TOKEN", "p")]).about(Provider::Scitoolkit).token_variables(),
+        [""; 0]
+    );
 }
 
 #[test]
