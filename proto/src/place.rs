@@ -140,5 +140,4 @@ pub fn token_sha256(token: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "place/tests.rs"]
 mod tests;
