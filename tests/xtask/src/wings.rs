@@ -6,8 +6,6 @@ mod graph;
 mod imports;
 mod layout;
 mod source;
-#[cfg(test)]
-mod tests;
 mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -174,3 +172,6 @@ fn wings_of(found: &Crate) -> Vec<String> {
     }
     wings
 }
+
+#[cfg(test)]
+mod tests;
