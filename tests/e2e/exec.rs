@@ -33,7 +33,7 @@ fn curl_gets_in_with_the_header_on_its_command_line_and_from_a_header_command() 
     }
 }
 
-/// As `tw` and seqerakit do: nothing but the three variables of the environment (facts, section 3).
+/// As `tw` and seqerakit do: nothing but the three variables of the environment.
 const TW: &str = "\
 set -eu
 ask() { curl -fsS -H \"Authorization: Bearer $TOWER_ACCESS_TOKEN\" \"$TOWER_API_ENDPOINT$1\"; }

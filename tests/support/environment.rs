@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 
 /// A folder with ready-made programs, instead of building them.
-pub const BIN_DIR: &str = "SEQERA_BIN_DIR";
+pub(crate) const BIN_DIR: &str = "SEQERA_BIN_DIR";
 /// A file that collects what was skipped, and why.
 pub const SKIPS: &str = "SEQERA_TEST_SKIPS";
 /// `true` where a skip is a failure.

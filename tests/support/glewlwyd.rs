@@ -18,7 +18,7 @@ use crate::{binaries, http, skip};
 /// The package and what its start script needs.
 pub const REMEDY: &str = "apt-get install glewlwyd sqlite3 openssl";
 /// The programs that it takes.
-pub const PROGRAMS: [&str; 3] = ["glewlwyd", "sqlite3", "openssl"];
+const PROGRAMS: [&str; 3] = ["glewlwyd", "sqlite3", "openssl"];
 
 /// The address of its one person.
 pub const EMAIL: &str = "ada@glewlwyd.test";

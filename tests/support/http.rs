@@ -42,7 +42,7 @@ pub fn get(url: &str, headers: &[(&str, &str)]) -> Reply {
 
 /// `POST` of a JSON value.
 #[track_caller]
-pub fn post_json(url: &str, value: &Value) -> Reply {
+pub(crate) fn post_json(url: &str, value: &Value) -> Reply {
     let headers = [("content-type", "application/json")];
     let reply = request("POST", url, &headers, &value.to_string());
     reply.unwrap_or_else(|error| panic!("POST {url}: {error}"))

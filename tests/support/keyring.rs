@@ -10,7 +10,7 @@ use crate::{eventually, reaper, skip};
 /// The packages that bring the programs.
 pub const REMEDY: &str = "apt-get install gnome-keyring libsecret-tools dbus-daemon";
 /// The programs that it takes.
-pub const PROGRAMS: [&str; 3] = ["dbus-daemon", "gnome-keyring-daemon", "secret-tool"];
+const PROGRAMS: [&str; 3] = ["dbus-daemon", "gnome-keyring-daemon", "secret-tool"];
 
 const PASSWORD: &str = "the password of the test's own keyring";
 const LIMIT: Duration = Duration::from_secs(20);

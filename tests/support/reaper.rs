@@ -24,14 +24,14 @@ rm -rf "$1"
 
 /// Ends what lives in one home when it is dropped, or when this process dies.
 #[derive(Debug)]
-pub struct Reaper(Child);
+pub(crate) struct Reaper(Child);
 
 impl Reaper {
     /// Watches over the folder `home` and over processes of `agent` that serve it.
     ///
     /// # Panics
     /// Where `sh` cannot be started.
-    pub fn new(home: &Path, agent: &Path) -> Self {
+    pub(crate) fn new(home: &Path, agent: &Path) -> Self {
         let child = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "reaper"])
             .args([home, agent])
@@ -47,7 +47,7 @@ impl Reaper {
 
     /// A process to be killed at the end. Only for processes that live as long as the home: an id that
     /// was freed earlier could belong to somebody else by then.
-    pub fn adopt(&mut self, pid: u32) {
+    pub(crate) fn adopt(&mut self, pid: u32) {
         let pipe = self.0.stdin.as_mut().expect("the pipe stays open until the drop");
         writeln!(pipe, "{pid}").expect("the reaper reads");
     }
