@@ -45,15 +45,12 @@ pub(crate) struct App {
     pub(crate) away: Once<Away>,
     /// People who are looking for a mail.
     pub(crate) mailed: Once<Mailed>,
-    /// Parameters of runs.
+    /// The parameters of runs that have not fetched them yet.
     pub(crate) ephemeral: Once<Value>,
-    /// A std lock: it is held for a few map operations and never across an await.
+    // Std locks: each is held for a few map operations and never across an await.
     grants: Mutex<Grants>,
-    /// The same.
     device_codes: Mutex<DeviceCodes>,
-    /// The same.
     pats: Mutex<Pats>,
-    /// The same.
     toolkit_tokens: Mutex<ToolkitTokens>,
 }
 

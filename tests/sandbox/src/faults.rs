@@ -64,7 +64,7 @@ pub enum Kind {
     Reset,
     /// The answer comes later. With `after` the request takes effect at once.
     Delay {
-        /// Milliseconds.
+        /// How much later, in milliseconds.
         ms: u64,
     },
     /// Nothing comes until the faults are cleared; then the answer comes as if nothing had been.
@@ -73,7 +73,7 @@ pub enum Kind {
     EndlessBody,
     /// A 200 with a body of no use.
     Garbage {
-        /// The body.
+        /// Sent as it is.
         body: String,
         /// Its media type.
         #[serde(default = "html")]
@@ -81,7 +81,7 @@ pub enum Kind {
     },
     /// A redirect.
     Redirect {
-        /// Where to.
+        /// The address that the client is sent to.
         location: String,
         /// The HTTP status.
         #[serde(default = "temporary_redirect")]

@@ -36,9 +36,8 @@ pub(crate) struct Claims {
     pub(crate) aud: String,
     pub(crate) client_id: String,
     pub(crate) scope: String,
-    /// Seconds since 1970.
+    // Both in seconds since 1970 (RFC 7519, 2).
     pub(crate) iat: i64,
-    /// The same.
     pub(crate) exp: i64,
     pub(crate) jti: String,
     /// The sign-in that the token descends from.

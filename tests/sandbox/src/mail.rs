@@ -21,7 +21,7 @@ pub enum SmtpError {
     /// Nobody to send it from.
     #[error("e-mail sign-in is incomplete: {missing} is missing")]
     Incomplete {
-        /// What to set.
+        /// The variable to set.
         missing: &'static str,
     },
     /// The sandbox speaks no TLS with mail servers.

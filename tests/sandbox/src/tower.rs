@@ -23,9 +23,9 @@ pub(crate) struct Tower {
     pub(crate) email: Option<Smtp>,
     /// In the order in which the page shows them.
     pub(crate) providers: Vec<Provider>,
-    /// Seconds.
+    /// How many seconds a browser keeps the cookie of a session.
     pub(crate) cookie_max_age: u32,
-    /// Seconds.
+    /// How many seconds the parameters of a run can be fetched.
     pub(crate) ephemeral_duration: u32,
     /// What works and is not as the document advises.
     pub(crate) warnings: Vec<String>,
@@ -43,9 +43,9 @@ pub enum TowerError {
     /// A provider is set up by half.
     #[error("{provider} sign-in is incomplete: {missing} is missing")]
     Incomplete {
-        /// Which one.
+        /// As people know it.
         provider: &'static str,
-        /// What to set.
+        /// The variable to set.
         missing: String,
     },
     /// There can be one OIDC provider.
