@@ -48,6 +48,14 @@ impl fmt::Debug for Want {
 
 /// A client of the agent, for the profile of its [`Options`]. Connects at the first call, starts an agent
 /// where none listens, and connects again when the connection was lost. All calls may run at once.
+///
+/// # Errors
+/// Every call can fail on its way: with [`Error::NoAgent`], [`Error::NobodyAtChosen`], [`Error::NoProgram`] or
+/// [`Error::NotStarted`] where no agent runs and none could be started, with [`Error::Distrusted`] or
+/// [`Error::Unreachable`] where the one that there is cannot be used, with [`Error::TimedOut`] after the deadline
+/// of the [`Options`], with [`Error::Lost`] where the agent ends meanwhile, and with [`Error::Misunderstood`] where
+/// its version is another one. What the agent refuses is [`Error::Refused`]; each method names the reasons of its
+/// own.
 #[derive(Debug)]
 pub struct Client {
     route: Route,
@@ -72,7 +80,10 @@ impl Client {
     /// An access token; waits for a renewal where one is needed.
     ///
     /// # Errors
-    /// The agent's refusal, or what kept us from reaching it.
+    /// Beside [those of every call](Client#errors): `SIGNED_OUT` and `LOGIN_EXPIRED` where there is no session, `OTHER_HOST`
+    /// where it belongs to another host, `ISSUER_UNREACHABLE` where no valid token is left and none can be had now,
+    /// `UNKNOWN_PROFILE`, `AUTHORITY_MISMATCH`, `MISCONFIGURED`, and `STORE_FAILED` or `KEYCHAIN_LOCKED` where the secrets
+    /// cannot be read.
     pub async fn token(&self, want: Want) -> Result<Token, Error> {
         let message = v1::GetAccessTokenRequest {
             profile: self.profile(),
@@ -86,7 +97,8 @@ impl Client {
     /// The current token, then each new one and each sign-out.
     ///
     /// # Errors
-    /// As [`Client::token`].
+    /// Beside [those of every call](Client#errors): `UNKNOWN_PROFILE`, `AUTHORITY_MISMATCH`. That there is no session is
+    /// no error: see [`Change::SignedOut`](crate::Change::SignedOut).
     pub async fn watch(&self) -> Result<Watch, Error> {
         let message = v1::WatchAccessTokenRequest { profile: self.profile(), authority: self.authority() };
         let call = Call::open_ended().repeatable();
@@ -96,16 +108,14 @@ impl Client {
     /// Who is signed in, from the agent's memory.
     ///
     /// # Errors
-    /// As [`Client::token`]; being signed out is a state, not an error.
+    /// Beside [those of every call](Client#errors): `UNKNOWN_PROFILE`, `AUTHORITY_MISMATCH`. Being signed out is a state,
+    /// not an error.
     pub fn status(&self) -> Reply<'_, v1::SessionStatus> {
         let message = v1::StatusRequest { profile: self.profile(), authority: self.authority() };
         self.ask(sessions::STATUS, message)
     }
 
     /// Every profile the agent knows, from its memory.
-    ///
-    /// # Errors
-    /// As [`Client::token`].
     pub fn list(&self) -> Reply<'_, v1::ListResponse> {
         self.ask(sessions::LIST, v1::ListRequest {})
     }
@@ -113,7 +123,8 @@ impl Client {
     /// Signs in with a browser or on another device. An empty profile in the message means the client's own.
     ///
     /// # Errors
-    /// As [`Client::token`]; what happens later comes from [`Events::next`].
+    /// [Those of every call](Client#errors). What comes of the login, such as `LOGIN_DENIED` or `LOGIN_TIMED_OUT`, is told
+    /// by [`Events::next`].
     pub async fn login(&self, mut message: v1::LoginRequest) -> Result<Events<v1::LoginEvent>, Error> {
         if message.profile.is_empty() {
             message.profile = self.profile();
@@ -124,7 +135,8 @@ impl Client {
     /// Hands the running login of a profile the address that its browser ended on, as a person pasted it.
     ///
     /// # Errors
-    /// As [`Client::token`]; `BAD_REQUEST` for another answer than the right one, and the login goes on.
+    /// Beside [those of every call](Client#errors): `BAD_REQUEST` for another answer than the right one, and the login
+    /// goes on.
     pub async fn complete_login(&self, profile: &str, answer: &str) -> Result<(), Error> {
         let message = v1::CompleteLoginRequest { profile: profile.to_owned(), answer: answer.to_owned() };
         let call = Call::within(self.route.options.deadline);
@@ -135,7 +147,8 @@ impl Client {
     /// organisation lets the agent choose, as at any login.
     ///
     /// # Errors
-    /// As [`Client::token`].
+    /// Beside [those of every call](Client#errors): `LOGIN_EXPIRED` for a token that the Platform refuses, `BAD_REQUEST` for
+    /// one of another kind, `ISSUER_UNREACHABLE`, `MISCONFIGURED`, `STORE_FAILED`, `KEYCHAIN_LOCKED`.
     pub fn import_token(
         &self,
         settings: v1::ProfileSettings,
@@ -154,7 +167,8 @@ impl Client {
     /// Signs out; a message without a target means the client's own profile.
     ///
     /// # Errors
-    /// As [`Client::token`]; `IN_USE`, unless forced, while programs hold tokens that end with the session.
+    /// Beside [those of every call](Client#errors): `IN_USE`, unless forced, while programs hold tokens that end with the
+    /// session.
     pub async fn logout(&self, mut message: v1::LogoutRequest) -> Result<Events<v1::LogoutOutcome>, Error> {
         message.target.get_or_insert_with(|| Target::Profile(self.profile()));
         self.route.open(Call::open_ended(), sessions::LOGOUT, message).await
@@ -163,7 +177,7 @@ impl Client {
     /// Asks the Platform who the profile is.
     ///
     /// # Errors
-    /// As [`Client::token`].
+    /// As [`Client::token`]; `LOGIN_EXPIRED` also where the Platform refuses the token.
     pub async fn describe(&self) -> Result<v1::Description, Error> {
         self.describe_subject(Subject::Profile(self.profile()), v1::ProfileSettings::default()).await
     }
@@ -171,7 +185,8 @@ impl Client {
     /// Asks the Platform who a token stands for. The agent uses it for this call and keeps nothing.
     ///
     /// # Errors
-    /// As [`Client::token`].
+    /// Beside [those of every call](Client#errors): `LOGIN_EXPIRED` for a token that the Platform refuses,
+    /// `ISSUER_UNREACHABLE`, `MISCONFIGURED`.
     pub async fn describe_token(
         &self,
         token: &str,
@@ -190,17 +205,11 @@ impl Client {
     }
 
     /// Version, process, socket and store of the agent.
-    ///
-    /// # Errors
-    /// As [`Client::token`].
     pub fn info(&self) -> Reply<'_, v1::InfoResponse> {
         self.ask(control::INFO, v1::InfoRequest {})
     }
 
     /// Has the agent read its configuration again; the answer names what it could not read.
-    ///
-    /// # Errors
-    /// As [`Client::token`].
     pub async fn reload(&self) -> Result<Vec<String>, Error> {
         Ok(self.ask(control::RELOAD, v1::ReloadRequest {}).await?.problems)
     }
@@ -209,7 +218,7 @@ impl Client {
     /// many leases nobody looks after until the next start.
     ///
     /// # Errors
-    /// As [`Client::token`]; refused while something lives only in memory, unless forced.
+    /// Beside [those of every call](Client#errors): `STORE_FAILED`, unless forced, while something lives only in memory.
     pub async fn shutdown(&self, force: bool) -> Result<u32, Error> {
         let once = Call::within(STOP).of_a_running_agent();
         let leases = self.route.ask(once, control::SHUTDOWN, v1::ShutdownRequest { force }).await?.leases;

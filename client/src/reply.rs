@@ -49,8 +49,7 @@ fn first((first, _): Answers) -> Result<Bytes, Error> {
     first.ok_or_else(|| Status::internal("an answer without a message").into())
 }
 
-/// # Errors
-/// Where the agent speaks another contract.
+/// The message, unless the agent speaks another contract.
 pub(crate) fn decoded<R: Message + Default>(answer: Bytes) -> Result<R, Error> {
     R::decode(answer).map_err(|error| Status::internal(error.to_string()).into())
 }

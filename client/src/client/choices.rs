@@ -13,7 +13,7 @@ impl Client {
     /// The organisations of the profile's account, asked at the Platform, and the chosen one.
     ///
     /// # Errors
-    /// As [`Client::token`]; `MISCONFIGURED` where the authority has no Platform API.
+    /// As [`Client::describe`]; `MISCONFIGURED` where the authority has no Platform API.
     pub fn organizations(&self) -> Reply<'_, v1::ListOrganizationsResponse> {
         let account = Some(self.own_account());
         self.ask(sessions::LIST_ORGANIZATIONS, v1::ListOrganizationsRequest { account })
@@ -22,7 +22,7 @@ impl Client {
     /// The organisations of a token. The agent uses it for this call and keeps nothing.
     ///
     /// # Errors
-    /// As [`Client::organizations`].
+    /// As [`Client::describe_token`]; `MISCONFIGURED` where the authority has no Platform API.
     pub fn organizations_of_token(
         &self,
         token: &str,
@@ -54,7 +54,7 @@ impl Client {
     /// The workspaces of a token. The agent uses it for this call and keeps nothing.
     ///
     /// # Errors
-    /// As [`Client::organizations`].
+    /// As [`Client::organizations_of_token`].
     pub fn workspaces_of_token(
         &self,
         token: &str,
@@ -77,7 +77,8 @@ impl Client {
     /// Chooses the profile that an empty name means; an empty name here means `default`. Answers which it is.
     ///
     /// # Errors
-    /// As [`Client::token`]; `UNKNOWN_PROFILE` with near names.
+    /// Beside [those of every call](Client#errors): `UNKNOWN_PROFILE` with near names, `STORE_FAILED` where the choice
+    /// cannot be kept.
     pub async fn use_profile(&self, name: &str) -> Result<String, Error> {
         let message = v1::UseProfileRequest { profile: name.to_owned() };
         Ok(self.ask(sessions::USE_PROFILE, message).await?.default_profile)

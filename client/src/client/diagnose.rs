@@ -12,9 +12,6 @@ impl Client {
     /// Looks at all that sign-in and renewal stand on; each check as soon as it is known. The profile of the
     /// options is looked at with these settings, and every other profile with its own. With `repair` files
     /// that cannot be read are set aside.
-    ///
-    /// # Errors
-    /// As [`Client::token`].
     pub async fn diagnose(
         &self,
         settings: v1::ProfileSettings,

@@ -14,9 +14,6 @@ const TAKE: Duration = Duration::from_secs(120);
 
 impl Client {
     /// What there is to take over for a login of this client's profile. No secret is in the answer.
-    ///
-    /// # Errors
-    /// As [`Client::token`].
     pub fn find_imports(
         &self,
         settings: v1::ProfileSettings,
@@ -30,7 +27,7 @@ impl Client {
     /// Makes a session of one of them. The agent goes on with it although its caller hangs up.
     ///
     /// # Errors
-    /// As [`Client::token`]; what was not taken is left where it is.
+    /// As [`Client::import_token`]. What was not taken is left where it is.
     pub fn take_import(
         &self,
         import: v1::Import,

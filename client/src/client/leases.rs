@@ -38,9 +38,6 @@ impl Client {
     }
 
     /// The leases of a profile, or of all where it is empty: of this host, and of others over the same home.
-    ///
-    /// # Errors
-    /// As [`Client::token`].
     pub async fn leases(&self, profile: &str) -> Result<Vec<v1::Lease>, Error> {
         let message = v1::ListLeasesRequest { profile: profile.to_owned() };
         Ok(self.ask(leases::LIST, message).await?.leases)
@@ -50,7 +47,7 @@ impl Client {
     /// `give_up`.
     ///
     /// # Errors
-    /// As [`Client::token`]; `BAD_REQUEST` where this host has no such lease.
+    /// Beside [those of every call](Client#errors): `BAD_REQUEST` where this host has no such lease.
     pub async fn end_lease(&self, id: &str, give_up: bool) -> Result<v1::EndLeaseResponse, Error> {
         let message = v1::EndLeaseRequest { id: id.to_owned(), give_up };
         self.route.ask(Call::within(END), leases::END, message).await

@@ -15,9 +15,6 @@ const TAKE: Duration = Duration::from_secs(90);
 
 impl Client {
     /// What is in `~/.scitoolkit`. No secret is in the answer.
-    ///
-    /// # Errors
-    /// As [`Client::token`].
     pub async fn find_token_files(&self) -> Result<Vec<v1::TokenFile>, Error> {
         Ok(self.ask(tokenfiles::FIND, v1::FindTokenFilesRequest {}).await?.files)
     }
@@ -25,16 +22,13 @@ impl Client {
     /// Signs in with the per-user token that another program has left.
     ///
     /// # Errors
-    /// As [`Client::token`]; `BAD_REQUEST` where there is none.
+    /// As [`Client::import_token`]; `BAD_REQUEST` where there is none.
     pub fn take_token_file(&self, settings: v1::ProfileSettings) -> Reply<'_, v1::SessionStatus> {
         let message = v1::TakeTokenFileRequest { profile: self.profile(), settings: Some(settings) };
         self.route.ask(Call::within(TAKE), tokenfiles::TAKE, message)
     }
 
-    /// Removes the files of per-toolkit tokens.
-    ///
-    /// # Errors
-    /// As [`Client::token`]; what could not be removed is in the answer.
+    /// Removes the files of per-toolkit tokens. What could not be removed is in the answer.
     pub fn clean_token_files(&self) -> Reply<'_, v1::CleanTokenFilesResponse> {
         self.ask(tokenfiles::CLEAN, v1::CleanTokenFilesRequest {})
     }

@@ -1,7 +1,11 @@
-//! The `seqera` command: one file for each subcommand, which asks the agent through `seqera_client`.
+//! The `seqera` command, which asks the agent through `seqera_client`. From top to bottom; each part uses only those
+//! below it:
 //!
-//! `args` says what can be typed, `env` and `config` what else is read, `subject` whose token is meant,
-//! `screen` how answers and failures look.
+//! - `cli`, `ending`: what can be typed, and how the command ends, with which exit code
+//! - `commands`: one file a command, its arguments in it. A new one is a file there and its name in `commands.rs`;
+//!   a new field of `status` is a line or two in `commands/session.rs`
+//! - `settings`: what the environment and `config.json` say, which provider is meant, and whose session
+//! - `screen`: how answers, questions and failures look
 
 mod cli;
 mod commands;
