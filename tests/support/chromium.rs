@@ -62,7 +62,7 @@ impl Arrival {
 }
 
 /// The pictures of the last run, for people to look at.
-pub fn screenshots() -> PathBuf {
+fn screenshots() -> PathBuf {
     binaries::workspace().join("target/peers/screenshots")
 }
 

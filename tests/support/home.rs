@@ -80,7 +80,7 @@ impl Home {
     }
 
     /// Names a process that lives as long as this home.
-    pub fn adopt(&mut self, pid: u32) {
+    pub(crate) fn adopt(&mut self, pid: u32) {
         self.reaper.adopt(pid);
     }
 

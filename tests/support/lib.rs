@@ -15,7 +15,7 @@ pub mod keyring;
 pub mod leftovers;
 pub mod nextflow;
 pub mod oidc_provider;
-pub mod process;
+mod process;
 pub mod reaper;
 pub mod sandbox;
 pub mod scitoolkit;

@@ -66,7 +66,7 @@ impl OidcProvider {
 
     /// All events with their counts.
     #[track_caller]
-    pub fn events(&self) -> Value {
+    fn events(&self) -> Value {
         http::get(&format!("{}/test/events", self.authority), &[]).json()
     }
 }
