@@ -7,6 +7,7 @@ mod imports;
 mod layout;
 mod source;
 mod tokens;
+mod use_tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! The attributes that decide what is read: `#[cfg(test)]` and `#[path]`.
 
-use super::tokens::{Kind, Token};
+use super::tokens::{Kind, Token, is_mark, kind, word};
 
 /// Words with which an item begins; all else that has an attribute is a field, an arm or a statement.
 const ITEMS: [&str; 14] = [
@@ -10,14 +10,15 @@ const ITEMS: [&str; 14] = [
 
 /// Whether the attribute here leaves its item to unit tests.
 pub(crate) fn is_for_tests(tokens: &[Token], at: usize) -> bool {
-    let open = at + 1 + usize::from(is(tokens, at + 1, '!'));
-    is_word(tokens, open + 1, "cfg") && arguments(tokens, open + 2).into_iter().any(|at| demands(tokens, at))
+    let open = at + 1 + usize::from(is_mark(tokens, at + 1, '!'));
+    word(tokens, open + 1) == Some("cfg")
+        && arguments(tokens, open + 2).into_iter().any(|at| demands(tokens, at))
 }
 
 /// Whether a condition cannot hold outside tests.
 fn demands(tokens: &[Token], at: usize) -> bool {
     let mut inner = arguments(tokens, at + 1).into_iter();
-    match tokens.get(at).map(|token| &token.kind) {
+    match kind(tokens, at) {
         Some(Kind::Word(word)) if word == "test" => true,
         Some(Kind::Word(word)) if word == "all" => inner.any(|at| demands(tokens, at)),
         Some(Kind::Word(word)) if word == "any" => inner.len() > 0 && inner.all(|at| demands(tokens, at)),
@@ -27,11 +28,11 @@ fn demands(tokens: &[Token], at: usize) -> bool {
 
 /// Where the arguments of the list that opens here begin.
 fn arguments(tokens: &[Token], at: usize) -> Vec<usize> {
-    let Some(Kind::Open('(', close)) = tokens.get(at).map(|token| &token.kind) else { return Vec::new() };
+    let Some(Kind::Open('(', close)) = kind(tokens, at) else { return Vec::new() };
     let mut starts = vec![at + 1];
     let mut next = at + 1;
     while next < *close {
-        if is(tokens, next, ',') {
+        if is_mark(tokens, next, ',') {
             starts.push(next + 1);
         }
         next = behind(tokens, next);
@@ -46,7 +47,7 @@ fn behind(tokens: &[Token], at: usize) -> usize {
 
 /// Where the item ends whose attribute is here: all of the file where the attribute is that of the file.
 pub(crate) fn behind_item(tokens: &[Token], at: usize) -> usize {
-    if is(tokens, at + 1, '!') {
+    if is_mark(tokens, at + 1, '!') {
         return tokens.len();
     }
     let mut next = at;
@@ -67,21 +68,14 @@ pub(crate) fn behind_item(tokens: &[Token], at: usize) -> usize {
 
 /// The value of `#[path = "…"]`, alone or under a condition.
 pub(crate) fn path(tokens: &[Token], at: usize) -> Option<String> {
-    let Some(Kind::Open('[', close)) = tokens.get(at + 1).map(|token| &token.kind) else { return None };
-    if !is_word(tokens, at + 2, "path") && !is_word(tokens, at + 2, "cfg_attr") {
+    let Some(Kind::Open('[', close)) = kind(tokens, at + 1) else { return None };
+    if !matches!(word(tokens, at + 2), Some("path" | "cfg_attr")) {
         return None;
     }
-    let name = (at + 2..*close).find(|at| is_word(tokens, *at, "path") && is(tokens, at + 1, '='))?;
+    let name =
+        (at + 2..*close).find(|at| word(tokens, *at) == Some("path") && is_mark(tokens, at + 1, '='))?;
     match &tokens.get(name + 2)?.kind {
         Kind::Text(text) => Some(text.trim_matches('"').to_owned()),
         _ => None,
     }
-}
-
-fn is(tokens: &[Token], at: usize, mark: char) -> bool {
-    tokens.get(at).is_some_and(|token| token.kind == Kind::Mark(mark))
-}
-
-fn is_word(tokens: &[Token], at: usize, word: &str) -> bool {
-    tokens.get(at).is_some_and(|token| matches!(&token.kind, Kind::Word(found) if found == word))
 }

@@ -5,7 +5,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::attributes;
-use super::tokens::{Kind, Token, tokens};
+use super::tokens::{Kind, Token, is_mark, kind, tokens, word};
+use super::use_tree::{self, Leaf};
 
 /// Words behind which a name is defined.
 const DEFINING: [&str; 8] = ["fn", "struct", "enum", "union", "trait", "type", "const", "static"];
@@ -137,7 +138,7 @@ impl Reader<'_> {
             }
             Kind::Word(word) if word == "pub" => Ok(self.visibility(tokens, at + 1, scope)),
             Kind::Word(word) if word == "use" && !is_mark(tokens, at + 1, '<') => {
-                Ok(self.uses(tokens, at + 1, &[], (false, scope)))
+                Ok(self.uses(tokens, at + 1, false, scope))
             }
             Kind::Word(word) if word == "mod" => self.child(tokens, at, scope),
             Kind::Word(_) => Ok(self.path(tokens, at, scope)),
@@ -153,54 +154,16 @@ impl Reader<'_> {
             }
             _ => at,
         };
-        if word(tokens, at) == Some("use") { self.uses(tokens, at + 1, &[], (true, scope)) } else { at }
+        if word(tokens, at) == Some("use") { self.uses(tokens, at + 1, true, scope) } else { at }
     }
 
-    /// A tree of `use`: returns the place of the comma, the semicolon or the bracket behind it.
-    fn uses(&mut self, tokens: &[Token], start: usize, prefix: &[String], how: (bool, Scope<'_>)) -> usize {
-        let mut at = start;
-        let mut path = prefix.to_vec();
-        let line = |at: usize| tokens.get(at.min(tokens.len() - 1)).map_or(0, |token| token.line);
-        loop {
-            match kind(tokens, at) {
-                Some(Kind::Word(next)) if next == "as" => {
-                    let name = word(tokens, at + 1).map(str::to_owned);
-                    self.leaf(path, Some(name.unwrap_or_default()), line(at), how);
-                    return at + 2;
-                }
-                Some(Kind::Word(next)) => path.push(next.clone()),
-                // A path from the root of all crates never leads into this one.
-                Some(Kind::Colons) if path.is_empty() => path.push(String::new()),
-                Some(Kind::Colons | Kind::Mark('$')) => {}
-                Some(Kind::Mark('*')) => {
-                    self.leaf(path, None, line(at), how);
-                    return at + 1;
-                }
-                Some(Kind::Open('{', close)) => {
-                    let mut inner = at + 1;
-                    while inner < *close {
-                        inner = self.uses(tokens, inner, &path, how) + 1;
-                    }
-                    return close + 1;
-                }
-                _ if at == start => return at,
-                _ => {
-                    let name = path.iter().rev().find(|name| *name != "self").cloned();
-                    self.leaf(path, Some(name.unwrap_or_default()), line(at - 1), how);
-                    return at;
-                }
-            }
-            at += 1;
-        }
-    }
-
-    fn leaf(&mut self, mut path: Vec<String>, name: Option<String>, line: usize, how: (bool, Scope<'_>)) {
-        if path.len() > 1 {
-            path.pop_if(|last| last == "self");
-        }
-        let (is_public, scope) = how;
-        let entry = Use { path, name, line, is_public, is_local: !scope.is_top };
-        self.found.modules[scope.module].uses.push(entry);
+    /// The names of a `use`, up to its semicolon.
+    fn uses(&mut self, tokens: &[Token], at: usize, is_public: bool, scope: Scope<'_>) -> usize {
+        let mut leaves = Vec::new();
+        let end = use_tree::leaves(tokens, at, &[], &mut leaves);
+        let entry = |Leaf { path, name, line }| Use { path, name, line, is_public, is_local: !scope.is_top };
+        self.found.modules[scope.module].uses.extend(leaves.into_iter().map(entry));
+        end
     }
 
     /// `mod name;` or `mod name { … }`
@@ -276,19 +239,4 @@ impl Reader<'_> {
         }
         at + 1
     }
-}
-
-fn kind(tokens: &[Token], at: usize) -> Option<&Kind> {
-    tokens.get(at).map(|token| &token.kind)
-}
-
-fn word(tokens: &[Token], at: usize) -> Option<&str> {
-    match kind(tokens, at) {
-        Some(Kind::Word(word)) => Some(word),
-        _ => None,
-    }
-}
-
-fn is_mark(tokens: &[Token], at: usize, mark: char) -> bool {
-    kind(tokens, at) == Some(&Kind::Mark(mark))
 }

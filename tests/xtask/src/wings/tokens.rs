@@ -30,6 +30,21 @@ pub(crate) fn tokens(source: &str) -> Result<Vec<Token>, usize> {
     Ok(tokens)
 }
 
+pub(crate) fn kind(tokens: &[Token], at: usize) -> Option<&Kind> {
+    tokens.get(at).map(|token| &token.kind)
+}
+
+pub(crate) fn word(tokens: &[Token], at: usize) -> Option<&str> {
+    match kind(tokens, at) {
+        Some(Kind::Word(word)) => Some(word),
+        _ => None,
+    }
+}
+
+pub(crate) fn is_mark(tokens: &[Token], at: usize, mark: char) -> bool {
+    kind(tokens, at) == Some(&Kind::Mark(mark))
+}
+
 fn append(stream: TokenStream, tokens: &mut Vec<Token>) {
     let mut trees = stream.into_iter().peekable();
     while let Some(tree) = trees.next() {
