@@ -41,7 +41,7 @@ fn worded(context: &Context, hint: Hint) -> Hint {
 
 /// Help and version, which are no failures, or a wrong use.
 pub(crate) fn unparsed(error: &clap::Error, env: &Env, called: &str) -> ExitCode {
-    // `args` would end the process at a word that is not Unicode.
+    // `std::env::args` would end the process at a word that is not Unicode.
     let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let json = words.iter().any(|word| matches!(word.as_str(), "-ojson" | "-o=json" | "--output=json"))
         || words.windows(2).any(|pair| matches!(pair[0].as_str(), "-o" | "--output") && pair[1] == "json");

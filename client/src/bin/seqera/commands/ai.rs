@@ -156,7 +156,7 @@ fn or_login<T>(
     session: impl Fn() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let failure = match session() {
-        Err(failure) if failure.exit == 3 => failure,
+        Err(failure) if failure.is_of_credential() => failure,
         done => return done,
     };
     if ask::possible(&context.screen) {
@@ -221,7 +221,7 @@ fn of_token(context: &Context, token: &EnvToken) -> Result<Variables, Failure> {
         let client = context.client_within(Named::default(), PLATFORM)?;
         match wait(async { Ok(client.describe_token(&token.secret, settings.message()).await?) }) {
             Ok(described) => told = described.backend_url,
-            Err(refused) if refused.exit == 3 => return Err(perhaps_enterprise(refused, &settings)),
+            Err(refused) if refused.is_of_credential() => return Err(perhaps_enterprise(refused, &settings)),
             // The front end will meet the same, and knows better what to do without a Platform.
             Err(failure) => context.screen.note(&failure.message),
         }

@@ -13,9 +13,6 @@ use crate::settings::context::{Context, wait};
 use crate::settings::env::EnvToken;
 use crate::settings::subject::{Named, Subject};
 
-/// Exit code of "not reachable": what is known here can still be shown.
-const UNREACHABLE: u8 = 4;
-
 /// The one that is chosen, and whether the Platform still has it.
 pub(super) fn show(context: &Context, kind: Kind) -> Result<(), Failure> {
     let named = match context.subject()? {
@@ -27,7 +24,7 @@ pub(super) fn show(context: &Context, kind: Kind) -> Result<(), Failure> {
     let named = Named { profile: known.profile.clone(), authority: String::new() };
     let (listing, was_asked) = match kind.list(context, Subject::Profile(named)) {
         Ok(listing) => (listing, true),
-        Err(failure) if failure.exit == UNREACHABLE => {
+        Err(failure) if failure.is_unreachable() => {
             context.screen.note(&format!("not checked at the Platform: {}", failure.message));
             (known, false)
         }

@@ -6,7 +6,6 @@ use crate::screen::failure::{Failure, Hint};
 use crate::settings::Settings;
 use crate::settings::context::{Context, wait};
 use crate::settings::env::EnvToken;
-use crate::settings::provider::Provider;
 use crate::settings::setting::{Setting, Source};
 use crate::settings::subject::Named;
 
@@ -16,11 +15,8 @@ pub(super) fn describe_variable(
     token: &EnvToken,
 ) -> Result<(Description, Setting), Failure> {
     // A Platform's token may be of any profile; another provider has one that has the address.
-    let profile = match context.env.provider() {
-        Provider::Platform => String::new(),
-        _ => context.env.profile().unwrap_or_default(),
-    };
-    let settings = Settings::resolve(None, &profile, &context.env, &context.config()?);
+    let profile = context.env.provider().own_profile().unwrap_or_default();
+    let settings = Settings::resolve(None, profile, &context.env, &context.config()?);
     let client = context.client(Named::default())?;
     let described = wait(async { Ok(client.describe_token(&token.secret, settings.message()).await?) });
     let described = described.map_err(|failure| perhaps_enterprise(failure, &settings))?;
@@ -30,7 +26,7 @@ pub(super) fn describe_variable(
 
 /// A token of an Enterprise host is refused by Cloud, which is asked where nobody names the host.
 pub(super) fn perhaps_enterprise(failure: Failure, settings: &Settings) -> Failure {
-    if settings.authority.is_some() || failure.exit != 3 || !settings.provider().is_platform() {
+    if settings.authority.is_some() || !failure.is_of_credential() || !settings.provider().is_platform() {
         return failure;
     }
     let hint = "is it of an Enterprise host? Then set SEQERA_AUTH_DOMAIN to https://<host>/api";

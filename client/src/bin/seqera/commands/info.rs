@@ -55,7 +55,7 @@ fn of_session(context: &Context, status: SessionStatus) -> Result<Info, Failure>
     let named = Named { profile: status.profile.clone(), authority: String::new() };
     let client = context.client_within(named, PATIENCE)?;
     let platform = match wait(async { Ok(client.describe().await?) }) {
-        Err(ended) if ended.exit == 3 => return Err(ended),
+        Err(ended) if ended.is_of_credential() => return Err(ended),
         answer => answer.map_err(|failure| failure.message),
     };
     let told = platform.as_ref().map(|described| described.backend_url.as_str()).unwrap_or_default();
@@ -79,7 +79,7 @@ fn of_token(context: &Context, token: &EnvToken) -> Result<Info, Failure> {
     let client = context.client_within(Named::default(), PATIENCE)?;
     let asked = wait(async { Ok(client.describe_token(&token.secret, settings.message()).await?) });
     let platform = match asked {
-        Err(refused) if refused.exit == 3 => return Err(perhaps_enterprise(refused, &settings)),
+        Err(refused) if refused.is_of_credential() => return Err(perhaps_enterprise(refused, &settings)),
         answer => answer.map_err(|failure| failure.message),
     };
     let described = platform.as_ref().ok();

@@ -33,8 +33,8 @@ use crate::settings::subject::Named;
 const TOKEN_MAX: u64 = 48 * 1024;
 
 /// Failures that a look at the settings may explain.
-const OF_SETTINGS: [&str; 4] =
-    ["MISCONFIGURED", "ISSUER_UNREACHABLE", "LOGIN_TIMED_OUT", "AUTHORITY_MISMATCH"];
+const OF_SETTINGS: [Reason; 4] =
+    [Reason::Misconfigured, Reason::IssuerUnreachable, Reason::LoginTimedOut, Reason::AuthorityMismatch];
 
 /// Sign in with a browser, on another device, or with an access token
 ///
@@ -188,7 +188,7 @@ async fn import(
 
 /// The agent words its hints for a Platform, where another command signs in.
 fn hinted(context: &Context, failure: Failure) -> Failure {
-    if context.env.provider().is_platform() || failure.reason != Reason::LoginTimedOut.name() {
+    if context.env.provider().is_platform() || !failure.is(Reason::LoginTimedOut) {
         return failure;
     }
     let again = "again, and check that the browser can reach the address it prints";
@@ -197,7 +197,7 @@ fn hinted(context: &Context, failure: Failure) -> Failure {
 
 /// Time-outs and refusals are often a matter of a wrong setting, so each is shown with its source.
 fn explain(context: &Context, failure: &Failure, settings: &Settings) {
-    if OF_SETTINGS.contains(&failure.reason.as_str()) && !context.screen.json {
+    if OF_SETTINGS.iter().any(|reason| failure.is(*reason)) && !context.screen.json {
         settings.lines().iter().for_each(|line| context.screen.note(line));
     }
 }

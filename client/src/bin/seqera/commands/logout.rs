@@ -37,7 +37,7 @@ pub(super) fn run(context: &Context, args: &Logout) -> Result<(), Failure> {
     let named = if args.all { Named::default() } else { one_profile(context)? };
     let client = context.client(named)?;
     let outcomes = match sign_out(context, &client, args, args.force) {
-        Err(failure) if failure.reason == Reason::InUse.name() => {
+        Err(failure) if failure.is(Reason::InUse) => {
             in_use(context, &client, args, failure)?;
             sign_out(context, &client, args, true)?
         }

@@ -2,6 +2,7 @@
 //! is offered to be used, those of single toolkits to be removed. Nothing is done silently.
 
 use seqera_client::Client;
+use seqera_client::proto::reason::Reason;
 use seqera_client::proto::v1::login_event::SignedIn;
 use seqera_client::proto::v1::token_file::Kind;
 use seqera_client::proto::v1::{CleanTokenFilesResponse, TokenFile};
@@ -114,13 +115,13 @@ pub(super) fn told(context: &Context, cleaned: &CleanTokenFilesResponse) -> Resu
 
 fn not_removed(why: &str) -> Failure {
     let message = format!("per-toolkit token files could not be removed: {why}");
-    Failure::new(seqera_client::proto::reason::Reason::StoreFailed, message, Some("remove them by hand"))
+    Failure::new(Reason::StoreFailed, message, Some("remove them by hand"))
 }
 
 /// Beside "not signed in": a token of another program is there and would be of use.
 pub(crate) fn mention(context: &Context, failure: &Failure) {
     if context.env.provider() != Provider::WITH_TOKEN_FILES
-        || failure.reason != "SIGNED_OUT"
+        || !failure.is(Reason::SignedOut)
         || context.screen.json
     {
         return;
@@ -140,7 +141,8 @@ pub(crate) fn mention(context: &Context, failure: &Failure) {
 }
 
 fn open_to_others(path: &str) -> String {
+    let folder = Provider::TOKEN_FOLDER;
     format!(
-        "{path} can be read by others on this machine; the next write closes it, 'chmod -R go= ~/.scitoolkit' does now"
+        "{path} can be read by others on this machine; the next write closes it, 'chmod -R go= {folder}' does now"
     )
 }

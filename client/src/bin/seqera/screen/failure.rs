@@ -64,12 +64,25 @@ impl Failure {
         Self { reason: "SYSTEM".into(), message: format!("{what}: {error}"), hint: Hint::None, exit: 1 }
     }
 
+    pub(crate) fn is(&self, reason: Reason) -> bool {
+        self.reason == reason.name()
+    }
+
+    /// There is no session, or its token, or the token that was given, is refused.
+    pub(crate) fn is_of_credential(&self) -> bool {
+        self.exit == Reason::SignedOut.exit_code()
+    }
+
+    /// Nobody answered; what is known here can still be shown.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        self.exit == Reason::IssuerUnreachable.exit_code()
+    }
+
     /// A failure to get the token of a session: where the session has ended, signing in helps.
     pub(crate) fn of_session(self) -> Self {
+        let has_ended = self.is(Reason::LoginExpired);
         match self.hint {
-            Hint::Words(text) if self.reason == Reason::LoginExpired.name() => {
-                Self { hint: Hint::SignIn(text), ..self }
-            }
+            Hint::Words(text) if has_ended => Self { hint: Hint::SignIn(text), ..self },
             hint => Self { hint, ..self },
         }
     }

@@ -21,6 +21,9 @@ impl Provider {
     /// The one whose programs keep tokens in files of their own, which can be taken over and removed.
     pub(crate) const WITH_TOKEN_FILES: Self = Self::Scitoolkit;
 
+    /// Where those are.
+    pub(crate) const TOKEN_FOLDER: &str = "~/.scitoolkit";
+
     /// The kind of this name. It is also the name of the profile that needs none, and what a link to this program
     /// can be called; every other name means a Platform.
     pub(crate) fn named(name: &str) -> Self {
