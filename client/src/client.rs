@@ -33,7 +33,7 @@ const STOP: Duration = Duration::from_secs(25);
 /// What a caller wants of a token.
 #[derive(Clone, Default)]
 pub struct Want {
-    /// How long it shall be valid at least; `None`: whatever is fresh.
+    /// The least remaining life; `None`: whatever is fresh.
     pub min_valid: Option<Duration>,
     /// A token that the API refused with 401. It is not sent to the agent, only its hash.
     pub rejected: Option<String>,
@@ -123,8 +123,8 @@ impl Client {
     /// Signs in with a browser or on another device. An empty profile in the message means the client's own.
     ///
     /// # Errors
-    /// [Those of every call](Client#errors). What comes of the login, such as `LOGIN_DENIED` or `LOGIN_TIMED_OUT`, is told
-    /// by [`Events::next`].
+    /// [Those of every call](Client#errors). How the login itself fails, such as with `LOGIN_DENIED` or
+    /// `LOGIN_TIMED_OUT`, comes from [`Events::next`].
     pub async fn login(&self, mut message: v1::LoginRequest) -> Result<Events<v1::LoginEvent>, Error> {
         if message.profile.is_empty() {
             message.profile = self.profile();
@@ -214,8 +214,8 @@ impl Client {
         Ok(self.ask(control::RELOAD, v1::ReloadRequest {}).await?.problems)
     }
 
-    /// Stops the agent and waits until nobody listens where it did. Never starts one to stop it. Answers how
-    /// many leases nobody looks after until the next start.
+    /// Stops the agent and waits until nobody listens where it did. Never starts one to stop it. Returns how
+    /// many leases have nobody to end them until the next start.
     ///
     /// # Errors
     /// Beside [those of every call](Client#errors): `STORE_FAILED`, unless forced, while something lives only in memory.

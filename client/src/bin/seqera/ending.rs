@@ -15,7 +15,7 @@ use crate::settings::env::Env;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
 
-/// Runs a command and tells its failure.
+/// Runs a command and shows its failure.
 pub(crate) fn perform(context: &Context, command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
     end_with_words_on(context.screen);
     if let Some(format) = context.env.odd_format() {
@@ -51,7 +51,7 @@ pub(crate) fn unparsed(error: &clap::Error, env: &Env, called: &str) -> ExitCode
         let hint = format!("run '{called} --help'");
         Screen::new(true, !env.no_colour()).failure(&Failure::usage(message, Some(&hint)));
     } else {
-        // Nobody can be told that the stream is gone.
+        // If the stream is gone, there is no place left to say so.
         let _ = error.print();
     }
     ExitCode::from(if error.use_stderr() { 2 } else { 0 })

@@ -60,7 +60,7 @@ impl Screen {
 
     /// Something to know on the way, on standard error.
     pub(crate) fn tell(&self, text: &str) {
-        // Nobody can be told that standard error is gone.
+        // If standard error is gone, there is no place left to say so.
         let _ = writeln!(stderr(), "{}", printable(text));
     }
 
@@ -74,8 +74,8 @@ impl Screen {
         let _ = writeln!(stderr(), "{value}");
     }
 
-    /// A picture of dark cells on light ground, rows of block characters; nothing where nobody looks at a
-    /// terminal, or where it is too narrow.
+    /// A picture of dark cells on light ground, rows of block characters. Only on a terminal that is wide
+    /// enough.
     pub(crate) fn picture(&self, code: &Qr) {
         if !stderr().is_terminal() || terminal::columns().is_some_and(|columns| columns < code.width()) {
             return;

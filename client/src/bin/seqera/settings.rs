@@ -1,5 +1,5 @@
-//! How a profile reaches its provider, as flag, environment and file say it. The first that speaks wins;
-//! what nobody sets stays empty, and the agent takes the profile's own value or its default.
+//! How a profile reaches its provider, as flag, environment and file say it. The first one that is set wins;
+//! what is not set stays empty, and the agent takes the profile's own value or its default.
 
 pub(crate) mod config;
 pub(crate) mod context;

@@ -94,7 +94,7 @@ fn stop(context: &Context, force: Force) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where an agent was running: how many leases nobody looks after now. Where none was, nothing is to be done.
+/// How many leases have nobody to end them now; `None` where no agent was running.
 async fn shut_down(context: &Context, force: Force) -> Result<Option<u32>, Failure> {
     let client = Client::new(context.options()?);
     match client.shutdown(force.force).await {

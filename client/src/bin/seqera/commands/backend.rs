@@ -7,7 +7,7 @@ use crate::settings::Settings;
 /// Seqera Cloud's (facts 1.2).
 const CLOUD: &str = "https://ai-api.seqera.io";
 
-/// Where nobody names another one.
+/// Used where no other one is named.
 pub(super) const CLOUD_AUTHORITY: &str = "https://cloud.seqera.io/api";
 
 /// Serves the same API (facts 2.1).
@@ -33,8 +33,8 @@ pub(super) fn choose(
     known(settings, recorded, authority).or_else(told).or_else(clouds)
 }
 
-/// The backend as far as nobody has to be asked. What is set beside another authority is not for this
-/// account: its token would go to a stranger.
+/// The backend, if it is known without asking the Platform. What is set beside another authority is not for
+/// this account: its token would go to a stranger.
 pub(super) fn known(
     settings: &Settings,
     recorded: Option<&ProfileSettings>,

@@ -159,7 +159,7 @@ fn values(arg: &Arg) -> Vec<Candidate> {
     values.map(|value| Candidate::new(value.get_name().to_owned(), value.get_help())).collect()
 }
 
-/// What a running agent knows; it is not started for that, and then the file tells some.
+/// The names that a running agent knows. None is started for this: without one, the names in the file.
 fn profiles(context: &Context) -> Vec<Candidate> {
     let listed = context.options().and_then(|options| {
         let client = Client::new(Options { start_agent: false, deadline: PATIENCE, ..options });

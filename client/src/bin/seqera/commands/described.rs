@@ -1,4 +1,4 @@
-//! What the Platform says about a token of the environment, which no session tells.
+//! What the Platform says about a token of the environment, which belongs to no session.
 
 use seqera_client::proto::v1::Description;
 
@@ -24,7 +24,7 @@ pub(super) fn describe_variable(
     Ok((described, settings.authority.unwrap_or(by_default)))
 }
 
-/// A token of an Enterprise host is refused by Cloud, which is asked where nobody names the host.
+/// Cloud is asked where no host is named, and refuses the token of an Enterprise host.
 pub(super) fn perhaps_enterprise(failure: Failure, settings: &Settings) -> Failure {
     if settings.authority.is_some() || !failure.is_of_credential() || !settings.provider().is_platform() {
         return failure;

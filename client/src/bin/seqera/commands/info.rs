@@ -1,5 +1,5 @@
-//! `seqera info`: the user, the backend and the connection to the Platform, each value with its source. What
-//! cannot be reached is told with the reason, and the rest is shown.
+//! `seqera info`: the user, the backend and the connection to the Platform, each value with its source. For
+//! what cannot be reached the reason is shown in its place.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `seqera login`: the agent owns the login, [`Follow`] shows it, this begins it and tells how it ended.
+//! `seqera login`: the agent owns the login, [`Follow`] shows it, this starts it and reports how it ended.
 
 mod browser;
 mod device;

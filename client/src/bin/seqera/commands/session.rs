@@ -15,7 +15,7 @@ pub(crate) struct Check {
     pub(super) check: bool,
 }
 
-/// Passes a session that is signed in; every other state is a failure with a hint.
+/// The session, if it is signed in; every other state is a failure with a hint.
 pub(super) fn signed_in(status: SessionStatus) -> Result<SessionStatus, Failure> {
     let profile = &status.profile;
     let said = status.last_failure.as_ref().map(|failure| failure.message.as_str());
@@ -39,7 +39,7 @@ pub(super) fn signed_in(status: SessionStatus) -> Result<SessionStatus, Failure>
     Err(Failure { hint: Hint::SignIn(login), ..Failure::new(reason, message, None) })
 }
 
-/// The person, as far as the provider told who it is.
+/// The person, by the best name that the provider gave.
 pub(super) fn account_name(status: &SessionStatus) -> String {
     best_name(status.account.clone().unwrap_or_default())
 }

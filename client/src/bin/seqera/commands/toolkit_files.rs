@@ -36,8 +36,8 @@ impl<'a> ToolkitFiles<'a> {
         Ok(Some(files))
     }
 
-    /// The session of a token that another program has stored, where the person wants to use it. What goes
-    /// wrong is told, and the login goes on.
+    /// The session of a token that another program has stored, where the person wants to use it. A
+    /// failure is shown, and the login goes on.
     pub(super) fn offer(&self, settings: &Settings) -> Result<Vec<SignedIn>, Failure> {
         let Some(file) = self.of_kind(Kind::User).next() else { return Ok(Vec::new()) };
         let question = format!("{} holds a token that another program has stored. Use it?", file.path);

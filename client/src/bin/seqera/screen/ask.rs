@@ -10,7 +10,7 @@ use crate::screen::terminal;
 /// How often a mistyped answer may be given again.
 const TRIES: usize = 3;
 
-/// More names in a line help nobody.
+/// A line with more names is no help.
 const NAMED: usize = 8;
 
 /// True where a question would reach a person.
@@ -55,7 +55,7 @@ pub(crate) fn choose(
     ask(screen, &format!("{question}{keys}: "), &again, |line| chosen(line, choices, preset)).map(Some)
 }
 
-/// The choices in a line, for whoever cannot be asked.
+/// The choices in one line, for use where no question can be asked.
 pub(crate) fn named(choices: &[String]) -> String {
     let shown = choices.get(..NAMED).unwrap_or(choices).join(", ");
     match choices.len().saturating_sub(NAMED) {

@@ -23,7 +23,7 @@ fn in_foreground() -> bool {
     true
 }
 
-/// How wide the terminal at standard error is, where it is one and tells.
+/// The width of the terminal at standard error, if it is one and its width is known.
 pub(crate) fn columns() -> Option<usize> {
     columns_of(stderr())
 }

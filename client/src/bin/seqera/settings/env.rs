@@ -262,7 +262,7 @@ impl Env {
         self.text("SSH_CONNECTION")?.split_whitespace().nth(2).map(str::to_owned)
     }
 
-    /// `WSL_DISTRO_NAME`, which Windows sets; where `sudo` or `su` have removed it, the kernel's name tells.
+    /// `WSL_DISTRO_NAME`, which Windows sets; where `sudo` or `su` have removed it, the kernel's name still says so.
     pub(crate) fn in_wsl(&self) -> bool {
         let named = |kernel: String| kernel.to_ascii_lowercase().contains("microsoft");
         self.text("WSL_DISTRO_NAME").is_some()

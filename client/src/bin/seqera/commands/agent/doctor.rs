@@ -93,7 +93,7 @@ fn others_on_path(context: &Context) -> Check {
     }
 }
 
-/// What the file says wrongly, and what it says to nobody.
+/// Mistakes in the file, and keys that nothing reads.
 fn configuration(context: &Context) -> Vec<Check> {
     const NAME: &str = "config.json";
     let config = match context.config() {
@@ -156,7 +156,7 @@ fn is_open(_: &std::fs::Metadata) -> bool {
 async fn agents_half(context: &Context, repair: bool, findings: &mut Findings<'_>) -> Result<(), Failure> {
     const NAME: &str = "agent";
     let asked = async {
-        // A file that cannot be read has been told; the variables are still there.
+        // A file that cannot be read has been reported; the variables still count.
         let config = context.config().unwrap_or_default();
         let profile = context.profile.clone().or(context.env.profile()).unwrap_or_default();
         let settings = Settings::resolve(None, &profile, &context.env, &config).message();

@@ -20,7 +20,7 @@ pub(super) struct Findings<'a> {
     columns: Option<usize>,
     problems: usize,
     warnings: usize,
-    /// What both halves see is told once.
+    /// Texts shown so far: what both halves find is shown once.
     told: Vec<String>,
     objects: Vec<Value>,
 }

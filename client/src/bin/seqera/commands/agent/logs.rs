@@ -161,7 +161,7 @@ fn is_same(a: &Metadata, b: &Metadata) -> bool {
     (a.dev(), a.ino()) == (b.dev(), b.ino())
 }
 
-/// Files have no number here that tells them apart; a file that was begun anew is shorter or younger.
+/// Files have no number here to tell them apart, but a new one has another time of creation.
 #[cfg(not(unix))]
 fn is_same(a: &Metadata, b: &Metadata) -> bool {
     a.created().ok() == b.created().ok()

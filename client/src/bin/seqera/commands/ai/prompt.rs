@@ -26,7 +26,7 @@ const COMMANDS: [(&str, &str); 8] = [
     ("logout", "sign out"),
 ];
 
-/// Reads lines until `/exit` or the end of the input. `token` is what the session's commands shall use.
+/// Reads lines until `/exit` or the end of the input. `token` is what the session's commands are given.
 ///
 /// # Errors
 /// In a pipe, the first thing that could not be done; Ctrl-C where no command runs.
@@ -102,7 +102,7 @@ impl Prompt<'_> {
         let ended = loop {
             tokio::select! {
                 ended = child.wait() => break ended.map_err(failed)?,
-                // The terminal has told the command as well.
+                // The terminal interrupts the command as well.
                 _ = tokio::signal::ctrl_c() => {}
             }
         };

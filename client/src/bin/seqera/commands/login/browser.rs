@@ -1,4 +1,4 @@
-//! Opens a page in the user's browser. What the browser prints is nobody's answer, so it gets null streams.
+//! Opens a page in the user's browser. Its streams are null: what it prints must not end up in our output.
 
 use std::io;
 use std::process::{Command, Stdio};

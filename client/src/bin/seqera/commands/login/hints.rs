@@ -5,7 +5,7 @@ use seqera_client::proto::v1::login_event::AuthorizationUrl;
 use crate::screen::terminal;
 use crate::settings::env::Env;
 
-/// Where the person sits, as far as that can be told.
+/// Where the person sits, as far as the environment shows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Surroundings {
     /// This host's address, in a session over ssh.

@@ -27,8 +27,8 @@ pub(super) struct Imports<'a> {
 }
 
 impl Imports<'_> {
-    /// Sessions that a person agreed to take over instead of signing in; none where nobody can be asked. What
-    /// goes wrong is told, and the login goes on.
+    /// Sessions that a person agreed to take over instead of signing in; none where nobody can be asked. A
+    /// failure is shown, and the login goes on.
     pub(super) fn offer(&self) -> Result<Vec<SignedIn>, Failure> {
         if !ask::possible(&self.context.screen) {
             return Ok(Vec::new());
