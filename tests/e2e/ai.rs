@@ -93,7 +93,7 @@ fn an_access_token_with_an_enterprise_backend_needs_the_authority() {
     assert!(refused["hint"].as_str().is_some_and(|hint| hint.contains("SEQERA_AUTH_DOMAIN")), "{refused}");
     let run = ai().env("SEQERA_AUTH_DOMAIN", &sandbox.authority).run().ok();
     assert!(has(&run.stdout, &format!("SEQERA_AUTH_DOMAIN={}", sandbox.authority)), "{}", run.stdout);
-    // A token that its own authority refuses is told before the front end starts.
+    // A token that its own authority refuses is reported before the front end starts.
     let wrong =
         home.seqera("ai").env("TOWER_ACCESS_TOKEN", "wrong").env("SEQERA_AUTH_DOMAIN", &sandbox.authority);
     wrong.run().fails_with(3);

@@ -1,4 +1,4 @@
-//! The loopback callback of a login, met by strangers and by the right browser.
+//! The loopback callback of a login, called by strangers and by the right browser.
 
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;

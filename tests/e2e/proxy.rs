@@ -51,7 +51,7 @@ fn login_renewal_and_sign_out_pass_through_proxy_and_private_authority_and_survi
     finish(login(&home, &site), &site).ok();
     let first = home.token("work");
     home.seqera("agent restart").run().ok();
-    // No variable tells the new agent anything: the way is the profile's, the password the store's.
+    // The new agent learns nothing from a variable: the proxy comes from the profile, its password from the store.
     let fresh = || Some(home.token("work")).filter(|token| *token != first);
     eventually(LIMIT, "a renewed token", fresh);
     let kept = std::fs::read_to_string(home.config_dir().join("refresh-token.work")).expect("it is kept");
@@ -101,7 +101,7 @@ fn a_proxy_that_changes_its_password_ends_no_session() {
     assert!(status["last_failure"]["message"].as_str().is_some_and(|why| why.contains("(407)")), "{status}");
     assert!(home.config_dir().join("refresh-token.work").exists(), "nothing is deleted");
     assert!(site.refused() < 5, "a proxy may lock those out who try too often: {}", site.refused());
-    // A login is not told that it is signed in already: it brings the new password.
+    // A login does not stop at "signed in already": it brings the new password.
     site.want(CREDENTIALS);
     finish(login(&home, &site), &site).ok();
     assert_eq!(home.status("work")["last_failure"], json!(null));

@@ -9,7 +9,7 @@ use seqera_tests::wait::Stopwatch;
 use seqera_tests::{Home, Running, Sandbox, eventually};
 use serde_json::json;
 
-/// Life of a first access token, in seconds, where it shall end soon.
+/// Lifetime of a first access token, in seconds, in tests where it has to end soon.
 const SHORT: u64 = 3;
 
 /// A signed-in home whose first access token dies after [`SHORT`] seconds by the provider's word, while the

@@ -99,7 +99,7 @@ fn a_browser_is_opened_unless_the_variable_says_false_and_the_address_is_printed
     login.kill();
     std::fs::remove_file(&opened).expect("it is there");
     let (mut login, url) = begin(&home.with("SEQERA_BROWSER_AUTO_OPEN", "false"));
-    // Whoever has been told where to go has passed the point where a browser would be started.
+    // Once the address is printed, the point where a browser would be started has passed.
     assert!(url.starts_with(&sandbox.url) && !opened.exists());
     login.kill();
 }

@@ -37,7 +37,7 @@ pub fn parameter<'a>(url: &'a str, name: &str) -> Option<&'a str> {
     query.split('&').filter_map(|pair| pair.split_once('=')).find(|(known, _)| *known == name).map(|(_, v)| v)
 }
 
-/// Follows redirects to the first page that is none.
+/// Follows redirects to the first real page.
 #[track_caller]
 pub fn follow(url: &str) -> Reply {
     Visit::open(url).page

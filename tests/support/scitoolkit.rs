@@ -29,7 +29,7 @@ impl ConsentPage {
     /// The page at an address that was printed.
     ///
     /// # Panics
-    /// Where it is not such an address, or there is no such page.
+    /// Where the address is of another kind, or the page is missing.
     #[track_caller]
     pub fn open(url: &str) -> Self {
         let page = http::get(url, &[]);

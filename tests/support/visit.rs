@@ -22,7 +22,7 @@ pub struct Visit {
 }
 
 impl Visit {
-    /// Opens an address and follows it to the first page that is no redirect.
+    /// Opens an address and follows redirects to the first real page.
     #[track_caller]
     pub fn open(url: &str) -> Self {
         let mut cookies = Cookies::default();

@@ -32,7 +32,7 @@ pub(crate) struct App {
     pub(crate) people: People,
     /// The address that users see, without a trailing slash.
     pub(crate) url: String,
-    /// Talks to sign-in providers; none where there are none.
+    /// Talks to sign-in providers, if there are any.
     pub(crate) http: Option<Client>,
     /// The issuer as it presents itself; not the authority where the settings want a lie.
     pub(crate) issuer: String,

@@ -55,7 +55,7 @@ struct Redirect {
 enum Problem {
     /// Nothing may be sent to the redirect address (RFC 6749, 4.1.2.1).
     Shown(&'static str),
-    /// The client is told, with an error code of its RFC.
+    /// The client gets an error code of its RFC.
     Told(Box<Redirect>, &'static str, &'static str),
 }
 

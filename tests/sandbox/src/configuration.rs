@@ -50,7 +50,8 @@ pub(crate) const COOKIE_MAX_AGE: Key = Key(
     "MICRONAUT_SECURITY_TOKEN_REFRESH_COOKIE_COOKIE_MAX_AGE",
 );
 pub(crate) const EPHEMERAL_DURATION: Key = Key("tower.ephemeral.duration", "TOWER_EPHEMERAL_DURATION");
-/// The sandbox's own: where GitHub is played. There is no default, so the real one is never met by chance.
+/// The sandbox's own: where GitHub is played. There is no default, so the real one is never contacted by
+/// accident.
 pub(crate) const GITHUB_URL: Key = Key("sandbox.github.url", "SANDBOX_GITHUB_URL");
 /// The same for Google, which is an OIDC provider.
 pub(crate) const GOOGLE_ISSUER: Key = Key("sandbox.google.issuer", "SANDBOX_GOOGLE_ISSUER");
@@ -96,7 +97,7 @@ pub struct Configuration {
 /// A configuration that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigurationError {
-    /// It is no YAML; the error tells line and column.
+    /// It is not YAML; the error gives line and column.
     #[error("not YAML: {0}")]
     Yaml(#[from] ScanError),
     /// The YAML has lists of lists or the like.

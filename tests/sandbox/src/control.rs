@@ -1,4 +1,5 @@
-//! The sandbox's own routes under `/_sandbox`: for tests, unknown to any real Platform, never met by a fault.
+//! The sandbox's own routes under `/_sandbox`: for tests, unknown to any real Platform, and never subject to
+//! a fault.
 //!
 //! | route | body, as an example | does |
 //! |---|---|---|

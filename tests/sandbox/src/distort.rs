@@ -76,7 +76,7 @@ pub(crate) async fn distort(
     })
 }
 
-/// Lets the request take effect, if it shall, and forgets the true answer.
+/// Lets the request take effect if the fault says so, and drops the true answer.
 async fn first(process: impl Future<Output = Response>, after: bool) {
     if after {
         process.await;

@@ -1,6 +1,6 @@
 //! Durations as Micronaut writes them: `8h`, `3600s`, `3600`, `PT1H`.
 
-/// A text that is no duration.
+/// Text that is not a duration.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no duration; write 8h, 90m, 3600s, 3600 or PT8H")]
 pub(crate) struct NotADuration(String);

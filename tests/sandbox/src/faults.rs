@@ -1,4 +1,4 @@
-//! Scripted failures: what shall go wrong with the next calls.
+//! Scripted failures: what goes wrong with the next calls.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -140,7 +140,7 @@ fn temporary_redirect() -> u16 {
     307
 }
 
-/// A fault that has met its call, and the news of its being cleared.
+/// A fault that has found its call, and a signal that it has been cleared.
 pub(crate) struct Met {
     pub(crate) fault: Fault,
     pub(crate) cleared: watch::Receiver<()>,

@@ -13,11 +13,11 @@
 //! # Ok(()) }
 //! ```
 //!
-//! How a request goes: `serve` reads it, `call` names it, `stats` counts it, `faults` tells whether
-//! something shall go wrong (`distort` then does it), and `routes` finds who answers: `oidc`, `authorize`,
-//! `device`, `token`, `revoke` or `platform`, over the state in `app`, most of it in `grants` and `pats`. A person
-//! is asked in `consent`, on a `page`. `scitoolkit` is the site of that name, over `scitoolkit_tokens`. `control`
-//! has the routes under `/_sandbox`, and their description.
+//! The path of a request: `serve` reads it, `call` names it, `stats` counts it, `faults` knows whether it is
+//! to go wrong (`distort` then sees to it), and `routes` finds who answers: `oidc`, `authorize`, `device`,
+//! `token`, `revoke` or `platform`, over the state in `app`, most of it in `grants` and `pats`. A person is
+//! asked in `consent`, on a `page`. `scitoolkit` is the site of that name, over `scitoolkit_tokens`.
+//! `control` has the routes under `/_sandbox`, and their description.
 //!
 //! With a [`Configuration`] (`tower.yml` and the environment) people sign in as at a Platform: `tower` reads it,
 //! `sign_in` sends them to a `provider` or a `mail`, `people` knows them, `session` keeps their browsers signed

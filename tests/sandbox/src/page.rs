@@ -155,12 +155,12 @@ pub(crate) fn mail_sent(email: &str) -> Response {
     show(StatusCode::OK, &body)
 }
 
-/// An error that must not be told to the client.
+/// An error that must not reach the client.
 pub(crate) fn problem(text: &str) -> Response {
     stop(StatusCode::BAD_REQUEST, text)
 }
 
-/// A sign-in that is not allowed, where no client is waiting to be told.
+/// A sign-in that is not allowed, where no client is waiting for an answer.
 pub(crate) fn refused(text: &str) -> Response {
     stop(StatusCode::FORBIDDEN, text)
 }

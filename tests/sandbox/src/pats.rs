@@ -59,7 +59,7 @@ impl Pats {
         self.tokens.iter().filter(|(_, pat)| pat.user == user).map(|(id, pat)| pat.describe(*id)).collect()
     }
 
-    /// The answer to the creation of a token: the only time that its secret is told.
+    /// The answer to the creation of a token: the only time its secret is shown.
     pub(crate) fn created(&self, id: u64) -> Option<Value> {
         let pat = self.tokens.get(&id)?;
         Some(json!({ "accessKey": pat.access_key, "token": pat.describe(id) }))

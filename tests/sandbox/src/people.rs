@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::account::User;
 
-/// Who somebody is, as a sign-in provider tells it.
+/// Who somebody is, according to a sign-in provider.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) email: String,
@@ -34,7 +34,7 @@ impl People {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes an organisation from somebody, or one workspace of it. `None`: there is no such thing.
+    /// Takes an organisation from somebody, or one workspace of it. `None` where there was nothing to take.
     pub(crate) fn leave(&self, name: &str, organization: &str, workspace: Option<&str>) -> Option<()> {
         let mut people = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let user = Arc::make_mut(people.iter_mut().find(|user| user.is_called(name))?);
@@ -50,7 +50,7 @@ impl People {
         Some(())
     }
 
-    /// The user of this address. At the first sign-in there is none yet, and one is made.
+    /// The user of this address. The first sign-in creates it.
     pub(crate) fn admit(&self, identity: &Identity) -> Arc<User> {
         let mut people = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let known = people.iter().find(|user| user.email.eq_ignore_ascii_case(&identity.email));

@@ -164,7 +164,7 @@ pub(crate) async fn create_token(caller: Caller, new: Result<Json<NewToken>, Jso
     }
 }
 
-/// `delete-all` is no id, so it finds nothing: the sandbox does not offer what nobody here may call.
+/// `delete-all` is not an id, so it finds nothing: the sandbox does not offer what nobody here may call.
 pub(crate) async fn delete_token(caller: Caller, Path(id): Path<String>) -> StatusCode {
     let deleted = id.parse().is_ok_and(|id| caller.app.pats().delete(caller.id, id));
     if deleted { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }

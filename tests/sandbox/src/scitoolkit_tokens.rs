@@ -65,7 +65,7 @@ pub(crate) struct Bearer {
 }
 
 impl ToolkitTokens {
-    /// Makes a token. The secret is told here and never again.
+    /// Makes a token. The secret is shown here and never again.
     pub(crate) fn make(
         &mut self,
         user: u64,

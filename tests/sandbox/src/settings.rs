@@ -16,7 +16,7 @@ pub struct Settings {
     /// The address that users see, without a trailing slash (the Platform's `TOWER_SERVER_URL`).
     /// Left out, it follows from the bound address.
     pub server_url: Option<String>,
-    /// The issuer to claim in discovery, ID tokens and answers, where it shall not be the true one.
+    /// The issuer to claim in discovery, ID tokens and answers, if not the true one.
     pub issuer: Option<String>,
     /// Public clients that may sign users in.
     pub clients: Vec<String>,
@@ -42,7 +42,7 @@ pub struct Settings {
     pub id_token: bool,
     /// Whether a refresh token is issued to those who ask for `offline_access`.
     pub refresh_token: bool,
-    /// Whether the answer tells `refresh_expires_in`.
+    /// Whether the answer contains `refresh_expires_in`.
     pub show_refresh_expiry: bool,
     /// Whether there is a revocation endpoint.
     pub revocation: bool,

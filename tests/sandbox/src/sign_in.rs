@@ -1,6 +1,6 @@
 //! Signing people in, as the Platform's web host does it: `/oauth/login/<provider>` leads to the provider,
 //! which leads back to `/oauth/callback/<provider>`. Where a command-line client is waiting, its authorization
-//! request travels along as `request` and goes on afterwards; a refusal is told to it.
+//! request travels along as `request` and goes on afterwards; a refusal is sent back to it.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ const PATIENCE: TimeDelta = TimeDelta::minutes(15);
 
 /// Why a sign-in goes no further.
 enum Failure {
-    /// Nobody here began it, or not this browser: nothing of it can be trusted, no client is told.
+    /// Nobody here began it, or not this browser: nothing in it can be trusted, and no client gets an answer.
     Stray,
     /// The person or the rules say no.
     Denied(String),

@@ -27,7 +27,7 @@ pub struct Events {
 /// The answer of `GET /_sandbox/stats`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
-    /// Always true: this is no real Platform.
+    /// Always true: this is not a real Platform.
     pub sandbox: bool,
     /// Calls of the discovery document.
     pub discovery: u64,

@@ -68,7 +68,7 @@ async fn authorize(State(account): State<Account>, Query(query): Query<Parameter
     Redirect::to(back.unwrap().as_str())
 }
 
-/// GitHub tells errors with status 200.
+/// GitHub reports errors with status 200.
 async fn token(headers: HeaderMap, Form(form): Form<Parameters>) -> Json<Value> {
     assert_eq!(headers["accept"], "application/json");
     let is_good =
@@ -109,7 +109,7 @@ pub(crate) struct MailServer {
 pub(crate) struct Mail {
     pub(crate) from: String,
     pub(crate) to: String,
-    /// `user:password`, where they were told.
+    /// `user:password`, if they were sent.
     pub(crate) login: Option<String>,
     pub(crate) text: String,
 }

@@ -31,7 +31,7 @@ fn is_page(name: &str) -> bool {
     name.starts_with("cases/") && name.ends_with(".md")
 }
 
-/// Paths alone, such as `e2e::`, and types, such as `Foo::bar`, are none.
+/// Paths alone, such as `e2e::`, and types, such as `Foo::bar`, are not tests.
 fn is_test(name: &str) -> bool {
     let of_words = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | ':');
     name.chars().all(of_words)

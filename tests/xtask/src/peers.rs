@@ -8,7 +8,7 @@ use seqera_tests::{chromium, glewlwyd, keycloak, nextflow, oidc_provider};
 
 use crate::checks::{self, Part};
 
-/// Debian packages, and a program of each that tells whether it is there.
+/// Debian packages, and a program of each that shows whether it is installed.
 const PACKAGES: [(&str, &str); 15] = [
     ("chromium", "chromium"),
     ("curl", "curl"),

@@ -129,7 +129,7 @@ impl Checked {
         homeless.chain(wrong.map(|arrow| self.arrow(*arrow))).collect()
     }
 
-    /// Circles among the wings that are none among their files.
+    /// Circles among the wings whose files form no circle.
     fn circles_of_wings(&self, files: &graph::Graph) -> Vec<String> {
         let names: Vec<&String> = self.wings.iter().collect::<BTreeSet<_>>().into_iter().collect();
         let number =

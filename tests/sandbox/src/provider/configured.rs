@@ -44,7 +44,7 @@ pub(crate) struct Provider {
     pub(crate) secret: String,
     /// Base address of GitHub, issuer of the others.
     pub(crate) address: String,
-    /// Who may sign in; everybody where there is none.
+    /// Who may sign in; without a list, everybody.
     pub(crate) allow: Option<AllowList>,
 }
 

@@ -58,7 +58,7 @@ impl Crate {
         !self.modules[module].items.is_empty()
     }
 
-    /// A re-export of what a child has is no import of the child.
+    /// A re-export of what a child has does not count as an import of the child.
     fn hands_on(&self, module: usize, from: usize, entry: &Use) -> bool {
         entry.is_public && self.is_below(module, from)
     }

@@ -10,7 +10,7 @@ pub(crate) struct Layout {
     pub(crate) top: &'static [&'static str],
     /// Wings of one floor do not import each other.
     pub(crate) floors: &'static [&'static [&'static str]],
-    /// Whether all other files at the root lie below all wings; else there is no other file.
+    /// Whether files at the root that are not named here lie below all wings; else there are no others.
     pub(crate) has_ground: bool,
     /// Imports nothing.
     pub(crate) silent: &'static [&'static str],

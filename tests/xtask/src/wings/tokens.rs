@@ -22,7 +22,7 @@ pub(crate) struct Token {
     pub(crate) line: usize,
 }
 
-/// Splits a source into tokens; an error is the line of something that is none.
+/// Splits a source into tokens; an error is the line that is not Rust.
 pub(crate) fn tokens(source: &str) -> Result<Vec<Token>, usize> {
     let stream: TokenStream = source.parse().map_err(|error: LexError| error.span().start().line)?;
     let mut tokens = Vec::new();
