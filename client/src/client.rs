@@ -50,12 +50,12 @@ impl fmt::Debug for Want {
 /// where none listens, and connects again when the connection was lost. All calls may run at once.
 ///
 /// # Errors
-/// Every call can fail on its way: with [`Error::NoAgent`], [`Error::NobodyAtChosen`], [`Error::NoProgram`] or
-/// [`Error::NotStarted`] where no agent runs and none could be started, with [`Error::Distrusted`] or
-/// [`Error::Unreachable`] where the one that there is cannot be used, with [`Error::TimedOut`] after the deadline
-/// of the [`Options`], with [`Error::Lost`] where the agent ends meanwhile, and with [`Error::Misunderstood`] where
-/// its version is another one. What the agent refuses is [`Error::Refused`]; each method names the reasons of its
-/// own.
+/// Every call can fail on its way: with [`Error::NoAgent`], [`Error::NobodyAtChosen`], [`Error::NoProgram`]
+/// or [`Error::NotStarted`] where no agent runs and none could be started, with [`Error::Distrusted`] or
+/// [`Error::Unreachable`] where the one that there is cannot be used, with [`Error::TimedOut`] after the
+/// deadline of the [`Options`], with [`Error::Lost`] where the agent ends meanwhile, and with
+/// [`Error::Misunderstood`] where its version is another one. What the agent refuses is [`Error::Refused`];
+/// each method names the reasons of its own.
 #[derive(Debug)]
 pub struct Client {
     route: Route,
@@ -80,10 +80,10 @@ impl Client {
     /// An access token; waits for a renewal where one is needed.
     ///
     /// # Errors
-    /// Beside [those of every call](Client#errors): `SIGNED_OUT` and `LOGIN_EXPIRED` where there is no session, `OTHER_HOST`
-    /// where it belongs to another host, `ISSUER_UNREACHABLE` where no valid token is left and none can be had now,
-    /// `UNKNOWN_PROFILE`, `AUTHORITY_MISMATCH`, `MISCONFIGURED`, and `STORE_FAILED` or `KEYCHAIN_LOCKED` where the secrets
-    /// cannot be read.
+    /// Beside [those of every call](Client#errors): `SIGNED_OUT` and `LOGIN_EXPIRED` where there is no
+    /// session, `OTHER_HOST` where it belongs to another host, `ISSUER_UNREACHABLE` where no valid token is
+    /// left and none can be had now, `UNKNOWN_PROFILE`, `AUTHORITY_MISMATCH`, `MISCONFIGURED`, and
+    /// `STORE_FAILED` or `KEYCHAIN_LOCKED` where the secrets cannot be read.
     pub async fn token(&self, want: Want) -> Result<Token, Error> {
         let message = v1::GetAccessTokenRequest {
             profile: self.profile(),
@@ -97,8 +97,8 @@ impl Client {
     /// The current token, then each new one and each sign-out.
     ///
     /// # Errors
-    /// Beside [those of every call](Client#errors): `UNKNOWN_PROFILE`, `AUTHORITY_MISMATCH`. That there is no session is
-    /// no error: see [`Change::SignedOut`](crate::Change::SignedOut).
+    /// Beside [those of every call](Client#errors): `UNKNOWN_PROFILE`, `AUTHORITY_MISMATCH`. That there is no
+    /// session is no error: see [`Change::SignedOut`](crate::Change::SignedOut).
     pub async fn watch(&self) -> Result<Watch, Error> {
         let message = v1::WatchAccessTokenRequest { profile: self.profile(), authority: self.authority() };
         let call = Call::open_ended().repeatable();
@@ -108,8 +108,8 @@ impl Client {
     /// Who is signed in, from the agent's memory.
     ///
     /// # Errors
-    /// Beside [those of every call](Client#errors): `UNKNOWN_PROFILE`, `AUTHORITY_MISMATCH`. Being signed out is a state,
-    /// not an error.
+    /// Beside [those of every call](Client#errors): `UNKNOWN_PROFILE`, `AUTHORITY_MISMATCH`. Being signed out
+    /// is a state, not an error.
     pub fn status(&self) -> Reply<'_, v1::SessionStatus> {
         let message = v1::StatusRequest { profile: self.profile(), authority: self.authority() };
         self.ask(sessions::STATUS, message)
@@ -135,8 +135,8 @@ impl Client {
     /// Hands the running login of a profile the address that its browser ended on, as a person pasted it.
     ///
     /// # Errors
-    /// Beside [those of every call](Client#errors): `BAD_REQUEST` for another answer than the right one, and the login
-    /// goes on.
+    /// Beside [those of every call](Client#errors): `BAD_REQUEST` for another answer than the right one, and
+    /// the login goes on.
     pub async fn complete_login(&self, profile: &str, answer: &str) -> Result<(), Error> {
         let message = v1::CompleteLoginRequest { profile: profile.to_owned(), answer: answer.to_owned() };
         let call = Call::within(self.route.options.deadline);
@@ -147,8 +147,9 @@ impl Client {
     /// organisation lets the agent choose, as at any login.
     ///
     /// # Errors
-    /// Beside [those of every call](Client#errors): `LOGIN_EXPIRED` for a token that the Platform refuses, `BAD_REQUEST` for
-    /// one of another kind, `ISSUER_UNREACHABLE`, `MISCONFIGURED`, `STORE_FAILED`, `KEYCHAIN_LOCKED`.
+    /// Beside [those of every call](Client#errors): `LOGIN_EXPIRED` for a token that the Platform refuses,
+    /// `BAD_REQUEST` for one of another kind, `ISSUER_UNREACHABLE`, `MISCONFIGURED`, `STORE_FAILED`,
+    /// `KEYCHAIN_LOCKED`.
     pub fn import_token(
         &self,
         settings: v1::ProfileSettings,
@@ -167,8 +168,8 @@ impl Client {
     /// Signs out; a message without a target means the client's own profile.
     ///
     /// # Errors
-    /// Beside [those of every call](Client#errors): `IN_USE`, unless forced, while programs hold tokens that end with the
-    /// session.
+    /// Beside [those of every call](Client#errors): `IN_USE`, unless forced, while programs hold tokens that
+    /// end with the session.
     pub async fn logout(&self, mut message: v1::LogoutRequest) -> Result<Events<v1::LogoutOutcome>, Error> {
         message.target.get_or_insert_with(|| Target::Profile(self.profile()));
         self.route.open(Call::open_ended(), sessions::LOGOUT, message).await
@@ -218,7 +219,8 @@ impl Client {
     /// many leases have nobody to end them until the next start.
     ///
     /// # Errors
-    /// Beside [those of every call](Client#errors): `STORE_FAILED`, unless forced, while something lives only in memory.
+    /// Beside [those of every call](Client#errors): `STORE_FAILED`, unless forced, while something lives only
+    /// in memory.
     pub async fn shutdown(&self, force: bool) -> Result<u32, Error> {
         let once = Call::within(STOP).of_a_running_agent();
         let leases = self.route.ask(once, control::SHUTDOWN, v1::ShutdownRequest { force }).await?.leases;

@@ -77,8 +77,8 @@ impl Client {
     /// Chooses the profile that an empty name means; an empty name here means `default`. Answers which it is.
     ///
     /// # Errors
-    /// Beside [those of every call](Client#errors): `UNKNOWN_PROFILE` with near names, `STORE_FAILED` where the choice
-    /// cannot be kept.
+    /// Beside [those of every call](Client#errors): `UNKNOWN_PROFILE` with near names, `STORE_FAILED` where
+    /// the choice cannot be kept.
     pub async fn use_profile(&self, name: &str) -> Result<String, Error> {
         let message = v1::UseProfileRequest { profile: name.to_owned() };
         Ok(self.ask(sessions::USE_PROFILE, message).await?.default_profile)

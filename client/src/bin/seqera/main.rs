@@ -1,9 +1,9 @@
-//! The `seqera` command, which asks the agent through `seqera_client`. From top to bottom; each part uses only those
-//! below it:
+//! The `seqera` command, which asks the agent through `seqera_client`. From top to bottom; each part uses
+//! only those below it:
 //!
 //! - `cli`, `ending`: what can be typed, and how the command ends, with which exit code
-//! - `commands`: one file a command, its arguments in it. A new one is a file there and its name in `commands.rs`;
-//!   a new field of `status` is a line or two in `commands/session.rs`
+//! - `commands`: one file a command, its arguments in it. A new one is a file there and its name in
+//!   `commands.rs`; a new field of `status` is a line or two in `commands/session.rs`
 //! - `settings`: what the environment and `config.json` say, which provider is meant, and whose session
 //! - `screen`: how answers, questions and failures look
 

@@ -76,8 +76,8 @@ pub(super) fn complete(context: &Context, args: &Complete, whole: Command) -> Re
     found.iter().try_for_each(|candidate| data(&candidate.line(args.shell)))
 }
 
-/// What can stand behind the words `before`: an option where one is `begun`. `None` where the next word belongs
-/// to the program that `exec` runs.
+/// What can stand behind the words `before`: an option where one is `begun`. `None` where the next word
+/// belongs to the program that `exec` runs.
 pub(crate) fn candidates(
     mut whole: Command,
     before: &[impl AsRef<str>],

@@ -1,5 +1,5 @@
-//! How a token goes to another program: what it finds in its environment, and how this process becomes it. `exec`
-//! and `ai` do so, and `token --format env` prints what they set.
+//! How a token goes to another program: what it finds in its environment, and how this process becomes it.
+//! `exec` and `ai` do so, and `token --format env` prints what they set.
 
 use std::io::ErrorKind;
 use std::process::Command;

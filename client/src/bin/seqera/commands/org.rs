@@ -58,8 +58,8 @@ pub(super) fn run(context: &Context, args: Org) -> Result<(), Failure> {
     }
 }
 
-/// Chooses the organisation that a login asked for, if a session already existed and there was no login. If none
-/// was ever chosen, a note tells a person at a terminal that there are others.
+/// Chooses the organisation that a login asked for, if a session already existed and there was no login. If
+/// none was ever chosen, a note tells a person at a terminal that there are others.
 pub(super) fn after_login(
     context: &Context,
     wanted: Option<&str>,

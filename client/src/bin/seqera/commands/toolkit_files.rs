@@ -1,5 +1,5 @@
-//! What `login` and `logout` do with token files that other programs of the provider have left: one of a person
-//! is offered to be used, those of single toolkits to be removed. Nothing is done silently.
+//! What `login` and `logout` do with token files that other programs of the provider have left: one of a
+//! person is offered to be used, those of single toolkits to be removed. Nothing is done silently.
 
 use seqera_client::Client;
 use seqera_client::proto::reason::Reason;

@@ -103,8 +103,8 @@ impl From<Error> for Failure {
     }
 }
 
-/// An ended session and a token that its provider refuses have one reason, and only the first calls for a sign-in:
-/// [`Failure::of_session`] tells them apart.
+/// An ended session and a token that its provider refuses have one reason, and only the first calls for a
+/// sign-in: [`Failure::of_session`] tells them apart.
 fn hint(error: &Error) -> Hint {
     match (error, error.hint()) {
         (Error::Refused(refusal), Some(text)) if refusal.reason == Reason::SignedOut => {

@@ -47,8 +47,8 @@ impl Env {
         Self { read: Box::new(|name| std::env::var_os(name)), provider: Provider::Platform }
     }
 
-    /// The same as commands about `provider` see it. Where that is no Platform, what is meant for the Platform is
-    /// not there, and the profile is the provider's own unless a flag names another one.
+    /// The same as commands about `provider` see it. Where that is no Platform, what is meant for the
+    /// Platform is not there, and the profile is the provider's own unless a flag names another one.
     pub(crate) fn about(self, provider: Provider) -> Self {
         let Some(profile) = provider.own_profile() else { return self };
         let read = self.read;
@@ -147,8 +147,8 @@ impl Env {
         self.text("SEQERA_PLATFORM_API_URL")
     }
 
-    /// The API that a token of the environment is for, where the authority is named and `TOWER_API_ENDPOINT` and
-    /// `SEQERA_API_ENDPOINT` are not: programs would send the token to Seqera Cloud.
+    /// The API that a token of the environment is for, where the authority is named and `TOWER_API_ENDPOINT`
+    /// and `SEQERA_API_ENDPOINT` are not: programs would send the token to Seqera Cloud.
     pub(crate) fn api_of_token(&self) -> Option<String> {
         let named =
             ["TOWER_API_ENDPOINT", "SEQERA_API_ENDPOINT"].iter().any(|name| self.text(name).is_some());
@@ -170,8 +170,8 @@ impl Env {
         self.text("SEQERA_AUTH_AUDIENCE")
     }
 
-    /// `HTTPS_PROXY`, else `ALL_PROXY`, in either case: the proxy where `config.json` names none, with the name
-    /// of the variable. `HTTP_PROXY` does not count: nothing but this machine is reached by plain http.
+    /// `HTTPS_PROXY`, else `ALL_PROXY`, in either case: the proxy where `config.json` names none, with the
+    /// name of the variable. `HTTP_PROXY` does not count: nothing but this machine is reached by plain http.
     pub(crate) fn proxy(&self) -> Option<(&'static str, String)> {
         self.first(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
     }
@@ -262,7 +262,8 @@ impl Env {
         self.text("SSH_CONNECTION")?.split_whitespace().nth(2).map(str::to_owned)
     }
 
-    /// `WSL_DISTRO_NAME`, which Windows sets; where `sudo` or `su` have removed it, the kernel's name still says so.
+    /// `WSL_DISTRO_NAME`, which Windows sets; where `sudo` or `su` have removed it, the kernel's name still
+    /// says so.
     pub(crate) fn in_wsl(&self) -> bool {
         let named = |kernel: String| kernel.to_ascii_lowercase().contains("microsoft");
         self.text("WSL_DISTRO_NAME").is_some()

@@ -24,8 +24,8 @@ impl Provider {
     /// Where those are.
     pub(crate) const TOKEN_FOLDER: &str = "~/.scitoolkit";
 
-    /// The kind of this name. It is also the name of the profile that needs none, and what a link to this program
-    /// can be called; every other name means a Platform.
+    /// The kind of this name. It is also the name of the profile that needs none, and what a link to this
+    /// program can be called; every other name means a Platform.
     pub(crate) fn named(name: &str) -> Self {
         if name == SCITOOLKIT { Self::Scitoolkit } else { Self::Platform }
     }

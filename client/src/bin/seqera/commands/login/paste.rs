@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 const LINES: usize = 1;
 
 /// What is typed from now on, without empty lines. A read from a terminal cannot be ended, so a thread does
-/// it, which the end of the process takes along. Only for a terminal that is [`crate::screen::terminal::readable`]:
-/// input in a pipe is meant for another program.
+/// it, which the end of the process takes along. Only for a terminal that is
+/// [`crate::screen::terminal::readable`]: input in a pipe is meant for another program.
 pub(super) fn lines() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(LINES);
     thread::spawn(move || {
