@@ -4,7 +4,7 @@
 //! a machine sleeps. Whoever asks how long a token still lives needs both (design, section 6).
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A moment by both clocks. Moments of one process can be compared; the wall part alone outlives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,17 @@ impl Moment {
         let wall = due.wall.duration_since(self.wall).unwrap_or_default();
         wall.min(due.mono.saturating_sub(self.mono))
     }
+}
+
+/// Seconds since 1970, as the state files write times.
+pub(crate) fn unix(moment: Moment) -> u64 {
+    moment.wall.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+}
+
+/// The time of [`unix`]. A damaged number is cut at the last second of the year 9999, so that sums with it
+/// stay times.
+pub(crate) fn from_unix(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds.min(253_402_300_799))
 }
 
 /// Gives the time. The only door to it: a lint bans the others.

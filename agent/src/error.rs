@@ -15,7 +15,7 @@ use crate::profile::{BadName, ProfileName};
 
 /// The kinds of failure; the contract's reasons, and what only ends a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ErrorKind {
     /// Neither configuration nor state knows the name.
     UnknownProfile,
     /// Never signed in, or signed out on purpose.
@@ -54,7 +54,7 @@ pub enum Kind {
     Internal,
 }
 
-impl Kind {
+impl ErrorKind {
     /// The one mapping to a status. `None`: the code alone says it.
     fn status(self) -> (Code, Option<Reason>) {
         match self {
@@ -84,7 +84,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentError {
     /// What decides the reason and the exit code.
-    pub kind: Kind,
+    pub kind: ErrorKind,
     message: String,
     hint: String,
     retry_after: Option<Duration>,
@@ -92,7 +92,7 @@ pub struct AgentError {
 
 impl AgentError {
     /// An error of this kind. The hint may be empty.
-    pub(crate) fn new(kind: Kind, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hint: hint.into(), retry_after: None }
     }
 
@@ -100,36 +100,40 @@ impl AgentError {
     pub(crate) fn unknown_profile(name: &ProfileName, near: &[&str]) -> Self {
         let offered = near.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
         let hint = if offered.is_empty() { login_hint(name) } else { format!("did you mean {offered}?") };
-        Self::new(Kind::UnknownProfile, format!("there is no profile '{name}'"), hint)
+        Self::new(ErrorKind::UnknownProfile, format!("there is no profile '{name}'"), hint)
     }
 
     /// Never signed in, or signed out on purpose.
     pub(crate) fn signed_out(profile: &ProfileName) -> Self {
-        Self::new(Kind::SignedOut, format!("profile '{profile}' is not signed in"), login_hint(profile))
+        Self::new(ErrorKind::SignedOut, format!("profile '{profile}' is not signed in"), login_hint(profile))
     }
 
     /// The session has ended at the provider; `why` completes the sentence.
     pub(crate) fn login_expired(profile: &ProfileName, why: &str) -> Self {
         let message = format!("the session of profile '{profile}' has ended: {why}");
-        Self::new(Kind::LoginExpired, message, login_hint(profile))
+        Self::new(ErrorKind::LoginExpired, message, login_hint(profile))
     }
 
     /// What is known of the sessions cannot be read, which is not the same as "not signed in".
     pub(crate) fn state_unreadable(problem: &str) -> Self {
         let hint = "correct the file, or run 'seqera login', which sets it aside; nothing was deleted";
-        Self::new(Kind::StoreFailed, problem, hint)
+        Self::new(ErrorKind::StoreFailed, problem, hint)
     }
 
     /// What the person chose is not on the disk.
     pub(crate) fn not_durable(why: &dyn fmt::Display) -> Self {
         let hint = "look at the configuration folder; 'seqera agent status' tells what is wrong with it";
-        Self::new(Kind::StoreFailed, format!("the choice could not be stored: {why}"), hint)
+        Self::new(ErrorKind::StoreFailed, format!("the choice could not be stored: {why}"), hint)
     }
 
     /// The session belongs to another host.
     pub(crate) fn other_host(profile: &ProfileName, host: &str) -> Self {
         let message = format!("the session of profile '{profile}' belongs to another host ({host})");
-        Self::new(Kind::OtherHost, message, format!("each host signs in by itself: {}", login_hint(profile)))
+        Self::new(
+            ErrorKind::OtherHost,
+            message,
+            format!("each host signs in by itself: {}", login_hint(profile)),
+        )
     }
 
     /// Transient, and no valid token is left.
@@ -137,33 +141,33 @@ impl AgentError {
         let message = format!("{authority} gave no token, and no valid one is left: {why}");
         let hint =
             format!("you are still signed in; the next attempt is in {} s", retry_after.as_secs().max(1));
-        Self { retry_after: Some(retry_after), ..Self::new(Kind::Unreachable, message, hint) }
+        Self { retry_after: Some(retry_after), ..Self::new(ErrorKind::Unreachable, message, hint) }
     }
 
     /// The Platform refuses a token that was given to us.
     pub(crate) fn refused_token(what: &str) -> Self {
         let hint = "check that it belongs to this Platform, or create a new one: profile icon, 'User tokens'";
-        Self::new(Kind::LoginExpired, what, hint)
+        Self::new(ErrorKind::LoginExpired, what, hint)
     }
 
     /// A token that was given to us cannot be checked now.
     pub(crate) fn unchecked(api: &str, why: &str) -> Self {
         let message = format!("{api} could not be asked about this access token: {why}");
         let hint = crate::providers::http::remedy(why).unwrap_or("nothing was changed; try again later");
-        Self::new(Kind::Unreachable, message, hint)
+        Self::new(ErrorKind::Unreachable, message, hint)
     }
 
     /// Nobody finished the login.
     pub(crate) fn login_timed_out(after: Duration) -> Self {
         let message = format!("nobody finished the login within {} s", after.as_secs());
         let hint = "run 'seqera login' again, and check that the browser can reach the address it prints";
-        Self::new(Kind::LoginTimedOut, message, hint)
+        Self::new(ErrorKind::LoginTimedOut, message, hint)
     }
 
     /// Nobody entered the code of a device login while it could be entered.
     pub(crate) fn code_expired() -> Self {
         let hint = "run 'seqera login --device' again: each code can be entered for some minutes";
-        Self::new(Kind::LoginTimedOut, "the code has expired before anybody entered it", hint)
+        Self::new(ErrorKind::LoginTimedOut, "the code has expired before anybody entered it", hint)
     }
 
     /// The profile belongs to another authority; `fits` is the one that belongs to `asked`.
@@ -178,18 +182,18 @@ impl AgentError {
             None => format!("sign in there with 'seqera login --profile NAME --authority {asked}'"),
         };
         let message = format!("profile '{profile}' belongs to {belongs_to}, not to {asked}");
-        Self::new(Kind::AuthorityMismatch, message, hint)
+        Self::new(ErrorKind::AuthorityMismatch, message, hint)
     }
 
     /// The agent stops; another one can be asked.
     pub(crate) fn stopping() -> Self {
-        Self::new(Kind::Stopping, "the agent stops", "")
+        Self::new(ErrorKind::Stopping, "the agent stops", "")
     }
 
     /// A defect of ours.
     pub(crate) fn internal(what: impl fmt::Display) -> Self {
         let hint = "'seqera agent logs' has the details; please report this";
-        Self::new(Kind::Internal, format!("the agent failed: {what}"), hint)
+        Self::new(ErrorKind::Internal, format!("the agent failed: {what}"), hint)
     }
 
     /// What the person can do; empty where nothing can be done.
@@ -217,7 +221,7 @@ impl std::error::Error for AgentError {}
 
 impl From<BadName> for AgentError {
     fn from(bad: BadName) -> Self {
-        Self::new(Kind::BadRequest, bad.to_string(), BadName::HINT)
+        Self::new(ErrorKind::BadRequest, bad.to_string(), BadName::HINT)
     }
 }
 

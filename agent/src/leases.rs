@@ -2,69 +2,75 @@
 //! end. What is known of them lies in `sessions.json`, written before a token is made: whatever dies, the
 //! next start finds what is to be deleted.
 
-pub(crate) mod lease;
+pub(crate) mod book;
 pub(crate) mod life;
-pub(crate) mod making;
 pub(crate) mod mint;
 pub(crate) mod program;
 
+use crate::clock::Moment;
+use crate::clock::unix;
+use crate::leases::book::Book;
+use crate::leases::book::Parts;
+use crate::leases::book::TokenSource;
+use crate::leases::book::id;
+use crate::leases::book::token_name;
+use crate::leases::mint::MintError;
+use crate::leases::mint::Minted;
+use crate::providers::platform::PlatformError;
+use crate::storage::record::Ends;
+use crate::storage::record::Program;
+use crate::storage::record::Record;
+use crate::storage::store::Patience;
+use crate::storage::store::Stored;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
+use secrecy::SecretString;
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use crate::clock::Clock;
-use crate::error::AgentError;
-use crate::leases::lease::Lease;
+use crate::error::{AgentError, ErrorKind};
 use crate::leases::life::{Life, clear};
-use crate::leases::making::{Leased, Order};
-use crate::leases::mint::Mints;
-use crate::leases::program::Programs;
-use crate::profile::ProfileName;
-use crate::sessions::view::Served;
-use crate::storage::ladder::Ladder;
-use crate::storage::lane::lock;
-use crate::storage::passwords::ProxyPasswords;
-use crate::storage::state::{State, StateError};
-use crate::token::AccessToken;
 
-/// What the leases work with.
-pub(crate) struct Parts {
-    /// Keeps what is known of them.
-    pub state: State,
-    /// Keeps their tokens.
-    pub ladder: Arc<Ladder>,
-    /// Gives the time.
-    pub clock: Arc<dyn Clock>,
-    /// Of the proxies on the way to them.
-    pub passwords: Arc<ProxyPasswords>,
-    /// The Platforms.
-    pub mints: Arc<dyn Mints>,
-    /// The processes of this host.
-    pub programs: Arc<dyn Programs>,
-    /// Id of this host.
-    pub host: String,
-    /// The user's name and the host's, for the names of tokens.
-    pub owner: (String, String),
-    /// Dies at a named point; debug builds only.
-    pub crash: fn(&'static str),
+use crate::lock::lock;
+use crate::profile::ProfileName;
+use crate::storage::record::Lease;
+use crate::token::AccessToken;
+use crate::token::Kind;
+
+/// Names that are tried before a Platform that has them all is believed.
+pub(crate) const NAMES: usize = 3;
+
+/// What a caller wants.
+pub(crate) struct Order {
+    /// Whose session makes the token.
+    pub profile: ProfileName,
+    /// That session.
+    pub record: Arc<Record>,
+    /// Its token.
+    pub by: AccessToken,
+    /// What ends the lease.
+    pub ends: Ends,
+    /// What the person calls the program.
+    pub program: String,
 }
 
-/// Where the token of a session comes from: what makes a lease, and what deletes its token where the token
-/// itself cannot.
-#[async_trait]
-pub(crate) trait TokenSource: Send + Sync {
-    /// A token of the profile's session, as any caller would get it.
-    async fn access(&self, profile: &ProfileName) -> Result<Served, AgentError>;
+/// A lease that was made.
+#[derive(Debug)]
+pub(crate) struct Leased {
+    /// Eight hexadecimal digits.
+    pub id: String,
+    /// As recorded.
+    pub lease: Lease,
+    /// The token.
+    pub token: AccessToken,
 }
 
 /// All leases of this host and configuration folder.
 pub(crate) struct Leases {
-    pub(crate) parts: Parts,
+    pub(crate) book: Book,
     lives: Mutex<BTreeMap<String, (Arc<Life>, AbortHandle)>>,
     /// Has a receiver for each token that is being made, so that a task that breaks does not count for ever.
     making: watch::Sender<()>,
@@ -73,12 +79,12 @@ pub(crate) struct Leases {
 impl Leases {
     /// Those that are recorded; [`Self::resume`] goes on with them.
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        Arc::new(Self { parts, lives: Mutex::default(), making: watch::Sender::new(()) })
+        Arc::new(Self { book: Book { parts }, lives: Mutex::default(), making: watch::Sender::new(()) })
     }
 
     /// Goes on with what an earlier agent of this host has left. Another host's is that host's to judge.
     pub(crate) fn resume(self: &Arc<Self>, access: &Arc<dyn TokenSource>) {
-        let own = self.recorded().into_iter().filter(|(_, lease)| lease.host == self.parts.host);
+        let own = self.book.recorded().into_iter().filter(|(_, lease)| lease.host == self.book.parts.host);
         own.for_each(|(id, _)| self.begin(&id, access));
     }
 
@@ -104,27 +110,12 @@ impl Leases {
         answer.await.unwrap_or_else(|_| Err(AgentError::internal("a lease could not be made")))
     }
 
-    /// Every recorded lease, with its id.
-    pub(crate) fn recorded(&self) -> BTreeMap<String, Lease> {
-        self.parts.state.snapshot().leases.clone()
-    }
-
-    /// One lease as recorded.
-    pub(crate) fn lease(&self, id: &str) -> Option<Lease> {
-        self.parts.state.snapshot().leases.get(id).cloned()
-    }
-
-    /// How many tokens there are, or may be, that this host has to delete some day.
-    pub(crate) fn count(&self) -> usize {
-        let snapshot = self.parts.state.snapshot();
-        snapshot.leases.values().filter(|lease| lease.host == self.parts.host).count()
-    }
-
-    /// Ids of the leases that programs use: of one profile, or of all.
-    pub(crate) fn in_use(&self, profile: Option<&ProfileName>) -> Vec<String> {
-        let of_profile = |lease: &Lease| profile.is_none_or(|name| *name == lease.profile);
-        let used = |lease: &Lease| lease.host == self.parts.host && !lease.ending && of_profile(lease);
-        self.recorded().into_iter().filter(|(_, lease)| used(lease)).map(|(id, _)| id).collect()
+    /// The process of a caller, told apart from a later one of the same number.
+    ///
+    /// # Errors
+    /// What the system said, where there is no such process.
+    pub(crate) fn identify(&self, pid: u32) -> std::io::Result<Program> {
+        self.book.parts.programs.identify(pid)
     }
 
     /// The task of a lease, while there is one.
@@ -143,20 +134,20 @@ impl Leases {
     /// Forgets a lease whose token cannot be deleted: its Platform is gone, say. Returns the token's name, for
     /// the person to look for.
     pub(crate) async fn give_up(&self, id: &str) -> Option<String> {
-        let lease = self.lease(id).filter(|lease| lease.host == self.parts.host)?;
+        let lease = self.book.lease(id).filter(|lease| lease.host == self.book.parts.host)?;
         let life = lock(&self.lives).remove(id);
         if let Some((_, task)) = life {
             task.abort();
         }
         tracing::warn!(%id, name = lease.name, "a token was given up and stays at the Platform");
-        clear(self, id, &lease).await;
-        self.forget(id).await;
+        clear(&self.book, id, &lease).await;
+        self.book.forget(id).await;
         Some(lease.name)
     }
 
     /// Ends every lease of a profile, whose session ends with `by` as its last token.
     pub(crate) async fn end_all(&self, profile: &ProfileName, by: Option<&AccessToken>, limit: Duration) {
-        let all = self.recorded().into_iter().filter(|(_, lease)| lease.profile == *profile);
+        let all = self.book.recorded().into_iter().filter(|(_, lease)| lease.profile == *profile);
         let lives: Vec<_> = all.filter_map(|(id, _)| self.ask_for_end(&id, by)).collect();
         let tried = lives.iter().map(|(life, before)| life.tried(*before));
         let _ = timeout(limit, futures_util::future::join_all(tried)).await;
@@ -182,31 +173,165 @@ impl Leases {
         // Locked until it is in the map: its end takes it out again.
         let mut all = lock(&self.lives);
         let task = tokio::spawn(async move {
-            lives.run(&leases, &own_id, &*access).await;
+            lives.run(&leases.book, &own_id, &*access).await;
             lock(&leases.lives).remove(&own_id);
         });
         all.insert(id.to_owned(), (life, task.abort_handle()));
     }
+}
 
-    pub(crate) async fn change(&self, id: &str, change: impl FnOnce(&mut Lease)) -> Result<(), StateError> {
-        self.parts.state.change(|sessions| sessions.leases.get_mut(id).map(change).unwrap_or_default()).await
+impl Leases {
+    async fn make(
+        self: &Arc<Self>,
+        order: &Order,
+        access: &Arc<dyn TokenSource>,
+    ) -> Result<Leased, AgentError> {
+        let mint = self.book.parts.mints.mint(&order.record.profile);
+        for _ in 0..NAMES {
+            let (id, lease) = self.draft(order)?;
+            self.write_down(&id, &lease).await?;
+            (self.book.parts.crash)("lease-recorded");
+            match mint.create(&order.by, &lease.name).await {
+                Ok(minted) => {
+                    let leased = self.keep(id, lease, minted, access).await?;
+                    return self.unless_signed_out(order, leased);
+                }
+                Err(MintError::NameTaken) => self.book.forget(&id).await,
+                Err(MintError::Refused(why)) => {
+                    self.book.forget(&id).await;
+                    return Err(refused(order, &why));
+                }
+                Err(MintError::Unknown(why)) => {
+                    // Its task looks for the name, and deletes what it finds.
+                    let _ = self.book.change(&id, |lease| lease.ending = true).await;
+                    self.begin(&id, access);
+                    return Err(unanswered(order, &why));
+                }
+            }
+        }
+        Err(refused(
+            order,
+            &PlatformError::Misconfigured("it has tokens of every name that was tried".into()),
+        ))
     }
 
-    /// What a person should know of a profile's leases; `None`: nothing.
-    pub(crate) fn note(&self, profile: &ProfileName) -> Option<String> {
-        let holders = match self.in_use(Some(profile)).len() {
-            0 => return None,
-            1 => "a program holds an access token of its own".to_owned(),
-            count => format!("{count} programs hold access tokens of their own"),
+    fn draft(&self, order: &Order) -> Result<(String, Lease), AgentError> {
+        let id = id(getrandom::u32().map_err(AgentError::internal)?);
+        let now = self.book.parts.clock.now();
+        let (user, host) = &self.book.parts.owner;
+        let account = order.record.account.as_ref();
+        let lease = Lease {
+            name: token_name(user, host, &minute(now), &id),
+            profile: order.profile.clone(),
+            settings: order.record.profile.clone(),
+            subject: account.map(|account| account.subject.clone()).unwrap_or_default(),
+            host: self.book.parts.host.clone(),
+            program: order.program.clone(),
+            ends: order.ends.clone(),
+            created_at: unix(now),
+            token_id: None,
+            store: None,
+            ending: false,
+            other: serde_json::Map::new(),
         };
-        Some(format!("{holders}; see 'seqera agent leases'"))
+        Ok((id, lease))
     }
 
-    pub(crate) async fn forget(&self, id: &str) {
-        if let Err(error) = self.parts.state.change(|sessions| drop(sessions.leases.remove(id))).await {
-            tracing::warn!(%id, %error, "the end of a lease could not be recorded");
+    /// Before the token is made, because afterwards may be too late.
+    async fn write_down(&self, id: &str, lease: &Lease) -> Result<(), AgentError> {
+        let (key, value) = (id.to_owned(), lease.clone());
+        let written = self.book.parts.state.change(|sessions| drop(sessions.leases.insert(key, value))).await;
+        if let Err(error) = written {
+            self.book.forget(id).await;
+            let what = format!("no token was made, since it could not be written down: {error}");
+            return Err(AgentError::new(ErrorKind::StoreFailed, what, "is the disk full?"));
+        }
+        Ok(())
+    }
+
+    /// A sign-out ends the leases that have begun. One that came while this token was made has not seen it;
+    /// but it has marked the record before it looked for leases.
+    fn unless_signed_out(&self, order: &Order, leased: Leased) -> Result<Leased, AgentError> {
+        let is_same = |now: Record| !now.signed_out && now.logged_in_at == order.record.logged_in_at;
+        if self.book.parts.state.record(&order.profile).is_some_and(is_same) {
+            return Ok(leased);
+        }
+        self.ask_for_end(&leased.id, None);
+        Err(AgentError::signed_out(&order.profile))
+    }
+
+    /// A token that cannot be recorded is deleted at once.
+    async fn keep(
+        self: &Arc<Self>,
+        id: String,
+        lease: Lease,
+        minted: Minted,
+        access: &Arc<dyn TokenSource>,
+    ) -> Result<Leased, AgentError> {
+        (self.book.parts.crash)("lease-made");
+        let stored = Stored {
+            provider: lease.settings.provider,
+            authority: lease.settings.authority.clone(),
+            client_id: lease.settings.client_id.clone(),
+            kind: Kind::Fixed,
+            secret: SecretString::from(minted.token.expose()),
+            saved_at: self.book.parts.clock.now().wall,
+            proxy_password: self.book.parts.passwords.known(&lease.settings.network),
+        };
+        // Without it the session deletes the token.
+        let item = ProfileName::of_lease(&id);
+        let kept = self.book.parts.ladder.save(&item, &stored, None, Patience::Background).await;
+        let store = kept.ok().map(|kept| kept.kind);
+        (self.book.parts.crash)("lease-stored");
+        let known =
+            self.book.change(&id, |lease| (lease.token_id, lease.store) = (Some(minted.id), store)).await;
+        self.begin(&id, access);
+        match (known, self.book.lease(&id)) {
+            (Ok(()), Some(lease)) => Ok(Leased { id, lease, token: minted.token }),
+            (known, _) => {
+                self.ask_for_end(&id, None);
+                let why = known.err().map(|error| error.to_string()).unwrap_or_default();
+                let what = format!("the token could not be written down and is deleted again: {why}");
+                Err(AgentError::new(ErrorKind::StoreFailed, what, "is the disk full?"))
+            }
         }
     }
+}
+
+/// `20260102T0304Z`.
+fn minute(now: Moment) -> String {
+    let zoned = jiff::Timestamp::try_from(now.wall).unwrap_or_default();
+    zoned.strftime("%Y%m%dT%H%MZ").to_string()
+}
+
+fn refused(order: &Order, why: &PlatformError) -> AgentError {
+    let api = order.record.profile.api();
+    match why {
+        PlatformError::Unauthorized => {
+            AgentError::login_expired(&order.profile, &format!("{api} refuses its access token"))
+        }
+        PlatformError::Forbidden => {
+            let what = format!("{api} does not let this account make an access token: {why}");
+            let hint = "ask its administrator, or run the program with 'seqera exec' alone";
+            AgentError::new(ErrorKind::Forbidden, what, hint)
+        }
+        PlatformError::Unreachable(why) => {
+            let what = format!("{api} could not be asked for an access token: {why}");
+            AgentError::new(ErrorKind::Unreachable, what, "nothing was made; try again later")
+        }
+        PlatformError::NotAPlatform(_) | PlatformError::Misconfigured(_) => {
+            let what = format!("{api} gives no access token for the program: {why}");
+            let hint = "a token of its own needs a Seqera Platform; 'seqera exec' works without one";
+            AgentError::new(ErrorKind::Misconfigured, what, hint)
+        }
+    }
+}
+
+fn unanswered(order: &Order, why: &str) -> AgentError {
+    let what =
+        format!("{} did not answer whether it made an access token: {why}", order.record.profile.api());
+    let hint = "try again later; if one was made, the agent deletes it ('seqera agent leases')";
+    AgentError::new(ErrorKind::Unreachable, what, hint)
 }
 
 #[cfg(test)]

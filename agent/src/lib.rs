@@ -1,11 +1,13 @@
 //! The Seqera credential agent as a library; the binary adds flags and exit codes.
 
 mod api;
+mod backoff;
 mod clock;
 mod doctor;
 pub mod error;
 mod imports;
 mod leases;
+mod lock;
 mod network;
 pub mod process;
 mod profile;

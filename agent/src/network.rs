@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 
 /// Proxy and certificate authorities of one profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ impl Network {
         if !ca_file.is_empty() && !Path::new(ca_file).is_absolute() {
             let hint = "give the absolute path of a PEM file as caFile or in SSL_CERT_FILE";
             return Err(AgentError::new(
-                Kind::Misconfigured,
+                ErrorKind::Misconfigured,
                 format!("'{ca_file}' is no absolute path"),
                 hint,
             ));
@@ -84,7 +84,7 @@ impl Network {
 /// A host and port without a scheme is an http proxy, as curl reads it.
 fn read_proxy(text: &str) -> Result<(String, Option<Password>), AgentError> {
     const HINT: &str = "write it as http://[user:password@]host:port; https works as well, SOCKS does not";
-    let bad = |what: &str| AgentError::new(Kind::Misconfigured, what, HINT);
+    let bad = |what: &str| AgentError::new(ErrorKind::Misconfigured, what, HINT);
     let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let mut url = Url::parse(&text).map_err(|error| bad(&format!("the proxy's address is none: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -119,7 +119,7 @@ mod tests {
     fn what_cannot_be_used_is_refused_without_a_word_of_its_secret() {
         for proxy in ["socks5://ada:canary@proxy:1080", "http://ada:canary@:x", "http://"] {
             let error = Network::read(proxy, "", "").unwrap_err();
-            assert_eq!(error.kind, Kind::Misconfigured);
+            assert_eq!(error.kind, ErrorKind::Misconfigured);
             assert!(!error.to_string().contains("canary") && error.hint().contains("http://"), "{error}");
         }
         assert!(Network::read("", "", "ca.pem").unwrap_err().to_string().contains("ca.pem"));

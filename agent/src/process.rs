@@ -25,7 +25,7 @@ use self::assemble::assemble;
 use self::config::Config;
 use self::run::{Ended, run};
 use self::stop::Stop;
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 
 /// A call takes microseconds of work; the second thread answers while the first one is busy.
 const THREADS: usize = 2;
@@ -80,7 +80,7 @@ async fn agent(config: Config) -> Result<(), AgentError> {
             Ok(())
         }
         Ended::Elsewhere(running) => Err(AgentError::new(
-            Kind::BadRequest,
+            ErrorKind::BadRequest,
             format!(
                 "an agent is running already: pid {}, version {}, socket {}",
                 running.pid,

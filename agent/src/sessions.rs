@@ -5,7 +5,6 @@ pub(crate) mod choice;
 pub(crate) mod handle;
 pub(crate) mod install;
 pub(crate) mod jobs;
-pub(crate) mod neighbours;
 pub(crate) mod pending;
 pub(crate) mod registry;
 pub(crate) mod renewal;

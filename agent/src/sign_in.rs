@@ -5,3 +5,4 @@ pub(crate) mod logins;
 pub(crate) mod loopback;
 pub(crate) mod pasted;
 pub(crate) mod polling;
+pub(crate) mod stage;

@@ -10,6 +10,7 @@ pub(crate) mod keychain;
 pub(crate) mod ladder;
 pub(crate) mod lane;
 pub(crate) mod memory;
+pub(crate) mod other_hosts;
 pub(crate) mod passwords;
 pub(crate) mod record;
 pub(crate) mod state;

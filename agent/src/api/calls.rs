@@ -15,7 +15,7 @@ use tonic::codegen::http::{HeaderMap, Request, Response};
 use tonic::codegen::{BoxFuture, Service};
 use tonic::{Code, Status};
 
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::socket::activity::{Activity, Running};
 use crate::socket::peers::Caller;
 
@@ -47,7 +47,7 @@ impl CallLayer {
     fn check_folder(&self, headers: &HeaderMap) -> Result<(), AgentError> {
         match headers.get(CONFIG_HEADER) {
             Some(tag) if tag.as_bytes() != self.tag.as_bytes() => Err(AgentError::new(
-                Kind::OtherAgent,
+                ErrorKind::OtherAgent,
                 "this agent serves another configuration folder",
                 "check SEQERA_CLI_CONFIG_DIR and XDG_CONFIG_HOME, or start an agent for that folder",
             )),
@@ -104,7 +104,7 @@ fn short(body: Body) -> Body {
         match error.downcast::<Status>() {
             Ok(status) => *status,
             Err(error) if error.is::<LengthLimitError>() => AgentError::new(
-                Kind::BadRequest,
+                ErrorKind::BadRequest,
                 format!("the request is longer than {MAX_MESSAGE_BYTES} bytes"),
                 "",
             )

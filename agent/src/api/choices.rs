@@ -13,7 +13,7 @@ use crate::api::status::status;
 use crate::api::tokens::hand_out;
 use crate::api::{convert, describe};
 use crate::clock::Moment;
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::profile::{Profile, ProfileName};
 use crate::provider::Provider;
 use crate::providers::platform::{Platform, PlatformError};
@@ -179,7 +179,7 @@ impl Sessions {
             Provider::SciToolkit => {
                 let hint = "name a profile of a Platform with --profile; 'seqera profile list' shows all";
                 let message = "SciToolkit has no organizations and workspaces";
-                Err(AgentError::new(Kind::Misconfigured, message, hint))
+                Err(AgentError::new(ErrorKind::Misconfigured, message, hint))
             }
         }
     }
@@ -214,11 +214,11 @@ fn untold(profile: &Profile, error: &PlatformError) -> AgentError {
         PlatformError::NotAPlatform(api) => {
             let message = format!("there is no Platform API at {api}, so no organizations and workspaces");
             let hint = "where the API is elsewhere, set SEQERA_PLATFORM_API_URL to it and sign in again";
-            AgentError::new(Kind::Misconfigured, message, hint)
+            AgentError::new(ErrorKind::Misconfigured, message, hint)
         }
         PlatformError::Unreachable(why) => {
             let message = format!("{} could not be asked: {why}", profile.api());
-            AgentError::new(Kind::Unreachable, message, "nothing was changed; try again later")
+            AgentError::new(ErrorKind::Unreachable, message, "nothing was changed; try again later")
         }
         other => describe::failure(profile, other),
     }
@@ -240,11 +240,11 @@ fn wanted(choice: Option<Wanted>) -> Result<Option<String>, AgentError> {
         Some(Wanted::None(_)) => Ok(None),
         Some(Wanted::Wanted(wanted)) if wanted.len() > LONGEST => {
             let hint = "give the id, or the name as the Platform lists it";
-            Err(AgentError::new(Kind::BadRequest, "the choice is longer than any name", hint))
+            Err(AgentError::new(ErrorKind::BadRequest, "the choice is longer than any name", hint))
         }
         Some(Wanted::Wanted(wanted)) if !wanted.trim().is_empty() => Ok(Some(wanted)),
         Some(Wanted::Wanted(_)) | None => {
-            Err(AgentError::new(Kind::BadRequest, "the choice is empty", "give an id or a name"))
+            Err(AgentError::new(ErrorKind::BadRequest, "the choice is empty", "give an id or a name"))
         }
     }
 }

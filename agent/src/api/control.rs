@@ -12,7 +12,7 @@ use seqera_agent_proto::v1::{
 use tonic::{Request, Response, Status};
 
 use crate::doctor::Doctor;
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::providers::known::Providers;
 use crate::sessions::registry::Registry;
 
@@ -43,7 +43,7 @@ impl control_server::Control for Control {
     async fn info(&self, _: Request<InfoRequest>) -> Result<Response<InfoResponse>, Status> {
         let mut info = self.host.info();
         info.sessions = u32::try_from(self.registry.sessions()).unwrap_or(u32::MAX);
-        info.leases = u32::try_from(self.registry.shared.leases.count()).unwrap_or(u32::MAX);
+        info.leases = u32::try_from(self.registry.shared.leases.book.count()).unwrap_or(u32::MAX);
         info.store = self.registry.shared.ladder.current_kind().as_str().to_owned();
         info.problems.extend(self.registry.shared.state.problems());
         Ok(Response::new(info))
@@ -78,10 +78,10 @@ impl control_server::Control for Control {
             let what = format!("a stop would forget what lives in memory only: {}", names.join(", "));
             let hint =
                 "sign out first, mend the store, wait where a revocation is pending, or stop with --force";
-            return Err(AgentError::new(Kind::StoreFailed, what, hint).into());
+            return Err(AgentError::new(ErrorKind::StoreFailed, what, hint).into());
         }
         self.host.stop();
-        let leases = u32::try_from(self.registry.shared.leases.count()).unwrap_or(u32::MAX);
+        let leases = u32::try_from(self.registry.shared.leases.book.count()).unwrap_or(u32::MAX);
         Ok(Response::new(ShutdownResponse { leases }))
     }
 }

@@ -6,9 +6,9 @@ use prost_types::Timestamp;
 use seqera_agent_proto::v1;
 
 use crate::clock::Moment;
+use crate::clock::from_unix;
 use crate::network::Network;
 use crate::profile::{Profile, ProfileName};
-use crate::sessions::shared::from_unix;
 use crate::sessions::verdict::{Failure, Standing, Trouble};
 use crate::sessions::view::{Served, View};
 use crate::storage::record::Record;
@@ -191,7 +191,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::sessions::schedule::{Held, Jitter};
+    use crate::backoff::Jitter;
+    use crate::sessions::schedule::Held;
     use crate::token::{Access, AccessToken};
 
     fn view() -> View {

@@ -3,7 +3,7 @@
 use seqera_agent_proto::v1::Description;
 
 use crate::api::convert;
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::profile::{Profile, Provider};
 use crate::providers::http::remedy;
 use crate::providers::known::Providers;
@@ -75,7 +75,7 @@ pub(crate) fn failure(profile: &Profile, error: &PlatformError) -> AgentError {
         PlatformError::NotAPlatform(_) | PlatformError::Misconfigured(_) => {
             let hint = "set SEQERA_AUTH_DOMAIN to the API of your Platform, for example https://host/api";
             let hint = remedy(&error.to_string()).unwrap_or(hint);
-            AgentError::new(Kind::Misconfigured, error.to_string(), hint)
+            AgentError::new(ErrorKind::Misconfigured, error.to_string(), hint)
         }
     }
 }

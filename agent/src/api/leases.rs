@@ -1,5 +1,7 @@
 //! Service `Leases`: access tokens of their own for programs that run for long.
 
+use crate::leases::Leased;
+use crate::leases::Order;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,17 +14,17 @@ use tonic::{Request, Response, Status};
 
 use crate::api::tokens::hand_out;
 use crate::api::{convert, until};
-use crate::error::{AgentError, Kind as ErrorKind};
-use crate::leases::TokenSource;
-use crate::leases::lease::{Ends, Lease};
+use crate::clock::{from_unix, unix};
+use crate::error::{AgentError, ErrorKind};
+use crate::leases::book::TokenSource;
 use crate::leases::life::Trouble;
-use crate::leases::making::{Leased, Order};
-use crate::sessions::neighbours;
+
 use crate::sessions::registry::Registry;
-use crate::sessions::shared::{from_unix, unix};
 use crate::sessions::verdict::Ask;
 use crate::sessions::view::Served;
 use crate::socket::peers::Caller;
+use crate::storage::other_hosts;
+use crate::storage::record::{Ends, Lease};
 use crate::token::Kind;
 
 /// How long `End` waits for the Platform.
@@ -82,12 +84,12 @@ impl leases_server::Leases for Leases {
         let shared = &self.registry.shared;
         let profile = request.into_inner().profile;
         let trouble = |id: &str| shared.leases.life(id).and_then(|life| life.trouble());
-        let own = shared.leases.recorded().into_iter().map(|(id, lease)| {
+        let own = shared.leases.book.recorded().into_iter().map(|(id, lease)| {
             let host = if lease.host == shared.places.host_id { String::new() } else { lease.host.clone() };
             v1::Lease { host, ..shown(&id, &lease, trouble(&id)) }
         });
         let places = shared.places.clone();
-        let others = tokio::task::spawn_blocking(move || neighbours::leases(&places)).await;
+        let others = tokio::task::spawn_blocking(move || other_hosts::leases(&places)).await;
         let others = others.unwrap_or_default().into_iter();
         let others = others.map(|(host, id, lease)| v1::Lease { host, ..shown(&id, &lease, None) });
         let wanted = |lease: &v1::Lease| profile.is_empty() || lease.profile == profile;
@@ -145,9 +147,9 @@ impl Leases {
     }
 
     /// The process at the other end, as the kernel named it. What a message says could be anybody's.
-    fn caller(&self, pid: Option<u32>) -> Result<crate::leases::lease::Program, AgentError> {
+    fn caller(&self, pid: Option<u32>) -> Result<crate::storage::record::Program, AgentError> {
         let pid = pid.filter(|pid| *pid != 0);
-        let found = pid.map(|pid| self.registry.shared.leases.parts.programs.identify(pid));
+        let found = pid.map(|pid| self.registry.shared.leases.identify(pid));
         match found {
             Some(Ok(program)) => Ok(program),
             Some(Err(_)) | None => {

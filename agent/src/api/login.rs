@@ -15,7 +15,7 @@ use tonic::Status;
 
 use crate::api::convert;
 use crate::api::status::status;
-use crate::error::{AgentError, Kind as ErrorKind};
+use crate::error::{AgentError, ErrorKind};
 use crate::profile::{Profile, ProfileName};
 use crate::providers::Answer;
 use crate::sessions::install::Login;
@@ -23,7 +23,8 @@ use crate::sessions::registry::Registry;
 use crate::sessions::target::target;
 use crate::sessions::verdict::{Standing, Trouble};
 use crate::sessions::view::View;
-use crate::sign_in::logins::{Installed, LoginHandle, LoginOptions, Method, Prompt, Stage};
+use crate::sign_in::logins::LoginHandle;
+use crate::sign_in::stage::{self, LoginOptions, Method, Prompt, Stage};
 use crate::token::{AccessToken, Kind};
 
 /// What the callers of a login see.
@@ -83,14 +84,14 @@ fn installer(
     profile: &Profile,
     method: Method,
     organization: Option<String>,
-) -> crate::sign_in::logins::Install {
+) -> crate::sign_in::stage::Install {
     let (worker, profile) = (registry.ensure(name), profile.clone());
     let generation = worker.view().generation;
     Box::new(move |granted| {
         Box::pin(async move {
             let login = Login { profile, granted, method: method.as_str(), generation, organization };
             let notes = worker.install(login).await?;
-            Ok(Installed { notes })
+            Ok(stage::SignedIn { notes })
         })
     })
 }

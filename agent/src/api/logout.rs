@@ -11,12 +11,11 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::profile::ProfileName;
 use crate::sessions::handle::Handle;
-use crate::sessions::neighbours::{self, Neighbour};
 use crate::sessions::registry::Registry;
-use crate::sessions::sign_out::SignedOut;
+use crate::sessions::sign_out::{Neighbour, SignedOut, sign_out_elsewhere};
 use crate::sessions::verdict::Standing;
 use crate::storage::store::StoreError;
 
@@ -58,7 +57,7 @@ pub(crate) async fn logout(registry: &Arc<Registry>, asked: LogoutRequest) -> Re
 
 /// Their programs would lose their tokens without a word.
 fn refuse_in_use(registry: &Registry, names: &BTreeSet<ProfileName>) -> Result<(), AgentError> {
-    let count: usize = names.iter().map(|name| registry.shared.leases.in_use(Some(name)).len()).sum();
+    let count: usize = names.iter().map(|name| registry.shared.leases.book.in_use(Some(name)).len()).sum();
     if count == 0 {
         return Ok(());
     }
@@ -67,14 +66,14 @@ fn refuse_in_use(registry: &Registry, names: &BTreeSet<ProfileName>) -> Result<(
         _ => format!("{count} programs hold tokens that end with this session"),
     };
     let hint = "'seqera agent leases' shows them; '--force' signs out all the same";
-    Err(AgentError::new(Kind::InUse, what, hint))
+    Err(AgentError::new(ErrorKind::InUse, what, hint))
 }
 
 /// What other hosts keep in files over the same home folder.
 async fn other_hosts(registry: Arc<Registry>, outcomes: mpsc::Sender<Result<LogoutOutcome, Status>>) {
     let shared = &registry.shared;
     let known = shared.state.elsewhere();
-    for neighbour in neighbours::sign_out(&shared.places, known, &*shared.issuers, &shared.pending).await {
+    for neighbour in sign_out_elsewhere(&shared.places, known, &*shared.issuers, &shared.pending).await {
         let Neighbour { profile, host, result } = neighbour;
         let left = LogoutOutcome { result: Outcome::OtherHost.into(), ..LogoutOutcome::default() };
         let told = result.map_or(left, |result| outcome(&profile, result));

@@ -33,7 +33,7 @@ pub(crate) fn status(registry: &Registry, name: &ProfileName, view: &View) -> Se
         sources.store = if as_chosen { shared.store_source.clone() } else { LOGIN.to_owned() };
     }
     status.sources = Some(sources);
-    status.notes.extend(shared.leases.note(name));
+    status.notes.extend(shared.leases.book.note(name));
     status
 }
 

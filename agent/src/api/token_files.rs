@@ -11,7 +11,7 @@ use seqera_agent_proto::v1::{
 use tonic::{Request, Response, Status};
 
 use crate::api::login;
-use crate::error::{AgentError, Kind as ErrorKind};
+use crate::error::{AgentError, ErrorKind};
 use crate::imports::token_files::{Found, Holds, TokenFiles as Files};
 use crate::sessions::registry::Registry;
 

@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status};
 use crate::api::watcher::Watcher;
 use crate::api::{convert, until};
 use crate::clock::Moment;
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::profile::ProfileName;
 use crate::sessions::registry::Registry;
 use crate::sessions::verdict::Ask;
@@ -51,7 +51,7 @@ impl tokens_server::Tokens for Tokens {
 }
 
 fn ask(asked: &GetAccessTokenRequest) -> Result<Ask, AgentError> {
-    let bad = |what: &str| AgentError::new(Kind::BadRequest, what, "");
+    let bad = |what: &str| AgentError::new(ErrorKind::BadRequest, what, "");
     let min_valid = match asked.min_valid {
         None => Duration::ZERO,
         Some(given) => given.try_into().map_err(|_| bad("min_valid must not be negative"))?,

@@ -163,7 +163,7 @@ async fn a_token_that_names_another_file_of_the_folder_is_not_taken() {
         let import = Import { origin, name: name.into(), profile: "lab".into(), ..Import::default() };
         let asked = TakeImportRequest { import: Some(import), ..TakeImportRequest::default() };
         let refused = bench.imports.take_one(asked).await.unwrap_err();
-        assert_eq!(refused.kind, crate::error::Kind::BadRequest);
+        assert_eq!(refused.kind, crate::error::ErrorKind::BadRequest);
     }
     assert_eq!(bench.agent.provider.calls(), 0);
 }

@@ -8,15 +8,16 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use crate::backoff::Backoff;
+use crate::backoff::jitter;
 use crate::clock::Moment;
-use crate::leases::lease::{Ends, Lease, pause};
+use crate::clock::{from_unix, unix};
+use crate::leases::book::{Book, TokenSource, pause};
 use crate::leases::mint::Mint;
-use crate::leases::{Leases, TokenSource};
+use crate::lock::lock;
 use crate::profile::ProfileName;
 use crate::providers::platform::PlatformError;
-use crate::sessions::schedule::Backoff;
-use crate::sessions::shared::{from_unix, jitter, unix};
-use crate::storage::lane::lock;
+use crate::storage::record::{Ends, Lease};
 use crate::storage::store::StoreKind;
 use crate::token::AccessToken;
 
@@ -72,27 +73,27 @@ impl Life {
     }
 
     /// Runs until the token is gone.
-    pub(crate) async fn run(&self, leases: &Leases, id: &str, access: &dyn TokenSource) {
-        let Some(lease) = leases.lease(id) else { return };
+    pub(crate) async fn run(&self, book: &Book, id: &str, access: &dyn TokenSource) {
+        let Some(lease) = book.lease(id) else { return };
         let mut asked = self.asked.subscribe();
         // Nobody has a token whose creation was not answered.
         if !lease.ending && lease.token_id.is_some() {
             tokio::select! {
-                () = end_of(leases, &lease.ends) => {}
+                () = end_of(book, &lease.ends) => {}
                 _ = asked.wait_for(|asked| *asked > 0) => {}
             }
         }
         if !lease.ending {
             // An end that cannot be recorded is an end all the same.
-            let _ = leases.change(id, |lease| lease.ending = true).await;
+            let _ = book.change(id, |lease| lease.ending = true).await;
         }
         asked.mark_unchanged();
         let (mut backoff, mut failures) = (Backoff::default(), 0);
-        while let Err(why) = self.delete(leases, id, access).await {
+        while let Err(why) = self.delete(book, id, access).await {
             let wait = backoff.after_failure(pause(failures), jitter());
             failures += 1;
             warn!(%id, why, "the token of a lease could not be deleted");
-            let retry_at = leases.parts.clock.now().wall + wait;
+            let retry_at = book.parts.clock.now().wall + wait;
             *lock(&self.trouble) = Some(Trouble { why, retry_at });
             self.tried.send_modify(|tried| *tried += 1);
             tokio::select! {
@@ -101,18 +102,18 @@ impl Life {
             }
         }
         info!(%id, "a lease has ended, its token is deleted");
-        leases.forget(id).await;
+        book.forget(id).await;
         self.over.send_replace(true);
         self.tried.send_modify(|tried| *tried += 1);
     }
 
     /// Deletes the token by itself, which needs no session; else by the session. The error is for the person.
-    async fn delete(&self, leases: &Leases, id: &str, access: &dyn TokenSource) -> Result<(), String> {
-        let Some(lease) = leases.lease(id) else { return Ok(()) };
-        let mint = leases.parts.mints.mint(&lease.settings);
-        let own = stored(leases, id, &lease).await;
+    async fn delete(&self, book: &Book, id: &str, access: &dyn TokenSource) -> Result<(), String> {
+        let Some(lease) = book.lease(id) else { return Ok(()) };
+        let mint = book.parts.mints.mint(&lease.settings);
+        let own = stored(book, id, &lease).await;
         let by_itself = match &own {
-            Some(own) => delete_by(leases, &*mint, own, &lease).await,
+            Some(own) => delete_by(book, &*mint, own, &lease).await,
             None => Err(PlatformError::Forbidden),
         };
         match by_itself {
@@ -121,23 +122,23 @@ impl Life {
             // for now, which the session finds out where there is one.
             Err(PlatformError::Unauthorized) if self.session(&lease, access).await.is_err() => {}
             Err(PlatformError::Unauthorized | PlatformError::Forbidden) => {
-                self.delete_by_session(leases, &*mint, &lease, access).await?
+                self.delete_by_session(book, &*mint, &lease, access).await?
             }
             Err(error) => return Err(error.to_string()),
         }
-        clear(leases, id, &lease).await;
+        clear(book, id, &lease).await;
         Ok(())
     }
 
     async fn delete_by_session(
         &self,
-        leases: &Leases,
+        book: &Book,
         mint: &dyn Mint,
         lease: &Lease,
         access: &dyn TokenSource,
     ) -> Result<(), String> {
         let by = self.session(lease, access).await?;
-        let deleted = delete_by(leases, mint, &by, lease).await;
+        let deleted = delete_by(book, mint, &by, lease).await;
         if let Err(PlatformError::Unauthorized | PlatformError::Forbidden) = deleted {
             // It has expired: the next attempt is for whoever is signed in then.
             *lock(&self.by) = None;
@@ -150,11 +151,10 @@ impl Life {
         if let Some(last) = lock(&self.by).clone() {
             return Ok(last);
         }
-        let served = access.access(&lease.profile).await.map_err(|error| error.to_string())?;
-        let record = &served.record;
-        let same = record.account.as_ref().is_some_and(|account| account.subject == lease.subject);
-        if same && record.profile.same_party(&lease.settings) {
-            Ok(served.held.token.clone())
+        let session = access.access(&lease.profile).await.map_err(|error| error.to_string())?;
+        let same = !session.subject.is_empty() && session.subject == lease.subject;
+        if same && session.profile.same_party(&lease.settings) {
+            Ok(session.token)
         } else {
             Err(format!("profile '{}' belongs to another account now", lease.profile))
         }
@@ -162,12 +162,12 @@ impl Life {
 }
 
 /// Returns when the lease's own end has come.
-async fn end_of(leases: &Leases, ends: &Ends) {
+async fn end_of(book: &Book, ends: &Ends) {
     let until = match ends {
-        Ends::With(program) => return leases.parts.programs.ended(program).await,
+        Ends::With(program) => return book.parts.programs.ended(program).await,
         Ends::At(time) => from_unix(*time),
     };
-    let clock = &leases.parts.clock;
+    let clock = &book.parts.clock;
     let due = clock.now().at_wall(until);
     loop {
         let now: Moment = clock.now();
@@ -179,16 +179,16 @@ async fn end_of(leases: &Leases, ends: &Ends) {
 }
 
 /// The lease's own token. One that was saved and not recorded is found as well.
-async fn stored(leases: &Leases, id: &str, lease: &Lease) -> Option<AccessToken> {
+async fn stored(book: &Book, id: &str, lease: &Lease) -> Option<AccessToken> {
     let item = ProfileName::of_lease(id);
-    let ladder = &leases.parts.ladder;
+    let ladder = &book.parts.ladder;
     let place = match lease.store {
         Some(place) => place,
         None => ladder.holders(&item).await.0.first().copied()?,
     };
     match ladder.load(&item, place).await {
         Ok(found) => found.map(|stored| {
-            leases.parts.passwords.found(&lease.settings.network, &stored);
+            book.parts.passwords.found(&lease.settings.network, &stored);
             AccessToken::new(stored.secret.expose_secret())
         }),
         Err(error) => {
@@ -199,7 +199,7 @@ async fn stored(leases: &Leases, id: &str, lease: &Lease) -> Option<AccessToken>
 }
 
 async fn delete_by(
-    leases: &Leases,
+    book: &Book,
     mint: &dyn Mint,
     by: &AccessToken,
     lease: &Lease,
@@ -208,7 +208,7 @@ async fn delete_by(
         Some(known) => known,
         None => match mint.list(by).await?.into_iter().find(|token| token.name == lease.name) {
             Some(found) => found.id,
-            None if lease.may_appear(unix(leases.parts.clock.now())) => {
+            None if lease.may_appear(unix(book.parts.clock.now())) => {
                 let why = "it has not shown yet whether it made the token";
                 return Err(PlatformError::Unreachable(why.into()));
             }
@@ -226,9 +226,9 @@ async fn delete_by(
 }
 
 /// Takes the token out of its store. Nothing depends on it any more: where the store is locked it stays there.
-pub(crate) async fn clear(leases: &Leases, id: &str, lease: &Lease) {
+pub(crate) async fn clear(book: &Book, id: &str, lease: &Lease) {
     for place in StoreKind::ALL.into_iter().filter(|place| lease.store.is_none_or(|store| store == *place)) {
-        let removed = leases.parts.ladder.remove(&ProfileName::of_lease(id), place).await;
+        let removed = book.parts.ladder.remove(&ProfileName::of_lease(id), place).await;
         if let Err(error) = removed.map(drop).or_else(|error| lease.store.map_or(Ok(()), |_| Err(error))) {
             warn!(%id, %error, "the token of a lease that is over stays in its store");
         }

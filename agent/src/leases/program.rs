@@ -12,7 +12,7 @@ use tokio::io::Interest;
 #[cfg(unix)]
 use tokio::io::unix::AsyncFd;
 
-use crate::leases::lease::Program;
+use crate::storage::record::Program;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[path = "program/linux.rs"]

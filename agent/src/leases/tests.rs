@@ -2,15 +2,16 @@
 
 mod sign_out;
 
+use crate::leases::book::TokenSource;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::error::Kind as ErrorKind;
-use crate::leases::lease::{Ends, Program};
-use crate::leases::making::NAMES;
+use crate::clock::Clock;
+use crate::clock::unix;
+use crate::error::ErrorKind;
 use crate::leases::mint::{Mint, MintError};
 use crate::providers::platform::PlatformError;
-use crate::sessions::shared::unix;
+use crate::storage::record::{Ends, Program};
 use crate::storage::store::{StoreError, StoreKind};
 use crate::testing::fakes::{Agent, pass, work};
 
@@ -49,12 +50,12 @@ pub(super) async fn create_held(agent: &Agent) -> JoinHandle<Result<Leased, Agen
 /// Until no lease is left, at most a day.
 pub(super) async fn all_over(agent: &Agent) {
     for _ in 0..86_400 {
-        if leases(agent).count() == 0 {
+        if leases(agent).book.count() == 0 {
             return;
         }
         pass(1).await;
     }
-    panic!("left: {:?}", leases(agent).recorded());
+    panic!("left: {:?}", leases(agent).book.recorded());
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,7 +94,7 @@ async fn after_a_restart_the_leases_go_on() {
     agent.provider.outside.end_process(8);
     let agent = agent.restart().await;
     pass(60).await;
-    assert_eq!(leases(&agent).count(), 1, "7 runs on");
+    assert_eq!(leases(&agent).book.count(), 1, "7 runs on");
     agent.provider.outside.end_process(7);
     all_over(&agent).await;
     assert_eq!(agent.provider.outside.names(), [""; 0]);
@@ -103,14 +104,14 @@ async fn after_a_restart_the_leases_go_on() {
 async fn a_lease_of_another_host_is_left_to_it() {
     let agent = Agent::signed_in().await;
     let leased = create(&agent, with_process(7)).await.unwrap();
-    leases(&agent).change(&leased.id, |lease| lease.host = "elsewhere".into()).await.unwrap();
+    leases(&agent).book.change(&leased.id, |lease| lease.host = "elsewhere".into()).await.unwrap();
     let agent = agent.restart().await;
     agent.provider.outside.end_process(7);
     pass(600).await;
     assert_eq!(agent.provider.outside.names(), [leased.lease.name]);
-    assert!(leases(&agent).lease(&leased.id).is_some(), "it is listed");
+    assert!(leases(&agent).book.lease(&leased.id).is_some(), "it is listed");
     assert_eq!(leases(&agent).end(&leased.id, SECOND).await, None);
-    assert_eq!(leases(&agent).count(), 0, "it keeps no agent of this host alive");
+    assert_eq!(leases(&agent).book.count(), 0, "it keeps no agent of this host alive");
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,7 +134,7 @@ async fn what_cannot_be_written_down_is_not_made() {
     assert_eq!(error.kind, ErrorKind::StoreFailed);
     assert!(error.to_string().contains("no token was made"), "{error}");
     assert_eq!(*agent.provider.outside.calls.borrow(), 0);
-    assert_eq!(leases(&agent).count(), 0);
+    assert_eq!(leases(&agent).book.count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,13 +142,13 @@ async fn a_taken_name_is_replaced_by_another() {
     let agent = Agent::signed_in().await;
     agent.provider.outside.fail_next_creation(MintError::NameTaken, false);
     create(&agent, with_process(7)).await.unwrap();
-    assert_eq!((leases(&agent).count(), agent.provider.outside.names().len()), (1, 1));
+    assert_eq!((leases(&agent).book.count(), agent.provider.outside.names().len()), (1, 1));
     for _ in 0..NAMES {
         agent.provider.outside.fail_next_creation(MintError::NameTaken, false);
     }
     let error = create(&agent, with_process(8)).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Misconfigured);
-    assert_eq!(leases(&agent).count(), 1);
+    assert_eq!(leases(&agent).book.count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,7 +159,7 @@ async fn a_refusal_leaves_nothing_and_says_whose_it_is() {
     let error = create(&agent, with_process(7)).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Forbidden);
     assert!(error.hint().contains("administrator"));
-    assert_eq!(leases(&agent).count(), 0);
+    assert_eq!(leases(&agent).book.count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -177,9 +178,9 @@ async fn a_token_that_was_never_made_is_looked_for_and_given_up() {
     agent.provider.outside.fail_next_creation(MintError::Unknown("reset".into()), false);
     create(&agent, with_process(7)).await.unwrap_err();
     pass(500).await;
-    assert_eq!(leases(&agent).count(), 1, "a gateway may have passed it on");
+    assert_eq!(leases(&agent).book.count(), 1, "a gateway may have passed it on");
     pass(900).await;
-    assert_eq!(leases(&agent).count(), 0);
+    assert_eq!(leases(&agent).book.count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,7 +192,7 @@ async fn a_deletion_that_fails_is_tried_again_and_says_why_across_a_restart() {
     assert_eq!(leases(&agent).end(&leased.id, SECOND).await, Some(false));
     let trouble = leases(&agent).life(&leased.id).unwrap().trouble().unwrap();
     assert!(trouble.why.contains("502"), "{trouble:?}");
-    assert_eq!(leases(&agent).in_use(None), [""; 0], "nobody uses what has ended");
+    assert_eq!(leases(&agent).book.in_use(None), [""; 0], "nobody uses what has ended");
     let agent = agent.restart().await;
     pass(3_600).await;
     assert!(!agent.registry.idle());
@@ -207,7 +208,7 @@ async fn a_token_that_can_never_be_deleted_can_be_given_up() {
     agent.provider.outside.fail_deletions(Some(PlatformError::NotAPlatform("https://gone.test".into())));
     assert_eq!(leases(&agent).end(&leased.id, SECOND).await, Some(false));
     assert_eq!(leases(&agent).give_up(&leased.id).await, Some(leased.lease.name));
-    assert_eq!((leases(&agent).count(), agent.store.contents().len()), (0, 1));
+    assert_eq!((leases(&agent).book.count(), agent.store.contents().len()), (0, 1));
     agent.provider.outside.fail_deletions(None);
     pass(3_600).await;
     assert_eq!(agent.provider.outside.names().len(), 1, "nobody tries any more");
@@ -236,7 +237,7 @@ async fn a_token_that_is_refused_and_still_there_is_deleted_by_the_session() {
 async fn the_session_of_another_account_deletes_nothing() {
     let agent = Agent::signed_in().await;
     let leased = create(&agent, with_process(7)).await.unwrap();
-    leases(&agent).change(&leased.id, |lease| lease.subject = "grace".into()).await.unwrap();
+    leases(&agent).book.change(&leased.id, |lease| lease.subject = "grace".into()).await.unwrap();
     agent.store.break_with(Some(StoreError::Locked("closed".into())));
     assert_eq!(leases(&agent).end(&leased.id, SECOND).await, Some(false));
     assert_eq!(agent.provider.outside.names().len(), 1);

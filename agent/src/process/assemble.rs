@@ -13,8 +13,9 @@ use crate::api;
 use crate::api::control::Host;
 use crate::clock::{Clock, SystemClock};
 use crate::error::AgentError;
+use crate::leases::Leases;
+use crate::leases::book::{self, TokenSource};
 use crate::leases::program::SystemPrograms;
-use crate::leases::{self, Leases, TokenSource};
 use crate::process::config::LogTarget;
 use crate::process::crash::crash_point;
 use crate::process::run::{Core, Parts, Wiring};
@@ -42,7 +43,7 @@ pub(crate) async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
     let passwords = Arc::new(ProxyPasswords::new(state.clone(), Arc::clone(&ladder)));
     let http = Http::new(Arc::clone(&clock), Limits::default()).with_passwords(passwords.clone());
     let providers = Arc::new(Providers::new(http, Arc::clone(&clock)));
-    let leases = Leases::new(leases::Parts {
+    let leases = Leases::new(book::Parts {
         state: state.clone(),
         ladder: Arc::clone(&ladder),
         clock: Arc::clone(&clock),

@@ -14,7 +14,7 @@ use seqera_agent_proto::place::{Lookup, Places};
 use tracing::Level;
 
 use crate::clock::WallOffset;
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::profile::{Profile, ProfileName};
 use crate::storage::ladder::StoreChoice;
 
@@ -155,7 +155,7 @@ impl Config {
     /// Where no home folder is known, or a variable holds a value that is not one of its own.
     pub(crate) fn read(flags: Flags, env: Lookup<'_>) -> Result<Self, AgentError> {
         let places = Places::find(env).map_err(|error| {
-            AgentError::new(Kind::Misconfigured, error.to_string(), "the agent needs a home folder")
+            AgentError::new(ErrorKind::Misconfigured, error.to_string(), "the agent needs a home folder")
         })?;
         let (file, mut problems) = file::read(&places.config_dir);
         let store = store(env, &file, &mut problems)?;
@@ -232,9 +232,9 @@ fn log_target(env: Lookup<'_>, flags: Flags, places: &Places) -> Result<Sourced<
         let source = if to_journal { Source::Env("JOURNAL_STREAM") } else { Source::Default };
         return Ok(Sourced::new(LogTarget::Stderr, source));
     }
-    let (path, variable) = places
-        .log_file(env)
-        .map_err(|error| AgentError::new(Kind::Misconfigured, error.to_string(), "use an absolute path"))?;
+    let (path, variable) = places.log_file(env).map_err(|error| {
+        AgentError::new(ErrorKind::Misconfigured, error.to_string(), "use an absolute path")
+    })?;
     Ok(Sourced::new(LogTarget::File(path), variable.map_or(Source::Default, Source::Env)))
 }
 
@@ -268,7 +268,7 @@ fn number(env: Lookup<'_>, name: &'static str) -> Result<Option<i64>, AgentError
 
 fn misset(name: &str, given: &str, hint: &str) -> AgentError {
     let given: String = given.chars().take(80).collect();
-    AgentError::new(Kind::Misconfigured, format!("{name} is set to {given:?}"), hint)
+    AgentError::new(ErrorKind::Misconfigured, format!("{name} is set to {given:?}"), hint)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use seqera_agent_proto::place::Places;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::socket::system;
 use crate::storage::folder::{self, FolderError};
 
@@ -238,20 +238,20 @@ fn private_file() -> std::fs::OpenOptions {
 }
 
 fn not_private(error: &FolderError) -> AgentError {
-    AgentError::new(Kind::Misconfigured, error.to_string(), "the folder must be yours alone (mode 0700)")
+    AgentError::new(ErrorKind::Misconfigured, error.to_string(), "the folder must be yours alone (mode 0700)")
 }
 
 fn unlockable(path: &Path, error: &io::Error) -> AgentError {
     let message = format!("{} cannot be locked: {error}", path.display());
     let hint = "set SEQERA_CLI_CONFIG_DIR to a folder of a file system that can lock files";
-    AgentError::new(Kind::Misconfigured, message, hint)
+    AgentError::new(ErrorKind::Misconfigured, message, hint)
 }
 
 fn held_in_silence(lock: &Path, holder: Option<Running>) -> AgentError {
     let who = holder.map(|running| format!(" (pid {}, version {})", running.pid, running.version));
     let message =
         format!("another agent{} holds {} and does not serve", who.unwrap_or_default(), lock.display());
-    AgentError::new(Kind::Internal, message, "end that process, then try again")
+    AgentError::new(ErrorKind::Internal, message, "end that process, then try again")
 }
 
 #[cfg(unix)]

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::process::config::{self, Config};
 use crate::process::instance::{Running, STOPPING_LIMIT};
 use crate::process::system;
@@ -95,5 +95,5 @@ fn last_words(mut agent: Child) -> String {
 
 fn failed(why: &str) -> AgentError {
     let (message, hint) = why.split_once("\nhint: ").unwrap_or((why, "'seqera agent logs' has the details"));
-    AgentError::new(Kind::Misconfigured, format!("the agent could not be started: {message}"), hint)
+    AgentError::new(ErrorKind::Misconfigured, format!("the agent could not be started: {message}"), hint)
 }

@@ -15,7 +15,7 @@ use crate::api::calls::CallLayer;
 use crate::api::standard;
 use crate::error::AgentError;
 #[cfg(unix)]
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::process::config::Config;
 use crate::process::instance::{self, Claim, Instance, Running, STOPPING_LIMIT};
 use crate::process::notify;
@@ -159,7 +159,7 @@ where
 fn handed_over(config: &Config) -> Result<Option<Listener>, AgentError> {
     let unfit = |error: &dyn std::fmt::Display| {
         let message = format!("the socket of the service manager cannot be used: {error}");
-        AgentError::new(Kind::Misconfigured, message, "compare its unit with the one in packaging/")
+        AgentError::new(ErrorKind::Misconfigured, message, "compare its unit with the one in packaging/")
     };
     let descriptor = system::handed_over_socket(config.socket_handed_over).map_err(|error| unfit(&error))?;
     descriptor.map(crate::socket::system::adopt).transpose().map_err(|error| unfit(&error))

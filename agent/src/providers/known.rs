@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::oidc::Oidc;
+use super::oidc::client::Oidc;
 use super::pat::Pat;
 use super::scitoolkit::SciToolkit;
 use super::{Issuer, Issuers};

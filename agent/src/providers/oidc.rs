@@ -3,82 +3,28 @@
 mod admission;
 mod answer;
 mod authorization;
+pub(crate) mod client;
 mod device;
 mod discovery;
 mod id_token;
 mod jwks;
 
-use std::sync::Arc;
-
+use crate::providers::oidc::client::Oidc;
 use async_trait::async_trait;
 use url::Url;
 
 use self::admission::Issued;
 use self::answer::Verdict;
-use self::discovery::{Discovery, Fault, Metadata};
-use self::id_token::Keys;
+use self::discovery::Fault;
 use super::{
     Answer, Check, DeviceFlow, Granted, Issuer, Poll, Renewal, Renewed, Revocable, Revocation, Tokens,
     Unservable,
 };
-use crate::clock::Clock;
 use crate::error::AgentError;
-use crate::profile::Profile;
 use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing, Page};
-use crate::providers::http::{self, Http};
+use crate::providers::http::{self};
 use crate::providers::page;
-use crate::providers::platform::Platform;
 use crate::token::{AccessToken, Account, RefreshToken};
-
-/// One profile's provider.
-pub(crate) struct Oidc {
-    profile: Profile,
-    http: Http,
-    clock: Arc<dyn Clock>,
-    discovery: Discovery,
-    keys: Keys,
-    platform: Platform,
-}
-
-impl Oidc {
-    /// Asks nobody yet.
-    pub(crate) fn new(http: Http, clock: Arc<dyn Clock>, profile: &Profile) -> Self {
-        Self {
-            discovery: Discovery::new(http.clone(), clock.clone(), &profile.authority),
-            platform: Platform::new(http.clone(), profile.api()),
-            keys: Keys::default(),
-            profile: profile.clone(),
-            http,
-            clock,
-        }
-    }
-
-    async fn metadata(&self) -> Result<Arc<Metadata>, AgentError> {
-        self.discovery.metadata().await.map_err(|fault| fault.told(&self.profile.authority))
-    }
-
-    /// The description that a login began with; it does not fail where only discovery does.
-    async fn known_metadata(&self) -> Result<Arc<Metadata>, AgentError> {
-        match self.discovery.last_good() {
-            Some(metadata) => Ok(metadata),
-            None => self.metadata().await,
-        }
-    }
-
-    /// One token (RFC 7009, section 2).
-    async fn revoke_one(&self, endpoint: &Url, token: &str, hint: &str) -> Revocation {
-        let form = [("token", token), ("token_type_hint", hint), ("client_id", &self.profile.client_id)];
-        let reply = match self.http.submit(endpoint, &form).await {
-            Ok(reply) => reply,
-            Err(fault) => return Revocation::Failed(fault.to_string()),
-        };
-        match reply.status {
-            200..=299 => Revocation::Revoked,
-            _ if reply.is_transient() => Revocation::Failed(answer::refusal(&reply, token)),
-            _ => Revocation::Refused(answer::refusal(&reply, token)),
-        }
-    }
-}
 
 #[async_trait]
 impl Issuer for Oidc {

@@ -132,11 +132,12 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+    use crate::error::ErrorKind;
 
     #[test]
     fn foreign_words_are_shown_as_text() {
-        let error = AgentError::new(Kind::LoginDenied, "<script>alert('{{more}}')</script>", "a \"b\" & c");
+        let error =
+            AgentError::new(ErrorKind::LoginDenied, "<script>alert('{{more}}')</script>", "a \"b\" & c");
         let body = failed(&error).body;
         assert!(body.contains("&lt;script&gt;alert(&#39;{{more}}&#39;)&lt;/script&gt;"), "{body}");
         assert!(body.contains("a &quot;b&quot; &amp; c"), "{body}");

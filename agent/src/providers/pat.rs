@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use url::Url;
 
 use super::{Answer, Check, DeviceFlow, Granted, Issuer, Poll, Renewal, Revocable, Revocation};
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::profile::Profile;
 use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing, Page};
 use crate::providers::page;
@@ -46,7 +46,7 @@ pub(super) async fn check(platform: &Platform, token: &AccessToken) -> Check {
 
 fn no_browser_login() -> AgentError {
     let hint = "give it to 'seqera login --with-token' on standard input";
-    AgentError::new(Kind::BadRequest, "a personal access token does not sign in by a browser", hint)
+    AgentError::new(ErrorKind::BadRequest, "a personal access token does not sign in by a browser", hint)
 }
 
 #[async_trait]

@@ -20,7 +20,7 @@ pub(crate) use self::prefix::Prefix;
 use self::site::{Site, SiteError};
 use super::{Answer, Check, DeviceFlow, Granted, Issuer, Poll, Renewal, Revocable, Revocation};
 use crate::clock::{Clock, Moment};
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::profile::Profile;
 use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing, Page};
 use crate::providers::http::Http;
@@ -85,12 +85,12 @@ fn refused(prefix: Prefix, authority: &str) -> AgentError {
         }
         _ => format!("it was revoked, or has expired: {generate}"),
     };
-    AgentError::new(Kind::LoginExpired, format!("{authority} refuses this token"), hint)
+    AgentError::new(ErrorKind::LoginExpired, format!("{authority} refuses this token"), hint)
 }
 
 fn no_device_login() -> AgentError {
     let hint = "generate a token in any browser, and give it to --with-token on standard input";
-    AgentError::new(Kind::Misconfigured, "SciToolkit offers no login on another device", hint)
+    AgentError::new(ErrorKind::Misconfigured, "SciToolkit offers no login on another device", hint)
 }
 
 #[async_trait]
@@ -106,7 +106,8 @@ impl Issuer for SciToolkit {
     }
 
     async fn start(&self, redirect_uri: &Url) -> Result<Flow, AgentError> {
-        let bad = |what: &dyn std::fmt::Display| AgentError::new(Kind::Misconfigured, what.to_string(), "");
+        let bad =
+            |what: &dyn std::fmt::Display| AgentError::new(ErrorKind::Misconfigured, what.to_string(), "");
         let mut random = [0; STATE_BYTES];
         getrandom::fill(&mut random).map_err(AgentError::internal)?;
         let state = URL_SAFE_NO_PAD.encode(random);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::backoff::{Backoff, Jitter};
 use crate::clock::Moment;
-use crate::sessions::schedule::{Backoff, Jitter};
 use crate::sessions::verdict::{Decision, Failure, Refusal, Trouble};
 
 /// After so many unclear refusals, over so long a time, a session is shown as expired …

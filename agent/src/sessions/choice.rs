@@ -1,7 +1,7 @@
 //! Which organisation and workspace a profile has chosen, what a login makes of an earlier choice, and what a
 //! name means that a person has typed. Pure: the lists come from the Platform, the choice goes into the record.
 
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::storage::record::Record;
 use crate::token::{Memberships, Organization, Workspace};
 
@@ -93,7 +93,7 @@ fn fold(name: &str) -> String {
 
 fn ambiguous<T: Named>(wanted: &str, fitting: &[&T]) -> AgentError {
     let message = format!("{wanted:?} means {} {}s: {}", fitting.len(), T::WORD, labels(fitting));
-    AgentError::new(Kind::BadRequest, message, "give the id instead of the name")
+    AgentError::new(ErrorKind::BadRequest, message, "give the id instead of the name")
 }
 
 fn unknown<T: Named>(wanted: &str, all: &[&T]) -> AgentError {
@@ -101,7 +101,7 @@ fn unknown<T: Named>(wanted: &str, all: &[&T]) -> AgentError {
         [] => format!("this account has no {}", T::WORD),
         some => format!("yours are {}", labels(some)),
     };
-    AgentError::new(Kind::BadRequest, format!("you have no {} {wanted:?}", T::WORD), hint)
+    AgentError::new(ErrorKind::BadRequest, format!("you have no {} {wanted:?}", T::WORD), hint)
 }
 
 fn labels<T: Named>(all: &[&T]) -> String {
@@ -129,7 +129,7 @@ pub(crate) fn find_workspace<'a>(
             let message =
                 format!("workspace {name} is of organization {theirs}, and {} is chosen", chosen.name);
             let hint = format!("run 'seqera org switch {}' first", elsewhere.organization.id);
-            AgentError::new(Kind::BadRequest, message, hint)
+            AgentError::new(ErrorKind::BadRequest, message, hint)
         }
         _ => error,
     })

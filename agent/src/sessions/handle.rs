@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Moment;
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::sessions::choice::Choice;
 use crate::sessions::install::Login;
 use crate::sessions::sign_out::SignedOut;
@@ -67,7 +67,11 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Install(Box::new(login), reply)).await?;
         answer.await.map_err(|_| {
-            AgentError::new(Kind::Ended, "a sign-out or another login came before this one was stored", "")
+            AgentError::new(
+                ErrorKind::Ended,
+                "a sign-out or another login came before this one was stored",
+                "",
+            )
         })
     }
 
@@ -128,7 +132,7 @@ impl Handle {
 /// The choice was made for an account that has gone.
 pub(crate) fn overtaken() -> AgentError {
     let hint = "nothing was chosen; look at the new account's choices first";
-    AgentError::new(Kind::Ended, "a login or a sign-out came before this choice was stored", hint)
+    AgentError::new(ErrorKind::Ended, "a login or a sign-out came before this choice was stored", hint)
 }
 
 fn restarted() -> AgentError {

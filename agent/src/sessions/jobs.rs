@@ -15,7 +15,7 @@ use crate::sessions::install::Installed;
 use crate::sessions::renewal::{Generation, Kept, RenewalJob};
 use crate::sessions::secrets::load_fixed;
 use crate::sessions::shared::Shared;
-use crate::sessions::sign_out::SignedOut;
+use crate::sessions::sign_out::{Brought, SignedOut};
 use crate::sessions::verdict::{Job, Outcome};
 use crate::storage::record::Record;
 use crate::storage::state::StateError;
@@ -40,7 +40,7 @@ pub(crate) enum JobDone {
 
 impl JobDone {
     /// What has to be revoked where the session has ended while the job ran.
-    pub(crate) fn into_revocable(self) -> Option<Revocable> {
+    fn into_revocable(self) -> Option<Revocable> {
         match self {
             Self::Token(Outcome::Renewed(_, access, _), kept) => {
                 Some(Revocable { refresh: kept.refresh, access: access.ok().map(|access| access.token) })
@@ -53,6 +53,18 @@ impl JobDone {
             Self::Overtaken | Self::SignedOut(..) | Self::Saved(_) | Self::Chosen(..) => None,
         }
     }
+}
+
+/// What a running job brings, for the sign-out that has overtaken it.
+pub(crate) async fn brought(running: JoinHandle<JobDone>, shared: Arc<Shared>) -> Brought {
+    let Ok(done) = running.await else { return Brought::default() };
+    let issuer = match &done {
+        JobDone::Installed(installed, _) => {
+            Some(shared.issuers.issuer(&installed.record.profile, installed.record.kind))
+        }
+        _ => None,
+    };
+    Brought { tokens: done.into_revocable(), issuer }
 }
 
 /// Starts a job that brings a token or a verdict on one. `held` is the fixed credential to check.

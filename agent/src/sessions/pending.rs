@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tracing::info;
 
+use crate::backoff::Backoff;
+use crate::backoff::jitter;
 use crate::clock::{Clock, Moment};
 use crate::profile::ProfileName;
 use crate::providers::{Issuer, Revocable, Revocation};
-use crate::sessions::schedule::Backoff;
-use crate::sessions::shared::jitter;
 
 /// How long something owed is tried again.
 const GIVE_UP: Duration = Duration::from_secs(24 * 3600);

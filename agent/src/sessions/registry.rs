@@ -1,5 +1,6 @@
 //! Which profile a caller means, the worker of each profile, and the one ticker that wakes those who are due.
 
+use crate::leases::book::SessionToken;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,13 +12,12 @@ use seqera_agent_proto::near::near;
 use tokio::sync::{Semaphore, watch};
 use tracing::error;
 
-use crate::error::{AgentError, Kind};
-use crate::leases::TokenSource;
+use crate::error::{AgentError, ErrorKind};
+use crate::leases::book::TokenSource;
 use crate::profile::{Profile, ProfileName, Provider};
 use crate::sessions::handle::Handle;
 use crate::sessions::shared::Shared;
 use crate::sessions::verdict::{Ask, Standing};
-use crate::sessions::view::Served;
 use crate::sessions::worker::Worker;
 use crate::sign_in::logins::Logins;
 
@@ -79,7 +79,7 @@ impl Registry {
         if name.is_empty() && !authority.is_empty() {
             return self.of_authority(authority).ok_or_else(|| {
                 let hint = format!("run 'seqera login --authority {authority}'");
-                AgentError::new(Kind::SignedOut, format!("not signed in to {authority}"), hint)
+                AgentError::new(ErrorKind::SignedOut, format!("not signed in to {authority}"), hint)
             });
         }
         if name.is_empty() {
@@ -217,7 +217,7 @@ impl Registry {
         !self.workers().iter().any(|(_, handle)| signed_in(handle))
             && self.shared.pending.profiles().is_empty()
             && self.logins.names().is_empty()
-            && self.shared.leases.count() == 0
+            && self.shared.leases.book.count() == 0
     }
 
     /// Signed-in profiles.
@@ -258,9 +258,15 @@ impl Registry {
 
 #[async_trait]
 impl TokenSource for Registry {
-    async fn access(&self, profile: &ProfileName) -> Result<Served, AgentError> {
+    async fn access(&self, profile: &ProfileName) -> Result<SessionToken, AgentError> {
         let until = self.shared.now().plus(ACCESS);
-        self.worker(profile)?.token(Ask::default(), until).await
+        let served = self.worker(profile)?.token(Ask::default(), until).await?;
+        let subject = served.record.account.as_ref().map(|account| account.subject.clone());
+        Ok(SessionToken {
+            token: served.held.token.clone(),
+            profile: served.record.profile.clone(),
+            subject: subject.unwrap_or_default(),
+        })
     }
 }
 

@@ -9,11 +9,12 @@ use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
 use crate::clock::Moment;
+use crate::clock::unix;
 use crate::profile::{Profile, ProfileName};
 use crate::providers::{Issuer, Renewal, Renewed, Revocable};
 use crate::sessions::schedule::keep_alive;
 use crate::sessions::secrets::{Failed, refresh_of, store_trouble, stored};
-use crate::sessions::shared::{Shared, unix};
+use crate::sessions::shared::Shared;
 use crate::sessions::verdict::{Outcome, Trouble};
 use crate::storage::record::{Intent, Record};
 use crate::storage::state::StateError;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::backoff::Jitter;
 use crate::clock::Moment;
 use crate::token::{Access, AccessToken};
 
@@ -14,24 +15,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(3 * 3600);
 
 /// Keep-alive never runs more often (keycloak #8919: a life of 0 made a hot loop).
 const KEEP_ALIVE_LEAST: Duration = Duration::from_secs(60);
-
-/// Pauses after an answer that got lost: inside any reuse window, in case the first one was granted.
-const AFTER_UNKNOWN: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(3)];
-
-/// A number in `0.0..1.0`, drawn by the caller, so that this module stays pure.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Jitter(f64);
-
-impl Jitter {
-    /// The middle, for tests.
-    #[cfg(test)]
-    pub(crate) const HALF: Self = Self(0.5);
-
-    /// Takes the fraction of `draw` in the range of `u32`.
-    pub(crate) fn from_draw(draw: u32) -> Self {
-        Self(f64::from(draw) / (f64::from(u32::MAX) + 1.0))
-    }
-}
 
 /// An access token in memory, with what decides about it.
 #[derive(Debug, Clone)]
@@ -102,37 +85,10 @@ pub(crate) fn keep_alive(refresh_lifetime: Option<Duration>) -> Duration {
     }
 }
 
-/// How often in a row something failed, and what that means for the next attempt. Only a success, which
-/// drops the count, makes the next failure a first one again.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Backoff {
-    failures: u32,
-    unknowns: usize,
-}
-
-impl Backoff {
-    /// 1 s doubling to 60 s with full jitter; `Retry-After` is obeyed within 1 s to 10 min.
-    pub(crate) fn after_failure(&mut self, retry_after: Option<Duration>, jitter: Jitter) -> Duration {
-        let ceiling = Duration::from_secs(1 << self.failures.min(6)).min(Duration::from_secs(60));
-        self.failures = self.failures.saturating_add(1);
-        match retry_after {
-            Some(told) => told.clamp(Duration::from_secs(1), Duration::from_secs(600)),
-            // Full jitter, but never so short that a failing provider is asked in a loop.
-            None => ceiling.mul_f64(jitter.0).max(Duration::from_millis(100)),
-        }
-    }
-
-    /// At once, after 1 s, after 3 s, then as any failure.
-    pub(crate) fn after_unknown(&mut self, jitter: Jitter) -> Duration {
-        let quick = AFTER_UNKNOWN.get(self.unknowns).copied();
-        self.unknowns += 1;
-        quick.unwrap_or_else(|| self.after_failure(None, jitter))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backoff::Backoff;
     use proptest::prelude::*;
     use std::time::SystemTime;
 

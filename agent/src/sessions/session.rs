@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::backoff::Jitter;
 use crate::clock::Moment;
 use crate::providers::{Check, Unservable};
 use crate::sessions::attempts::Attempts;
-use crate::sessions::schedule::{Held, Jitter};
+use crate::sessions::schedule::Held;
 use crate::sessions::verdict::{Ask, Beginning, Decision, Failure, Job, Outcome, Refusal, Standing, Trouble};
 use crate::token::{Access, Kind};
 

@@ -1,7 +1,6 @@
 //! What every worker and its jobs share: the real I/O objects of the agent, or a test's.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use seqera_agent_proto::place::Places;
 use tokio::sync::Notify;
@@ -10,7 +9,6 @@ use crate::clock::{Clock, Moment};
 use crate::leases::Leases;
 use crate::providers::Issuers;
 use crate::sessions::pending::Pending;
-use crate::sessions::schedule::Jitter;
 use crate::storage::ladder::Ladder;
 use crate::storage::passwords::ProxyPasswords;
 use crate::storage::state::State;
@@ -46,20 +44,4 @@ impl Shared {
     pub(crate) fn now(&self) -> Moment {
         self.clock.now()
     }
-}
-
-/// A fresh jitter. Without randomness the middle is as good.
-pub(crate) fn jitter() -> Jitter {
-    Jitter::from_draw(getrandom::u32().unwrap_or(u32::MAX / 2))
-}
-
-/// Seconds since 1970, as the state files write times.
-pub(crate) fn unix(moment: Moment) -> u64 {
-    moment.wall.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
-}
-
-/// The time of [`unix`]. A damaged number is cut at the last second of the year 9999, so that sums with it
-/// stay times.
-pub(crate) fn from_unix(seconds: u64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(seconds.min(253_402_300_799))
 }

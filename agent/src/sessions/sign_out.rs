@@ -1,20 +1,25 @@
-//! Signs one profile out (design, section 9). The worker has already stopped serving when this runs.
+//! Signs one profile out: the worker has already stopped serving when this runs. And signs out what other
+//! hosts over the same home folder keep in files, for a sign-out of everything.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
+use seqera_agent_proto::place::Places;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::profile::ProfileName;
-use crate::providers::{Issuer, Revocable, Revocation};
-use crate::sessions::jobs::JobDone;
+use crate::providers::{Issuer, Issuers, Revocable, Revocation};
 use crate::sessions::pending::Pending;
 use crate::sessions::shared::Shared;
+use crate::storage::file::File;
+use crate::storage::other_hosts;
 use crate::storage::record::Record;
-use crate::storage::store::{StoreError, StoreKind, Stored};
+use crate::storage::store::{Store, StoreError, StoreKind, Stored};
+use crate::storage::timed::Timed;
 use crate::token::{AccessToken, Kind, RefreshToken};
 
 /// How long a running renewal is waited for, and how long leases may take to end and the provider to revoke.
@@ -44,6 +49,15 @@ pub(crate) enum SignedOut {
     NothingStored,
 }
 
+/// What a job has brought whose session has ended.
+#[derive(Default)]
+pub(crate) struct Brought {
+    /// To be revoked.
+    pub tokens: Option<Revocable>,
+    /// Where they came from, if it was a login that took the place of the session before.
+    pub issuer: Option<Arc<dyn Issuer>>,
+}
+
 /// What a sign-out needs. All of it is the worker's.
 pub(crate) struct SignOut {
     /// Of the session.
@@ -60,8 +74,8 @@ pub(crate) struct SignOut {
     pub access: Option<AccessToken>,
     /// Revoke what outlives a sign-out, too.
     pub revoke_fixed: bool,
-    /// A job that was running: a renewal may just be getting new tokens.
-    pub running: Option<JoinHandle<JobDone>>,
+    /// What a job brings that was running: a renewal may just be getting new tokens.
+    pub running: Option<JoinHandle<Brought>>,
 }
 
 impl SignOut {
@@ -99,26 +113,27 @@ impl SignOut {
     async fn wait_for_running(&mut self) {
         let Some(mut running) = self.running.take() else { return };
         match tokio::time::timeout(LIMIT, &mut running).await {
-            Ok(done) => done.into_iter().for_each(|done| self.take_over(done)),
+            Ok(brought) => self.take_over(brought.unwrap_or_default()),
             Err(_) => {
                 let (name, issuer) = (self.name.clone(), Arc::clone(&self.issuer));
                 let pending = self.shared.pending.clone();
                 tokio::spawn(async move {
-                    let late = running.await.ok().and_then(JobDone::into_revocable);
-                    late.into_iter().for_each(|fresh| pending.revoke(&name, Arc::clone(&issuer), fresh));
+                    if let Some(late) = running.await.unwrap_or_default().tokens {
+                        pending.revoke(&name, issuer, late);
+                    }
                 });
             }
         }
     }
 
     /// What the job has brought and recorded is what has to go.
-    fn take_over(&mut self, done: JobDone) {
+    fn take_over(&mut self, brought: Brought) {
         self.record = self.shared.state.record(&self.name);
-        if let JobDone::Installed(installed, _) = &done {
+        if let Some(issuer) = brought.issuer {
             (self.refresh, self.access) = (None, None);
-            self.issuer = self.shared.issuers.issuer(&installed.record.profile, installed.record.kind);
+            self.issuer = issuer;
         }
-        if let Some(fresh) = done.into_revocable() {
+        if let Some(fresh) = brought.tokens {
             self.refresh = fresh.refresh.or(self.refresh.take());
             self.access = fresh.access.or(self.access.take());
         }
@@ -230,4 +245,74 @@ pub(crate) async fn revoke_or_owe(
             SignedOut::Pending
         }
     }
+}
+
+/// What became of another host's session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Neighbour {
+    /// Of the session.
+    pub profile: ProfileName,
+    /// Whose it was.
+    pub host: String,
+    /// What became of it; `None`: it was left as it is, since its secret is not in a file.
+    pub result: Option<SignedOut>,
+}
+
+/// Revokes and removes what the files of other hosts hold. `known` are their sessions as recorded.
+pub(crate) async fn sign_out_elsewhere(
+    places: &Places,
+    known: Vec<(ProfileName, String)>,
+    issuers: &dyn Issuers,
+    pending: &Pending,
+) -> Vec<Neighbour> {
+    let mut ended = Vec::new();
+    let everywhere = places.clone();
+    let hosts =
+        tokio::task::spawn_blocking(move || other_hosts::hosts(&everywhere)).await.unwrap_or_default();
+    for host in hosts {
+        let files = Timed::new(File::of_host(places, &host));
+        for profile in files.list().await.unwrap_or_default() {
+            let result = sign_out_one(&files, &profile, issuers, pending).await;
+            ended.push(Neighbour { profile, host: host.clone(), result });
+        }
+    }
+    let done: BTreeSet<_> = ended.iter().map(|done| (done.profile.clone(), done.host.clone())).collect();
+    let left = known.into_iter().filter(|session| !done.contains(session));
+    ended.extend(left.map(|(profile, host)| Neighbour { profile, host, result: None }));
+    ended
+}
+
+async fn sign_out_one(
+    files: &dyn Store,
+    profile: &ProfileName,
+    issuers: &dyn Issuers,
+    pending: &Pending,
+) -> Option<SignedOut> {
+    let stored = files.load(profile).await.ok().flatten()?;
+    let result = revoke_stored(profile, &stored, issuers, pending).await;
+    match files.remove(profile).await {
+        Ok(_) => Some(result),
+        Err(error) => {
+            warn!(%profile, %error, "the file of another host could not be removed");
+            None
+        }
+    }
+}
+
+async fn revoke_stored(
+    profile: &ProfileName,
+    stored: &Stored,
+    issuers: &dyn Issuers,
+    pending: &Pending,
+) -> SignedOut {
+    let secret = stored.secret.expose_secret();
+    let issuer = issuers.issuer(&stored.party(), stored.kind);
+    if issuer.outlives_sign_out() {
+        return SignedOut::TokenKept;
+    }
+    let what = match stored.kind {
+        Kind::Fixed => Revocable { refresh: None, access: Some(AccessToken::new(secret)) },
+        Kind::Renewable => Revocable { refresh: Some(RefreshToken::new(secret)), access: None },
+    };
+    revoke_or_owe(profile, &issuer, what, pending, LIMIT).await
 }

@@ -3,7 +3,7 @@
 
 use seqera_agent_proto::v1::ProfileSettings;
 
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::network::Network;
 use crate::profile::{Profile, ProfileName, Provider, canonical};
 use crate::provider::UnknownProvider;
@@ -96,7 +96,7 @@ pub(crate) fn unnamed(registry: &Registry, authority: &str) -> ProfileName {
 fn check_authority(authority: &str) -> Result<(), AgentError> {
     let bad = |what: String| {
         let hint = "give the API's address, for example --authority https://platform.example.com/api";
-        Err(AgentError::new(Kind::Misconfigured, what, hint))
+        Err(AgentError::new(ErrorKind::Misconfigured, what, hint))
     };
     let Ok(url) = url::Url::parse(authority) else {
         return bad(format!("'{authority}' is not an address"));
@@ -114,7 +114,7 @@ fn provider(given: &ProfileSettings) -> Result<Option<Provider>, AgentError> {
     }
     let unknown = |unknown: UnknownProvider| {
         AgentError::new(
-            Kind::BadRequest,
+            ErrorKind::BadRequest,
             unknown.to_string(),
             "leave it out, or use 'platform' or 'scitoolkit'",
         )

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Moment;
-use crate::error::{AgentError, Kind as ErrorKind};
+use crate::clock::from_unix;
+use crate::error::{AgentError, ErrorKind};
 use crate::profile::ProfileName;
 use crate::providers::http::remedy;
 use crate::sessions::schedule::{Held, keep_alive};
 use crate::sessions::session::Session;
-use crate::sessions::shared::from_unix;
 use crate::sessions::verdict::{Beginning, Failure, Refusal, Standing, Trouble};
 use crate::storage::record::Record;
 use crate::token::Kind;

@@ -8,13 +8,13 @@ use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::{Clock, Moment, reached};
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::providers::browser::{Callback, Flow, Page};
 use crate::providers::{Answer, DeviceFlow, Issuer};
-use crate::sign_in::logins::{Install, Installed, LoginOptions, Method, Prompt, Stage};
 use crate::sign_in::loopback::{Loopback, Visit};
 use crate::sign_in::pasted::{self, Paste};
 use crate::sign_in::polling;
+use crate::sign_in::stage::{Install, LoginOptions, Method, Prompt, SignedIn, Stage};
 use crate::token::Account;
 
 /// As documented: `SEQERA_AUTH_CALLBACK_TIMEOUT_MS`.
@@ -57,7 +57,7 @@ impl SignIn {
         self.stage.send_replace(Stage::Done(outcome));
     }
 
-    async fn sign_in(&mut self, install: Install) -> Result<Installed, AgentError> {
+    async fn sign_in(&mut self, install: Install) -> Result<SignedIn, AgentError> {
         let Returned { answer, browser } = match self.options.method {
             Method::Browser => self.by_browser().await?,
             Method::Device => self.by_device().await?,
@@ -74,7 +74,7 @@ impl SignIn {
         outcome.map(|(_, installed)| installed)
     }
 
-    async fn finish(&self, answer: Answer, install: Install) -> Result<(Account, Installed), AgentError> {
+    async fn finish(&self, answer: Answer, install: Install) -> Result<(Account, SignedIn), AgentError> {
         let granted = self.issuer.finish(answer).await?;
         let account = granted.account.clone();
         Ok((account, install(granted).await?))
@@ -194,7 +194,7 @@ impl SignIn {
 
 /// Waits until somebody ends the login, or nobody is left who wants it.
 async fn end(ended: &mut watch::Receiver<Option<AgentError>>) -> AgentError {
-    let nobody = || AgentError::new(Kind::Ended, "nobody waits for this login any more", "");
+    let nobody = || AgentError::new(ErrorKind::Ended, "nobody waits for this login any more", "");
     match ended.wait_for(Option::is_some).await {
         Ok(why) => why.clone().unwrap_or_else(nobody),
         Err(_) => nobody(),

@@ -1,103 +1,24 @@
 //! Running logins: at most one a profile. Here callers begin, join, complete and end them; what one does is in
 //! [`crate::sign_in::login`].
 
+use crate::sign_in::stage::Install;
+use crate::sign_in::stage::LoginOptions;
+use crate::sign_in::stage::Method;
+use crate::sign_in::stage::Stage;
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot, watch};
-use url::Url;
 
 use crate::clock::Clock;
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::profile::{Profile, ProfileName};
-use crate::providers::{Granted, Issuer, UserCode};
+use crate::providers::Issuer;
 use crate::sign_in::login::SignIn;
 use crate::sign_in::pasted::Paste;
 
 /// Pastes that wait for the login to look at them; a person makes one at a time.
 const PASTES: usize = 4;
-
-/// The way in that the person chose.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Method {
-    /// A browser that comes back to this host.
-    #[default]
-    Browser,
-    /// A code that is entered on any device.
-    Device,
-}
-
-impl Method {
-    /// As it is recorded.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Browser => "browser",
-            Self::Device => "device",
-        }
-    }
-}
-
-/// How a login is to be done.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct LoginOptions {
-    /// The way in.
-    pub method: Method,
-    /// The callback's port. Used alone where it is set; else the documented one, the nine after it, then any.
-    pub port: Option<u16>,
-    /// How long the person may take. `None`: 300 s in a browser, as documented
-    /// (`SEQERA_AUTH_CALLBACK_TIMEOUT_MS`), and on another device as long as the code can be entered.
-    pub limit: Option<Duration>,
-}
-
-/// What is left of a login when its session is kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Installed {
-    /// Sentences for the person.
-    pub notes: Vec<String>,
-}
-
-/// Keeps the session of a login. It is called once, before browser and callers are told of a success; what
-/// becomes of the tokens when it fails is its own affair.
-pub(crate) type Install =
-    Box<dyn FnOnce(Granted) -> Pin<Box<dyn Future<Output = Result<Installed, AgentError>> + Send>> + Send>;
-
-/// What a person has to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Prompt {
-    /// Open a page.
-    Browser {
-        /// What the browser opens.
-        url: Url,
-        /// Where it comes back to.
-        redirect_uri: Url,
-        /// The provider also offers a login on another device.
-        offers_device: bool,
-        /// The address that the browser ends on is the answer.
-        can_be_pasted: bool,
-    },
-    /// Enter a code.
-    Device(UserCode),
-}
-
-/// How far a login is.
-#[derive(Debug, Clone)]
-pub(crate) enum Stage {
-    /// The provider is asked for its description, the listener opens.
-    Preparing,
-    /// The person's turn.
-    Waiting {
-        /// What there is to do.
-        prompt: Prompt,
-        /// When the login gives up.
-        until: SystemTime,
-    },
-    /// The answer has come: from here the login runs to its end, whoever stays.
-    Finishing,
-    /// The end, the same for everybody who joined.
-    Done(Result<Installed, AgentError>),
-}
 
 /// Says why the login is to end. A login lives as long as one caller holds this.
 type End = watch::Sender<Option<AgentError>>;
@@ -217,7 +138,7 @@ impl Logins {
             Running { method: Method::Browser, pastes, .. } => Ok(pastes.clone()),
             Running { method: Method::Device, .. } => {
                 let hint = "enter the code that the login shows on the page that it names";
-                Err(AgentError::new(Kind::BadRequest, "this login waits for no address", hint))
+                Err(AgentError::new(ErrorKind::BadRequest, "this login waits for no address", hint))
             }
         }
     }
@@ -226,7 +147,7 @@ impl Logins {
     pub(crate) fn cancel(&self, name: &ProfileName) -> bool {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(end) = running.get(name).and_then(Running::alive) else { return false };
-        end.send_replace(Some(AgentError::new(Kind::Ended, "the login was cancelled", "")));
+        end.send_replace(Some(AgentError::new(ErrorKind::Ended, "the login was cancelled", "")));
         true
     }
 
@@ -251,12 +172,12 @@ impl Logins {
 
 fn replaced(name: &ProfileName) -> AgentError {
     let message = format!("another login of profile '{name}' replaced this one");
-    AgentError::new(Kind::Ended, message, "finish the newer login, or run 'seqera login' again")
+    AgentError::new(ErrorKind::Ended, message, "finish the newer login, or run 'seqera login' again")
 }
 
 fn nothing_to_complete(name: &ProfileName) -> AgentError {
     let message = format!("no login of profile '{name}' waits for an answer");
-    AgentError::new(Kind::BadRequest, message, "begin one with 'seqera login'")
+    AgentError::new(ErrorKind::BadRequest, message, "begin one with 'seqera login'")
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 use url::Url;
 
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::providers::browser::{CallbackRequest, Landing, Page};
 use crate::providers::page;
 
@@ -62,7 +62,11 @@ impl Loopback {
             Some(port) => bind(port).await.map_err(|error| taken(port, &error))?,
             None => bind_free(landing.ports.clone()).await.map_err(|error| {
                 let hint = "check that programs may listen on 127.0.0.1";
-                AgentError::new(Kind::Misconfigured, format!("no callback port can be opened: {error}"), hint)
+                AgentError::new(
+                    ErrorKind::Misconfigured,
+                    format!("no callback port can be opened: {error}"),
+                    hint,
+                )
             })?,
         };
         let v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await.ok();
@@ -152,7 +156,7 @@ fn taken(port: u16, error: &io::Error) -> AgentError {
         _ => format!("the callback port {port} cannot be opened: {error}"),
     };
     let hint = "set SEQERA_AUTH_REDIRECT_PORT to a free port, or unset it to let one be chosen";
-    AgentError::new(Kind::Misconfigured, message, hint)
+    AgentError::new(ErrorKind::Misconfigured, message, hint)
 }
 
 async fn converse(stream: TcpStream, port: u16, visits: mpsc::Sender<Visit>) {

@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 use url::Url;
 
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::providers::browser::CallbackRequest;
 
 /// Longer than any address that a browser takes.
@@ -44,12 +44,12 @@ pub(crate) fn request(redirect_uri: &Url, text: &str) -> Result<CallbackRequest,
 /// The right shape, of another login.
 pub(crate) fn stray() -> AgentError {
     let hint = "open the address that this login shows, and paste the one that the browser ends on";
-    AgentError::new(Kind::BadRequest, "this is not the answer to the sign-in that is running", hint)
+    AgentError::new(ErrorKind::BadRequest, "this is not the answer to the sign-in that is running", hint)
 }
 
 fn unusable(why: &str, redirect_uri: &Url) -> AgentError {
     let hint = format!("paste the whole address that the browser ends on; it begins with {redirect_uri}?");
-    AgentError::new(Kind::BadRequest, format!("what was pasted is no answer: {why}"), hint)
+    AgentError::new(ErrorKind::BadRequest, format!("what was pasted is no answer: {why}"), hint)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, reached};
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::providers::{Answer, DeviceFlow, Issuer, Poll};
 
 /// What `slow_down` adds to the interval, for good.
@@ -119,11 +119,11 @@ async fn give_back(issuer: Arc<dyn Issuer>, question: JoinHandle<Poll>) {
 fn spent(why: &str, lost: Option<&str>) -> AgentError {
     let hint = "run 'seqera login --device' again; nothing was changed";
     match lost {
-        None => AgentError::new(Kind::LoginDenied, why, hint),
+        None => AgentError::new(ErrorKind::LoginDenied, why, hint),
         Some(lost) => {
             let message =
                 format!("the provider's answer was lost on the way ({lost}), and it gives none twice");
-            AgentError::new(Kind::Unreachable, message, hint)
+            AgentError::new(ErrorKind::Unreachable, message, hint)
         }
     }
 }

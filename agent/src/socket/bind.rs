@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::socket::connection::{Connection, Silence};
 use crate::socket::system::{self, Listener};
 
@@ -132,7 +132,7 @@ async fn first_that_works(candidates: &[PathBuf]) -> Result<Listener, AgentError
 
 fn unusable(reasons: &str) -> AgentError {
     let hint = "the folder must be yours alone (mode 0700); set XDG_RUNTIME_DIR to one that is";
-    AgentError::new(Kind::Misconfigured, format!("no place for the socket: {reasons}"), hint)
+    AgentError::new(ErrorKind::Misconfigured, format!("no place for the socket: {reasons}"), hint)
 }
 
 /// Turns what comes in at a listener into connections.

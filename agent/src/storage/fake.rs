@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
 
-use super::lane::lock;
+use crate::lock::lock;
 use crate::profile::{ProfileName, Provider};
 use crate::storage::store::{Patience, Store, StoreError, StoreKind, Stored};
 use crate::token::Kind;

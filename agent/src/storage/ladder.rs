@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use seqera_agent_proto::place::Places;
 use serde::{Deserialize, Serialize};
 
-use super::lane::lock;
+use crate::lock::lock;
 use crate::profile::ProfileName;
 use crate::storage::file::File;
 use crate::storage::keychain::Keychain;

@@ -7,10 +7,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+
+use crate::lock::lock;
 
 /// Calls that may wait in line. One profile has one writing call at a time, so a full line means a stall.
 const WAITING: usize = 256;
@@ -142,11 +144,6 @@ fn work(line: &Receiver<Job>, finished: &AtomicU64) {
         let _ = catch_unwind(AssertUnwindSafe(call));
         finished.store(number, Ordering::SeqCst);
     }
-}
-
-/// Locks, also after a panic: what these locks hold is changed in one step.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

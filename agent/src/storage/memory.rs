@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 
-use super::lane::lock;
+use crate::lock::lock;
 use crate::profile::ProfileName;
 use crate::storage::store::{Patience, Store, StoreError, StoreKind, Stored};
 

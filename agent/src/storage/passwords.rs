@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
+use crate::lock::lock;
 use crate::network::{Network, Password};
 use crate::providers::http::Passwords;
 use crate::storage::ladder::Ladder;
-use crate::storage::lane::lock;
 use crate::storage::state::State;
 use crate::storage::store::Stored;
 

@@ -1,11 +1,13 @@
 //! What is remembered about the sessions of this host: the shape of `sessions.json`. No secret is in it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::{fs, io};
 
+use seqera_agent_proto::configuration::position;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::leases::lease::Lease;
 use crate::profile::{Profile, ProfileName};
 use crate::storage::store::StoreKind;
 use crate::token::{Account, Kind, Organization, Workspace};
@@ -97,6 +99,60 @@ pub(crate) struct Record {
     pub other: Map<String, Value>,
 }
 
+/// A process, told apart from a later one of the same number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Program {
+    /// Process id.
+    pub pid: u32,
+    /// When it started, as the system tells it; to be compared and for nothing else.
+    pub started: String,
+}
+
+/// What ends a lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Ends {
+    /// The end of a process of the lease's own host.
+    With(Program),
+    /// A time, in Unix seconds.
+    At(u64),
+}
+
+/// What is written down of a lease, before its token is made. No secret is in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Lease {
+    /// The token's name at the Platform.
+    pub name: String,
+    /// Whose account it is.
+    pub profile: ProfileName,
+    /// Where the token was made: the session may be gone when it has to be deleted.
+    pub settings: Profile,
+    /// The account (`sub`): another one's list would not show the token.
+    pub subject: String,
+    /// Id of the host that made it. No other host can judge its process.
+    pub host: String,
+    /// What the person called the program.
+    pub program: String,
+    /// What ends it.
+    pub ends: Ends,
+    /// Unix seconds.
+    pub created_at: u64,
+    /// The token's id at the Platform; missing: its creation was not answered, or the answer was not
+    /// recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<i64>,
+    /// Which store has the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreKind>,
+    /// It has ended, and its token is to be deleted.
+    #[serde(default)]
+    pub ending: bool,
+    /// What we do not know.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
 /// A refresh token is being spent: written before the renewal is sent, cleared when its answer is saved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Intent {
@@ -138,5 +194,16 @@ impl Record {
             other: std::mem::take(&mut self.other),
             ..Self::default()
         };
+    }
+}
+
+/// No file means no sessions.
+pub(crate) fn read(path: &Path) -> Result<Sessions, String> {
+    match fs::read(path) {
+        Ok(json) => {
+            serde_json::from_slice(&json).map_err(|error| format!("{}:{}", path.display(), position(&error)))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Sessions::default()),
+        Err(error) => Err(format!("{}: {error}", path.display())),
     }
 }

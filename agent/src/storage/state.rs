@@ -5,21 +5,19 @@
 //! with it, and the next write carries it again. So an error means "not durable", not "not done".
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use seqera_agent_proto::configuration::position;
 use seqera_agent_proto::place::Places;
 
+use crate::lock::lock;
 use crate::profile::ProfileName;
-use crate::sessions::neighbours;
 use crate::storage::durable;
-use crate::storage::lane::{Lane, lock};
-use crate::storage::record::{Record, Sessions};
+use crate::storage::lane::Lane;
+use crate::storage::other_hosts;
+use crate::storage::record::{Record, Sessions, read};
 use crate::storage::summary;
 
 /// Two file systems syncs on a busy disk; a network file system that is gone takes longer than any limit.
@@ -95,7 +93,7 @@ impl State {
             folder: places.config_dir.clone(),
             run_folder,
             host: places.host_id.clone(),
-            elsewhere: neighbours::sessions(places),
+            elsewhere: other_hosts::sessions(places),
             sessions: ArcSwap::from_pointee(sessions),
             changes: Mutex::new(0),
             written: Mutex::new(Written {
@@ -279,17 +277,6 @@ impl Shared {
             *lock(&self.summary_problem) = None;
         }
         Ok(moved)
-    }
-}
-
-/// No file means no sessions.
-pub(crate) fn read(path: &Path) -> Result<Sessions, String> {
-    match fs::read(path) {
-        Ok(json) => {
-            serde_json::from_slice(&json).map_err(|error| format!("{}:{}", path.display(), position(&error)))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Sessions::default()),
-        Err(error) => Err(format!("{}: {error}", path.display())),
     }
 }
 

@@ -11,7 +11,8 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
-use super::lane::{Lane, Stall, lock};
+use super::lane::{Lane, Stall};
+use crate::lock::lock;
 use crate::profile::ProfileName;
 use crate::storage::store::{Patience, Store, StoreError, StoreKind, Stored};
 

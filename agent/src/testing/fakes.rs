@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::clock::{Clock, FakeClock, Moment};
 use crate::error::AgentError;
-use crate::leases::TokenSource;
+use crate::leases::book::TokenSource;
 use crate::profile::{Profile, ProfileName};
 use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing, Page};
 use crate::providers::{

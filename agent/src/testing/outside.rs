@@ -9,15 +9,16 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::leases::lease::Program;
+use crate::leases::Leases;
+use crate::leases::book::Parts;
 use crate::leases::mint::{Mint, MintError, Minted, Mints};
 use crate::leases::program::Programs;
-use crate::leases::{Leases, Parts};
+use crate::lock::lock;
 use crate::profile::Profile;
 use crate::providers::platform::{PlatformError, TokenEntry};
 use crate::storage::ladder::Ladder;
-use crate::storage::lane::lock;
 use crate::storage::passwords::ProxyPasswords;
+use crate::storage::record::Program;
 use crate::storage::state::State;
 use crate::token::AccessToken;
 

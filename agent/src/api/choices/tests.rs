@@ -125,7 +125,7 @@ async fn where_there_is_no_platform_that_is_said_and_a_choice_can_still_be_clear
     bench.switch("lab").await.unwrap();
     bench.double.script("GET /orgs", answer(404, &[], "no such page"));
     let error = bench.list().await.unwrap_err();
-    assert_eq!(error.kind, Kind::Misconfigured);
+    assert_eq!(error.kind, ErrorKind::Misconfigured);
     assert!(
         error.to_string().contains("no Platform API") && error.hint().contains("SEQERA_PLATFORM_API_URL")
     );
@@ -159,8 +159,8 @@ async fn the_profile_that_an_empty_name_means_is_chosen_among_those_that_are_kno
     assert_eq!(registry.resolve("", "").unwrap(), work());
     assert_eq!(of_authority(), "work", "of two at one authority the chosen one is meant");
     let unknown = use_profile(&registry, "wrok").await.unwrap_err();
-    assert!(unknown.kind == Kind::UnknownProfile && unknown.hint().contains("'work'"), "{unknown}");
-    assert_eq!(use_profile(&registry, "No Name").await.unwrap_err().kind, Kind::BadRequest);
+    assert!(unknown.kind == ErrorKind::UnknownProfile && unknown.hint().contains("'work'"), "{unknown}");
+    assert_eq!(use_profile(&registry, "No Name").await.unwrap_err().kind, ErrorKind::BadRequest);
     drop(registry);
     let agent = agent.restart().await;
     assert_eq!(agent.registry.resolve("", "").unwrap(), work());
@@ -172,7 +172,7 @@ async fn the_profile_that_an_empty_name_means_is_chosen_among_those_that_are_kno
 async fn a_name_that_no_answer_could_quote_is_refused_before_anybody_is_asked() {
     let bench = Bench::new().await;
     let error = bench.switch(&"x".repeat(20_000)).await.unwrap_err();
-    assert_eq!(error.kind, Kind::BadRequest);
+    assert_eq!(error.kind, ErrorKind::BadRequest);
     assert!(error.to_string().len() < 100 && bench.double.seen("GET /orgs").is_empty(), "{error}");
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::Kind as ErrorKind;
+use crate::clock::Clock;
+use crate::error::ErrorKind;
 use crate::leases::tests::{all_over, create, create_held, leases, with_process};
 use crate::leases::*;
 use crate::providers::platform::PlatformError;
@@ -16,7 +17,7 @@ async fn a_sign_out_ends_the_leases_before_the_session() {
     create(&agent, with_process(7)).await.unwrap();
     agent.worker().sign_out(false).await.unwrap();
     assert_eq!(agent.provider.outside.names(), [""; 0]);
-    assert_eq!(leases(&agent).count(), 0);
+    assert_eq!(leases(&agent).book.count(), 0);
     assert!(agent.registry.idle());
 }
 

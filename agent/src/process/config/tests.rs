@@ -88,7 +88,7 @@ fn a_variable_with_a_value_of_another_kind_is_an_error_that_names_it() {
     for (name, value) in bad {
         let error = read(home.path(), &[(name, value)]).unwrap_err();
         assert!(error.to_string().contains(name), "{error}");
-        assert_eq!(error.kind, Kind::Misconfigured);
+        assert_eq!(error.kind, ErrorKind::Misconfigured);
     }
 }
 

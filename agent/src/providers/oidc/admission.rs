@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::Oidc;
 use super::answer::{Verdict, judge};
+use super::client::Oidc;
 use super::discovery::{Metadata, misconfigured, unreachable};
 use super::id_token::Expected;
 use crate::clock::Moment;
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::providers::browser::Flow;
 use crate::providers::http;
 use crate::providers::platform::PlatformError;
@@ -135,5 +135,5 @@ impl Oidc {
 
 /// The person or the provider said no.
 pub(super) fn denied(why: &str) -> AgentError {
-    AgentError::new(Kind::LoginDenied, why, "run 'seqera login' again; nothing was changed")
+    AgentError::new(ErrorKind::LoginDenied, why, "run 'seqera login' again; nothing was changed")
 }

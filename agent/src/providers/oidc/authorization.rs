@@ -7,7 +7,7 @@ use url::Url;
 use super::admission::denied;
 use super::answer::clean;
 use super::discovery::{Metadata, misconfigured, same_issuer};
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::profile::Profile;
 use crate::providers::browser::{Callback, CallbackRequest, Flow};
 use crate::providers::page;
@@ -97,7 +97,7 @@ fn refusal(authority: &str, code: &str, description: &str) -> AgentError {
         "temporarily_unavailable" | "server_error" => {
             let why = format!("{authority} could not finish the sign-in: {why}");
             AgentError::new(
-                Kind::Unreachable,
+                ErrorKind::Unreachable,
                 why,
                 "run 'seqera login' again in a while; nothing was changed",
             )

@@ -7,12 +7,12 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Oidc;
 use super::admission::denied;
 use super::answer::{Verdict, clean, code, judge, refusal, seconds};
 use super::authorization::scopes;
+use super::client::Oidc;
 use super::discovery::{Metadata, misconfigured, unreachable};
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::providers::http::{Fault, Reply};
 use crate::providers::{DeviceFlow, Poll, UserCode};
 
@@ -152,5 +152,5 @@ fn refused(authority: &str, reply: &Reply) -> AgentError {
 fn not_offered(why: &str) -> AgentError {
     let hint = "run 'seqera login' and open its address in any browser; if that cannot come back to this host, \
                 paste the address that it ends on. Or give an access token to 'seqera login --with-token'";
-    AgentError::new(Kind::Misconfigured, why, hint)
+    AgentError::new(ErrorKind::Misconfigured, why, hint)
 }

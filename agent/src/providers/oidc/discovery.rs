@@ -8,7 +8,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::clock::{Clock, Moment};
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::providers::http::{self, Http, is_loopback};
 
 /// A description is used so long without a look at the provider. Endpoints move rarely, and a provider that
@@ -57,7 +57,7 @@ impl Fault {
 pub(super) fn unreachable(authority: &str, why: &str) -> AgentError {
     let hint = "check the network and the authority, then run 'seqera login' again";
     let hint = http::remedy(why).unwrap_or(hint);
-    AgentError::new(Kind::Unreachable, format!("{authority} cannot be reached: {why}"), hint)
+    AgentError::new(ErrorKind::Unreachable, format!("{authority} cannot be reached: {why}"), hint)
 }
 
 /// Something about authority or client is wrong.
@@ -65,7 +65,7 @@ pub(super) fn misconfigured(why: &str) -> AgentError {
     let hint = "check the authority (--authority, SEQERA_AUTH_DOMAIN; a Platform's is https://<host>/api) \
                 and the client id (SEQERA_AUTH_CLI_CLIENT_ID)";
     let hint = http::remedy(why).unwrap_or(hint);
-    AgentError::new(Kind::Misconfigured, why, hint)
+    AgentError::new(ErrorKind::Misconfigured, why, hint)
 }
 
 /// Both name one issuer: equal but for a slash at the end, or the two hosts of Seqera Cloud.

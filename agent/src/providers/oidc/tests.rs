@@ -7,7 +7,12 @@ mod discovery;
 mod renewal;
 mod revocation;
 
+use crate::clock::Clock;
+use crate::providers::Profile;
+use crate::providers::http::Http;
+use crate::providers::oidc::client::Oidc;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 use super::*;
 use crate::clock::FakeClock;

@@ -55,7 +55,7 @@ async fn neither_browser_nor_device_login_is_offered() {
     let double = Double::bare().await;
     let redirect = Url::parse("http://127.0.0.1:1/callback").unwrap();
     let Err(error) = pat(&double).start(&redirect).await else { panic!("there is nothing to start") };
-    assert_eq!(error.kind, Kind::BadRequest);
+    assert_eq!(error.kind, ErrorKind::BadRequest);
     let Err(error) = pat(&double).start_device().await else { panic!("there is nothing to start") };
-    assert_eq!(error.kind, Kind::BadRequest);
+    assert_eq!(error.kind, ErrorKind::BadRequest);
 }

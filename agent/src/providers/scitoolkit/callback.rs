@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
 use super::prefix::Prefix;
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::providers::browser::{Callback, CallbackRequest, Flow, Page};
 use crate::providers::page;
 use crate::token::Account;
@@ -59,7 +59,7 @@ pub(super) fn judge(site: &str, flow: &Flow, request: &CallbackRequest) -> Callb
 fn decided(site: &str, sent: Sent) -> Callback {
     if sent.denied {
         let error = AgentError::new(
-            Kind::LoginDenied,
+            ErrorKind::LoginDenied,
             format!("{site} refused the sign-in: it was denied in the browser"),
             "run the login again; nothing was changed",
         );
@@ -70,7 +70,8 @@ fn decided(site: &str, sent: Sent) -> Callback {
         Ok(_) => Callback::Code(SecretString::from(token)),
         Err(why) => {
             let message = format!("{site} sent something that is no token for a person: {why}");
-            let error = AgentError::new(Kind::Misconfigured, message, "check 'authority' of the profile");
+            let error =
+                AgentError::new(ErrorKind::Misconfigured, message, "check 'authority' of the profile");
             Callback::Failed(failed(site, &error), error)
         }
     }

@@ -2,7 +2,7 @@
 //! shows, and are `stk_user_…` since 2026-05; tokens for a single toolkit, which came before both, are
 //! `stk_…` (facts 5).
 
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 
 /// What a token is, by its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,18 +37,18 @@ impl Prefix {
         match Self::of(token) {
             user @ (Self::User | Self::RetiredUser) => Ok(user),
             Self::Toolkit => Err(AgentError::new(
-                Kind::BadRequest,
+                ErrorKind::BadRequest,
                 "this is a token for one toolkit (stk_…), which stands for nobody",
                 "such tokens are being phased out: sign in with a browser, or generate a token for yourself \
                  (stk_user_…) under 'CLI Tokens'; programs that use the old one go on working",
             )),
             Self::Unknown if looks_like_platform(token) => Err(AgentError::new(
-                Kind::BadRequest,
+                ErrorKind::BadRequest,
                 "this looks like a token of a Seqera Platform, not of SciToolkit",
                 "sign in with it at its Platform, in a profile of that one",
             )),
             Self::Unknown => Err(AgentError::new(
-                Kind::BadRequest,
+                ErrorKind::BadRequest,
                 "this is no SciToolkit token: those begin with stk_user_, or sct_user_ if they are older",
                 "copy the whole token from 'CLI Tokens'; it is shown only once",
             )),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use crate::error::{AgentError, Kind};
+use crate::error::{AgentError, ErrorKind};
 use crate::providers::http::{Fault, Http, Reply};
 use crate::token::{AccessToken, Account};
 
@@ -155,7 +155,7 @@ impl Site {
             SiteError::Odd(why) => {
                 let hint =
                     "check 'authority' and 'apiUrl' of the profile in config.json; nothing was changed";
-                AgentError::new(Kind::Misconfigured, why, hint)
+                AgentError::new(ErrorKind::Misconfigured, why, hint)
             }
         }
     }

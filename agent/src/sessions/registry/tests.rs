@@ -1,10 +1,10 @@
 //! Which profile is meant, and what is said where nobody knows.
 
+use crate::sessions::registry::ErrorKind;
 use std::collections::BTreeMap;
 
 use seqera_agent_proto::v1::ProfileSettings;
 
-use crate::error::Kind;
 use crate::profile::{Profile, ProfileName, Provider};
 use crate::sessions::target::target;
 use crate::testing::fakes::{Agent, work};
@@ -22,18 +22,18 @@ async fn a_named_profile_of_another_authority_is_refused_recorded_or_configured(
     let agent = Agent::signed_in().await;
     agent.registry.reload(BTreeMap::from([(name("home"), at("https://home.test/api"))]));
     let resolve = |name: &str, authority: &str| agent.registry.resolve(name, authority).map_err(|e| e.kind);
-    assert_eq!(resolve("work", "https://home.test/api"), Err(Kind::AuthorityMismatch));
-    assert_eq!(resolve("home", "https://sandbox.test/api"), Err(Kind::AuthorityMismatch));
+    assert_eq!(resolve("work", "https://home.test/api"), Err(ErrorKind::AuthorityMismatch));
+    assert_eq!(resolve("home", "https://sandbox.test/api"), Err(ErrorKind::AuthorityMismatch));
     assert_eq!(resolve("home", "https://home.test/api/"), Ok(name("home")));
     assert_eq!(resolve("", "https://sandbox.test/api"), Ok(work()));
-    assert_eq!(resolve("", "https://nobody.test/api"), Err(Kind::SignedOut));
+    assert_eq!(resolve("", "https://nobody.test/api"), Err(ErrorKind::SignedOut));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_login_that_came_to_nothing_makes_no_profile() {
     let agent = Agent::start();
     agent.registry.ensure(&work());
-    assert_eq!(agent.registry.worker(&work()).err().map(|error| error.kind), Some(Kind::UnknownProfile));
+    assert_eq!(agent.registry.worker(&work()).err().map(|error| error.kind), Some(ErrorKind::UnknownProfile));
     agent.login("work").await;
     assert!(agent.registry.worker(&work()).is_ok());
 }
@@ -46,7 +46,7 @@ async fn sessions_that_cannot_be_read_are_an_error_that_names_the_file_and_not_s
     let Agent { places, store, provider, clock, .. } = agent;
     let agent = Agent::over(places, store, provider, clock);
     let error = agent.registry.worker(&name("default")).err().unwrap();
-    assert_eq!(error.kind, Kind::StoreFailed);
+    assert_eq!(error.kind, ErrorKind::StoreFailed);
     assert!(error.to_string().contains("sessions.json:2:3"), "{error}");
     agent.login("work").await;
     assert!(agent.token(0, 0).await.is_ok(), "a login sets the file aside");
@@ -77,7 +77,7 @@ async fn a_provider_that_is_not_known_is_refused_and_not_taken_for_another() {
     let agent = Agent::start();
     let given = |provider: &str| ProfileSettings { provider: provider.into(), ..ProfileSettings::default() };
     let outcome = |provider| target(&agent.registry, "work", &given(provider)).map(drop).map_err(|e| e.kind);
-    assert_eq!(outcome("moon"), Err(Kind::BadRequest));
+    assert_eq!(outcome("moon"), Err(ErrorKind::BadRequest));
     assert_eq!((outcome("platform"), outcome("")), (Ok(()), Ok(())));
 }
 

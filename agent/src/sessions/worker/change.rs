@@ -10,7 +10,7 @@ use crate::error::AgentError;
 use crate::sessions::choice::Choice;
 use crate::sessions::handle::{Command, overtaken};
 use crate::sessions::install::{Former, Installed, Login, give_back, install};
-use crate::sessions::jobs::JobDone;
+use crate::sessions::jobs::{JobDone, brought};
 use crate::sessions::session::Session;
 use crate::sessions::sign_out::{SignOut, SignedOut};
 use crate::sessions::verdict::Standing;
@@ -112,6 +112,7 @@ impl Worker {
     }
 
     fn removal(&mut self, revoke_fixed: bool) -> SignOut {
+        let running = self.running.take();
         SignOut {
             name: self.name.clone(),
             record: self.shared.state.record(&self.name),
@@ -120,7 +121,7 @@ impl Worker {
             refresh: self.refresh.take(),
             access: self.session.held().map(|held| held.token.clone()),
             revoke_fixed,
-            running: self.running.take(),
+            running: running.map(|job| tokio::spawn(brought(job, Arc::clone(&self.shared)))),
         }
     }
 

@@ -7,11 +7,11 @@ use tokio::task::JoinError;
 use tracing::{error, info};
 
 use super::Worker;
+use crate::backoff::jitter;
 use crate::clock::Moment;
 use crate::providers::Check;
 use crate::sessions::jobs::{JobDone, spawn_save};
 use crate::sessions::renewal::{Kept, Unsaved};
-use crate::sessions::shared::jitter;
 use crate::sessions::verdict::{Outcome, Standing, Trouble};
 use crate::storage::record::Record;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::error::Kind as ErrorKind;
+use crate::error::ErrorKind;
 use crate::providers::Renewal;
 use crate::sessions::install::Login;
 use crate::sessions::sign_out::SignedOut;

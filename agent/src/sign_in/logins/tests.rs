@@ -2,6 +2,8 @@ mod bench;
 mod device;
 mod pasted;
 
+use crate::sign_in::stage::Install;
+use crate::sign_in::stage::SignedIn;
 use tokio::net::{TcpListener, TcpStream};
 
 use self::bench::{Bench, answer_to, come_back, done, free_port, visit, wait_until_free, waiting};
@@ -67,7 +69,7 @@ async fn a_replayed_callback_finds_nobody() {
 #[tokio::test]
 async fn browser_and_caller_hear_of_a_success_only_after_it_is_installed() {
     let bench = Bench::new().await;
-    let failure = AgentError::new(Kind::StoreFailed, "the disk is full", "free some space");
+    let failure = AgentError::new(ErrorKind::StoreFailed, "the disk is full", "free some space");
     let failing = failure.clone();
     let install: Install = Box::new(move |_| Box::pin(async move { Err(failing) }));
     let mut handle = bench.begin_with("client", None, install);
@@ -89,7 +91,7 @@ async fn a_login_that_was_denied_ends_with_the_providers_words() {
     let (status, page) = come_back(port, &format!("{words}&{state}")).await;
     assert_eq!(status, 400);
     assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
-    assert_eq!(done(&mut handle).await.unwrap_err().kind, Kind::LoginDenied);
+    assert_eq!(done(&mut handle).await.unwrap_err().kind, ErrorKind::LoginDenied);
 }
 
 #[tokio::test]
@@ -98,7 +100,7 @@ async fn a_login_that_nobody_finishes_times_out_by_the_wall_clock() {
     let mut handle = bench.begin("client", None);
     waiting(&mut handle).await;
     bench.clock.jump(301);
-    assert_eq!(done(&mut handle).await.unwrap_err().kind, Kind::LoginTimedOut);
+    assert_eq!(done(&mut handle).await.unwrap_err().kind, ErrorKind::LoginTimedOut);
 }
 
 #[tokio::test]
@@ -126,7 +128,7 @@ async fn a_login_of_another_party_replaces_the_first_and_takes_its_port() {
     let mut second = bench.begin("another", port);
     assert!(!second.joined);
     let error = done(&mut first).await.unwrap_err();
-    assert!(error.kind == Kind::Ended && error.to_string().contains("replaced"), "{error}");
+    assert!(error.kind == ErrorKind::Ended && error.to_string().contains("replaced"), "{error}");
     assert_eq!(Some(waiting(&mut second).await.1), port);
 }
 
@@ -148,7 +150,7 @@ async fn a_login_whose_answer_has_come_is_finished_without_its_caller() {
     let install: Install = Box::new(|_| {
         Box::pin(async {
             left.await.unwrap();
-            Ok(Installed::default())
+            Ok(SignedIn::default())
         })
     });
     let mut handle = bench.begin_with("client", None, install);
@@ -170,7 +172,7 @@ async fn a_cancelled_login_says_so() {
     let mut handle = bench.begin("client", None);
     waiting(&mut handle).await;
     assert!(bench.logins.cancel(&ProfileName::fallback()));
-    assert_eq!(done(&mut handle).await.unwrap_err().kind, Kind::Ended);
+    assert_eq!(done(&mut handle).await.unwrap_err().kind, ErrorKind::Ended);
     assert!(!bench.logins.cancel(&ProfileName::fallback()));
 }
 
@@ -181,7 +183,7 @@ async fn a_chosen_port_is_used_alone() {
     let port = taken.local_addr().unwrap().port();
     let mut handle = bench.begin("client", Some(port));
     let error = done(&mut handle).await.unwrap_err();
-    assert_eq!(error.kind, Kind::Misconfigured);
+    assert_eq!(error.kind, ErrorKind::Misconfigured);
     assert!(error.to_string().contains(&format!("port {port} is in use")), "{error}");
     assert!(error.hint().contains("SEQERA_AUTH_REDIRECT_PORT"));
 }

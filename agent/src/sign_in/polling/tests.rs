@@ -119,7 +119,7 @@ fn transient(retry_after: Option<u64>) -> Poll {
 }
 
 fn cancelled() -> AgentError {
-    AgentError::new(Kind::Ended, "cancelled", "")
+    AgentError::new(ErrorKind::Ended, "cancelled", "")
 }
 
 /// Polls to the end without a limit.
@@ -164,7 +164,7 @@ async fn the_back_off_has_an_end_and_retry_after_is_obeyed() {
 
 #[tokio::test(start_paused = true)]
 async fn denial_and_expiry_end_the_polls_and_are_told_apart() {
-    let denied = AgentError::new(Kind::LoginDenied, "no", "");
+    let denied = AgentError::new(ErrorKind::LoginDenied, "no", "");
     for error in [denied, AgentError::code_expired()] {
         let provider = Provider::answering([Poll::Pending, Poll::Failed(error.clone())], None);
         assert_eq!(run(&provider).await.map(drop).unwrap_err(), error);
@@ -176,10 +176,10 @@ async fn denial_and_expiry_end_the_polls_and_are_told_apart() {
 async fn a_code_that_is_spent_after_a_lost_answer_is_a_matter_of_the_network() {
     let spent = || Poll::Spent("invalid_grant".into());
     let provider = Provider::answering([spent()], None);
-    assert_eq!(run(&provider).await.map(drop).unwrap_err().kind, Kind::LoginDenied);
+    assert_eq!(run(&provider).await.map(drop).unwrap_err().kind, ErrorKind::LoginDenied);
     let provider = Provider::answering([Poll::Unknown("reset".into()), spent()], None);
     let error = run(&provider).await.map(drop).unwrap_err();
-    assert!(error.kind == Kind::Unreachable && error.to_string().contains("reset"), "{error}");
+    assert!(error.kind == ErrorKind::Unreachable && error.to_string().contains("reset"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

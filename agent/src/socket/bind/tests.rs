@@ -61,7 +61,7 @@ async fn an_unsafe_folder_is_an_error_and_not_passed_over() {
     std::fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
     let good = dir.path().join("good/agent.sock");
     let error = bind(&[open.join("agent.sock"), good]).await.unwrap_err();
-    assert_eq!(error.kind, Kind::Misconfigured);
+    assert_eq!(error.kind, ErrorKind::Misconfigured);
     assert!(
         error.to_string().contains(&format!("{} can be written to by others", open.display())),
         "{error}"

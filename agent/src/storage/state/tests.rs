@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
+use std::fs;
+
 use super::*;
 use crate::token::Account;
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::testing::double::{Script, answer, cut_answer, unsigned};
 use crate::token::Credential;
 
@@ -73,7 +73,7 @@ async fn a_provider_that_names_nobody_gets_its_tokens_back() {
     bench.grant("");
     let flow = bench.flow().await;
     let error = bench.oidc.finish(code(flow)).await.unwrap_err();
-    assert_eq!(error.kind, Kind::Misconfigured);
+    assert_eq!(error.kind, ErrorKind::Misconfigured);
     assert!(is_revoked(&bench, "refresh-1"));
 }
 
@@ -97,7 +97,7 @@ async fn an_id_token_that_fails_a_check_gives_its_tokens_back() {
         let bench = Bench::new().await;
         bench.double.script("POST /revoke", answer(200, &[], ""));
         let Err(error) = bench.finish_with(change).await else { panic!("{what} was accepted") };
-        assert_eq!(error.kind, Kind::Misconfigured, "{what}: {error}");
+        assert_eq!(error.kind, ErrorKind::Misconfigured, "{what}: {error}");
         assert!(is_revoked(&bench, "refresh-1") && is_revoked(&bench, "access-1"), "{what}");
     }
 }
@@ -169,7 +169,7 @@ async fn the_signing_keys_are_fetched_again_only_where_they_do_not_fit() {
 async fn signing_keys_that_cannot_be_read_now_are_no_misconfiguration() {
     let bench = Bench::new().await;
     bench.double.script("GET /jwks", answer(503, &[], ""));
-    assert_eq!(bench.finish_with(|_| {}).await.unwrap_err().kind, Kind::Unreachable);
+    assert_eq!(bench.finish_with(|_| {}).await.unwrap_err().kind, ErrorKind::Unreachable);
 }
 
 #[tokio::test]
@@ -177,11 +177,11 @@ async fn a_code_that_is_refused_has_its_reason() {
     let bench = Bench::new().await;
     let error = |code: &str| json_answer(400, &json!({ "error": code }));
     for (script, kind) in [
-        (error("invalid_grant"), Kind::LoginDenied),
-        (error("invalid_client"), Kind::Misconfigured),
-        (answer(307, &[("location", "/x")], ""), Kind::Misconfigured),
-        (answer(502, &[], "<html>"), Kind::Unreachable),
-        (Script::Reset, Kind::Unreachable),
+        (error("invalid_grant"), ErrorKind::LoginDenied),
+        (error("invalid_client"), ErrorKind::Misconfigured),
+        (answer(307, &[("location", "/x")], ""), ErrorKind::Misconfigured),
+        (answer(502, &[], "<html>"), ErrorKind::Unreachable),
+        (Script::Reset, ErrorKind::Unreachable),
     ] {
         bench.double.script("POST /token", script);
         let flow = bench.flow().await;
@@ -198,6 +198,6 @@ async fn a_refresh_token_in_an_answer_that_was_cut_off_is_given_back() {
     let half = cut_answer(200, r#"{"refresh_token":"refresh-1","access_tok"#);
     bench.double.script("POST /token", Script::Bytes(half));
     let flow = bench.flow().await;
-    assert_eq!(bench.oidc.finish(code(flow)).await.unwrap_err().kind, Kind::Unreachable);
+    assert_eq!(bench.oidc.finish(code(flow)).await.unwrap_err().kind, ErrorKind::Unreachable);
     assert!(is_revoked(&bench, "refresh-1"));
 }

@@ -1,10 +1,10 @@
+use crate::error::ErrorKind;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
-use crate::error::Kind;
 
 fn get(target: String) -> CallbackRequest {
     CallbackRequest { method: "GET".into(), target, ..CallbackRequest::default() }
@@ -82,7 +82,7 @@ async fn an_answer_of_another_provider_ends_the_login() {
     let target = |iss: &str| format!("/callback?code=c&state={}&iss={iss}", flow.state);
     for iss in ["https://other.test", ""] {
         match bench.oidc.callback(&flow, &get(target(iss))) {
-            Callback::Failed(_, error) => assert_eq!(error.kind, Kind::Misconfigured),
+            Callback::Failed(_, error) => assert_eq!(error.kind, ErrorKind::Misconfigured),
             other => panic!("{iss}: {other:?}"),
         }
     }
@@ -106,11 +106,11 @@ async fn an_error_of_the_provider_has_its_reason_and_is_shown_as_text() {
     let bench = Bench::new().await;
     let flow = bench.flow().await;
     for (code, kind) in [
-        ("access_denied", Kind::LoginDenied),
-        ("login_required", Kind::LoginDenied),
-        ("unauthorized_client", Kind::Misconfigured),
-        ("invalid_scope", Kind::Misconfigured),
-        ("temporarily_unavailable", Kind::Unreachable),
+        ("access_denied", ErrorKind::LoginDenied),
+        ("login_required", ErrorKind::LoginDenied),
+        ("unauthorized_client", ErrorKind::Misconfigured),
+        ("invalid_scope", ErrorKind::Misconfigured),
+        ("temporarily_unavailable", ErrorKind::Unreachable),
     ] {
         let description = "%3Cscript%3Ealert(1)%3C/script%3E";
         let target = format!("/callback?error={code}&error_description={description}&state={}", flow.state);

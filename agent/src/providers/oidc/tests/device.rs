@@ -1,9 +1,10 @@
+use crate::clock::Clock;
+use crate::error::ErrorKind;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 
 use super::*;
-use crate::error::Kind;
 use crate::testing::double::{Script, answer, cut_answer};
 
 const ROUTE: &str = "POST /device";
@@ -75,7 +76,7 @@ async fn a_page_that_is_not_https_is_not_shown() {
     for page in ["http://x.test/device", "javascript:alert(1)", "x"] {
         let mut told = codes();
         told["verification_uri"] = json!(page);
-        assert_eq!(failure(&offering(&told).await).await.kind, Kind::Misconfigured, "{page}");
+        assert_eq!(failure(&offering(&told).await).await.kind, ErrorKind::Misconfigured, "{page}");
         let mut told = codes();
         told["verification_uri_complete"] = json!(page);
         assert!(offering(&told).await.oidc.start_device().await.unwrap().code.page_with_code.is_none());
@@ -85,24 +86,24 @@ async fn a_page_that_is_not_https_is_not_shown() {
 #[tokio::test]
 async fn a_provider_without_the_device_flow_has_the_other_ways_named() {
     let error = failure(&Bench::new().await).await;
-    assert_eq!(error.kind, Kind::Misconfigured);
+    assert_eq!(error.kind, ErrorKind::Misconfigured);
     assert!(error.hint().contains("--with-token") && error.hint().contains("paste"), "{}", error.hint());
     let bench = offering(&codes()).await;
     bench.double.script(ROUTE, json_answer(400, &json!({ "error": "unauthorized_client" })));
     let error = failure(&bench).await;
-    assert!(error.kind == Kind::Misconfigured && error.hint().contains("--with-token"), "{error}");
+    assert!(error.kind == ErrorKind::Misconfigured && error.hint().contains("--with-token"), "{error}");
 }
 
 #[tokio::test]
 async fn a_request_for_a_code_that_fails_has_its_reason() {
     for (script, kind) in [
-        (answer(503, &[], ""), Kind::Unreachable),
-        (answer(403, &[], "<html>"), Kind::Unreachable),
-        (Script::Reset, Kind::Unreachable),
-        (answer(200, &[], "<html>"), Kind::Unreachable),
-        (answer(307, &[("location", "https://x.test/")], ""), Kind::Misconfigured),
-        (json_answer(401, &json!({ "error": "invalid_client" })), Kind::Misconfigured),
-        (json_answer(400, &json!({ "error": "access_denied" })), Kind::LoginDenied),
+        (answer(503, &[], ""), ErrorKind::Unreachable),
+        (answer(403, &[], "<html>"), ErrorKind::Unreachable),
+        (Script::Reset, ErrorKind::Unreachable),
+        (answer(200, &[], "<html>"), ErrorKind::Unreachable),
+        (answer(307, &[("location", "https://x.test/")], ""), ErrorKind::Misconfigured),
+        (json_answer(401, &json!({ "error": "invalid_client" })), ErrorKind::Misconfigured),
+        (json_answer(400, &json!({ "error": "access_denied" })), ErrorKind::LoginDenied),
     ] {
         let bench = offering(&codes()).await;
         bench.double.script(ROUTE, script);
@@ -130,9 +131,12 @@ async fn a_poll_is_judged_by_its_code_whatever_the_status() {
         assert!(matches!(polled(error("authorization_pending")).await.1, Poll::Pending), "{status}");
         assert!(matches!(polled(error("slow_down")).await.1, Poll::SlowDown), "{status}");
         let denied = polled(error("access_denied")).await.1;
-        assert!(matches!(&denied, Poll::Failed(error) if error.kind == Kind::LoginDenied), "{denied:?}");
+        assert!(matches!(&denied, Poll::Failed(error) if error.kind == ErrorKind::LoginDenied), "{denied:?}");
         let expired = polled(error("expired_token")).await.1;
-        assert!(matches!(&expired, Poll::Failed(error) if error.kind == Kind::LoginTimedOut), "{expired:?}");
+        assert!(
+            matches!(&expired, Poll::Failed(error) if error.kind == ErrorKind::LoginTimedOut),
+            "{expired:?}"
+        );
     }
     let spent = polled(json_answer(400, &json!({ "error": "invalid_grant" }))).await.1;
     assert!(matches!(&spent, Poll::Spent(why) if !why.contains("device-1")), "{spent:?}");
@@ -144,7 +148,7 @@ async fn a_poll_without_an_answer_goes_on_and_one_with_a_lost_grant_does_not() {
     assert!(matches!(busy, Poll::Transient(_, Some(after)) if after == Duration::from_secs(9)), "{busy:?}");
     assert!(matches!(polled(Script::Reset).await.1, Poll::Unknown(_)));
     let cut = polled(Script::Bytes(cut_answer(200, r#"{"access_tok"#))).await.1;
-    assert!(matches!(&cut, Poll::Failed(error) if error.kind == Kind::Unreachable), "{cut:?}");
+    assert!(matches!(&cut, Poll::Failed(error) if error.kind == ErrorKind::Unreachable), "{cut:?}");
 }
 
 #[tokio::test]
@@ -176,7 +180,7 @@ async fn granted_tokens_that_fail_a_check_are_given_back() {
     bench.grant(&jwt(&claims));
     let Poll::Granted(tokens, sent) = bench.oidc.poll(&flow).await else { panic!("they are granted") };
     let error = bench.oidc.finish(Answer::Tokens(tokens, sent)).await.unwrap_err();
-    assert_eq!(error.kind, Kind::Misconfigured);
+    assert_eq!(error.kind, ErrorKind::Misconfigured);
     let revoked = bench.double.seen("POST /revoke");
     assert_eq!(revoked[0].field("token").as_deref(), Some("refresh-1"));
 }

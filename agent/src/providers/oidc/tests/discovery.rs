@@ -1,5 +1,5 @@
 use super::*;
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::testing::double::{Script, answer};
 
 const ROUTE: &str = "GET /.well-known/openid-configuration";
@@ -22,7 +22,7 @@ async fn an_authority_that_is_no_oidc_provider_is_misconfigured() {
     let html = answer(200, &[("content-type", "text/html")], "<html>hello</html>");
     for script in [answer(404, &[], ""), answer(302, &[("location", "/x")], ""), html] {
         let error = refused(&bench, script).await;
-        assert_eq!(error.kind, Kind::Misconfigured, "{error}");
+        assert_eq!(error.kind, ErrorKind::Misconfigured, "{error}");
         assert!(error.to_string().contains("is no OIDC provider"), "{error}");
     }
 }
@@ -33,7 +33,7 @@ async fn a_description_of_another_issuer_is_refused() {
     let mut document = bench.double.discovery();
     document["issuer"] = json!("https://other.test");
     let error = refused(&bench, json_answer(200, &document)).await;
-    assert_eq!(error.kind, Kind::Misconfigured);
+    assert_eq!(error.kind, ErrorKind::Misconfigured);
     assert!(error.to_string().contains("https://other.test"), "{error}");
 }
 
@@ -44,7 +44,7 @@ async fn an_endpoint_that_is_neither_https_nor_loopback_is_refused() {
         let mut document = bench.double.discovery();
         document[name] = json!("http://192.0.2.1/x");
         let error = refused(&bench, json_answer(200, &document)).await;
-        assert!(error.kind == Kind::Misconfigured && error.to_string().contains(name), "{error}");
+        assert!(error.kind == ErrorKind::Misconfigured && error.to_string().contains(name), "{error}");
     }
 }
 
@@ -52,7 +52,7 @@ async fn an_endpoint_that_is_neither_https_nor_loopback_is_refused() {
 async fn a_provider_that_is_not_well_is_unreachable_not_misconfigured() {
     let bench = Bench::new().await;
     for script in [answer(503, &[], ""), answer(429, &[], ""), Script::Reset] {
-        assert_eq!(refused(&bench, script).await.kind, Kind::Unreachable);
+        assert_eq!(refused(&bench, script).await.kind, ErrorKind::Unreachable);
     }
 }
 

@@ -162,12 +162,16 @@ async fn denied_and_a_token_of_a_wrong_shape_end_the_login_each_with_its_own_rea
     let scitoolkit = scitoolkit(&double);
     let flow = flow(&scitoolkit).await;
     for (body, kind, word) in [
-        (json!({"state": flow.state, "denied": true}), Kind::LoginDenied, "denied in the browser"),
+        (json!({"state": flow.state, "denied": true}), ErrorKind::LoginDenied, "denied in the browser"),
         // A no is a no, whatever stands beside it.
-        (json!({"state": flow.state, "denied": true, "token": "stk_user_a"}), Kind::LoginDenied, "denied"),
-        (json!({"state": flow.state, "token": "stk_canary"}), Kind::Misconfigured, "one toolkit"),
-        (json!({"state": flow.state, "token": "canary"}), Kind::Misconfigured, "no SciToolkit token"),
-        (json!({"state": flow.state}), Kind::Misconfigured, "no SciToolkit token"),
+        (
+            json!({"state": flow.state, "denied": true, "token": "stk_user_a"}),
+            ErrorKind::LoginDenied,
+            "denied",
+        ),
+        (json!({"state": flow.state, "token": "stk_canary"}), ErrorKind::Misconfigured, "one toolkit"),
+        (json!({"state": flow.state, "token": "canary"}), ErrorKind::Misconfigured, "no SciToolkit token"),
+        (json!({"state": flow.state}), ErrorKind::Misconfigured, "no SciToolkit token"),
     ] {
         let Callback::Failed(page, error) = scitoolkit.callback(&flow, &post(&double.url, &body)) else {
             panic!("{body}")

@@ -67,7 +67,7 @@ async fn a_token_of_another_kind_is_sent_nowhere() {
     let double = Double::bare().await;
     double.script("GET /api/cli/whoami", whoami());
     for token in ["stk_one_toolkit", "eyJhbGciOiJub25lIn0.e30.", "whatever"] {
-        assert_eq!(given(&double, token).await.unwrap_err().kind, Kind::BadRequest, "{token}");
+        assert_eq!(given(&double, token).await.unwrap_err().kind, ErrorKind::BadRequest, "{token}");
     }
     assert!(double.seen("GET /api/cli/whoami").is_empty());
 }
@@ -76,10 +76,10 @@ async fn a_token_of_another_kind_is_sent_nowhere() {
 async fn a_refused_token_is_told_from_a_backend_that_is_ill_or_another() {
     let double = Double::bare().await;
     for (status, kind) in [
-        (401, Kind::LoginExpired),
-        (503, Kind::Unreachable),
-        (404, Kind::Misconfigured),
-        (302, Kind::Misconfigured),
+        (401, ErrorKind::LoginExpired),
+        (503, ErrorKind::Unreachable),
+        (404, ErrorKind::Misconfigured),
+        (302, ErrorKind::Misconfigured),
     ] {
         double
             .script("GET /api/cli/whoami", answer(status, &[("location", "http://127.0.0.1:9/")], "<html>"));
@@ -101,7 +101,7 @@ async fn a_token_that_the_browser_brought_and_that_is_no_good_is_given_back() {
     let scitoolkit = scitoolkit(&double);
     let flow = Box::new(flow(&scitoolkit).await);
     let outcome = scitoolkit.finish(Answer::Code(ADA.to_owned().into(), flow)).await;
-    assert_eq!(outcome.unwrap_err().kind, Kind::Unreachable);
+    assert_eq!(outcome.unwrap_err().kind, ErrorKind::Unreachable);
     assert_eq!(double.seen("DELETE /api/cli/tokens/3").len(), 1);
 }
 

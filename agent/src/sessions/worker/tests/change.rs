@@ -7,7 +7,7 @@ use std::time::Duration;
 use seqera_agent_proto::v1::ImportTokenRequest;
 
 use crate::api::login::import;
-use crate::error::Kind as ErrorKind;
+use crate::error::ErrorKind;
 use crate::providers::Granted;
 use crate::sessions::handle::Handle;
 use crate::sessions::install::Login;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use crate::error::Kind as ErrorKind;
+use crate::error::ErrorKind;
 use crate::sessions::choice::Choice;
 use crate::sessions::install::Login;
 use crate::storage::record::Record;

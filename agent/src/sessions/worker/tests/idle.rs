@@ -41,7 +41,7 @@ async fn where_the_idle_limit_has_struck_the_login_has_expired_and_the_agent_doe
     agent.login("work").await;
     agent.clock.jump(2 * 3600);
     let error = agent.token(0, 30).await.unwrap_err();
-    assert_eq!(error.kind, crate::error::Kind::LoginExpired);
+    assert_eq!(error.kind, crate::error::ErrorKind::LoginExpired);
     assert_eq!(agent.stored().as_deref(), Some("refresh-0"), "nothing is deleted because of an error");
     let calls = agent.provider.calls();
     pass(24 * 3600).await;

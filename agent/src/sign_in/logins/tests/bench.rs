@@ -1,4 +1,11 @@
+use crate::providers::Granted;
+use crate::sign_in::stage::Install;
+use crate::sign_in::stage::LoginOptions;
+use crate::sign_in::stage::Prompt;
+use crate::sign_in::stage::SignedIn;
+use crate::sign_in::stage::Stage;
 use std::sync::mpsc;
+use std::time::SystemTime;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -56,7 +63,7 @@ impl Bench {
             Box::pin(async move {
                 let notes = granted.notes.clone();
                 sender.send(granted).unwrap();
-                Ok(Installed { notes })
+                Ok(SignedIn { notes })
             })
         });
         self.begin_with(client_id, port, install)
@@ -99,7 +106,7 @@ pub(super) async fn waiting(handle: &mut LoginHandle) -> (Url, u16) {
     }
 }
 
-pub(super) async fn done(handle: &mut LoginHandle) -> Result<Installed, AgentError> {
+pub(super) async fn done(handle: &mut LoginHandle) -> Result<SignedIn, AgentError> {
     loop {
         if let Stage::Done(outcome) = handle.next().await.expect("a login ends with its result") {
             assert!(handle.next().await.is_none());

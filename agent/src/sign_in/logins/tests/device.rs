@@ -1,4 +1,12 @@
+use crate::providers::UserCode;
+use crate::sign_in::stage::Install;
+use crate::sign_in::stage::LoginOptions;
+use crate::sign_in::stage::Method;
+use crate::sign_in::stage::Prompt;
+use crate::sign_in::stage::SignedIn;
+use crate::sign_in::stage::Stage;
 use serde_json::json;
+use std::time::Duration;
 
 use super::*;
 use crate::testing::double::json_answer;
@@ -27,7 +35,7 @@ fn polls_get(bench: &Bench, error: &str) {
 
 fn begin(bench: &Bench, limit: Option<Duration>) -> LoginHandle {
     let options = LoginOptions { method: Method::Device, limit, ..LoginOptions::default() };
-    bench.begin_as("client", options, Box::new(|_| Box::pin(async { Ok(Installed::default()) })))
+    bench.begin_as("client", options, Box::new(|_| Box::pin(async { Ok(SignedIn::default()) })))
 }
 
 async fn shown(handle: &mut LoginHandle) -> UserCode {
@@ -45,13 +53,13 @@ async fn a_device_login_opens_no_port_and_takes_no_paste() {
     let bench = offering().await;
     let port = free_port().await;
     let options = LoginOptions { method: Method::Device, port: Some(port), ..LoginOptions::default() };
-    let install: Install = Box::new(|_| Box::pin(async { Ok(Installed::default()) }));
+    let install: Install = Box::new(|_| Box::pin(async { Ok(SignedIn::default()) }));
     let mut handle = bench.begin_as("client", options, install);
     assert_eq!(shown(&mut handle).await.text, "WDJB-MJHT");
     assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
     let name = ProfileName::fallback();
     let error = bench.logins.complete(&name, "code=c&state=s".into()).await.unwrap_err();
-    assert_eq!(error.kind, Kind::BadRequest);
+    assert_eq!(error.kind, ErrorKind::BadRequest);
 }
 
 #[tokio::test]
@@ -73,7 +81,7 @@ async fn a_login_by_another_way_replaces_the_first() {
     let mut device = begin(&bench, None);
     assert!(!device.joined);
     let error = done(&mut browser).await.unwrap_err();
-    assert!(error.kind == Kind::Ended && error.to_string().contains("replaced"), "{error}");
+    assert!(error.kind == ErrorKind::Ended && error.to_string().contains("replaced"), "{error}");
     shown(&mut device).await;
 }
 
@@ -87,13 +95,13 @@ async fn the_code_s_own_life_is_the_limit_unless_the_person_set_a_shorter_one() 
     bench.double.wait_for("POST /token").await;
     bench.clock.jump(600);
     let error = done(&mut handle).await.unwrap_err();
-    assert!(error.kind == Kind::LoginTimedOut && error.to_string().contains("expired"), "{error}");
+    assert!(error.kind == ErrorKind::LoginTimedOut && error.to_string().contains("expired"), "{error}");
 
     let mut handle = begin(&bench, Some(Duration::from_secs(60)));
     shown(&mut handle).await;
     bench.clock.jump(61);
     let error = done(&mut handle).await.unwrap_err();
-    assert!(error.kind == Kind::LoginTimedOut && error.to_string().contains("60 s"), "{error}");
+    assert!(error.kind == ErrorKind::LoginTimedOut && error.to_string().contains("60 s"), "{error}");
 }
 
 #[tokio::test]
@@ -103,7 +111,7 @@ async fn a_no_on_the_other_device_is_no_time_out() {
     let mut handle = begin(&bench, None);
     shown(&mut handle).await;
     bench.clock.jump(2);
-    assert_eq!(done(&mut handle).await.unwrap_err().kind, Kind::LoginDenied);
+    assert_eq!(done(&mut handle).await.unwrap_err().kind, ErrorKind::LoginDenied);
 }
 
 #[tokio::test]

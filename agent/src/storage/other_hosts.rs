@@ -1,0 +1,38 @@
+//! What other hosts over the same home folder have recorded. It is read, and neither spent nor overwritten.
+
+use std::collections::BTreeMap;
+
+use seqera_agent_proto::place::Places;
+
+use crate::profile::ProfileName;
+use crate::storage::record::{Lease, read};
+
+/// The hosts that have a folder below `run/`, other than this one. Blocks on the file system.
+pub(crate) fn hosts(places: &Places) -> Vec<String> {
+    let entries = std::fs::read_dir(places.config_dir.join("run")).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| *name != places.host_id).collect()
+}
+
+/// Who is signed in on other hosts, with the host. What cannot be read is left out. Blocks on the file system.
+pub(crate) fn sessions(places: &Places) -> BTreeMap<ProfileName, String> {
+    let mut found = BTreeMap::new();
+    for host in hosts(places) {
+        let path = places.config_dir.join("run").join(&host).join("sessions.json");
+        let profiles = read(&path).unwrap_or_default().profiles;
+        let signed_in = profiles.into_iter().filter(|(_, record)| record.account.is_some());
+        found.extend(signed_in.map(|(name, _)| (name, host.clone())));
+    }
+    found
+}
+
+/// What other hosts have recorded of leases, with the host. No other host can judge their processes. Blocks
+/// on the file system.
+pub(crate) fn leases(places: &Places) -> Vec<(String, String, Lease)> {
+    let of_host = |host: String| {
+        let path = places.config_dir.join("run").join(&host).join("sessions.json");
+        let leases = read(&path).unwrap_or_default().leases;
+        leases.into_iter().map(move |(id, lease)| (host.clone(), id, lease))
+    };
+    hosts(places).into_iter().flat_map(of_host).collect()
+}
