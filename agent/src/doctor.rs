@@ -9,19 +9,19 @@ mod host;
 #[cfg(windows)]
 #[path = "doctor/windows.rs"]
 mod host;
+mod report;
 mod stores;
 mod ways;
 
+use crate::doctor::report::Report;
+use crate::doctor::report::warning;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::Stream;
-use seqera_agent_proto::v1::check::Verdict;
 use seqera_agent_proto::v1::{Check, DiagnoseRequest, InfoResponse};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::profile::ProfileName;
 use crate::providers::known::Providers;
 use crate::sessions::registry::Registry;
 
@@ -44,11 +44,11 @@ impl Doctor {
     /// The checks, each as soon as it is known, always in the same order. They end when nobody listens.
     pub(crate) fn examine(self, asked: DiagnoseRequest) -> impl Stream<Item = Check> + Send + use<> {
         let (checks, stream) = mpsc::channel(QUEUE);
-        let report = Report(checks);
+        let report = Report::new(checks);
         tokio::spawn(async move {
             tokio::select! {
                 () = self.look(asked, &report) => {}
-                () = report.0.closed() => {}
+                () = report.unheard() => {}
             }
         });
         ReceiverStream::new(stream)
@@ -67,52 +67,6 @@ impl Doctor {
         stores::examine(&registry, asked.repair, report).await;
         ways::examine(&registry, &providers, &asked, report).await;
     }
-}
-
-/// A local disk answers in microseconds; a network file system that is gone never does.
-const DISK_LIMIT: Duration = Duration::from_secs(3);
-
-/// A look at files. `None`: it did not come back in time; its thread is given up.
-async fn in_time<T: Send + 'static>(look: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    tokio::time::timeout(DISK_LIMIT, tokio::task::spawn_blocking(look)).await.ok()?.ok()
-}
-
-/// Where findings go.
-struct Report(mpsc::Sender<Check>);
-
-impl Report {
-    async fn tell(&self, check: Check) {
-        // Nobody listens any more: the checks are about to end.
-        let _ = self.0.send(check).await;
-    }
-}
-
-fn ok(name: &str, text: impl Into<String>) -> Check {
-    check(name, Verdict::Ok, text.into(), "")
-}
-
-fn skipped(name: &str, text: impl Into<String>) -> Check {
-    check(name, Verdict::Skipped, text.into(), "")
-}
-
-/// Works, and could work better or more safely.
-fn warning(name: &str, text: impl Into<String>, remedy: &str) -> Check {
-    check(name, Verdict::Warning, text.into(), remedy)
-}
-
-/// Something does not work.
-fn problem(name: &str, text: impl Into<String>, remedy: &str) -> Check {
-    check(name, Verdict::Problem, text.into(), remedy)
-}
-
-fn check(name: &str, verdict: Verdict, text: String, remedy: &str) -> Check {
-    let (name, remedy) = (name.to_owned(), remedy.to_owned());
-    Check { name, verdict: verdict.into(), text, remedy, profile: String::new() }
-}
-
-/// The same about one profile.
-fn of(profile: &ProfileName, check: Check) -> Check {
-    Check { profile: profile.to_string(), ..check }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use seqera_agent_proto::reason::{DOMAIN, HINT, Reason};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use crate::network::BadNetwork;
 use crate::profile::{BadName, ProfileName};
 
 /// The kinds of failure; the contract's reasons, and what only ends a stream.
@@ -144,19 +145,6 @@ impl AgentError {
         Self { retry_after: Some(retry_after), ..Self::new(ErrorKind::Unreachable, message, hint) }
     }
 
-    /// The Platform refuses a token that was given to us.
-    pub(crate) fn refused_token(what: &str) -> Self {
-        let hint = "check that it belongs to this Platform, or create a new one: profile icon, 'User tokens'";
-        Self::new(ErrorKind::LoginExpired, what, hint)
-    }
-
-    /// A token that was given to us cannot be checked now.
-    pub(crate) fn unchecked(api: &str, why: &str) -> Self {
-        let message = format!("{api} could not be asked about this access token: {why}");
-        let hint = crate::providers::http::remedy(why).unwrap_or("nothing was changed; try again later");
-        Self::new(ErrorKind::Unreachable, message, hint)
-    }
-
     /// Nobody finished the login.
     pub(crate) fn login_timed_out(after: Duration) -> Self {
         let message = format!("nobody finished the login within {} s", after.as_secs());
@@ -222,6 +210,12 @@ impl std::error::Error for AgentError {}
 impl From<BadName> for AgentError {
     fn from(bad: BadName) -> Self {
         Self::new(ErrorKind::BadRequest, bad.to_string(), BadName::HINT)
+    }
+}
+
+impl From<BadNetwork> for AgentError {
+    fn from(bad: BadNetwork) -> Self {
+        Self::new(ErrorKind::Misconfigured, bad.to_string(), bad.hint)
     }
 }
 

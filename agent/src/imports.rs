@@ -206,7 +206,7 @@ impl Imports {
             let what = shown(Origin::Nextflow, &place);
             return found.left_out.push(format!("{what} is left as it is: {why}"));
         }
-        let sha256 = take::sha256(token);
+        let sha256 = leftovers::sha256(token);
         let sessions = self.registry.shared.state.snapshot();
         if sessions.profiles.values().any(|record| record.secret_sha256.as_ref() == Some(&sha256)) {
             return;

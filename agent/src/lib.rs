@@ -9,6 +9,7 @@ mod imports;
 mod leases;
 mod lock;
 mod network;
+mod outcome;
 pub mod process;
 mod profile;
 mod provider;

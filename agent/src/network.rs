@@ -5,9 +5,7 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use url::Url;
-
-use crate::error::{AgentError, ErrorKind};
+use url::{Host, Url};
 
 /// Proxy and certificate authorities of one profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,19 +49,24 @@ impl PartialEq for Password {
 
 impl Eq for Password {}
 
+/// Why proxy or certificate authorities cannot be used, without a word of a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub(crate) struct BadNetwork {
+    what: String,
+    /// What the person can do.
+    pub hint: &'static str,
+}
+
 impl Network {
     /// Reads what a caller gives, and parts the password from the proxy's URL.
     ///
     /// # Errors
-    /// `MISCONFIGURED`, without a word of the URL's password.
-    pub(crate) fn read(proxy: &str, no_proxy: &str, ca_file: &str) -> Result<Self, AgentError> {
+    /// [`BadNetwork`], for what is neither an address of a proxy nor an absolute path.
+    pub(crate) fn read(proxy: &str, no_proxy: &str, ca_file: &str) -> Result<Self, BadNetwork> {
         if !ca_file.is_empty() && !Path::new(ca_file).is_absolute() {
             let hint = "give the absolute path of a PEM file as caFile or in SSL_CERT_FILE";
-            return Err(AgentError::new(
-                ErrorKind::Misconfigured,
-                format!("'{ca_file}' is no absolute path"),
-                hint,
-            ));
+            return Err(BadNetwork { what: format!("'{ca_file}' is no absolute path"), hint });
         }
         let (proxy, password) = if proxy.is_empty() { Default::default() } else { read_proxy(proxy)? };
         Ok(Self { proxy, password, no_proxy: no_proxy.to_owned(), ca_file: ca_file.to_owned() })
@@ -82,9 +85,9 @@ impl Network {
 }
 
 /// A host and port without a scheme is an http proxy, as curl reads it.
-fn read_proxy(text: &str) -> Result<(String, Option<Password>), AgentError> {
+fn read_proxy(text: &str) -> Result<(String, Option<Password>), BadNetwork> {
     const HINT: &str = "write it as http://[user:password@]host:port; https works as well, SOCKS does not";
-    let bad = |what: &str| AgentError::new(ErrorKind::Misconfigured, what, HINT);
+    let bad = |what: &str| BadNetwork { what: what.to_owned(), hint: HINT };
     let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let mut url = Url::parse(&text).map_err(|error| bad(&format!("the proxy's address is none: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -93,6 +96,16 @@ fn read_proxy(text: &str) -> Result<(String, Option<Password>), AgentError> {
     let password = url.password().map(Password::new);
     url.set_password(None).map_err(|()| bad("the proxy's address names no host"))?;
     Ok((url.as_str().trim_end_matches('/').to_owned(), password))
+}
+
+/// True for 127.0.0.0/8, `::1` and `localhost`.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
 }
 
 #[cfg(test)]
@@ -119,8 +132,7 @@ mod tests {
     fn what_cannot_be_used_is_refused_without_a_word_of_its_secret() {
         for proxy in ["socks5://ada:canary@proxy:1080", "http://ada:canary@:x", "http://"] {
             let error = Network::read(proxy, "", "").unwrap_err();
-            assert_eq!(error.kind, ErrorKind::Misconfigured);
-            assert!(!error.to_string().contains("canary") && error.hint().contains("http://"), "{error}");
+            assert!(!error.to_string().contains("canary") && error.hint.contains("http://"), "{error}");
         }
         assert!(Network::read("", "", "ca.pem").unwrap_err().to_string().contains("ca.pem"));
     }

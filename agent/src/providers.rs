@@ -20,25 +20,12 @@ use url::Url;
 pub(crate) use self::browser::{Callback, CallbackRequest, Flow, Landing, Page};
 use crate::clock::Moment;
 use crate::error::AgentError;
+use crate::outcome::{Outcome, Why};
 use crate::profile::Profile;
 use crate::token::{Access, AccessToken, Account, Credential, Kind, Memberships, RefreshToken};
 
-/// What came of spending a refresh token.
-#[derive(Debug, Clone)]
-pub(crate) enum Renewal {
-    /// A 2xx answer. The refresh token in it is saved before anything else is judged.
-    Renewed(Renewed),
-    /// Not sent, or 408, 429, 5xx: the old token is still good. With `Retry-After`, where given.
-    Transient(String, Option<Duration>),
-    /// Sent, and no complete answer came: the old token may be spent or not.
-    Unknown(String),
-    /// `invalid_grant`: the only answer that ends a session.
-    Rejected(String),
-    /// `invalid_client`, discovery 404 and the like: somebody has to mend the configuration.
-    Misconfigured(String),
-    /// 400 or 401 without an error code that we know.
-    Unclear(String),
-}
+/// What came of spending a refresh token. The one in a 2xx answer is saved before anything else is judged.
+pub(crate) type Renewal = Outcome<Renewed>;
 
 /// A renewal that the provider granted.
 #[derive(Debug, Clone)]
@@ -70,7 +57,7 @@ pub(crate) enum Check {
     /// 401: it does not work any more.
     Refused,
     /// Anything else, 403 included: no verdict.
-    Unsure(String),
+    Unsure(Why),
 }
 
 /// What came of a revocation (RFC 7009).
@@ -147,16 +134,12 @@ pub(crate) enum Poll {
     Pending,
     /// The same, and the polls come too fast.
     SlowDown,
-    /// Not sent, or 408, 429, 5xx. With `Retry-After`, where given.
-    Transient(String, Option<Duration>),
-    /// Sent, and no answer came: the device code may be spent or not.
-    Unknown(String),
-    /// `invalid_grant`: unknown, or spent by a poll whose answer was lost.
-    Spent(String),
-    /// The tokens, and when they were asked for: their lives count from then.
-    Granted(Box<Tokens>, Moment),
+    /// The tokens, and when they were asked for, since their lives count from then; or an answer that may
+    /// be another one at the next poll. `Rejected`: the device code is unknown, or was spent by a poll whose
+    /// answer was lost.
+    Answered(Outcome<(Box<Tokens>, Moment)>),
     /// Denied, expired, refused, or granted in an answer that cannot be read: the login ends.
-    Failed(AgentError),
+    Ended(AgentError),
 }
 
 impl std::fmt::Debug for Tokens {

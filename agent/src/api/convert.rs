@@ -168,7 +168,7 @@ fn failure(failure: &Failure, retry: Option<Moment>) -> v1::session_status::Fail
     };
     v1::session_status::Failure {
         reason: reason.into(),
-        message: failure.why.clone(),
+        message: failure.why.to_string(),
         at: Some(timestamp(failure.at.wall)),
         retry_at: retry.map(|retry| timestamp(retry.wall)),
     }

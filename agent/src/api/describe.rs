@@ -1,11 +1,12 @@
 //! `Sessions.Describe`: asks the Platform who a token is. Nothing of it is stored, cached or logged.
 
+use crate::providers::platform::refused_token;
+use crate::providers::platform::unchecked;
 use seqera_agent_proto::v1::Description;
 
 use crate::api::convert;
 use crate::error::{AgentError, ErrorKind};
 use crate::profile::{Profile, Provider};
-use crate::providers::http::remedy;
 use crate::providers::known::Providers;
 use crate::providers::platform::PlatformError;
 use crate::token::AccessToken;
@@ -69,12 +70,15 @@ pub(crate) fn failure(profile: &Profile, error: &PlatformError) -> AgentError {
     let api = profile.api();
     match error {
         PlatformError::Unauthorized | PlatformError::Forbidden => {
-            AgentError::refused_token(&format!("{api} refuses this access token"))
+            refused_token(&format!("{api} refuses this access token"))
         }
-        PlatformError::Unreachable(why) => AgentError::unchecked(api, why),
+        PlatformError::Unreachable(why) => unchecked(api, why),
         PlatformError::NotAPlatform(_) | PlatformError::Misconfigured(_) => {
             let hint = "set SEQERA_AUTH_DOMAIN to the API of your Platform, for example https://host/api";
-            let hint = remedy(&error.to_string()).unwrap_or(hint);
+            let hint = match error {
+                PlatformError::Misconfigured(why) => why.hint_or(hint),
+                _ => hint,
+            };
             AgentError::new(ErrorKind::Misconfigured, error.to_string(), hint)
         }
     }

@@ -12,8 +12,9 @@ use seqera_agent_proto::v1::{
 };
 use tonic::{Request, Response, Status};
 
+use crate::api::convert;
+use crate::api::deadline::until;
 use crate::api::tokens::hand_out;
-use crate::api::{convert, until};
 use crate::clock::{from_unix, unix};
 use crate::error::{AgentError, ErrorKind};
 use crate::leases::book::TokenSource;

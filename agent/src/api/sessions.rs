@@ -12,11 +12,12 @@ use seqera_agent_proto::v1::{
 };
 use tonic::{Request, Response, Status};
 
+use crate::api::deadline::until;
 use crate::api::login::{self, Events};
 use crate::api::logout::{self, Outcomes};
 use crate::api::status::status;
 use crate::api::tokens::hand_out;
-use crate::api::{choices, describe, until};
+use crate::api::{choices, describe};
 use crate::clock::Moment;
 use crate::error::AgentError;
 use crate::profile::Profile;

@@ -9,8 +9,9 @@ use seqera_agent_proto::v1::tokens_server;
 use seqera_agent_proto::v1::{self, GetAccessTokenRequest, TokenEvent, WatchAccessTokenRequest};
 use tonic::{Request, Response, Status};
 
+use crate::api::convert;
+use crate::api::deadline::until;
 use crate::api::watcher::Watcher;
-use crate::api::{convert, until};
 use crate::clock::Moment;
 use crate::error::{AgentError, ErrorKind};
 use crate::profile::ProfileName;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use seqera_agent_proto::v1::{Check, InfoResponse};
 
 use super::host::{self, FileSystem};
-use super::{DISK_LIMIT, Report, in_time, ok, problem, skipped, warning};
+use super::report::{DISK_LIMIT, Report, in_time, ok, problem, skipped, warning};
 use crate::process::config::environment;
 use crate::sessions::shared::Shared;
 use crate::storage::folder;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use seqera_agent_proto::v1::Check;
 
-use super::{Report, host, in_time, ok, problem, warning};
+use super::host;
+use super::report::{Report, in_time, ok, problem, warning};
 use crate::sessions::shared::Shared;
 use crate::storage::file::{PREFIX, is_bare_token};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use seqera_agent_proto::v1::Check;
 use seqera_agent_proto::v1::check::Verdict;
 
-use super::{Report, of, ok, problem, skipped, warning};
+use super::report::{Report, of, ok, problem, skipped, warning};
 use crate::profile::ProfileName;
 use crate::sessions::registry::Registry;
 use crate::sessions::shared::Shared;

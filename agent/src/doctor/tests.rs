@@ -2,6 +2,8 @@
 
 use futures_util::StreamExt;
 
+use seqera_agent_proto::v1::check::Verdict;
+
 use super::*;
 use crate::clock::{SystemClock, WallOffset};
 use crate::providers::Renewal;

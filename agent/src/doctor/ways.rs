@@ -7,9 +7,9 @@ use futures_util::StreamExt;
 use seqera_agent_proto::v1::{Check, DiagnoseRequest};
 use url::Url;
 
-use super::{Report, of, ok, problem, skipped, warning};
+use super::report::{Report, of, ok, problem, skipped, warning};
 use crate::profile::{Profile, ProfileName, Provider};
-use crate::providers::http::{self, Http, Reply, is_proxied};
+use crate::providers::http::{Http, Reply, is_proxied};
 use crate::providers::known::Providers;
 use crate::sessions::registry::Registry;
 use crate::sessions::shared::Shared;
@@ -148,9 +148,8 @@ async fn asked(
             (Ok((reply, text)), offset)
         }
         Err(fault) => {
-            let why = fault.to_string();
-            let remedy = http::remedy(&why).unwrap_or("check network, proxy and VPN, and the address itself");
-            (Err(problem(name, format!("{url} cannot be reached: {why}"), remedy)), None)
+            let remedy = fault.why().hint_or("check network, proxy and VPN, and the address itself");
+            (Err(problem(name, format!("{url} cannot be reached: {fault}"), remedy)), None)
         }
     }
 }

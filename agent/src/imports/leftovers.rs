@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use seqera_agent_proto::place::token_sha256;
 
-use crate::storage::keychain::Earlier;
+use crate::storage::keychain::earlier::Earlier;
 use crate::storage::lane::{Lane, Stall};
 use crate::storage::store::{Patience, StoreError};
 
@@ -68,4 +69,9 @@ impl Leftovers for Keychain {
         let name = profile.to_owned();
         self.call(LIMIT, move || Earlier::remove(&name)).await
     }
+}
+
+/// SHA-256 of a secret, as records have it.
+pub(super) fn sha256(secret: &SecretString) -> String {
+    token_sha256(secret.expose_secret())
 }

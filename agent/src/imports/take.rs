@@ -1,11 +1,11 @@
 //! Takes one of them over. Runs to its end, whoever stays.
 
+use crate::imports::leftovers::sha256;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use seqera_agent_proto::place::token_sha256;
 use seqera_agent_proto::v1::import::Origin;
 use seqera_agent_proto::v1::{
     Import, ImportTokenRequest, ProfileSettings, SessionStatus, TakeImportRequest, TakeImportResponse,
@@ -25,11 +25,6 @@ use crate::sessions::target::target;
 use crate::storage::record::Attempt;
 use crate::storage::store::StoreError;
 use crate::token::{Access, AccessToken, Account, Credential, Grant, Kind, RefreshToken};
-
-/// SHA-256 of a secret, as records have it.
-pub(super) fn sha256(secret: &SecretString) -> String {
-    token_sha256(secret.expose_secret())
-}
 
 impl Imports {
     /// Makes a session of one that [`Imports::find`] has told of.
@@ -115,7 +110,7 @@ impl Imports {
         let renewal = issuer.renew(&RefreshToken::new(secret.expose_secret()), "").await;
         (shared.crash)("import-sent");
         let renewed = match renewal {
-            Renewal::Renewed(renewed) => renewed,
+            Renewal::Granted(renewed) => renewed,
             other => return Err(self.not_renewed(candidate, other, interrupted).await),
         };
         let is_spent = renewed.refresh.is_some();
@@ -161,7 +156,7 @@ impl Imports {
     /// Notes durably that the token is being spent. True where that was noted before and never ended.
     async fn begin(&self, candidate: &Candidate, secret: &SecretString) -> Result<bool, AgentError> {
         let shared = &self.registry.shared;
-        let attempt = Attempt { sha256: sha256(secret), at: unix(shared.now()), dead: false };
+        let attempt = Attempt { sha256: leftovers::sha256(secret), at: unix(shared.now()), dead: false };
         let key = candidate.key();
         let before = shared.state.snapshot().imports.get(&key).cloned();
         let noted = shared.state.change(|sessions| drop(sessions.imports.insert(key, attempt.clone()))).await;
@@ -210,7 +205,7 @@ impl Imports {
                 let hint = "it stays where it is; sign in anew: answer no, or leave out --import";
                 AgentError::new(ErrorKind::Misconfigured, message, hint)
             }
-            Renewal::Renewed(_) => AgentError::internal("a renewal was taken for none"),
+            Renewal::Granted(_) => AgentError::internal("a renewal was taken for none"),
         }
     }
 
@@ -251,7 +246,7 @@ impl Imports {
             Origin::V1Keychain => self.keychain.remove(&candidate.name).await.map_err(|e| e.to_string()),
             _ => {
                 let (folder, name) = (self.registry.shared.places.config_dir.clone(), candidate.name.clone());
-                let sha256 = sha256(spent);
+                let sha256 = leftovers::sha256(spent);
                 let remove = move || match v1::token(&folder, &name)? {
                     Some(there) if self::sha256(&there) == sha256 => {
                         crate::storage::durable::remove(&v1::path(&folder, &name))

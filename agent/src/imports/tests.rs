@@ -180,7 +180,7 @@ async fn a_token_that_is_still_good_stays_where_it_is_while_our_store_refuses_it
             access: Ok(Access { token: AccessToken::new("access"), lifetime: LIFETIME }),
             subject: Some("ada".into()),
         };
-        bench.agent.provider.script.lock().unwrap().push(Renewal::Renewed(renewed));
+        bench.agent.provider.script.lock().unwrap().push(Renewal::Granted(renewed));
         let origin = Origin::V1Keychain.into();
         let import = Import { origin, name: "lab".into(), profile: "lab".into(), ..Import::default() };
         let asked = TakeImportRequest { import: Some(import), ..TakeImportRequest::default() };

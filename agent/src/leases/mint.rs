@@ -72,7 +72,7 @@ impl Mint for Platform {
         let url = self.url("/tokens").map_err(MintError::Refused)?;
         let reply = match self.http().create(&url, by, &json!({ "name": name })).await {
             Ok(reply) => reply,
-            Err(Fault::Unanswered(why)) => return Err(MintError::Unknown(why)),
+            Err(Fault::Unanswered(why)) => return Err(MintError::Unknown(why.to_string())),
             Err(fault @ (Fault::NotSent(_) | Fault::Misconfigured(_))) => {
                 return Err(MintError::Refused(fault.into()));
             }
@@ -81,7 +81,7 @@ impl Mint for Platform {
             409 => Err(MintError::NameTaken),
             400 | 422 => {
                 let why = format!("it answered with status {} to the name {name:?}", reply.status);
-                Err(MintError::Refused(PlatformError::Misconfigured(why)))
+                Err(MintError::Refused(PlatformError::Misconfigured(why.into())))
             }
             200..=299 => {
                 let answer: Option<Created> = reply.json();

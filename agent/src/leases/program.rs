@@ -2,18 +2,13 @@
 //! itself, so that nothing wakes up while programs run for days.
 
 use std::io;
-#[cfg(unix)]
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use async_trait::async_trait;
-#[cfg(unix)]
-use tokio::io::Interest;
-#[cfg(unix)]
-use tokio::io::unix::AsyncFd;
-
 use crate::storage::record::Program;
+use async_trait::async_trait;
 
+#[cfg(unix)]
+mod descriptor;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[path = "program/linux.rs"]
 mod system;
@@ -75,15 +70,6 @@ impl SystemPrograms {
             Err(error) => error.kind() != io::ErrorKind::NotFound,
         }
     }
-}
-
-/// Waits for a descriptor in the runtime, without a thread.
-#[cfg(unix)]
-fn readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    #[expect(unsafe_code, reason = "the runtime cannot know that a descriptor stays open")]
-    // SAFETY: an `OwnedFd` stays open and the same until it is dropped, which the result does with it.
-    let registered = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
-    registered.map_err(io::Error::from)
 }
 
 #[cfg(unix)]

@@ -3,6 +3,7 @@
 //! back; plain http to loopback addresses only; time and size are limited. Which way a request takes is in
 //! `way.rs`.
 
+mod fault;
 mod way;
 
 use std::sync::Arc;
@@ -10,17 +11,15 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::{Client, Method, Request, Response};
-use url::{Host, Url};
+use url::Url;
 
+pub(crate) use self::fault::Fault;
+use self::fault::{fault, told};
 use self::way::Clients;
-pub(crate) use self::way::{Passwords, is_proxied, remedy};
+pub(crate) use self::way::{Passwords, is_proxied};
 use crate::clock::{Clock, reached};
-use crate::error::chain;
 use crate::network::Network;
 use crate::token::AccessToken;
-
-/// A connection that takes longer never carries the request, so its failure is known to be harmless.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 const NO_WAY: &str = "the proxy's password or the file of certificate authorities could not be read in time";
 
@@ -38,20 +37,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self { time: Duration::from_secs(20), bytes: 1 << 20 }
     }
-}
-
-/// Why there is no answer at all.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Fault {
-    /// The request never left: no name, no connection, no TLS.
-    #[error("{0}")]
-    NotSent(String),
-    /// It was sent, perhaps in part, and no head of an answer came.
-    #[error("{0}")]
-    Unanswered(String),
-    /// It may not or cannot be sent at all from here.
-    #[error("{0}")]
-    Misconfigured(String),
 }
 
 /// An answer, perhaps cut off. Not `Debug`: the body may hold tokens.
@@ -177,7 +162,7 @@ impl Http {
         if let Some((kind, body)) = body {
             request = request.header(CONTENT_TYPE, kind).body(body);
         }
-        let request = request.build().map_err(|error| Fault::Misconfigured(told(error)))?;
+        let request = request.build().map_err(|error| Fault::Misconfigured(told(error).into()))?;
         self.exchange(&way.client, request).await.map_err(|fault| way.explained(fault))
     }
 
@@ -186,7 +171,7 @@ impl Http {
         let late = || format!("no complete answer within {} s", self.limits.time.as_secs_f32());
         let mut response = tokio::select! {
             answer = client.execute(request) => answer.map_err(fault)?,
-            () = reached(&*self.clock, due) => return Err(Fault::Unanswered(late())),
+            () = reached(&*self.clock, due) => return Err(Fault::Unanswered(late().into())),
         };
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers(), self.clock.now().wall);
@@ -198,30 +183,6 @@ impl Http {
         };
         Ok(Reply { status, retry_after, date, body, cut: read.err() })
     }
-}
-
-/// True for 127.0.0.0/8, `::1` and `localhost`.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
-}
-
-fn fault(error: reqwest::Error) -> Fault {
-    let unsent = error.is_connect() || error.is_builder();
-    let why = told(error);
-    if unsent { Fault::NotSent(why) } else { Fault::Unanswered(why) }
-}
-
-/// The error with its causes, without the URL, which the caller names as it likes, and without the names of
-/// the library's own layers.
-fn told(error: reqwest::Error) -> String {
-    let text = chain(&error.without_url());
-    let text = text.strip_prefix("error sending request: ").unwrap_or(&text);
-    text.strip_prefix("client error (Connect): ").unwrap_or(text).to_owned()
 }
 
 /// Reads into `body` what comes, so that the part that came before a failure is kept.

@@ -9,20 +9,18 @@ mod discovery;
 mod id_token;
 mod jwks;
 
+use crate::providers::Outcome;
 use crate::providers::oidc::client::Oidc;
 use async_trait::async_trait;
 use url::Url;
 
 use self::admission::Issued;
-use self::answer::Verdict;
-use self::discovery::Fault;
 use super::{
     Answer, Check, DeviceFlow, Granted, Issuer, Poll, Renewal, Renewed, Revocable, Revocation, Tokens,
     Unservable,
 };
 use crate::error::AgentError;
 use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing, Page};
-use crate::providers::http::{self};
 use crate::providers::page;
 use crate::token::{AccessToken, Account, RefreshToken};
 
@@ -50,7 +48,7 @@ impl Issuer for Oidc {
     async fn poll(&self, flow: &DeviceFlow) -> Poll {
         match self.known_metadata().await {
             Ok(metadata) => self.poll_device(&metadata, flow).await,
-            Err(error) => Poll::Failed(error),
+            Err(error) => Poll::Ended(error),
         }
     }
 
@@ -79,10 +77,9 @@ impl Issuer for Oidc {
     }
 
     async fn renew(&self, refresh: &RefreshToken, subject: &str) -> Renewal {
-        let metadata = match self.discovery.metadata().await {
+        let metadata = match self.discovery.metadata().await.granted() {
             Ok(metadata) => metadata,
-            Err(Fault::Transient(why, after)) => return Renewal::Transient(why, after),
-            Err(Fault::Misconfigured(why)) => return Renewal::Misconfigured(why),
+            Err(failure) => return failure,
         };
         let form = [
             ("grant_type", "refresh_token"),
@@ -91,18 +88,9 @@ impl Issuer for Oidc {
         ];
         let reply = match self.http.submit(&metadata.token_endpoint, &form).await {
             Ok(reply) => reply,
-            Err(http::Fault::NotSent(why)) => return Renewal::Transient(why, None),
-            Err(http::Fault::Unanswered(why)) => return Renewal::Unknown(why),
-            Err(http::Fault::Misconfigured(why)) => return Renewal::Misconfigured(why),
+            Err(fault) => return fault.into(),
         };
-        match answer::judge(&reply, refresh.expose()) {
-            Verdict::Granted(tokens) => Renewal::Renewed(renewed(tokens, &metadata.issuer, subject)),
-            Verdict::Unknown(why) => Renewal::Unknown(why),
-            Verdict::Transient(why, after) => Renewal::Transient(why, after),
-            Verdict::Rejected(why) => Renewal::Rejected(why),
-            Verdict::Misconfigured(why) => Renewal::Misconfigured(why),
-            Verdict::Unclear(why) => Renewal::Unclear(why),
-        }
+        answer::judge(&reply, refresh.expose()).map(|tokens| renewed(tokens, &metadata.issuer, subject))
     }
 
     async fn check(&self, token: &AccessToken) -> Check {
@@ -111,9 +99,11 @@ impl Issuer for Oidc {
 
     async fn revoke(&self, what: &Revocable) -> Revocation {
         let metadata = match self.discovery.metadata().await {
-            Ok(metadata) => metadata,
-            Err(Fault::Transient(why, _)) => return Revocation::Failed(why),
-            Err(Fault::Misconfigured(why)) => return Revocation::Refused(why),
+            Outcome::Granted(metadata) => metadata,
+            Outcome::Transient(why, _) | Outcome::Unknown(why) => return Revocation::Failed(why.to_string()),
+            Outcome::Rejected(why) | Outcome::Misconfigured(why) | Outcome::Unclear(why) => {
+                return Revocation::Refused(why.to_string());
+            }
         };
         let Some(endpoint) = &metadata.revocation_endpoint else { return Revocation::NotOffered };
         let mut outcome = Revocation::Revoked;

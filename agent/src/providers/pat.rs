@@ -1,5 +1,7 @@
 //! A personal access token: one secret that the person made at the Platform and that does not renew.
 
+use crate::providers::platform::refused_token;
+use crate::providers::platform::unchecked;
 use async_trait::async_trait;
 use url::Url;
 
@@ -27,10 +29,8 @@ impl Pat {
     async fn owner(&self, token: &AccessToken) -> Result<Account, AgentError> {
         match check(&self.platform, token).await {
             Check::Valid(account) => Ok(account),
-            Check::Refused => {
-                Err(AgentError::refused_token(&format!("{} refuses this access token", self.api)))
-            }
-            Check::Unsure(why) => Err(AgentError::unchecked(&self.api, &why)),
+            Check::Refused => Err(refused_token(&format!("{} refuses this access token", self.api))),
+            Check::Unsure(why) => Err(unchecked(&self.api, &why)),
         }
     }
 }
@@ -40,7 +40,10 @@ pub(super) async fn check(platform: &Platform, token: &AccessToken) -> Check {
     match platform.user_info(token).await {
         Ok(info) => Check::Valid(info.user.complete(None)),
         Err(PlatformError::Unauthorized) => Check::Refused,
-        Err(error) => Check::Unsure(error.to_string()),
+        Err(PlatformError::Unreachable(why)) => {
+            Check::Unsure(why.said(|why| format!("the Platform could not be asked: {why}")))
+        }
+        Err(error) => Check::Unsure(error.to_string().into()),
     }
 }
 
@@ -68,7 +71,7 @@ impl Issuer for Pat {
     }
 
     async fn poll(&self, _flow: &DeviceFlow) -> Poll {
-        Poll::Failed(no_browser_login())
+        Poll::Ended(no_browser_login())
     }
 
     fn callback(&self, _flow: &Flow, _request: &CallbackRequest) -> Callback {
@@ -109,7 +112,7 @@ impl Issuer for Pat {
             Ok(()) => Revocation::Revoked,
             // It is gone already: a token that the Platform does not accept cannot be used.
             Err(PlatformError::Unauthorized) => Revocation::Revoked,
-            Err(PlatformError::Unreachable(why)) => Revocation::Failed(why),
+            Err(PlatformError::Unreachable(why)) => Revocation::Failed(why.to_string()),
             Err(error) => Revocation::Refused(error.to_string()),
         }
     }

@@ -1,6 +1,9 @@
 //! The Platform's REST API, as far as the agent asks it (OpenAPI 1.187.0). Fields that are not named here are
 //! ignored, and a null counts as missing.
 
+use crate::error::ErrorKind;
+use crate::providers::AgentError;
+use crate::providers::Why;
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -30,10 +33,10 @@ pub(crate) enum PlatformError {
     NotAPlatform(String),
     /// No answer, or one that may be better later.
     #[error("the Platform could not be asked: {0}")]
-    Unreachable(String),
+    Unreachable(Why),
     /// The address cannot be used.
     #[error("{0}")]
-    Misconfigured(String),
+    Misconfigured(Why),
 }
 
 /// `GET /user-info`.
@@ -232,7 +235,7 @@ impl Platform {
         let reply = self.http.fetch(&self.url(path)?, token).await?;
         self.accept(&reply)?;
         if let Some(why) = &reply.cut {
-            return Err(PlatformError::Unreachable(why.clone()));
+            return Err(PlatformError::Unreachable(why.as_str().into()));
         }
         reply.json().ok_or_else(|| PlatformError::NotAPlatform(self.api.clone()))
     }
@@ -244,7 +247,7 @@ impl Platform {
 
     pub(crate) fn url(&self, path: &str) -> Result<Url, PlatformError> {
         let text = format!("{}{path}", self.api);
-        Url::parse(&text).map_err(|error| PlatformError::Misconfigured(format!("{text}: {error}")))
+        Url::parse(&text).map_err(|error| PlatformError::Misconfigured(format!("{text}: {error}").into()))
     }
 
     /// Passes what the Platform has granted.
@@ -254,7 +257,7 @@ impl Platform {
             401 => Err(PlatformError::Unauthorized),
             403 => Err(PlatformError::Forbidden),
             _ if reply.is_transient() => {
-                Err(PlatformError::Unreachable(format!("it answered with status {}", reply.status)))
+                Err(PlatformError::Unreachable(format!("it answered with status {}", reply.status).into()))
             }
             _ => Err(PlatformError::NotAPlatform(self.api.clone())),
         }
@@ -268,6 +271,18 @@ impl From<Fault> for PlatformError {
             Fault::Misconfigured(why) => Self::Misconfigured(why),
         }
     }
+}
+
+/// A token that was given to us is refused, in the words of `what`.
+pub(crate) fn refused_token(what: &str) -> AgentError {
+    let hint = "check that it belongs to this Platform, or create a new one: profile icon, 'User tokens'";
+    AgentError::new(ErrorKind::LoginExpired, what, hint)
+}
+
+/// A token that was given to us cannot be checked now.
+pub(crate) fn unchecked(api: &str, why: &Why) -> AgentError {
+    let message = format!("{api} could not be asked about this access token: {why}");
+    AgentError::new(ErrorKind::Unreachable, message, why.hint_or("nothing was changed; try again later"))
 }
 
 /// The id inside a personal access token, which is base64 of `{"tid": <id>}.<signature>`; `None` for a token

@@ -129,7 +129,7 @@ impl Issuer for SciToolkit {
     }
 
     async fn poll(&self, _flow: &DeviceFlow) -> Poll {
-        Poll::Failed(no_device_login())
+        Poll::Ended(no_device_login())
     }
 
     fn callback(&self, flow: &Flow, request: &CallbackRequest) -> Callback {
@@ -164,7 +164,7 @@ impl Issuer for SciToolkit {
         match self.site.whoami(token).await {
             Ok(account) => Check::Valid(account),
             Err(SiteError::Refused) => Check::Refused,
-            Err(error) => Check::Unsure(error.to_string()),
+            Err(error) => Check::Unsure(error.to_string().into()),
         }
     }
 
@@ -173,8 +173,8 @@ impl Issuer for SciToolkit {
         match self.site.delete(token).await {
             // A token that is not accepted cannot be used any more.
             Ok(()) | Err(SiteError::Refused) => Revocation::Revoked,
-            Err(SiteError::Unreachable(why)) => Revocation::Failed(why),
-            Err(SiteError::Odd(why)) => Revocation::Refused(why),
+            Err(SiteError::Unreachable(why)) => Revocation::Failed(why.to_string()),
+            Err(SiteError::Odd(why)) => Revocation::Refused(why.to_string()),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::backoff::{Backoff, Jitter};
 use crate::clock::Moment;
+use crate::outcome::Why;
 use crate::sessions::verdict::{Decision, Failure, Refusal, Trouble};
 
 /// After so many unclear refusals, over so long a time, a session is shown as expired …
@@ -57,13 +58,13 @@ impl Attempts {
     }
 
     /// Notes a failure with a pause of the caller's.
-    pub(crate) fn hold(&mut self, now: Moment, trouble: Trouble, why: String, pause: Duration) {
+    pub(crate) fn hold(&mut self, now: Moment, trouble: Trouble, why: Why, pause: Duration) {
         self.next = Some(now.plus(pause));
         self.failure = Some(Failure { trouble, why, at: now });
     }
 
     /// Notes a failure; true where it has gone on for so long that the session counts as expired.
-    pub(crate) fn fail(&mut self, now: Moment, trouble: Trouble, why: String, jitter: Jitter) -> bool {
+    pub(crate) fn fail(&mut self, now: Moment, trouble: Trouble, why: Why, jitter: Jitter) -> bool {
         let pause = match trouble {
             Trouble::Unknown => self.backoff.after_unknown(jitter),
             Trouble::Transient(retry_after) => self.backoff.after_failure(retry_after, jitter),

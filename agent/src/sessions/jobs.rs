@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tracing::warn;
 
 use crate::error::AgentError;
+use crate::outcome::Outcome;
 use crate::profile::ProfileName;
 use crate::providers::Revocable;
 use crate::sessions::install::Installed;
@@ -16,7 +17,7 @@ use crate::sessions::renewal::{Generation, Kept, RenewalJob};
 use crate::sessions::secrets::load_fixed;
 use crate::sessions::shared::Shared;
 use crate::sessions::sign_out::{Brought, SignedOut};
-use crate::sessions::verdict::{Job, Outcome};
+use crate::sessions::verdict::{Job, JobOutcome};
 use crate::storage::record::Record;
 use crate::storage::state::StateError;
 use crate::storage::store::{Patience, StoreKind, Stored};
@@ -25,7 +26,7 @@ use crate::token::AccessToken;
 /// What a job leaves.
 pub(crate) enum JobDone {
     /// A renewal, a load or a check.
-    Token(Outcome, Box<Kept>),
+    Token(JobOutcome, Box<Kept>),
     /// A login is installed.
     Installed(Box<Installed>, oneshot::Sender<Vec<String>>),
     /// A sign-out came before a login was installed; nothing is left of it.
@@ -42,8 +43,9 @@ impl JobDone {
     /// What has to be revoked where the session has ended while the job ran.
     fn into_revocable(self) -> Option<Revocable> {
         match self {
-            Self::Token(Outcome::Renewed(_, access, _), kept) => {
-                Some(Revocable { refresh: kept.refresh, access: access.ok().map(|access| access.token) })
+            Self::Token(JobOutcome::Renewed(Outcome::Granted(fresh)), kept) => {
+                let access = fresh.access.ok().map(|access| access.token);
+                Some(Revocable { refresh: kept.refresh, access })
             }
             Self::Token(_, kept) => kept.stale,
             Self::Installed(installed, _) => {
@@ -75,7 +77,7 @@ pub(crate) fn spawn(job: Job, renewal: RenewalJob, held: Option<AccessToken>) ->
         let (outcome, kept) = match (job, held) {
             (Job::Renew, _) => renewal.run().await,
             (Job::Check, Some(token)) => {
-                (Outcome::Checked(Arc::clone(&renewal.issuer).check(&token).await), Kept::default())
+                (JobOutcome::Checked(Arc::clone(&renewal.issuer).check(&token).await), Kept::default())
             }
             (Job::Load | Job::Check, _) => (
                 load_fixed(&renewal.name, &renewal.profile, renewal.place, &renewal.shared).await,

@@ -10,12 +10,13 @@ use tracing::{info, warn};
 
 use crate::clock::Moment;
 use crate::clock::unix;
+use crate::outcome::Outcome;
 use crate::profile::{Profile, ProfileName};
 use crate::providers::{Issuer, Renewal, Renewed, Revocable};
 use crate::sessions::schedule::keep_alive;
 use crate::sessions::secrets::{Failed, refresh_of, store_trouble, stored};
 use crate::sessions::shared::Shared;
-use crate::sessions::verdict::{Outcome, Trouble};
+use crate::sessions::verdict::{Fresh, JobOutcome, StoreTrouble};
 use crate::storage::record::{Intent, Record};
 use crate::storage::state::StateError;
 use crate::storage::store::{Patience, StoreError, StoreKind, Stored};
@@ -106,20 +107,20 @@ pub(crate) struct Unsaved {
 
 impl RenewalJob {
     /// Runs to its end; cannot be interrupted by a caller.
-    pub(crate) async fn run(self) -> (Outcome, Kept) {
+    pub(crate) async fn run(self) -> (JobOutcome, Kept) {
         let refresh = match self.refresh_token().await {
             Ok(refresh) => refresh,
-            Err((trouble, why)) => return (Outcome::Failed(trouble, why), Kept::default()),
+            Err((trouble, why)) => return (JobOutcome::NoSecret(trouble, why), Kept::default()),
         };
         if self.intent.as_ref().is_some_and(|intent| intent.sha256 != refresh.sha256()) {
             // The save had succeeded before the agent was interrupted; nothing was lost.
             let _ = self.clear_intent().await;
-            return (Outcome::Settled, Kept { refresh: Some(refresh), ..Kept::default() });
+            return (JobOutcome::Settled, Kept { refresh: Some(refresh), ..Kept::default() });
         }
         let intent_unwritten = self.write_intent(&refresh).await;
         let (sent, spent, renewal) = self.spend(refresh).await;
         let (outcome, kept) = match renewal {
-            Ok(Renewal::Renewed(renewed)) => self.keep(sent, &spent, renewed).await,
+            Ok(Renewal::Granted(renewed)) => self.keep(sent, &spent, renewed).await,
             other => (self.not_renewed(other).await, Kept { refresh: Some(spent), ..Kept::default() }),
         };
         (outcome, Kept { intent_unwritten, ..kept })
@@ -130,7 +131,7 @@ impl RenewalJob {
         if let Some(refresh) = &self.refresh {
             return Ok(refresh.clone());
         }
-        let place = self.place.ok_or((Trouble::Store, "no refresh token is stored".to_owned()))?;
+        let place = self.place.ok_or((StoreTrouble::Failed, "no refresh token is stored".to_owned()))?;
         match self.shared.ladder.load(&self.name, place).await {
             Ok(Some(stored)) => {
                 // The renewed token is kept with it again.
@@ -138,7 +139,7 @@ impl RenewalJob {
                 refresh_of(&stored, &self.profile)
             }
             Ok(None) => {
-                Err((Trouble::Store, format!("the refresh token has gone from the {}", place.as_str())))
+                Err((StoreTrouble::Failed, format!("the refresh token has gone from the {}", place.as_str())))
             }
             Err(error) => Err(store_trouble(&error)),
         }
@@ -188,32 +189,29 @@ impl RenewalJob {
         }
     }
 
-    async fn not_renewed(&self, renewal: Result<Renewal, Failed>) -> Outcome {
+    async fn not_renewed(&self, renewal: Result<Renewal, Failed>) -> JobOutcome {
         // After a lost answer the intent stays: the token may have been spent.
         let answered = !matches!(renewal, Ok(Renewal::Unknown(_)));
         if answered {
             let _ = self.clear_intent().await;
         }
-        let (trouble, why) = match renewal {
-            Ok(Renewal::Rejected(why)) => return Outcome::Rejected(why),
-            Ok(Renewal::Transient(why, retry_after)) => (Trouble::Transient(retry_after), why),
-            Ok(Renewal::Unknown(why)) => (Trouble::Unknown, why),
-            Ok(Renewal::Misconfigured(why)) => (Trouble::Misconfigured, why),
-            Ok(Renewal::Unclear(why)) => (Trouble::Unclear, why),
-            Ok(Renewal::Renewed(_)) => return Outcome::Settled,
-            Err(failed) => failed,
+        let outcome = match renewal {
+            Ok(answer) => JobOutcome::Renewed(answer.map(|renewed| fresh(self.shared.now(), renewed))),
+            Err((trouble, why)) => JobOutcome::NoSecret(trouble, why),
         };
-        warn!(profile = %self.name, ?trouble, why, "renewal failed");
-        Outcome::Failed(trouble, why)
+        if !matches!(outcome, JobOutcome::Renewed(Outcome::Rejected(_))) {
+            warn!(profile = %self.name, ?outcome, "renewal failed");
+        }
+        outcome
     }
 
     /// Saves first, then hands the access token on to be served.
-    async fn keep(&self, sent: Moment, spent: &RefreshToken, renewed: Renewed) -> (Outcome, Kept) {
+    async fn keep(&self, sent: Moment, spent: &RefreshToken, renewed: Renewed) -> (JobOutcome, Kept) {
         let refresh = renewed.refresh.clone().unwrap_or_else(|| spent.clone());
         let access = renewed.access.as_ref().ok().map(|access| access.token.clone());
         let stale = || Revocable { refresh: Some(refresh.clone()), access: access.clone() };
         if self.generation.is_past() {
-            return (Outcome::Settled, Kept { stale: Some(stale()), ..Kept::default() });
+            return (JobOutcome::Settled, Kept { stale: Some(stale()), ..Kept::default() });
         }
         let changed = refresh.sha256() != spent.sha256() || self.unsaved;
         let saved = if changed { self.save(&refresh).await } else { Ok(self.place) };
@@ -223,11 +221,11 @@ impl RenewalJob {
         if self.generation.is_past() {
             // Signed out while saving: what was saved has to go again.
             self.remove_again(place).await;
-            return (Outcome::Settled, Kept { stale: Some(stale()), ..Kept::default() });
+            return (JobOutcome::Settled, Kept { stale: Some(stale()), ..Kept::default() });
         }
         let secret = || stored(&refresh, &self.profile, sent, &self.shared);
         let unsaved = saved.as_ref().err().map(|error| Unsaved { secret: secret(), why: error.to_string() });
-        let outcome = Outcome::Renewed(sent, renewed.access, keep_alive(renewed.refresh_lifetime));
+        let outcome = JobOutcome::Renewed(Outcome::Granted(fresh(sent, renewed)));
         (outcome, Kept { refresh: Some(refresh), unsaved, ..Kept::default() })
     }
 
@@ -274,4 +272,9 @@ impl RenewalJob {
         let moved = self.place.filter(|old| place.is_some_and(|new| new != *old));
         self.remove_again(moved).await;
     }
+}
+
+/// What the session learns of a renewal that was granted.
+fn fresh(sent: Moment, renewed: Renewed) -> Fresh {
+    Fresh { sent, access: renewed.access, keep_alive: keep_alive(renewed.refresh_lifetime) }
 }

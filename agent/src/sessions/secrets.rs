@@ -7,12 +7,12 @@ use crate::clock::Moment;
 use crate::profile::{Profile, ProfileName};
 use crate::sessions::schedule::Held;
 use crate::sessions::shared::Shared;
-use crate::sessions::verdict::{Outcome, Trouble};
+use crate::sessions::verdict::{JobOutcome, StoreTrouble};
 use crate::storage::store::{StoreError, StoreKind, Stored};
 use crate::token::{AccessToken, Kind, RefreshToken};
 
 /// Why a secret cannot be used now.
-pub(crate) type Failed = (Trouble, String);
+pub(crate) type Failed = (StoreTrouble, String);
 
 /// A fixed credential from its store.
 pub(crate) async fn load_fixed(
@@ -20,22 +20,23 @@ pub(crate) async fn load_fixed(
     profile: &Profile,
     place: Option<StoreKind>,
     shared: &Shared,
-) -> Outcome {
+) -> JobOutcome {
     let Some(place) = place else {
-        return Outcome::Failed(Trouble::Store, "no access token is stored".to_owned());
+        return JobOutcome::NoSecret(StoreTrouble::Failed, "no access token is stored".to_owned());
     };
     match shared.ladder.load(name, place).await {
         Ok(Some(stored)) if belongs_to(&stored, profile) => {
             let token = AccessToken::new(stored.secret.expose_secret());
-            Outcome::Loaded(Held::fixed(token, shared.now(), None))
+            JobOutcome::Loaded(Held::fixed(token, shared.now(), None))
         }
-        Ok(Some(stored)) => Outcome::Failed(Trouble::Store, foreign(&stored, profile)),
-        Ok(None) => {
-            Outcome::Failed(Trouble::Store, format!("the access token has gone from the {}", place.as_str()))
-        }
+        Ok(Some(stored)) => JobOutcome::NoSecret(StoreTrouble::Failed, foreign(&stored, profile)),
+        Ok(None) => JobOutcome::NoSecret(
+            StoreTrouble::Failed,
+            format!("the access token has gone from the {}", place.as_str()),
+        ),
         Err(error) => {
             let (trouble, why) = store_trouble(&error);
-            Outcome::Failed(trouble, why)
+            JobOutcome::NoSecret(trouble, why)
         }
     }
 }
@@ -58,7 +59,7 @@ pub(crate) fn refresh_of(stored: &Stored, profile: &Profile) -> Result<RefreshTo
     if belongs_to(stored, profile) {
         Ok(RefreshToken::new(stored.secret.expose_secret()))
     } else {
-        Err((Trouble::Store, foreign(stored, profile)))
+        Err((StoreTrouble::Failed, foreign(stored, profile)))
     }
 }
 
@@ -71,7 +72,8 @@ fn foreign(stored: &Stored, profile: &Profile) -> String {
 }
 
 /// What a failing store means for the session: it is never taken for "signed out".
-pub(crate) fn store_trouble(error: &StoreError) -> (Trouble, String) {
-    let trouble = if matches!(error, StoreError::Locked(_)) { Trouble::Locked } else { Trouble::Store };
+pub(crate) fn store_trouble(error: &StoreError) -> (StoreTrouble, String) {
+    let trouble =
+        if matches!(error, StoreError::Locked(_)) { StoreTrouble::Locked } else { StoreTrouble::Failed };
     (trouble, error.to_string())
 }

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use crate::backoff::Jitter;
 use crate::clock::Moment;
+use crate::outcome::{Outcome, Why};
 use crate::providers::{Check, Unservable};
 use crate::sessions::attempts::Attempts;
 use crate::sessions::schedule::Held;
-use crate::sessions::verdict::{Ask, Beginning, Decision, Failure, Job, Outcome, Refusal, Standing, Trouble};
+use crate::sessions::verdict::{
+    Ask, Beginning, Decision, Failure, Fresh, Job, JobOutcome, Refusal, Standing, Trouble,
+};
 use crate::token::{Access, Kind};
 
 /// A token that the API refused starts a renewal at most this often.
@@ -170,7 +173,7 @@ impl Session {
         if pause.is_zero() {
             self.last_rejection = Some(now);
         } else {
-            let why = "the API refuses the tokens that the provider gives".to_owned();
+            let why = "the API refuses the tokens that the provider gives".into();
             self.attempts.hold(now, Trouble::Transient(None), why, pause);
         }
     }
@@ -219,29 +222,41 @@ impl Session {
     }
 
     /// A job has ended. Its generation is this session's: the worker has seen to that.
-    pub(crate) fn on_outcome(&mut self, now: Moment, outcome: Outcome, jitter: Jitter) {
+    pub(crate) fn on_outcome(&mut self, now: Moment, outcome: JobOutcome, jitter: Jitter) {
         self.running = None;
         match outcome {
-            Outcome::Renewed(sent, access, keep_alive) => {
-                self.interrupted = false;
-                self.keep_alive_at = Some(now.plus(keep_alive));
-                self.on_granted(now, sent, access, jitter);
-            }
-            Outcome::Loaded(held) => {
+            JobOutcome::Renewed(answer) => self.on_answer(now, answer, jitter),
+            JobOutcome::Loaded(held) => {
                 self.held = Some(Arc::new(held));
                 self.succeed();
             }
-            Outcome::Checked(Check::Refused) => self.end("the Platform refuses the access token".into()),
-            Outcome::Checked(Check::Valid(_) | Check::Unsure(_)) => self.succeed(),
-            Outcome::Failed(trouble, why) => self.on_trouble(now, trouble, why, jitter),
-            Outcome::Rejected(why) if self.interrupted => {
-                self.end(format!(
-                    "the agent was interrupted while renewing, and the answer was lost ({why})"
-                ));
-            }
-            Outcome::Rejected(why) => self.end(why),
-            Outcome::Settled => self.interrupted = false,
+            JobOutcome::Checked(Check::Refused) => self.end("the Platform refuses the access token".into()),
+            JobOutcome::Checked(Check::Valid(_) | Check::Unsure(_)) => self.succeed(),
+            JobOutcome::NoSecret(trouble, why) => self.on_trouble(now, trouble.into(), why.into(), jitter),
+            JobOutcome::Broken(why) => self.on_trouble(now, Trouble::Transient(None), why.into(), jitter),
+            JobOutcome::Settled => self.interrupted = false,
         }
+    }
+
+    /// The one place that decides what an answer of the provider means for the session.
+    fn on_answer(&mut self, now: Moment, answer: Outcome<Fresh>, jitter: Jitter) {
+        let (trouble, why) = match answer {
+            Outcome::Granted(fresh) => {
+                self.interrupted = false;
+                self.keep_alive_at = Some(now.plus(fresh.keep_alive));
+                return self.on_granted(now, fresh.sent, fresh.access, jitter);
+            }
+            Outcome::Rejected(why) if self.interrupted => {
+                let lost = "the agent was interrupted while renewing, and the answer was lost";
+                return self.end(format!("{lost} ({why})"));
+            }
+            Outcome::Rejected(why) => return self.end(why.to_string()),
+            Outcome::Transient(why, retry_after) => (Trouble::Transient(retry_after), why),
+            Outcome::Unknown(why) => (Trouble::Unknown, why),
+            Outcome::Misconfigured(why) => (Trouble::Misconfigured, why),
+            Outcome::Unclear(why) => (Trouble::Unclear, why),
+        };
+        self.on_trouble(now, trouble, why, jitter);
     }
 
     fn on_granted(&mut self, now: Moment, sent: Moment, access: Result<Access, Unservable>, jitter: Jitter) {
@@ -252,20 +267,20 @@ impl Session {
                 self.succeed();
             }
             Ok(_) => {
-                let why = "the provider gave a token that has expired already".to_owned();
+                let why = "the provider gave a token that has expired already".into();
                 self.on_trouble(now, Trouble::Transient(None), why, jitter);
             }
-            Err(Unservable::Odd(why)) => self.on_trouble(now, Trouble::Transient(None), why, jitter),
+            Err(Unservable::Odd(why)) => self.on_trouble(now, Trouble::Transient(None), why.into(), jitter),
             Err(Unservable::OtherAccount(why)) => {
                 self.held = None;
-                self.on_trouble(now, Trouble::Misconfigured, why, jitter);
+                self.on_trouble(now, Trouble::Misconfigured, why.into(), jitter);
             }
         }
     }
 
-    fn on_trouble(&mut self, now: Moment, trouble: Trouble, why: String, jitter: Jitter) {
+    fn on_trouble(&mut self, now: Moment, trouble: Trouble, why: Why, jitter: Jitter) {
         if self.attempts.fail(now, trouble, why.clone(), jitter) {
-            self.standing = Standing::Expired(why);
+            self.standing = Standing::Expired(why.to_string());
         }
     }
 

@@ -1,6 +1,7 @@
 //! Which profile a login means, and with which settings: what is given, else what the profile has, else the
 //! default of its kind of provider (design, section 8).
 
+use crate::network::is_loopback;
 use seqera_agent_proto::v1::ProfileSettings;
 
 use crate::error::{AgentError, ErrorKind};
@@ -101,7 +102,7 @@ fn check_authority(authority: &str) -> Result<(), AgentError> {
     let Ok(url) = url::Url::parse(authority) else {
         return bad(format!("'{authority}' is not an address"));
     };
-    if url.scheme() == "https" || (url.scheme() == "http" && crate::providers::http::is_loopback(&url)) {
+    if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) {
         return Ok(());
     }
     bad(format!("'{authority}' is not an https address"))

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Moment;
+use crate::outcome::{Outcome, Why};
 use crate::providers::{Check, Unservable};
 use crate::sessions::schedule::Held;
 use crate::token::{Access, Kind};
@@ -86,27 +87,55 @@ pub(crate) struct Failure {
     /// What kind.
     pub trouble: Trouble,
     /// What the person reads.
-    pub why: String,
+    pub why: Why,
     /// When.
     pub at: Moment,
 }
 
 /// What came of a job.
 #[derive(Debug)]
-pub(crate) enum Outcome {
-    /// The provider granted a renewal that was sent then, and the refresh token in it is saved. The last
-    /// part is the time until the refresh token has to be used again.
-    Renewed(Moment, Result<Access, Unservable>, Duration),
+pub(crate) enum JobOutcome {
+    /// The provider's answer to a renewal; what it granted is saved.
+    Renewed(Outcome<Fresh>),
     /// The fixed credential, from its store.
     Loaded(Held),
     /// The API's word on the fixed credential.
     Checked(Check),
-    /// Not now.
-    Failed(Trouble, String),
-    /// The provider refused the credential for good.
-    Rejected(String),
+    /// The store did not give the secret, or gave another party's: nothing was asked.
+    NoSecret(StoreTrouble, String),
+    /// Not now, for a reason of the agent's own.
+    Broken(String),
     /// A job found that nothing had to be done: an intent whose save had succeeded.
     Settled,
+}
+
+/// A renewal that was granted and whose refresh token is saved.
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    /// When the renewal was sent: the token's life counts from here.
+    pub sent: Moment,
+    /// What may be served, or why nothing may.
+    pub access: Result<Access, Unservable>,
+    /// The time until the refresh token has to be used again.
+    pub keep_alive: Duration,
+}
+
+/// How a store failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StoreTrouble {
+    /// It did not give or keep the secret.
+    Failed,
+    /// The keychain is locked.
+    Locked,
+}
+
+impl From<StoreTrouble> for Trouble {
+    fn from(trouble: StoreTrouble) -> Self {
+        match trouble {
+            StoreTrouble::Failed => Self::Store,
+            StoreTrouble::Locked => Self::Locked,
+        }
+    }
 }
 
 /// How a session begins: at a login, or when the agent starts and finds one.

@@ -8,7 +8,6 @@ use crate::clock::Moment;
 use crate::clock::from_unix;
 use crate::error::{AgentError, ErrorKind};
 use crate::profile::ProfileName;
-use crate::providers::http::remedy;
 use crate::sessions::schedule::{Held, keep_alive};
 use crate::sessions::session::Session;
 use crate::sessions::verdict::{Beginning, Failure, Refusal, Standing, Trouble};
@@ -130,12 +129,12 @@ pub(crate) fn refused(refusal: Refusal, name: &ProfileName, authority: &str) -> 
         }
         Trouble::Misconfigured => {
             let hint = "check authority and client id; the session is kept and tried again";
-            (ErrorKind::Misconfigured, remedy(&failure.why).unwrap_or(hint))
+            (ErrorKind::Misconfigured, failure.why.hint_or(hint))
         }
         Trouble::Store => {
             (ErrorKind::StoreFailed, "'seqera status' tells where the session is kept; nothing was deleted")
         }
         Trouble::Locked => (ErrorKind::KeychainLocked, "unlock the keychain; the session is still in it"),
     };
-    AgentError::new(kind, failure.why, hint)
+    AgentError::new(kind, failure.why.to_string(), hint)
 }

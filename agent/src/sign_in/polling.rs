@@ -1,5 +1,6 @@
 //! Waits for the tokens of a device login by asking for them again and again (RFC 8628, section 3.5).
 
+use crate::outcome::Outcome;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,21 +83,25 @@ pub(crate) async fn poll(
                 return Err(why);
             }
         };
-        let answer = answer.unwrap_or_else(|_| Poll::Failed(AgentError::internal("a poll broke off")));
+        let answer = answer.unwrap_or_else(|_| Poll::Ended(AgentError::internal("a poll broke off")));
         wait = match answer {
             Poll::Pending => pace.heard(),
             Poll::SlowDown => pace.slow_down(),
-            Poll::Transient(why, retry_after) => {
-                tracing::debug!(why, "a poll for a device login failed for now");
+            Poll::Ended(error) => return Err(error),
+            Poll::Answered(Outcome::Granted((tokens, sent))) => return Ok(Answer::Tokens(tokens, sent)),
+            Poll::Answered(Outcome::Transient(why, retry_after)) => {
+                tracing::debug!(%why, "a poll for a device login failed for now");
                 pace.unheard(retry_after)
             }
-            Poll::Unknown(why) => {
+            Poll::Answered(Outcome::Unknown(why)) => {
                 unknown = Some(why);
                 pace.unheard(None)
             }
-            Poll::Granted(tokens, sent) => return Ok(Answer::Tokens(tokens, sent)),
-            Poll::Spent(why) => return Err(spent(&why, unknown.as_deref())),
-            Poll::Failed(error) => return Err(error),
+            Poll::Answered(Outcome::Rejected(why)) => return Err(spent(&why, unknown.as_deref())),
+            Poll::Answered(Outcome::Misconfigured(why) | Outcome::Unclear(why)) => {
+                let hint = why.hint_or("run 'seqera login --device' again; nothing was changed");
+                return Err(AgentError::new(ErrorKind::Misconfigured, why.to_string(), hint));
+            }
         };
     }
 }
@@ -109,7 +114,7 @@ fn ask(issuer: &Arc<dyn Issuer>, flow: &Arc<DeviceFlow>) -> JoinHandle<Poll> {
 
 /// Revokes what a question brings whose login has ended.
 async fn give_back(issuer: Arc<dyn Issuer>, question: JoinHandle<Poll>) {
-    if let Ok(Poll::Granted(tokens, _)) = question.await {
+    if let Ok(Poll::Answered(Outcome::Granted((tokens, _)))) = question.await {
         let revocation = issuer.revoke(&tokens.revocable()).await;
         tracing::info!(?revocation, "a login ended while its tokens were on the way; they are revoked");
     }

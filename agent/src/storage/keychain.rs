@@ -25,9 +25,8 @@ mod system;
 #[path = "keychain/windows.rs"]
 mod system;
 
-mod earlier;
-
-pub(crate) use earlier::Earlier;
+pub(crate) mod earlier;
+mod failure;
 
 const SERVICE: &str = "seqera-agent";
 
@@ -118,17 +117,6 @@ fn delete_all(entries: &[Entry]) -> Result<(), StoreError> {
         }
     }
     Ok(())
-}
-
-/// What every system's library means by its errors. None of these texts contains what is kept.
-fn common_failure(error: Error) -> StoreError {
-    match error {
-        Error::NoStorageAccess(cause) => StoreError::Locked(cause.to_string()),
-        Error::TooLong(what, limit) => {
-            StoreError::Failed(format!("the keychain takes no {what} longer than {limit}"))
-        }
-        other => StoreError::Failed(format!("the keychain failed: {other}")),
-    }
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ impl Provider {
         let token = AccessToken::new(format!("access-{}", self.calls()));
         let access = Ok(Access { token, lifetime: self.lifetime });
         let (refresh, subject) = (Some(RefreshToken::new(next)), Some("ada".to_owned()));
-        Renewal::Renewed(Renewed { refresh, refresh_lifetime: None, access, subject })
+        Renewal::Granted(Renewed { refresh, refresh_lifetime: None, access, subject })
     }
 }
 
@@ -119,7 +119,7 @@ impl Issuer for Provider {
     }
 
     async fn poll(&self, _: &DeviceFlow) -> Poll {
-        Poll::Failed(AgentError::internal("not played here"))
+        Poll::Ended(AgentError::internal("not played here"))
     }
 
     fn callback(&self, _: &Flow, _: &CallbackRequest) -> Callback {

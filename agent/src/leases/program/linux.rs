@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::unix::AsyncFd;
 
-use super::readable;
+use super::descriptor::readable;
 
 /// Where the start time stands among what follows the name of the program (`proc_pid_stat(5)`: field 22).
 const START_TIME: usize = 19;

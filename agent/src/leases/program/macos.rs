@@ -9,7 +9,7 @@ use rustix::event::kqueue::{Event, EventFilter, EventFlags, ProcessEvents, keven
 use rustix::process::Pid;
 use tokio::io::unix::AsyncFd;
 
-use super::readable;
+use super::descriptor::readable;
 
 /// `struct proc_bsdinfo` of <sys/proc_info.h>: its size, and where the start time stands in it, seconds
 /// first and then microseconds, 8 bytes each.

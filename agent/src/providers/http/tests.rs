@@ -1,5 +1,6 @@
 use super::*;
 use crate::clock::{FakeClock, SystemClock, WallOffset};
+use crate::network::is_loopback;
 use crate::testing::double::{Double, Script, answer, cut_answer};
 
 const SHORT: Limits = Limits { time: Duration::from_millis(300), bytes: 1000 };

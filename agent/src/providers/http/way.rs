@@ -2,6 +2,7 @@
 //! of the system or more than those.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use hyper_util::client::proxy::matcher::Matcher;
@@ -9,9 +10,10 @@ use reqwest::{Certificate, Client, ClientBuilder, Proxy};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::{CONNECT_LIMIT, Fault, is_loopback, told};
+use super::fault::{Fault, told};
 use crate::error::chain;
-use crate::network::{Network, Password};
+use crate::network::{Network, Password, is_loopback};
+use crate::outcome::{Remedy, Why};
 
 /// More ways than anybody has; what is dropped is built again.
 const KEPT: usize = 16;
@@ -24,32 +26,14 @@ const PROXY_WANTS_USER: &str = "proxy authorization required";
 /// Written by rustls.
 const UNTRUSTED: &str = "UnknownIssuer";
 
-/// What the texts of faults begin with that a person can mend: [`remedy`] knows them.
-const REFUSED_BY_PROXY: &str = "user name or password for the proxy";
-const BAD_CA_FILE: &str = "the file of certificate authorities";
-const UNTRUSTED_AUTHORITY: &str = "its certificate is signed by an authority that is not trusted here";
+/// A connection that takes longer never carries the request, so its failure is known to be harmless.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Where the passwords of proxies are known.
 #[async_trait]
 pub(crate) trait Passwords: Send + Sync {
     /// The password for the user in the proxy's address. May wait for a store.
     async fn password(&self, network: &Network) -> Option<Password>;
-}
-
-/// What a person can do about a fault whose text this module wrote.
-pub(crate) fn remedy(why: &str) -> Option<&'static str> {
-    if why.contains(REFUSED_BY_PROXY) {
-        return Some(
-            "set HTTPS_PROXY, or 'proxy' in config.json, to http://user:password@host:port, and sign in again",
-        );
-    }
-    if why.contains(BAD_CA_FILE) {
-        return Some("put the PEM file there, or name another one (caFile, SSL_CERT_FILE) and sign in again");
-    }
-    let untrusted = why.contains(UNTRUSTED_AUTHORITY);
-    untrusted.then_some(
-        "for a private authority name its PEM file in SSL_CERT_FILE or as caFile in config.json, and sign in again",
-    )
 }
 
 /// A client and the way that it takes.
@@ -65,14 +49,18 @@ impl Way {
         let proxy = &self.proxy;
         match fault {
             Fault::NotSent(why) if why.contains(PROXY_WANTS_USER) => {
-                Fault::Misconfigured(format!("wrong or missing {REFUSED_BY_PROXY} {proxy} (407)"))
+                let what = format!("wrong or missing user name or password for the proxy {proxy} (407)");
+                Fault::Misconfigured(Why::with(Remedy::ProxyUser, what))
             }
-            Fault::NotSent(why) if why.contains(UNTRUSTED) => Fault::NotSent(UNTRUSTED_AUTHORITY.to_owned()),
+            Fault::NotSent(why) if why.contains(UNTRUSTED) => {
+                let what = "its certificate is signed by an authority that is not trusted here";
+                Fault::NotSent(Why::with(Remedy::PrivateAuthority, what))
+            }
             Fault::NotSent(why) if !proxy.is_empty() => {
-                Fault::NotSent(format!("through the proxy {proxy}: {why}"))
+                Fault::NotSent(why.said(|why| format!("through the proxy {proxy}: {why}")))
             }
             Fault::Unanswered(why) if !proxy.is_empty() => {
-                Fault::Unanswered(format!("through the proxy {proxy}: {why}"))
+                Fault::Unanswered(why.said(|why| format!("through the proxy {proxy}: {why}")))
             }
             other => other,
         }
@@ -109,9 +97,9 @@ impl Clients {
                 let client = self.plain.get_or_try_init(|| async { plain_client() }).await?.clone();
                 Ok(Way { client, proxy: String::new() })
             }
-            _ => Err(Fault::Misconfigured(format!(
-                "{url} is not https; plain http is accepted for loopback addresses only"
-            ))),
+            _ => Err(Fault::Misconfigured(
+                format!("{url} is not https; plain http is accepted for loopback addresses only").into(),
+            )),
         }
     }
 
@@ -130,7 +118,7 @@ impl Clients {
         // Reads the certificates of the system, which takes some milliseconds of file access.
         let (made, ca_file) = (kind.clone(), network.ca_file.clone());
         let built = tokio::task::spawn_blocking(move || secure_client(&made, &ca_file)).await;
-        let client = built.map_err(|error| Fault::NotSent(chain(&error)))??;
+        let client = built.map_err(|error| Fault::NotSent(chain(&error).into()))??;
         let mut kept = self.secure.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() == KEPT {
             kept.remove(0);
@@ -177,7 +165,8 @@ async fn authorities(ca_file: &str) -> Result<Vec<u8>, Fault> {
 }
 
 fn bad_ca_file(ca_file: &str, why: &str) -> Fault {
-    Fault::Misconfigured(format!("{BAD_CA_FILE} {ca_file} cannot be used: {why}"))
+    let what = format!("the file of certificate authorities {ca_file} cannot be used: {why}");
+    Fault::Misconfigured(Why::with(Remedy::AuthorityFile, what))
 }
 
 fn secure_client(kind: &Kind, ca_file: &str) -> Result<Client, Fault> {
@@ -195,19 +184,21 @@ fn secure_client(kind: &Kind, ca_file: &str) -> Result<Client, Fault> {
     }
     builder.build().map_err(|error| match told(error) {
         why if !ca_file.is_empty() => bad_ca_file(ca_file, &why),
-        why => Fault::Misconfigured(format!("https does not work here, are there root certificates? {why}")),
+        why => Fault::Misconfigured(
+            format!("https does not work here, are there root certificates? {why}").into(),
+        ),
     })
 }
 
 fn through(proxy: &str, password: Option<&Password>) -> Result<Proxy, Fault> {
-    let bad = || Fault::Misconfigured(format!("{proxy} is no address of a proxy"));
+    let bad = || Fault::Misconfigured(format!("{proxy} is no address of a proxy").into());
     let mut url = Url::parse(proxy).map_err(|_| bad())?;
     url.set_password(password.map(Password::expose)).map_err(|()| bad())?;
     Proxy::all(url).map_err(|_| bad())
 }
 
 fn plain_client() -> Result<Client, Fault> {
-    builder().tls_certs_only([]).build().map_err(|error| Fault::Misconfigured(told(error)))
+    builder().tls_certs_only([]).build().map_err(|error| Fault::Misconfigured(told(error).into()))
 }
 
 fn builder() -> ClientBuilder {

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::answer::{Verdict, judge};
+use super::answer::judge;
 use super::client::Oidc;
-use super::discovery::{Metadata, misconfigured, unreachable};
+use super::discovery::{Metadata, misconfigured, told, unreachable};
 use super::id_token::Expected;
 use crate::clock::Moment;
 use crate::error::{AgentError, ErrorKind};
+use crate::outcome::Outcome;
 use crate::providers::browser::Flow;
-use crate::providers::http;
+use crate::providers::http::Fault;
 use crate::providers::platform::PlatformError;
 use crate::providers::{Granted, Issuer as _, Tokens};
 use crate::token::{Access, Account, Credential, Grant, Memberships};
@@ -78,17 +79,18 @@ impl Oidc {
             ("code_verifier", &flow.code_verifier),
         ];
         let authority = &self.profile.authority;
-        let reply = self.http.submit(&metadata.token_endpoint, &form).await.map_err(|fault| match fault {
-            http::Fault::NotSent(why) | http::Fault::Unanswered(why) => unreachable(authority, &why),
-            http::Fault::Misconfigured(why) => misconfigured(&why),
-        })?;
-        match judge(&reply, code) {
-            Verdict::Granted(tokens) => Ok(Issued { tokens, sent, nonce: Some(flow.nonce) }),
-            Verdict::Unknown(why) | Verdict::Transient(why, _) => Err(unreachable(authority, &why)),
-            Verdict::Misconfigured(why) => {
-                Err(misconfigured(&format!("{authority} refuses this client: {why}")))
+        let answer = match self.http.submit(&metadata.token_endpoint, &form).await {
+            Ok(reply) => judge(&reply, code),
+            Err(Fault::Misconfigured(why)) => return Err(misconfigured(why)),
+            Err(fault) => fault.into(),
+        };
+        match answer {
+            Outcome::Granted(tokens) => Ok(Issued { tokens, sent, nonce: Some(flow.nonce) }),
+            Outcome::Unknown(why) | Outcome::Transient(why, _) => Err(unreachable(authority, why)),
+            Outcome::Misconfigured(why) => {
+                Err(misconfigured(why.said(|why| format!("{authority} refuses this client: {why}"))))
             }
-            Verdict::Rejected(why) | Verdict::Unclear(why) => {
+            Outcome::Rejected(why) | Outcome::Unclear(why) => {
                 Err(denied(&format!("{authority} refused the sign-in: {why}")))
             }
         }
@@ -97,24 +99,24 @@ impl Oidc {
     /// Who signed in, by the ID token and the Platform, and where the account belongs.
     async fn identify(&self, metadata: &Metadata, issued: &Issued) -> Result<(Access, Identity), AgentError> {
         let (authority, tokens) = (&self.profile.authority, &issued.tokens);
-        let access = tokens.access.clone().map_err(|why| unreachable(authority, &why))?;
-        let told = match &tokens.id_token {
+        let access = tokens.access.clone().map_err(|why| unreachable(authority, why))?;
+        let identified = match &tokens.id_token {
             Some(raw) => {
                 let now = self.clock.now().wall;
                 let nonce = issued.nonce.as_deref();
                 let expected = Expected { profile: &self.profile, metadata, nonce, now };
                 let checked = self.keys.check(&self.http, raw, &expected).await;
-                Some(checked.map_err(|fault| fault.told(authority))?)
+                Some(told(checked, authority)?)
             }
             None => None,
         };
-        let identity = match (self.platform.user_info(&access.token).await, told) {
-            (Ok(info), told) => {
+        let identity = match (self.platform.user_info(&access.token).await, identified) {
+            (Ok(info), identified) => {
                 let told_of = self.platform.memberships(&access.token, info.user.id).await;
                 let note =
                     told_of.as_ref().err().map(|error| format!("organizations are not known: {error}"));
                 let (memberships, notes) = (told_of.ok(), note.into_iter().collect());
-                Identity { account: info.user.complete(told), memberships, notes }
+                Identity { account: info.user.complete(identified), memberships, notes }
             }
             // A plain OIDC provider, or a Platform that is not well: the ID token is enough to sign in.
             (Err(error), Some(account)) => {
@@ -124,9 +126,9 @@ impl Oidc {
                 };
                 Identity { account, memberships: None, notes: vec![note] }
             }
-            (Err(PlatformError::Unreachable(why)), None) => return Err(unreachable(authority, &why)),
+            (Err(PlatformError::Unreachable(why)), None) => return Err(unreachable(authority, why)),
             (Err(error), None) => {
-                return Err(misconfigured(&format!("{authority} gave no ID token, and {error}")));
+                return Err(misconfigured(format!("{authority} gave no ID token, and {error}")));
             }
         };
         Ok((access, identity))

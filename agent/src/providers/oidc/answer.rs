@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
+use crate::outcome::{Outcome, Why};
 use crate::providers::Tokens;
 use crate::providers::http::Reply;
 use crate::token::{Access, AccessToken, RefreshToken};
@@ -25,73 +26,63 @@ pub(super) const BASE64URL: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// What an answer means; the outcomes of the design, section 6.
-pub(super) enum Verdict {
-    /// 2xx with at least one token.
-    Granted(Tokens),
-    /// 2xx without a token that can be read: nobody knows what the provider did.
-    Unknown(String),
-    Transient(String, Option<Duration>),
-    /// `invalid_grant`.
-    Rejected(String),
-    Misconfigured(String),
-    /// A refusal without a code that we know.
-    Unclear(String),
-}
-
 /// Judges an answer. `sent` is the secret that was sent: a provider that repeats it must not bring it into a
 /// message.
-pub(super) fn judge(reply: &Reply, sent: &str) -> Verdict {
+pub(super) fn judge(reply: &Reply, sent: &str) -> Outcome<Tokens> {
     match reply.status {
         200..=299 => granted(reply),
         300..=399 => {
             let why =
                 format!("the token endpoint redirects (status {}), which is never followed", reply.status);
-            Verdict::Misconfigured(why)
+            Outcome::Misconfigured(why.into())
         }
         // 403 without a code is a gateway's, which may let the request pass from another network.
-        403 if code(reply).is_none() => Verdict::Transient(refusal(reply, sent), reply.retry_after),
-        _ if reply.is_transient() => Verdict::Transient(refusal(reply, sent), reply.retry_after),
-        _ if reply.cut.is_some() => Verdict::Transient(refusal(reply, sent), None),
+        403 if code(reply).is_none() => Outcome::Transient(refusal(reply, sent), reply.retry_after),
+        _ if reply.is_transient() => Outcome::Transient(refusal(reply, sent), reply.retry_after),
+        _ if reply.cut.is_some() => Outcome::Transient(refusal(reply, sent), None),
         _ => refused(reply, sent),
     }
 }
 
 /// The error codes of RFC 6749 (sections 4.1.2.1 and 5.2) by what has to be done about them.
-fn refused(reply: &Reply, sent: &str) -> Verdict {
+fn refused(reply: &Reply, sent: &str) -> Outcome<Tokens> {
     let why = refusal(reply, sent);
     match (code(reply).as_deref(), reply.status) {
-        (Some("invalid_grant"), _) => Verdict::Rejected(why),
+        (Some("invalid_grant"), _) => Outcome::Rejected(why),
         (Some("invalid_client" | "unauthorized_client" | "unsupported_grant_type" | "invalid_scope"), _) => {
-            Verdict::Misconfigured(why)
+            Outcome::Misconfigured(why)
         }
         (Some("temporarily_unavailable" | "server_error" | "slow_down"), _) => {
-            Verdict::Transient(why, reply.retry_after)
+            Outcome::Transient(why, reply.retry_after)
         }
-        (_, 400 | 401) => Verdict::Unclear(why),
-        _ => Verdict::Misconfigured(why),
+        (_, 400 | 401) => Outcome::Unclear(why),
+        _ => Outcome::Misconfigured(why),
     }
 }
 
-fn granted(reply: &Reply) -> Verdict {
+fn granted(reply: &Reply) -> Outcome<Tokens> {
     let lost = || {
         let why = reply.cut.as_deref().unwrap_or("there is no token in it");
-        format!("the answer (status {}) cannot be used: {why}", reply.status)
+        Why::from(format!("the answer (status {}) cannot be used: {why}", reply.status))
     };
     let Some(fields) = object(reply) else {
         // Cut off, or wrapped in something else. A refresh token that can be read is the only live one.
-        let Some(refresh) = stray_refresh_token(&reply.body) else { return Verdict::Unknown(lost()) };
-        let tokens =
-            Tokens { access: Err(lost()), refresh: Some(refresh), refresh_lifetime: None, id_token: None };
-        return Verdict::Granted(tokens);
+        let Some(refresh) = stray_refresh_token(&reply.body) else { return Outcome::Unknown(lost()) };
+        let tokens = Tokens {
+            access: Err(lost().to_string()),
+            refresh: Some(refresh),
+            refresh_lifetime: None,
+            id_token: None,
+        };
+        return Outcome::Granted(tokens);
     };
     let text = |name: &str| fields.get(name)?.as_str().filter(|text| !text.is_empty());
     let access = text("access_token");
     let refresh = text("refresh_token").map(RefreshToken::new).or_else(|| stray_refresh_token(&reply.body));
     if access.is_none() && refresh.is_none() {
-        return Verdict::Unknown(lost());
+        return Outcome::Unknown(lost());
     }
-    Verdict::Granted(Tokens {
+    Outcome::Granted(Tokens {
         access: access_of(access, text("token_type"), fields.get("expires_in")),
         refresh,
         refresh_lifetime: fields.get("refresh_expires_in").and_then(seconds).filter(|life| !life.is_zero()),
@@ -154,7 +145,7 @@ pub(super) fn code(reply: &Reply) -> Option<String> {
 }
 
 /// What the provider said, for a message: status, code, description.
-pub(super) fn refusal(reply: &Reply, sent: &str) -> String {
+pub(super) fn refusal(reply: &Reply, sent: &str) -> Why {
     let fields = object(reply).unwrap_or_default();
     let text = |name| fields.get(name).and_then(Value::as_str).unwrap_or_default();
     let mut words = format!("status {}", reply.status);
@@ -163,7 +154,7 @@ pub(super) fn refusal(reply: &Reply, sent: &str) -> String {
             words = format!("{words}, {}", clean(part, sent));
         }
     }
-    words
+    words.into()
 }
 
 /// Foreign words without control characters, without `secret`, and not longer than a line.

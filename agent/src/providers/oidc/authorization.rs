@@ -74,7 +74,7 @@ pub(super) fn judge(
     // RFC 9207, section 2.4: the answer of another provider is not ours.
     if let Some(iss) = field("iss").filter(|iss| !same_issuer(iss, issuer)) {
         let why = format!("the answer comes from another provider: {:?}", clean(&iss, ""));
-        return failed(misconfigured(&why));
+        return failed(misconfigured(why));
     }
     if let Some(error) = field("error") {
         let description = field("error_description").unwrap_or_default();
@@ -103,7 +103,7 @@ fn refusal(authority: &str, code: &str, description: &str) -> AgentError {
             )
         }
         "invalid_request" | "invalid_scope" | "unauthorized_client" | "unsupported_response_type" => {
-            misconfigured(&format!("{authority} refuses this client: {why}"))
+            misconfigured(format!("{authority} refuses this client: {why}"))
         }
         _ => denied(&format!("{authority} refused the sign-in: {why}")),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::discovery::{Discovery, Metadata};
+use super::discovery::{Discovery, Metadata, told};
 use super::id_token::Keys;
 use crate::clock::Clock;
 use crate::error::AgentError;
@@ -38,7 +38,7 @@ impl Oidc {
     }
 
     pub(super) async fn metadata(&self) -> Result<Arc<Metadata>, AgentError> {
-        self.discovery.metadata().await.map_err(|fault| fault.told(&self.profile.authority))
+        told(self.discovery.metadata().await, &self.profile.authority)
     }
 
     /// The description that a login began with; it does not fail where only discovery does.
@@ -58,8 +58,8 @@ impl Oidc {
         };
         match reply.status {
             200..=299 => Revocation::Revoked,
-            _ if reply.is_transient() => Revocation::Failed(answer::refusal(&reply, token)),
-            _ => Revocation::Refused(answer::refusal(&reply, token)),
+            _ if reply.is_transient() => Revocation::Failed(answer::refusal(&reply, token).to_string()),
+            _ => Revocation::Refused(answer::refusal(&reply, token).to_string()),
         }
     }
 }

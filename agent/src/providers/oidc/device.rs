@@ -8,11 +8,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::admission::denied;
-use super::answer::{Verdict, clean, code, judge, refusal, seconds};
+use super::answer::{clean, code, judge, refusal, seconds};
 use super::authorization::scopes;
 use super::client::Oidc;
 use super::discovery::{Metadata, misconfigured, unreachable};
 use crate::error::{AgentError, ErrorKind};
+use crate::outcome::Outcome;
 use crate::providers::http::{Fault, Reply};
 use crate::providers::{DeviceFlow, Poll, UserCode};
 
@@ -56,15 +57,15 @@ impl Oidc {
             form.push(("audience", &self.profile.audience));
         }
         let reply = self.http.submit(endpoint, &form).await.map_err(|fault| match fault {
-            Fault::NotSent(why) | Fault::Unanswered(why) => unreachable(authority, &why),
-            Fault::Misconfigured(why) => misconfigured(&why),
+            Fault::NotSent(why) | Fault::Unanswered(why) => unreachable(authority, why),
+            Fault::Misconfigured(why) => misconfigured(why),
         })?;
         if !reply.is_success() {
             return Err(refused(authority, &reply));
         }
         let document = reply.json().ok_or_else(|| {
             let why = reply.cut.as_deref().unwrap_or("it is no device authorization response");
-            unreachable(authority, &format!("its answer cannot be used: {why}"))
+            unreachable(authority, format!("its answer cannot be used: {why}"))
         })?;
         self.accept(document, verifier.into_secret())
     }
@@ -72,7 +73,7 @@ impl Oidc {
     fn accept(&self, document: Document, code_verifier: String) -> Result<DeviceFlow, AgentError> {
         let page = |text: &str| {
             let page = self.discovery.endpoint("verification_uri", text);
-            page.map_err(|fault| fault.told(&self.profile.authority))
+            page.map_err(misconfigured)
         };
         let code = UserCode {
             text: clean(&document.user_code, ""),
@@ -102,31 +103,30 @@ impl Oidc {
         let sent = self.clock.now();
         let reply = match self.http.submit(&metadata.token_endpoint, &form).await {
             Ok(reply) => reply,
-            Err(Fault::NotSent(why)) => return Poll::Transient(why, None),
-            Err(Fault::Unanswered(why)) => return Poll::Unknown(why),
-            Err(Fault::Misconfigured(why)) => return Poll::Failed(misconfigured(&why)),
+            Err(Fault::Misconfigured(why)) => return Poll::Ended(misconfigured(why)),
+            Err(fault) => return Poll::Answered(fault.into()),
         };
         let refused = |why: &str| format!("{authority} refused the sign-in: {why}");
         // Before the status: providers send these with 400, 403, 428 and 429.
         match code(&reply).as_deref() {
             Some("authorization_pending") => return Poll::Pending,
             Some("slow_down") => return Poll::SlowDown,
-            Some("expired_token") => return Poll::Failed(AgentError::code_expired()),
+            Some("expired_token") => return Poll::Ended(AgentError::code_expired()),
             Some("access_denied") => {
-                return Poll::Failed(denied(&refused(&refusal(&reply, device_code))));
+                return Poll::Ended(denied(&refused(&refusal(&reply, device_code))));
             }
             _ => {}
         }
         match judge(&reply, device_code) {
-            Verdict::Granted(tokens) => Poll::Granted(Box::new(tokens), sent),
             // The provider has spent the device code: another poll with it could look like a theft.
-            Verdict::Unknown(why) => Poll::Failed(unreachable(authority, &why)),
-            Verdict::Transient(why, after) => Poll::Transient(why, after),
-            Verdict::Rejected(why) => Poll::Spent(refused(&why)),
-            Verdict::Misconfigured(why) => {
-                Poll::Failed(misconfigured(&format!("{authority} refuses this client: {why}")))
+            Outcome::Unknown(why) => Poll::Ended(unreachable(authority, why)),
+            Outcome::Rejected(why) => Poll::Answered(Outcome::Rejected(why.said(refused))),
+            Outcome::Misconfigured(why) => {
+                let refused = |why: &str| format!("{authority} refuses this client: {why}");
+                Poll::Ended(misconfigured(why.said(refused)))
             }
-            Verdict::Unclear(why) => Poll::Failed(denied(&refused(&why))),
+            Outcome::Unclear(why) => Poll::Ended(denied(&refused(&why))),
+            answer => Poll::Answered(answer.map(|tokens| (Box::new(tokens), sent))),
         }
     }
 }
@@ -142,9 +142,9 @@ fn refused(authority: &str, reply: &Reply) -> AgentError {
         }
         // 403 without a code is a gateway's.
         code if reply.is_transient() || (code.is_none() && reply.status == 403) => {
-            unreachable(authority, &why)
+            unreachable(authority, why)
         }
-        _ => misconfigured(&format!("{authority} refuses this client: {why}")),
+        _ => misconfigured(format!("{authority} refuses this client: {why}")),
     }
 }
 

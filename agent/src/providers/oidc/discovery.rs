@@ -9,7 +9,9 @@ use url::Url;
 
 use crate::clock::{Clock, Moment};
 use crate::error::{AgentError, ErrorKind};
-use crate::providers::http::{self, Http, is_loopback};
+use crate::network::is_loopback;
+use crate::outcome::{Outcome, Why};
+use crate::providers::http::{Fault, Http};
 
 /// A description is used so long without a look at the provider. Endpoints move rarely, and a provider that
 /// moves them serves the old ones for a while.
@@ -34,38 +36,30 @@ pub(super) struct Metadata {
     pub(super) announces_iss: bool,
 }
 
-/// Why there is no description.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// May pass, with `Retry-After` where given.
-    Transient(String, Option<Duration>),
-    /// Somebody has to mend the authority or the provider.
-    Misconfigured(String),
-}
-
-impl Fault {
-    /// For a person who signs in.
-    pub(super) fn told(self, authority: &str) -> AgentError {
-        match self {
-            Self::Transient(why, _) => unreachable(authority, &why),
-            Self::Misconfigured(why) => misconfigured(&why),
+/// Why there is no description, for a person who signs in.
+pub(super) fn told<T>(failure: Outcome<T>, authority: &str) -> Result<T, AgentError> {
+    match failure {
+        Outcome::Granted(described) => Ok(described),
+        Outcome::Transient(why, _) | Outcome::Unknown(why) => Err(unreachable(authority, why)),
+        Outcome::Rejected(why) | Outcome::Misconfigured(why) | Outcome::Unclear(why) => {
+            Err(misconfigured(why))
         }
     }
 }
 
 /// The authority cannot be reached while somebody signs in.
-pub(super) fn unreachable(authority: &str, why: &str) -> AgentError {
-    let hint = "check the network and the authority, then run 'seqera login' again";
-    let hint = http::remedy(why).unwrap_or(hint);
+pub(super) fn unreachable(authority: &str, why: impl Into<Why>) -> AgentError {
+    let why = why.into();
+    let hint = why.hint_or("check the network and the authority, then run 'seqera login' again");
     AgentError::new(ErrorKind::Unreachable, format!("{authority} cannot be reached: {why}"), hint)
 }
 
 /// Something about authority or client is wrong.
-pub(super) fn misconfigured(why: &str) -> AgentError {
+pub(super) fn misconfigured(why: impl Into<Why>) -> AgentError {
+    let why = why.into();
     let hint = "check the authority (--authority, SEQERA_AUTH_DOMAIN; a Platform's is https://<host>/api) \
                 and the client id (SEQERA_AUTH_CLI_CLIENT_ID)";
-    let hint = http::remedy(why).unwrap_or(hint);
-    AgentError::new(ErrorKind::Misconfigured, why, hint)
+    AgentError::new(ErrorKind::Misconfigured, why.to_string(), why.hint_or(hint))
 }
 
 /// Both name one issuer: equal but for a slash at the end, or the two hosts of Seqera Cloud.
@@ -113,25 +107,25 @@ impl Discovery {
     }
 
     /// A fresh description, or the last good one while the provider cannot be asked.
-    pub(super) async fn metadata(&self) -> Result<Arc<Metadata>, Fault> {
+    pub(super) async fn metadata(&self) -> Outcome<Arc<Metadata>> {
         let kept = self.kept();
         if let Some((at, metadata)) = &kept
             && self.clock.now().since(*at) < FRESH
         {
-            return Ok(metadata.clone());
+            return Outcome::Granted(metadata.clone());
         }
         match (self.fetch().await, kept) {
-            (Ok(metadata), _) => {
+            (Outcome::Granted(metadata), _) => {
                 let metadata = Arc::new(metadata);
                 let entry = (self.clock.now(), metadata.clone());
                 *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(entry);
-                Ok(metadata)
+                Outcome::Granted(metadata)
             }
-            (Err(Fault::Transient(why, _)), Some((_, metadata))) => {
-                tracing::debug!(authority = self.authority, why, "discovery fails, the last one is used");
-                Ok(metadata)
+            (Outcome::Transient(why, _), Some((_, metadata))) => {
+                tracing::debug!(authority = self.authority, %why, "discovery fails, the last one is used");
+                Outcome::Granted(metadata)
             }
-            (Err(fault), _) => Err(fault),
+            (failure, _) => failure.map(Arc::new),
         }
     }
 
@@ -139,32 +133,38 @@ impl Discovery {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn fetch(&self) -> Result<Metadata, Fault> {
+    async fn fetch(&self) -> Outcome<Metadata> {
         let url = format!("{}/.well-known/openid-configuration", self.authority);
-        let url = Url::parse(&url).map_err(|error| self.wrong(&format!("is no URL: {error}")))?;
-        let reply = self.http.fetch(&url, None).await.map_err(|fault| match fault {
-            http::Fault::NotSent(why) | http::Fault::Unanswered(why) => Fault::Transient(why, None),
-            http::Fault::Misconfigured(why) => Fault::Misconfigured(why),
-        })?;
+        let url = match Url::parse(&url) {
+            Ok(url) => url,
+            Err(error) => return Outcome::Misconfigured(self.wrong(&format!("is no URL: {error}"))),
+        };
+        let reply = match self.http.fetch(&url, None).await {
+            Ok(reply) => reply,
+            // A question that spends nothing: whether it arrived makes no difference.
+            Err(Fault::NotSent(why) | Fault::Unanswered(why)) => return Outcome::Transient(why, None),
+            Err(Fault::Misconfigured(why)) => return Outcome::Misconfigured(why),
+        };
         if reply.is_transient() {
             let why = format!("discovery answered with status {}", reply.status);
-            return Err(Fault::Transient(why, reply.retry_after));
+            return Outcome::Transient(why.into(), reply.retry_after);
         }
         if !reply.is_success() {
             let why = format!("is no OIDC provider: {url} answered with status {}", reply.status);
-            return Err(self.wrong(&why));
+            return Outcome::Misconfigured(self.wrong(&why));
         }
         if let Some(why) = reply.cut {
-            return Err(Fault::Transient(why, None));
+            return Outcome::Transient(why.into(), None);
         }
-        let document = reply.json().ok_or_else(|| {
-            self.wrong(&format!("is no OIDC provider: {url} is not an OIDC discovery document"))
-        })?;
-        self.accept(document)
+        let accepted = match reply.json() {
+            Some(document) => self.accept(document),
+            None => Err(self.wrong(&format!("is no OIDC provider: {url} is not an OIDC discovery document"))),
+        };
+        accepted.map_or_else(Outcome::Misconfigured, Outcome::Granted)
     }
 
     /// OIDC Discovery, section 4.3: a description that names another issuer is somebody else's.
-    fn accept(&self, document: Document) -> Result<Metadata, Fault> {
+    fn accept(&self, document: Document) -> Result<Metadata, Why> {
         if !same_issuer(&document.issuer, &self.authority) {
             return Err(self.wrong(&format!("calls itself {:?}, which is another issuer", document.issuer)));
         }
@@ -186,7 +186,7 @@ impl Discovery {
     }
 
     /// An endpoint, or a page for the person, is https, or a loopback address named by a loopback authority.
-    pub(super) fn endpoint(&self, name: &str, text: &str) -> Result<Url, Fault> {
+    pub(super) fn endpoint(&self, name: &str, text: &str) -> Result<Url, Why> {
         let url = Url::parse(text).map_err(|error| self.wrong(&format!("names a bad {name}: {error}")))?;
         let local = || Url::parse(&self.authority).is_ok_and(|authority| is_loopback(&authority));
         if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url) && local()) {
@@ -195,8 +195,8 @@ impl Discovery {
         Err(self.wrong(&format!("names a {name} that is not https: {url}")))
     }
 
-    fn wrong(&self, what: &str) -> Fault {
-        Fault::Misconfigured(format!("{} {what}", self.authority))
+    fn wrong(&self, what: &str) -> Why {
+        format!("{} {what}", self.authority).into()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Checks ID tokens (OIDC Core, sections 3.1.3.7 and 12.2).
 
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use openidconnect::core::{
@@ -13,12 +13,14 @@ use openidconnect::{
 use serde_json::Value;
 
 use super::answer::{claims, clean};
-use super::discovery::{Fault, Metadata, same_issuer};
+use super::discovery::{Metadata, same_issuer};
 use super::jwks;
 use crate::error::chain;
+use crate::lock::lock;
+use crate::outcome::{Outcome, Why};
 use crate::profile::Profile;
 use crate::providers::Unservable;
-use crate::providers::http::{Http, Reply};
+use crate::providers::http::{Fault, Http, Reply};
 use crate::token::Account;
 
 /// Machines whose clock is off by ten minutes can sign in (design, section 6, and its incidents).
@@ -49,42 +51,45 @@ impl Keys {
     ///
     /// # Errors
     /// With the check that failed, or because the keys cannot be read.
-    pub(super) async fn check(
-        &self,
-        http: &Http,
-        raw: &str,
-        expected: &Expected<'_>,
-    ) -> Result<Account, Fault> {
+    pub(super) async fn check(&self, http: &Http, raw: &str, expected: &Expected<'_>) -> Outcome<Account> {
         match verified(raw, expected, self.known()) {
             Err(Flaw::Key(_)) => {}
-            Err(Flaw::Other(why)) => return Err(Fault::Misconfigured(why)),
-            Ok(account) => return Ok(account),
+            Err(Flaw::Other(why)) => return Outcome::Misconfigured(why.into()),
+            Ok(account) => return Outcome::Granted(account),
         }
-        let fetched = fetch(http, expected.metadata).await?;
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = fetched.clone();
-        verified(raw, expected, fetched).map_err(|flaw| match flaw {
-            Flaw::Key(why) | Flaw::Other(why) => Fault::Misconfigured(why),
-        })
+        let fetched = match fetch(http, expected.metadata).await.granted() {
+            Ok(fetched) => fetched,
+            Err(failure) => return failure,
+        };
+        *lock(&self.0) = fetched.clone();
+        match verified(raw, expected, fetched) {
+            Ok(account) => Outcome::Granted(account),
+            Err(Flaw::Key(why) | Flaw::Other(why)) => Outcome::Misconfigured(why.into()),
+        }
     }
 
     fn known(&self) -> CoreJsonWebKeySet {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.0).clone()
     }
 }
 
-async fn fetch(http: &Http, metadata: &Metadata) -> Result<CoreJsonWebKeySet, Fault> {
-    let missing = || Fault::Misconfigured("the provider names no signing keys (jwks_uri)".into());
-    let url = metadata.jwks_uri.as_ref().ok_or_else(missing)?;
-    let failed = |why: &str| format!("the provider's signing keys cannot be read: {why}");
-    let reply = match http.fetch(url, None).await {
-        Ok(reply) if reply.is_transient() => Err(format!("status {}", reply.status)),
-        Ok(Reply { cut: Some(why), .. }) => Err(why),
-        Ok(reply) => Ok(reply),
-        Err(fault) => Err(fault.to_string()),
+async fn fetch(http: &Http, metadata: &Metadata) -> Outcome<CoreJsonWebKeySet> {
+    let Some(url) = &metadata.jwks_uri else {
+        return Outcome::Misconfigured("the provider names no signing keys (jwks_uri)".into());
     };
-    let reply = reply.map_err(|why| Fault::Transient(failed(&why), None))?;
+    let failed = |why: &str| format!("the provider's signing keys cannot be read: {why}");
+    let unread = |why: Why| Outcome::Transient(why.said(failed), None);
+    let reply = match http.fetch(url, None).await {
+        Ok(reply) if reply.is_transient() => return unread(format!("status {}", reply.status).into()),
+        Ok(Reply { cut: Some(why), .. }) => return unread(why.into()),
+        Ok(reply) => reply,
+        Err(Fault::NotSent(why) | Fault::Unanswered(why) | Fault::Misconfigured(why)) => return unread(why),
+    };
     let keys = if reply.is_success() { reply.json().and_then(jwks::read) } else { None };
-    keys.ok_or_else(|| Fault::Misconfigured(failed(&format!("{url} is no JSON Web Key Set"))))
+    match keys {
+        Some(keys) => Outcome::Granted(keys),
+        None => Outcome::Misconfigured(failed(&format!("{url} is no JSON Web Key Set")).into()),
+    }
 }
 
 fn verified(raw: &str, expected: &Expected<'_>, keys: CoreJsonWebKeySet) -> Result<Account, Flaw> {

@@ -4,6 +4,9 @@
 //! how a token learns its own id, are an assumption: `GET /cli/whoami`, `GET /cli/tokens` with a mark at the
 //! one that asks, `DELETE /cli/tokens/{id}`, all below `apiUrl` of the profile, `{authority}/api` by default.
 
+use crate::providers::Why;
+use crate::providers::platform::refused_token;
+use crate::providers::platform::unchecked;
 use std::time::SystemTime;
 
 use serde::Deserialize;
@@ -22,10 +25,10 @@ pub(super) enum SiteError {
     Refused,
     /// No answer, or one that may be better later.
     #[error("{0}")]
-    Unreachable(String),
+    Unreachable(Why),
     /// An answer that SciToolkit would not give.
     #[error("{0}")]
-    Odd(String),
+    Odd(Why),
 }
 
 /// `GET /cli/whoami`; `auth_method` is not needed, since the session knows how it began.
@@ -117,7 +120,8 @@ impl Site {
     /// Each segment is encoded, so that an id cannot lead elsewhere.
     fn url(&self, segments: &[&str]) -> Result<Url, SiteError> {
         let parsed = Url::parse(&self.api).ok().filter(|url| !url.cannot_be_a_base());
-        let mut url = parsed.ok_or_else(|| SiteError::Odd(format!("{} is not an address", self.api)))?;
+        let mut url =
+            parsed.ok_or_else(|| SiteError::Odd(format!("{} is not an address", self.api).into()))?;
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(segments);
         }
@@ -127,7 +131,7 @@ impl Site {
     fn accepted<T: serde::de::DeserializeOwned>(&self, reply: &Reply) -> Result<T, SiteError> {
         self.accept(reply)?;
         if let Some(why) = &reply.cut {
-            return Err(SiteError::Unreachable(why.clone()));
+            return Err(SiteError::Unreachable(why.as_str().into()));
         }
         reply.json().ok_or_else(|| self.odd("its answer is not SciToolkit's"))
     }
@@ -137,25 +141,25 @@ impl Site {
             200..=299 => Ok(()),
             401 => Err(SiteError::Refused),
             status if reply.is_transient() => {
-                Err(SiteError::Unreachable(format!("{} answered with status {status}", self.api)))
+                Err(SiteError::Unreachable(format!("{} answered with status {status}", self.api).into()))
             }
             status => Err(self.odd(&format!("it answered with status {status}"))),
         }
     }
 
     fn odd(&self, what: &str) -> SiteError {
-        SiteError::Odd(format!("{}: {what}", self.api))
+        SiteError::Odd(format!("{}: {what}", self.api).into())
     }
 
     /// What the person reads.
     pub(super) fn told(&self, error: &SiteError) -> AgentError {
         match error {
-            SiteError::Refused => AgentError::refused_token(&format!("{} refuses this token", self.api)),
-            SiteError::Unreachable(why) => AgentError::unchecked(&self.api, why),
+            SiteError::Refused => refused_token(&format!("{} refuses this token", self.api)),
+            SiteError::Unreachable(why) => unchecked(&self.api, why),
             SiteError::Odd(why) => {
                 let hint =
                     "check 'authority' and 'apiUrl' of the profile in config.json; nothing was changed";
-                AgentError::new(ErrorKind::Misconfigured, why, hint)
+                AgentError::new(ErrorKind::Misconfigured, why.to_string(), hint)
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Tables and properties of the state machine.
 
+use crate::sessions::verdict::StoreTrouble;
 use std::time::SystemTime;
 
 use proptest::prelude::*;
@@ -8,6 +9,23 @@ use super::*;
 use crate::token::AccessToken;
 
 const HALF: Jitter = Jitter::HALF;
+
+fn granted(sent: Moment, access: Result<Access, Unservable>, keep_alive: Duration) -> JobOutcome {
+    JobOutcome::Renewed(Outcome::Granted(Fresh { sent, access, keep_alive }))
+}
+
+/// What a job brings where it fails in this way.
+fn failure(trouble: Trouble, why: &str) -> JobOutcome {
+    let text = why.to_owned();
+    JobOutcome::Renewed(match trouble {
+        Trouble::Transient(retry_after) => Outcome::Transient(why.into(), retry_after),
+        Trouble::Unknown => Outcome::Unknown(why.into()),
+        Trouble::Misconfigured => Outcome::Misconfigured(why.into()),
+        Trouble::Unclear => Outcome::Unclear(why.into()),
+        Trouble::Store => return JobOutcome::NoSecret(StoreTrouble::Failed, text),
+        Trouble::Locked => return JobOutcome::NoSecret(StoreTrouble::Locked, text),
+    })
+}
 
 fn at(seconds: u64) -> Moment {
     let mono = Duration::from_secs(seconds);
@@ -52,13 +70,13 @@ fn report(session: &Session) -> Ask {
 
 fn renewed(session: &mut Session, name: &str, lifetime: u64, now: u64) {
     session.started(Job::Renew);
-    let outcome = Outcome::Renewed(at(now), Ok(access(name, lifetime)), secs(10_800));
+    let outcome = granted(at(now), Ok(access(name, lifetime)), secs(10_800));
     session.on_outcome(at(now), outcome, HALF);
 }
 
 fn failed(session: &mut Session, trouble: Trouble, now: u64) {
     session.started(Job::Renew);
-    session.on_outcome(at(now), Outcome::Failed(trouble, "status 502".into()), HALF);
+    session.on_outcome(at(now), failure(trouble, "status 502"), HALF);
 }
 
 const START: Option<Job> = Some(Job::Renew);
@@ -122,7 +140,7 @@ fn only_rejected_ends_a_session() {
 fn a_rejected_session_serves_its_last_token_until_the_api_refuses_it() {
     let mut session = session();
     session.started(Job::Renew);
-    session.on_outcome(at(60), Outcome::Rejected("invalid_grant".into()), HALF);
+    session.on_outcome(at(60), JobOutcome::Renewed(Outcome::Rejected("invalid_grant".into())), HALF);
     assert_eq!(session.on_request(at(70), &ask(0, 30)), Decision::Answer(None));
     let report = report(&session);
     assert!(matches!(session.on_request(at(70), &report), Decision::Refuse(Refusal::Expired(_))));
@@ -135,7 +153,7 @@ fn an_interrupted_renewal_is_told_apart_from_an_expired_login() {
     let mut session = session();
     session.interrupted = true;
     session.started(Job::Renew);
-    session.on_outcome(at(1), Outcome::Rejected("invalid_grant".into()), HALF);
+    session.on_outcome(at(1), JobOutcome::Renewed(Outcome::Rejected("invalid_grant".into())), HALF);
     assert!(matches!(session.standing(), Standing::Expired(why) if why.contains("interrupted")));
 }
 
@@ -190,7 +208,7 @@ fn another_account_in_the_answer_stops_the_serving() {
     let mut session = session();
     session.started(Job::Renew);
     let other = Err(Unservable::OtherAccount("sub changed".into()));
-    session.on_outcome(at(60), Outcome::Renewed(at(60), other, secs(600)), HALF);
+    session.on_outcome(at(60), granted(at(60), other, secs(600)), HALF);
     assert!(matches!(session.on_request(at(61), &ask(0, 1)), Decision::Refuse(Refusal::NotNow(..))));
 }
 
@@ -217,12 +235,12 @@ fn a_fixed_credential_is_loaded_when_asked_for_and_checked_once_when_reported() 
     assert_eq!(session.next_due(false), None);
     assert_eq!(session.on_request(at(1), &ask(0, 30)), Decision::Wait(Some(Job::Load)));
     session.started(Job::Load);
-    session.on_outcome(at(1), Outcome::Loaded(Held::fixed(AccessToken::new("pat"), at(1), None)), HALF);
+    session.on_outcome(at(1), JobOutcome::Loaded(Held::fixed(AccessToken::new("pat"), at(1), None)), HALF);
     assert_eq!(session.on_request(at(2), &ask(999_999, 30)), Decision::Answer(None));
     let report = report(&session);
     assert_eq!(session.on_request(at(3), &report), Decision::Wait(Some(Job::Check)));
     session.started(Job::Check);
-    session.on_outcome(at(4), Outcome::Checked(Check::Unsure("403".into())), HALF);
+    session.on_outcome(at(4), JobOutcome::Checked(Check::Unsure("403".into())), HALF);
     assert_eq!(
         session.on_request(at(5), &report),
         Decision::Answer(None),
@@ -230,7 +248,7 @@ fn a_fixed_credential_is_loaded_when_asked_for_and_checked_once_when_reported() 
     );
     session.on_request(at(90), &report);
     session.started(Job::Check);
-    session.on_outcome(at(91), Outcome::Checked(Check::Refused), HALF);
+    session.on_outcome(at(91), JobOutcome::Checked(Check::Refused), HALF);
     assert!(matches!(session.on_request(at(92), &ask(0, 30)), Decision::Refuse(Refusal::Expired(_))));
 }
 
@@ -238,7 +256,7 @@ fn a_fixed_credential_is_loaded_when_asked_for_and_checked_once_when_reported() 
 fn a_store_that_failed_is_told_at_once_and_asked_again_for_a_later_caller() {
     let mut session = fixed(false);
     session.started(Job::Load);
-    session.on_outcome(at(1), Outcome::Failed(Trouble::Locked, "locked".into()), HALF);
+    session.on_outcome(at(1), failure(Trouble::Locked, "locked"), HALF);
     let told = session.on_request(at(1), &ask(0, 30));
     assert!(
         matches!(told, Decision::Refuse(Refusal::NotNow(failure, _)) if failure.trouble == Trouble::Locked)
@@ -269,9 +287,9 @@ proptest! {
                 3 => { let report = report(&session); session.on_request(at(now), &report) }
                 4 => match session.on_tick(at(now), false) { Some(job) => Decision::Wait(Some(job)), None => Decision::Wait(None) },
                 _ if !running => continue,
-                5 => { session.on_outcome(at(now), Outcome::Renewed(at(now), Ok(access(&format!("t{now}"), 100)), secs(600)), HALF); running = false; continue }
-                6 => { session.on_outcome(at(now), Outcome::Failed(Trouble::Unknown, String::new()), HALF); running = false; continue }
-                _ => { session.on_outcome(at(now), Outcome::Failed(Trouble::Transient(None), String::new()), HALF); running = false; continue }
+                5 => { session.on_outcome(at(now), granted(at(now), Ok(access(&format!("t{now}"), 100)), secs(600)), HALF); running = false; continue }
+                6 => { session.on_outcome(at(now), failure(Trouble::Unknown, ""), HALF); running = false; continue }
+                _ => { session.on_outcome(at(now), failure(Trouble::Transient(None), ""), HALF); running = false; continue }
             };
             if let Decision::Answer(_) = &started {
                 prop_assert!(session.servable(at(now)).is_some());

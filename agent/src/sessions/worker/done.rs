@@ -9,10 +9,11 @@ use tracing::{error, info};
 use super::Worker;
 use crate::backoff::jitter;
 use crate::clock::Moment;
+use crate::outcome::Outcome;
 use crate::providers::Check;
 use crate::sessions::jobs::{JobDone, spawn_save};
 use crate::sessions::renewal::{Kept, Unsaved};
-use crate::sessions::verdict::{Outcome, Standing, Trouble};
+use crate::sessions::verdict::{JobOutcome, Standing};
 use crate::storage::record::Record;
 
 /// Between two attempts to have the store do what it refused.
@@ -39,22 +40,24 @@ impl Worker {
             }
             Err(panic) => {
                 error!(profile = %self.name, %panic, "a job failed");
-                let outcome =
-                    Outcome::Failed(Trouble::Transient(None), "the agent failed; see its log".into());
+                let outcome = JobOutcome::Broken("the agent failed; see its log".into());
                 self.session.on_outcome(now, outcome, jitter());
             }
         }
         self.wake_waiters();
     }
 
-    fn on_token_job(&mut self, now: Moment, outcome: Outcome, kept: Kept) {
+    fn on_token_job(&mut self, now: Moment, outcome: JobOutcome, kept: Kept) {
         if let Some(stale) = kept.stale {
             // Signed out meanwhile, and the sign-out did not wait for it.
             self.shared.pending.revoke(&self.name, self.issuer(), stale);
             return;
         }
-        let ended = matches!(outcome, Outcome::Rejected(_) | Outcome::Checked(Check::Refused));
-        if let Outcome::Renewed(..) = outcome {
+        let ended = matches!(
+            outcome,
+            JobOutcome::Renewed(Outcome::Rejected(_)) | JobOutcome::Checked(Check::Refused)
+        );
+        if let JobOutcome::Renewed(Outcome::Granted(_)) = outcome {
             info!(profile = %self.name, "renewed");
             self.set_unsaved(now, kept.unsaved);
             // Whoever waited gets the result, however long it lives: a second renewal would give no more.

@@ -111,11 +111,11 @@ fn granted() -> Poll {
         refresh_lifetime: None,
         id_token: None,
     };
-    Poll::Granted(Box::new(tokens), FakeClock::new().now())
+    Poll::Answered(Outcome::Granted((Box::new(tokens), FakeClock::new().now())))
 }
 
 fn transient(retry_after: Option<u64>) -> Poll {
-    Poll::Transient("status 503".into(), retry_after.map(Duration::from_secs))
+    Poll::Answered(Outcome::Transient("status 503".into(), retry_after.map(Duration::from_secs)))
 }
 
 fn cancelled() -> AgentError {
@@ -146,7 +146,7 @@ async fn slow_down_adds_five_seconds_for_good() {
 
 #[tokio::test(start_paused = true)]
 async fn a_network_that_is_away_is_asked_less_and_less_and_then_as_before() {
-    let lost = || Poll::Unknown("reset".into());
+    let lost = || Poll::Answered(Outcome::Unknown("reset".into()));
     let answers = [transient(None), lost(), transient(None), Poll::Pending, granted()];
     let provider = Provider::answering(answers, None);
     run(&provider).await.map(drop).unwrap();
@@ -166,7 +166,7 @@ async fn the_back_off_has_an_end_and_retry_after_is_obeyed() {
 async fn denial_and_expiry_end_the_polls_and_are_told_apart() {
     let denied = AgentError::new(ErrorKind::LoginDenied, "no", "");
     for error in [denied, AgentError::code_expired()] {
-        let provider = Provider::answering([Poll::Pending, Poll::Failed(error.clone())], None);
+        let provider = Provider::answering([Poll::Pending, Poll::Ended(error.clone())], None);
         assert_eq!(run(&provider).await.map(drop).unwrap_err(), error);
         assert_eq!(provider.polls.lock().unwrap().len(), 2);
     }
@@ -174,10 +174,10 @@ async fn denial_and_expiry_end_the_polls_and_are_told_apart() {
 
 #[tokio::test(start_paused = true)]
 async fn a_code_that_is_spent_after_a_lost_answer_is_a_matter_of_the_network() {
-    let spent = || Poll::Spent("invalid_grant".into());
+    let spent = || Poll::Answered(Outcome::Rejected("invalid_grant".into()));
     let provider = Provider::answering([spent()], None);
     assert_eq!(run(&provider).await.map(drop).unwrap_err().kind, ErrorKind::LoginDenied);
-    let provider = Provider::answering([Poll::Unknown("reset".into()), spent()], None);
+    let provider = Provider::answering([Poll::Answered(Outcome::Unknown("reset".into())), spent()], None);
     let error = run(&provider).await.map(drop).unwrap_err();
     assert!(error.kind == ErrorKind::Unreachable && error.to_string().contains("reset"), "{error}");
 }

@@ -4,6 +4,7 @@
 //! in the background asks first whether anything is locked. Every call connects anew: a daemon that was
 //! started again does not know the sessions of the one before it.
 
+use crate::error::chain;
 use std::collections::{BTreeSet, HashMap};
 
 use keyring_core::api::CredentialStoreApi;
@@ -68,7 +69,7 @@ fn connect() -> Result<SecretService<'static>, StoreError> {
 
 /// No bus, or nobody on it: usual on servers, so the text is for people and the cause for the log.
 fn absent(cause: &dyn std::error::Error) -> StoreError {
-    tracing::debug!(cause = crate::error::chain(cause), "no Secret Service");
+    tracing::debug!(cause = chain(cause), "no Secret Service");
     StoreError::Unavailable("there is no keychain: no Secret Service answers on the session bus".into())
 }
 
@@ -80,7 +81,7 @@ pub(super) fn failure(error: Error) -> StoreError {
                 Err(cause) => StoreError::Failed(format!("the keychain failed: {cause}")),
             }
         }
-        other => super::common_failure(other),
+        other => super::failure::common(other),
     }
 }
 

@@ -53,6 +53,6 @@ pub(super) fn failure(error: Error) -> StoreError {
     };
     match code {
         Some(INTERACTION_NOT_ALLOWED | AUTH_FAILED) => StoreError::Locked(error.to_string()),
-        _ => super::common_failure(error),
+        _ => super::failure::common(error),
     }
 }

@@ -29,5 +29,5 @@ pub(super) fn accounts(service: &str) -> Result<BTreeSet<String>, StoreError> {
 }
 
 pub(super) fn failure(error: Error) -> StoreError {
-    super::common_failure(error)
+    super::failure::common(error)
 }

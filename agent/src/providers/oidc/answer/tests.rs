@@ -10,19 +10,19 @@ fn reply(status: u16, body: &str) -> Reply {
 
 fn tokens(body: &Value) -> Tokens {
     match judge(&reply(200, &body.to_string()), "old") {
-        Verdict::Granted(tokens) => tokens,
+        Outcome::Granted(tokens) => tokens,
         other => panic!("{body} is {}", name(&other)),
     }
 }
 
-fn name(verdict: &Verdict) -> &'static str {
+fn name(verdict: &Outcome<Tokens>) -> &'static str {
     match verdict {
-        Verdict::Granted(_) => "granted",
-        Verdict::Unknown(_) => "unknown",
-        Verdict::Transient(..) => "transient",
-        Verdict::Rejected(_) => "rejected",
-        Verdict::Misconfigured(_) => "misconfigured",
-        Verdict::Unclear(_) => "unclear",
+        Outcome::Granted(_) => "granted",
+        Outcome::Unknown(_) => "unknown",
+        Outcome::Transient(..) => "transient",
+        Outcome::Rejected(_) => "rejected",
+        Outcome::Misconfigured(_) => "misconfigured",
+        Outcome::Unclear(_) => "unclear",
     }
 }
 
@@ -80,7 +80,7 @@ fn a_refusal_that_was_cut_off_is_no_refusal() {
 fn retry_after_is_handed_on() {
     let mut busy = reply(429, "");
     busy.retry_after = Some(Duration::from_secs(7));
-    assert!(matches!(judge(&busy, "old"), Verdict::Transient(_, Some(after)) if after.as_secs() == 7));
+    assert!(matches!(judge(&busy, "old"), Outcome::Transient(_, Some(after)) if after.as_secs() == 7));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn an_odd_answer_never_loses_the_refresh_token() {
         r#"<html><script>{"refresh_token":"n\u0065w"}</script></html>"#,
         r#"[{"refresh_token":"new"}]"#,
     ] {
-        let Verdict::Granted(tokens) = judge(&reply(200, body), "old") else { panic!("{body}") };
+        let Outcome::Granted(tokens) = judge(&reply(200, body), "old") else { panic!("{body}") };
         assert_eq!(tokens.refresh.unwrap().expose(), "new", "{body}");
     }
 }
@@ -115,7 +115,7 @@ fn half_a_refresh_token_is_not_taken_for_one() {
 fn an_answer_that_was_cut_off_is_not_served() {
     let mut cut = reply(200, r#"{"access_token":"a","refresh_token":"new","expires_in":36"#);
     cut.cut = Some("reset".into());
-    let Verdict::Granted(tokens) = judge(&cut, "old") else { panic!("the refresh token is whole") };
+    let Outcome::Granted(tokens) = judge(&cut, "old") else { panic!("the refresh token is whole") };
     assert!(tokens.access.unwrap_err().contains("reset"));
 }
 
@@ -158,8 +158,8 @@ fn a_refresh_lifetime_of_zero_is_none_told() {
 #[test]
 fn a_message_repeats_neither_the_secret_nor_control_characters() {
     let body = json!({ "error": "invalid_grant", "error_description": "token canary-1 is\u{1b}[2J spent\n" });
-    let Verdict::Rejected(why) = judge(&reply(400, &body.to_string()), "canary-1") else { panic!() };
-    assert_eq!(why, "status 400, invalid_grant, token … is[2J spent");
+    let Outcome::Rejected(why) = judge(&reply(400, &body.to_string()), "canary-1") else { panic!() };
+    assert_eq!(why, "status 400, invalid_grant, token … is[2J spent".into());
 }
 
 proptest! {
@@ -176,7 +176,7 @@ proptest! {
         cut.cut = Some("reset".into());
         let whole = at >= body.find("new").unwrap() + "new\"".len();
         let kept = match judge(&cut, "old") {
-            Verdict::Granted(tokens) => tokens.refresh.is_some_and(|token| token.expose() == "new"),
+            Outcome::Granted(tokens) => tokens.refresh.is_some_and(|token| token.expose() == "new"),
             _ => false,
         };
         prop_assert_eq!(kept, whole);

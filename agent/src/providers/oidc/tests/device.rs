@@ -131,24 +131,30 @@ async fn a_poll_is_judged_by_its_code_whatever_the_status() {
         assert!(matches!(polled(error("authorization_pending")).await.1, Poll::Pending), "{status}");
         assert!(matches!(polled(error("slow_down")).await.1, Poll::SlowDown), "{status}");
         let denied = polled(error("access_denied")).await.1;
-        assert!(matches!(&denied, Poll::Failed(error) if error.kind == ErrorKind::LoginDenied), "{denied:?}");
+        assert!(matches!(&denied, Poll::Ended(error) if error.kind == ErrorKind::LoginDenied), "{denied:?}");
         let expired = polled(error("expired_token")).await.1;
         assert!(
-            matches!(&expired, Poll::Failed(error) if error.kind == ErrorKind::LoginTimedOut),
+            matches!(&expired, Poll::Ended(error) if error.kind == ErrorKind::LoginTimedOut),
             "{expired:?}"
         );
     }
     let spent = polled(json_answer(400, &json!({ "error": "invalid_grant" }))).await.1;
-    assert!(matches!(&spent, Poll::Spent(why) if !why.contains("device-1")), "{spent:?}");
+    assert!(
+        matches!(&spent, Poll::Answered(Outcome::Rejected(why)) if !why.contains("device-1")),
+        "{spent:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_poll_without_an_answer_goes_on_and_one_with_a_lost_grant_does_not() {
     let busy = polled(answer(503, &[("retry-after", "9")], "")).await.1;
-    assert!(matches!(busy, Poll::Transient(_, Some(after)) if after == Duration::from_secs(9)), "{busy:?}");
-    assert!(matches!(polled(Script::Reset).await.1, Poll::Unknown(_)));
+    assert!(
+        matches!(busy, Poll::Answered(Outcome::Transient(_, Some(after))) if after == Duration::from_secs(9)),
+        "{busy:?}"
+    );
+    assert!(matches!(polled(Script::Reset).await.1, Poll::Answered(Outcome::Unknown(_))));
     let cut = polled(Script::Bytes(cut_answer(200, r#"{"access_tok"#))).await.1;
-    assert!(matches!(&cut, Poll::Failed(error) if error.kind == ErrorKind::Unreachable), "{cut:?}");
+    assert!(matches!(&cut, Poll::Ended(error) if error.kind == ErrorKind::Unreachable), "{cut:?}");
 }
 
 #[tokio::test]
@@ -161,7 +167,9 @@ async fn granted_tokens_sign_in_without_a_nonce_and_count_from_the_poll() {
     });
     bench.grant(&jwt(&claims));
     let asked = bench.clock.now();
-    let Poll::Granted(tokens, sent) = bench.oidc.poll(&flow).await else { panic!("they are granted") };
+    let Poll::Answered(Outcome::Granted((tokens, sent))) = bench.oidc.poll(&flow).await else {
+        panic!("they are granted")
+    };
     bench.clock.jump(60);
     let granted = bench.oidc.finish(Answer::Tokens(tokens, sent)).await.unwrap();
     assert_eq!(granted.account.subject, "ada");
@@ -178,7 +186,9 @@ async fn granted_tokens_that_fail_a_check_are_given_back() {
         "exp": bench.now() + 300, "iat": bench.now(),
     });
     bench.grant(&jwt(&claims));
-    let Poll::Granted(tokens, sent) = bench.oidc.poll(&flow).await else { panic!("they are granted") };
+    let Poll::Answered(Outcome::Granted((tokens, sent))) = bench.oidc.poll(&flow).await else {
+        panic!("they are granted")
+    };
     let error = bench.oidc.finish(Answer::Tokens(tokens, sent)).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Misconfigured);
     let revoked = bench.double.seen("POST /revoke");

@@ -8,7 +8,7 @@ async fn renew(bench: &Bench, script: Script) -> Renewal {
 
 fn renewed(renewal: Renewal) -> Renewed {
     match renewal {
-        Renewal::Renewed(renewed) => renewed,
+        Renewal::Granted(renewed) => renewed,
         other => panic!("{other:?}"),
     }
 }
@@ -69,7 +69,7 @@ async fn a_body_that_stops_in_the_middle_ends_at_the_limit_with_the_refresh_toke
     let token = RefreshToken::new("old");
     let (renewal, ()) = tokio::join!(bench.oidc.renew(&token, "ada"), suspend);
     match renewal {
-        Renewal::Renewed(renewed) => {
+        Renewal::Granted(renewed) => {
             assert_eq!(renewed.refresh.unwrap().expose(), "refresh-2");
             assert!(matches!(renewed.access, Err(Unservable::Odd(_))));
         }

@@ -1,0 +1,51 @@
+//! Until when a caller waits.
+
+use std::time::Duration;
+
+use tonic::Request;
+
+use crate::clock::Moment;
+
+/// How long a caller waits that sets no deadline.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Kept back from a caller's deadline, so that it reads our error and not its own time-out.
+const MARGIN: Duration = Duration::from_millis(200);
+
+/// Until when the caller waits (`grpc-timeout`, gRPC over HTTP/2).
+pub(crate) fn until<T>(request: &Request<T>, now: Moment) -> Moment {
+    let header = request.metadata().get("grpc-timeout").and_then(|value| value.to_str().ok());
+    let patience = header.and_then(parse_timeout).unwrap_or(PATIENCE);
+    let margin = MARGIN.min(patience / 4);
+    now.plus((patience - margin).min(Duration::from_secs(3600)))
+}
+
+/// At most eight digits and a unit.
+fn parse_timeout(header: &str) -> Option<Duration> {
+    let (digits, unit) = header.split_at_checked(header.len().checked_sub(1)?)?;
+    let value: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(value.checked_mul(3600)?)),
+        "M" => Some(Duration::from_secs(value.checked_mul(60)?)),
+        "S" => Some(Duration::from_secs(value)),
+        "m" => Some(Duration::from_millis(value)),
+        "u" => Some(Duration::from_micros(value)),
+        "n" => Some(Duration::from_nanos(value)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_are_read_as_grpc_writes_them() {
+        assert_eq!(parse_timeout("30S"), Some(Duration::from_secs(30)));
+        assert_eq!(parse_timeout("250m"), Some(Duration::from_millis(250)));
+        assert_eq!(parse_timeout("1000000u"), Some(Duration::from_secs(1)));
+        for bad in ["", "S", "5", "5x", "-1S", "é"] {
+            assert_eq!(parse_timeout(bad), None, "{bad}");
+        }
+    }
+}
