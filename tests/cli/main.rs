@@ -1,9 +1,10 @@
-//! The command line as its users meet it: exact texts, exit codes, bad input. The cases are the pages in
-//! `cases/`; `runner.rs` tells how they are written,
-//! `schemas.rs` what becomes of the objects on them.
+//! The command line as its users see it: exact texts, exit codes, bad input. The cases are the pages in
+//! `cases/` (`pages.rs`). `runner.rs` explains how they are written, `schemas.rs` how the objects on them are
+//! checked.
 
 mod completions;
 mod normal;
+mod pages;
 mod runner;
 mod schemas;
 
@@ -17,7 +18,7 @@ macro_rules! cases {
 
         #[test]
         fn no_page_is_forgotten() {
-            assert_eq!(runner::pages(), [$(stringify!($name)),*]);
+            assert_eq!(pages::names(), [$(stringify!($name)),*]);
         }
     };
 }

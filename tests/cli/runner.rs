@@ -17,43 +17,19 @@
 //! With `SEQERA_UPDATE_CASES=1` the pages are written anew from what happens: read the difference before you
 //! commit it.
 
-use std::path::PathBuf;
-
 use seqera_tests::browser::{authorization_url, sign_in};
 use seqera_tests::environment::variable;
 use seqera_tests::scitoolkit::{ConsentPage, consent_url, token};
-use seqera_tests::{Home, Run, Sandbox, binaries};
+use seqera_tests::{Home, Run, Sandbox};
 
 use crate::normal::Normal;
+use crate::pages::{self, INDENT};
 use crate::schemas;
-
-const INDENT: &str = "    ";
-
-/// Where the pages are.
-fn folder() -> PathBuf {
-    binaries::workspace().join("tests/cli/cases")
-}
-
-/// The names of all pages, sorted.
-pub(crate) fn pages() -> Vec<String> {
-    let entries = std::fs::read_dir(folder()).expect("the pages lie beside this file").flatten();
-    let stem = |path: PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let mut names: Vec<String> = entries.filter_map(|entry| stem(entry.path())).collect();
-    names.sort();
-    names
-}
-
-/// The commands of a page.
-pub(crate) fn dialogues(name: &str) -> Vec<String> {
-    let page = std::fs::read_to_string(folder().join(format!("{name}.md"))).expect("it is one of the pages");
-    let mark = format!("{INDENT}$ ");
-    page.lines().filter_map(|line| line.strip_prefix(&mark)).map(str::to_owned).collect()
-}
 
 /// Runs the dialogues of a page and compares them with what stands there.
 #[track_caller]
 pub(crate) fn run(name: &str) {
-    let path = folder().join(format!("{name}.md"));
+    let path = pages::path(name);
     let page = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let happened = Stage::new().play(&page);
     if variable("SEQERA_UPDATE_CASES").is_some() {

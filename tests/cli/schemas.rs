@@ -105,9 +105,9 @@ fn commands(above: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_command_has_a_schema_and_a_page_that_shows_its_object() {
-    let shown: BTreeSet<String> = crate::runner::pages()
+    let shown: BTreeSet<String> = crate::pages::names()
         .iter()
-        .flat_map(|page| crate::runner::dialogues(page))
+        .flat_map(|page| crate::pages::commands(page))
         .filter_map(|line| asked(&line))
         .collect();
     for command in commands("").into_iter().filter(|command| !WITHOUT.contains(&command.as_str())) {
