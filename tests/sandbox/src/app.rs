@@ -1,5 +1,7 @@
 //! What all handlers share: the settings, and the state behind short-lived locks.
 
+mod metadata;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -7,21 +9,21 @@ use reqwest::Client;
 use serde_json::Value;
 
 use crate::clock::Clock;
-use crate::device_codes::DeviceCodes;
 use crate::faults::Faults;
-use crate::grant::Grant;
-use crate::grants::Grants;
-use crate::jwt::{Claims, Use};
+use crate::faults::stats::{Counter, Stats};
 use crate::keys::{SigningKey, random_bytes};
 use crate::once::Once;
-use crate::pats::{NameTaken, Pats, access_key};
 use crate::people::{Identity, People};
-use crate::purpose::{Away, Mailed};
-use crate::scitoolkit_tokens::ToolkitTokens;
+use crate::providers;
+use crate::providers::purpose::{Away, Mailed};
 use crate::settings::Settings;
-use crate::stats::{Counter, Stats};
+use crate::tokens::device_codes::DeviceCodes;
+use crate::tokens::grant::Grant;
+use crate::tokens::grants::Grants;
+use crate::tokens::jwt::{Claims, Use};
+use crate::tokens::pats::{NameTaken, Pats, access_key};
+use crate::tokens::toolkit::ToolkitTokens;
 use crate::tower::Tower;
-use crate::{metadata, provider};
 
 /// One sandbox.
 pub(crate) struct App {
@@ -65,7 +67,7 @@ impl App {
         let issuer = settings.issuer.clone().unwrap_or_else(|| authority.clone());
         let metadata = metadata::metadata(&settings, &authority, &issuer)?;
         let asks_providers = !tower.providers.is_empty();
-        let http = asks_providers.then(provider::http_client).transpose().map_err(SettingsError::Http)?;
+        let http = asks_providers.then(providers::http_client).transpose().map_err(SettingsError::Http)?;
         let app = Self {
             issuer,
             authority,

@@ -28,10 +28,10 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::call::Target;
 use crate::faults::Fault;
+use crate::faults::call::Target;
+use crate::faults::stats::{Stage, Stats};
 use crate::keys::random_text;
-use crate::stats::{Stage, Stats};
 
 pub(crate) async fn stats(State(app): State<Arc<App>>) -> Json<Stats> {
     Json(app.stats())

@@ -1,5 +1,8 @@
 //! Scripted failures: what goes wrong with the next calls.
 
+pub(crate) mod call;
+pub(crate) mod stats;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use crate::call::{Call, Target};
+use call::{Call, Target};
 
 /// One failure. The first in the list that covers a call is applied to it, and no other.
 #[derive(Clone, Debug, Serialize, Deserialize)]

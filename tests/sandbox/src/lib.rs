@@ -13,57 +13,52 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The path of a request: `serve` reads it, `call` names it, `stats` counts it, `faults` knows whether it is
-//! to go wrong (`distort` then sees to it), and `routes` finds who answers: `oidc`, `authorize`, `device`,
-//! `token`, `revoke` or `platform`, over the state in `app`, most of it in `grants` and `pats`. A person is
-//! asked in `consent`, on a `page`. `scitoolkit` is the site of that name, over `scitoolkit_tokens`.
-//! `control` has the routes under `/_sandbox`, and their description.
+//! # The map
 //!
-//! With a [`Configuration`] (`tower.yml` and the environment) people sign in as at a Platform: `tower` reads it,
-//! `sign_in` sends them to a `provider` or a `mail`, `people` knows them, `session` keeps their browsers signed
-//! in. Tokens of all sessions are signed in `jwt`. Without one the page has a button for each user.
+//! A wing imports only the wings below it.
+//!
+//! | wing | what it holds |
+//! |---|---|
+//! | `serve` | accepts connections, counts calls, applies faults (`distort`), and finds who answers (`routes`) |
+//! | `sign_in` | how a person signs in at the web host: through a provider, or with a link in a mail |
+//! | `oauth` | the authorization server and the sessions of browsers |
+//! | `platform` | the Platform's REST API and its ephemeral endpoints |
+//! | `scitoolkit` | the site of that name: its consent page and its tokens |
+//! | `control` | the sandbox's own routes under `/_sandbox` |
+//! | `app` | what all handlers share: the settings and the state |
+//! | `page` | the HTML that a person sees |
+//! | `faults` | which call a request is, what goes wrong with it, and how many there were |
+//! | `tower` | the Platform that a [`Configuration`] describes |
+//! | `providers` | how people prove who they are: GitHub, OIDC, mail, and the allow lists |
+//! | `tokens` | codes and tokens as data |
+//! | `settings` | what can be set, and `tower.yml` with its `TOWER_*` variables |
+//! | `people` | users, their organisations and workspaces |
+//!
+//! `clock`, `keys` and `once` lie below all of them.
+//!
+//! The path of a token request: `serve` reads it, `faults::call` names it and `faults::stats` counts it, and
+//! `faults` decides whether it is to go wrong. `serve::routes` passes it to `oauth::token`, which redeems the
+//! code or the refresh token in `tokens::grants`, through `app`, and signs the new ones with `tokens::jwt`.
+//!
+//! With a [`Configuration`] people sign in as they do at a Platform. Without one, the page has a button for
+//! each user.
 
-mod account;
-mod allow_list;
 mod app;
-mod authorize;
-mod call;
 mod clock;
-mod configuration;
-mod consent;
 mod control;
-mod device;
-mod device_codes;
-mod device_page;
-mod distort;
-mod duration;
-mod ephemeral;
 mod faults;
-mod grant;
-mod grants;
-mod jwt;
 mod keys;
-mod mail;
-mod metadata;
-mod oauth_error;
-mod oidc;
+mod oauth;
 mod once;
 mod page;
-mod pats;
 mod people;
 mod platform;
-mod provider;
-mod purpose;
-mod revoke;
-mod routes;
+mod providers;
 mod scitoolkit;
-mod scitoolkit_tokens;
 mod serve;
-mod session;
 mod settings;
 mod sign_in;
-mod stats;
-mod token;
+mod tokens;
 mod tower;
 
 use std::io;
@@ -73,15 +68,15 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-pub use account::{Organization, User, Workspace};
 pub use app::SettingsError;
-pub use call::{Call, Target};
-pub use configuration::{Configuration, ConfigurationError, ValueError};
+pub use faults::call::{Call, Target};
+pub use faults::stats::{Events, Stage, Stats};
 pub use faults::{Fault, IdTokenFault, Kind};
 pub use keys::KeyError;
-pub use mail::SmtpError;
+pub use people::account::{Organization, User, Workspace};
+pub use providers::mail::SmtpError;
+pub use settings::configuration::{Configuration, ConfigurationError, ValueError};
 pub use settings::{AccessFormat, DeviceFlow, PersonalToken, Settings};
-pub use stats::{Events, Stage, Stats};
 pub use tower::TowerError;
 
 use app::App;

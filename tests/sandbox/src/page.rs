@@ -1,6 +1,8 @@
 //! The pages that a person sees. Each is one file, without scripts but for SciToolkit's, and says that this is a
 //! sandbox.
 
+pub(crate) mod device;
+
 use std::sync::Arc;
 
 use axum::http::{StatusCode, header};
@@ -8,12 +10,12 @@ use axum::response::{Html, IntoResponse, Response};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use crate::account::User;
-use crate::provider::{Name, Provider};
-use crate::purpose::Purpose;
+use crate::people::account::User;
+use crate::providers::purpose::Purpose;
+use crate::providers::{Name, Provider};
 use crate::tower::Tower;
 
-const FRAME: &str = include_str!("page.html");
+const FRAME: &str = include_str!("page/frame.html");
 
 /// Nothing is loaded, nothing runs, nobody frames it.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";

@@ -1,9 +1,11 @@
 //! Who is known: the people of the settings, and those whom a provider has brought.
 
+pub(crate) mod account;
+
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::account::User;
+use account::User;
 
 /// Who somebody is, according to a sign-in provider.
 #[derive(Clone, Debug)]
@@ -88,7 +90,7 @@ fn id_of(email: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::residents;
+    use crate::people::account::residents;
 
     fn of(email: &str) -> Identity {
         Identity { email: email.into(), name: Some("Alan Sandbox-Turing".into()) }

@@ -1,5 +1,7 @@
 //! The Platform's REST API, as far as a credential agent uses it.
 
+pub(crate) mod ephemeral;
+
 use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
@@ -10,11 +12,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::account::{Organization, User, Workspace};
 use crate::app::App;
-
-/// How often an open page comes back to keep its session.
-pub(crate) const HEARTBEAT_SECONDS: u32 = 60;
+use crate::people::account::{Organization, User, Workspace};
+use crate::tower::HEARTBEAT_SECONDS;
 
 /// The user whose access token or personal access token came as bearer.
 pub(crate) struct Caller {

@@ -14,13 +14,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::{Host, Url};
 
-use crate::account::User;
 use crate::app::App;
 use crate::keys::random_text;
 use crate::page::{escape, framed, problem, show};
-use crate::scitoolkit_tokens::{Bearer, Shape};
+use crate::people::account::User;
+use crate::tokens::toolkit::{Bearer, Shape};
 
-const CONSENT: &str = include_str!("scitoolkit.html");
+const CONSENT: &str = include_str!("scitoolkit/consent.html");
 
 /// What the tool asks for.
 #[derive(Deserialize)]

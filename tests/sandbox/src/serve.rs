@@ -1,5 +1,8 @@
 //! Accepts connections and answers their requests. It works below axum, since a fault may reset a connection.
 
+mod distort;
+mod routes;
+
 use std::error::Error as _;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -20,9 +23,10 @@ use tokio::time::sleep;
 use tower::ServiceExt as _;
 
 use crate::app::App;
-use crate::call::Call;
-use crate::distort::{Reset, distort};
-use crate::routes::router;
+use crate::faults::call::Call;
+
+use distort::{Reset, distort};
+use routes::router;
 
 /// More than any request of a client here.
 const BODY_LIMIT: usize = 1024 * 1024;

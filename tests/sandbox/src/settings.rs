@@ -1,11 +1,15 @@
 //! What can be set about a sandbox. Every value has a default, so `{}` is a whole settings file.
 
+pub(crate) mod configuration;
+mod duration;
+
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::{User, residents};
-use crate::configuration::Configuration;
+use crate::people::account::{User, residents};
+
+use configuration::Configuration;
 
 /// The settings of one sandbox. Lifetimes are whole seconds.
 #[derive(Clone, Debug, Serialize, Deserialize)]

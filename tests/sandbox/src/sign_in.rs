@@ -12,12 +12,12 @@ use serde::Deserialize;
 
 use crate::app::App;
 use crate::keys::{TOKEN_BYTES, random_text};
+use crate::oauth::session::{self, cookie, set_cookie};
+use crate::oauth::{authorize, device};
 use crate::page;
 use crate::people::Identity;
-use crate::provider::{Departure, Name, ProviderError};
-use crate::purpose::{Away, Mailed, Purpose};
-use crate::session::{self, cookie, set_cookie};
-use crate::{authorize, device};
+use crate::providers::purpose::{Away, Mailed, Purpose};
+use crate::providers::{Departure, Name, ProviderError};
 
 /// Binds a sign-in to the browser that began it (RFC 9700, 4.7).
 const STATE_COOKIE: &str = "SANDBOX_SIGN_IN";

@@ -1,12 +1,15 @@
 //! The Platform that a configuration describes: who signs in how, who is root, how long sessions last.
 
-use crate::allow_list::AllowList;
-use crate::configuration::{self as keys, Configuration, Key, ValueError};
-use crate::jwt::{JwtSecret, RECOMMENDED_LENGTH};
 use crate::keys::random_text;
-use crate::mail::{Smtp, SmtpError};
-use crate::provider::{Name, Provider};
+use crate::providers::allow_list::AllowList;
+use crate::providers::mail::{Smtp, SmtpError};
+use crate::providers::{Name, Provider};
 use crate::settings::Settings;
+use crate::settings::configuration::{self as keys, Configuration, Key, ValueError};
+use crate::tokens::jwt::{JwtSecret, RECOMMENDED_LENGTH};
+
+/// How often an open page comes back to keep its session.
+pub(crate) const HEARTBEAT_SECONDS: u32 = 60;
 
 /// What the Platform documents where nothing is set, in seconds.
 const COOKIE_MAX_AGE: u32 = 12 * 3600;

@@ -18,7 +18,7 @@ pub(crate) struct Layout {
     pub(crate) exempt: &'static [&'static str],
 }
 
-pub(crate) const LAYOUTS: [Layout; 2] = [
+pub(crate) const LAYOUTS: [Layout; 3] = [
     Layout {
         root: "agent/src/lib.rs",
         top: &["lib"],
@@ -40,6 +40,23 @@ pub(crate) const LAYOUTS: [Layout; 2] = [
         top: &["main", "cli", "ending"],
         floors: &[&["commands"], &["settings"], &["screen"]],
         has_ground: false,
+        silent: &[],
+        exempt: &[],
+    },
+    Layout {
+        root: "tests/sandbox/src/lib.rs",
+        top: &["lib"],
+        floors: &[
+            &["serve"],
+            &["sign_in"],
+            &["control", "oauth", "platform", "scitoolkit"],
+            &["app", "page"],
+            &["faults", "tower"],
+            &["providers", "tokens"],
+            &["settings"],
+            &["people"],
+        ],
+        has_ground: true,
         silent: &[],
         exempt: &[],
     },

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::call::{Call, Target};
+use super::call::{Call, Target};
 
 /// What the sandbox did, apart from the calls as such.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 
-use crate::configuration::{self as keys, Configuration, ValueError};
+use crate::settings::configuration::{self as keys, Configuration, ValueError};
 
 /// The submission port that the Platform documents.
 const PORT: u16 = 587;

@@ -3,10 +3,10 @@
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use crate::account::User;
+use super::session::{self, Visitor};
 use crate::app::App;
 use crate::page::{self, Question};
-use crate::session::{self, Visitor};
+use crate::people::account::User;
 
 /// Shows the page that fits: who are you, how do you prove it, or do you agree.
 pub(crate) fn ask(app: &App, headers: &HeaderMap, question: &Question<'_>) -> Response {

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::grant::{Consent, Grant, Presented, Refusal};
 use crate::clock::seconds;
-use crate::grant::{Consent, Grant, Presented, Refusal};
 use crate::keys::random_text;
 use crate::settings::Settings;
 

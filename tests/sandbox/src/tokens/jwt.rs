@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 
-use crate::grants::FamilyId;
+use super::grants::FamilyId;
 use crate::keys::{claims_of, encode};
 
 /// The length that the Platform's document recommends, in characters.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::grant::Grant;
 use crate::clock::seconds;
-use crate::grant::Grant;
 use crate::settings::DeviceFlow;
 
 /// The grant of a poll (RFC 8628, 3.4).

@@ -6,14 +6,14 @@ use axum::Router;
 use axum::routing::{delete, get, post};
 
 use crate::app::App;
-use crate::{
-    authorize, control, device, ephemeral, oidc, platform, revoke, scitoolkit, session, sign_in, token,
-};
+use crate::oauth::{authorize, device, discovery, revoke, session, token};
+use crate::platform::ephemeral;
+use crate::{control, platform, scitoolkit, sign_in};
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     let api = Router::new()
-        .route("/.well-known/openid-configuration", get(oidc::discovery))
-        .route("/.well-known/jwks.json", get(oidc::jwks))
+        .route("/.well-known/openid-configuration", get(discovery::discovery))
+        .route("/.well-known/jwks.json", get(discovery::jwks))
         .route("/oauth2/authorize", get(authorize::authorize))
         .route("/oauth2/consent", post(authorize::consent))
         .route("/oauth2/token", post(token::token))

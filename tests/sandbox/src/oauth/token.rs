@@ -14,16 +14,16 @@ use openidconnect::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::account::User;
+use super::error::OauthError;
 use crate::app::App;
 use crate::clock::seconds;
-use crate::device_codes::GRANT_TYPE;
-use crate::grant::{Grant, Presented, Refusal};
-use crate::grants::{FamilyId, Renewal};
-use crate::jwt::{Claims, Use};
 use crate::keys::{TOKEN_BYTES, random_text};
-use crate::oauth_error::OauthError;
+use crate::people::account::User;
 use crate::settings::AccessFormat;
+use crate::tokens::device_codes::GRANT_TYPE;
+use crate::tokens::grant::{Grant, Presented, Refusal};
+use crate::tokens::grants::{FamilyId, Renewal};
+use crate::tokens::jwt::{Claims, Use};
 
 /// The form of a token request.
 #[derive(Deserialize)]

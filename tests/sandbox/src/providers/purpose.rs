@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use crate::provider::{Departure, Name};
+use super::configured::{Departure, Name};
 
 /// What a sign-in is for. Without either it is for the sandbox's own front page.
 #[derive(Clone, Debug, Default, Deserialize)]

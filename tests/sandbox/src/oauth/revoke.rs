@@ -8,8 +8,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::error::OauthError;
 use crate::app::App;
-use crate::oauth_error::OauthError;
 
 /// The form of a revocation request. `token_type_hint` may come too; a token is found without it.
 #[derive(Deserialize)]

@@ -8,14 +8,14 @@ use axum::response::{IntoResponse, Json, Response};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::consent;
+use super::error::OauthError;
 use crate::app::App;
-use crate::consent;
-use crate::device_codes::{Asked, Decision, Refusal};
-use crate::device_page as page;
 use crate::keys::{TOKEN_BYTES, random_bytes, random_text};
-use crate::oauth_error::OauthError;
 use crate::page::Question;
-use crate::purpose::Purpose;
+use crate::page::device as page;
+use crate::providers::purpose::Purpose;
+use crate::tokens::device_codes::{Asked, Decision, Refusal};
 
 /// Letters that are not mistaken for each other and spell no words (RFC 8628, 6.1).
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";

@@ -3,7 +3,7 @@
 use axum::http::Uri;
 use serde::{Deserialize, Serialize};
 
-use crate::device_codes::GRANT_TYPE;
+use crate::tokens::device_codes::GRANT_TYPE;
 
 /// One kind of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

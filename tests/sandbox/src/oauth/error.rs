@@ -4,7 +4,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::json;
 
-use crate::grant::Refusal;
+use crate::tokens::grant::Refusal;
 
 /// An error answer of RFC 6749, 5.2.
 #[derive(Debug)]

@@ -13,12 +13,12 @@ use axum::response::{AppendHeaders, IntoResponse, Json, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::account::User;
+use super::error::OauthError;
+use super::token;
 use crate::app::App;
-use crate::grant::Grant;
-use crate::grants::FamilyId;
-use crate::oauth_error::OauthError;
-use crate::token;
+use crate::people::account::User;
+use crate::tokens::grant::Grant;
+use crate::tokens::grants::FamilyId;
 
 /// The client that browser sessions are granted to. No token request can name it.
 const BROWSER: &str = "sandbox-browser";

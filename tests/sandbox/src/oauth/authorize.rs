@@ -13,14 +13,14 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use url::{Host, Url, form_urlencoded};
 
+use super::consent;
+use super::session::Visitor;
 use crate::app::App;
-use crate::consent;
-use crate::grant::{Consent, Grant};
 use crate::keys::{TOKEN_BYTES, random_text};
 use crate::page::{self, Question};
-use crate::platform::HEARTBEAT_SECONDS;
-use crate::purpose::Purpose;
-use crate::session::Visitor;
+use crate::providers::purpose::Purpose;
+use crate::tokens::grant::{Consent, Grant};
+use crate::tower::HEARTBEAT_SECONDS;
 
 /// The length of an S256 challenge: 256 bits in base64url (RFC 7636, 4.2).
 const CHALLENGE_LENGTH: usize = 43;

@@ -1,8 +1,11 @@
 //! Where people prove who they are: GitHub, Google, or any OIDC provider.
 
+pub(crate) mod allow_list;
 mod configured;
 mod github;
+pub(crate) mod mail;
 mod openid;
+pub(crate) mod purpose;
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use saphyr::{LoadableYamlNode as _, Scalar, ScanError, Yaml};
 
-use crate::duration::{self, NotADuration};
+use super::duration::{self, NotADuration};
 
 /// One setting: its path in `tower.yml` and its variable.
 #[derive(Clone, Copy, Debug)]
