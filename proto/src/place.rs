@@ -93,10 +93,17 @@ impl Places {
     }
 }
 
+/// The user's home folder: what the variable says, else what the system says where it can be asked.
+///
+/// # Errors
+/// Where the variable holds a relative path.
+pub fn home(env: Lookup<'_>) -> Result<Option<PathBuf>, PlaceError> {
+    Ok(absolute(env, HOME)?.or_else(system::known_home))
+}
+
 /// The configuration folder, and the default one where a home is known.
 fn config_dirs(env: Lookup<'_>) -> Result<(PathBuf, Option<PathBuf>), PlaceError> {
-    let home = absolute(env, HOME)?;
-    let default_dir = home.map(|home| home.join(".config").join(FOLDER));
+    let default_dir = home(env)?.map(|home| home.join(".config").join(FOLDER));
     if let Some(dir) = absolute(env, "SEQERA_CLI_CONFIG_DIR")? {
         return Ok((dir, default_dir));
     }
@@ -139,5 +146,6 @@ pub fn token_sha256(token: &str) -> String {
     hex(&Sha256::digest(token.as_bytes()))
 }
 
+#[cfg(unix)]
 #[cfg(test)]
 mod tests;

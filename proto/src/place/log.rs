@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::Places;
 use super::variables::{Lookup, PlaceError, absolute};
+use super::{Places, system};
 
 impl Places {
     /// The log of an agent of these places that does not write to a journal or a terminal, and the variable
@@ -16,17 +16,22 @@ impl Places {
         if let Some(given) = absolute(env, CHOSEN)? {
             return Ok((given, Some(CHOSEN)));
         }
-        // The XDG specification says that a relative path is to be ignored.
-        let folder = |name| absolute(env, name).ok().flatten();
         // Agents of two configuration folders must not rotate one file.
         let name = format!("agent{}.log", self.suffix());
-        if let Some(state) = folder("XDG_STATE_HOME") {
-            return Ok((state.join("seqera").join(name), Some("XDG_STATE_HOME")));
-        }
-        if let Some(local) = folder("LOCALAPPDATA").filter(|_| cfg!(windows)) {
-            return Ok((local.join("seqera").join(name), Some("LOCALAPPDATA")));
-        }
-        let state = folder("HOME").map(|home| home.join(".local/state/seqera"));
-        Ok((state.unwrap_or_else(|| self.run_dir()).join(name), None))
+        Ok(match state_folder(env) {
+            Some((state, variable)) => (state.join("seqera").join(name), variable),
+            None => (self.run_dir().join(name), None),
+        })
+    }
+}
+
+/// Where programs keep their logs, and the variable that says so. Whoever sets the one of XDG means it on
+/// every system.
+fn state_folder(env: Lookup<'_>) -> Option<(PathBuf, Option<&'static str>)> {
+    const XDG: &str = "XDG_STATE_HOME";
+    // The XDG specification says that a relative path is to be ignored.
+    match absolute(env, XDG) {
+        Ok(Some(state)) => Some((state, Some(XDG))),
+        _ => system::state_folder(env),
     }
 }

@@ -1,13 +1,17 @@
-//! Tests of the places.
+//! Tests of the places on Unix.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 
 use super::{PlaceError, Places};
 
-fn find(vars: &[(&str, &str)]) -> Result<Places, PlaceError> {
+fn lookup(vars: &[(&str, &str)]) -> impl Fn(&str) -> Option<OsString> + use<> {
     let vars: HashMap<String, OsString> = vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).into())).collect();
-    Places::find(&|name| vars.get(name).cloned())
+    move |name| vars.get(name).cloned()
+}
+
+fn find(vars: &[(&str, &str)]) -> Result<Places, PlaceError> {
+    Places::find(&lookup(vars))
 }
 
 #[test]
@@ -27,7 +31,6 @@ fn another_folder_has_a_socket_of_its_own_in_the_same_runtime_folder() {
 }
 
 #[test]
-#[cfg(unix)]
 fn two_names_of_one_folder_are_one_place() {
     let dir = std::env::temp_dir().join(format!("seqera-place-{}", std::process::id()));
     std::fs::create_dir_all(dir.join("real")).unwrap();
@@ -48,10 +51,37 @@ fn a_path_that_is_too_long_for_a_socket_is_left_out() {
 }
 
 #[test]
-fn no_home_and_relative_folders_are_errors_that_name_the_variable() {
-    assert!(find(&[]).unwrap_err().to_string().contains("HOME"));
+#[cfg(not(target_os = "macos"))]
+fn without_a_variable_there_is_no_home_and_nobody_else_is_asked() {
+    assert_eq!(find(&[]), Err(PlaceError::NoHome));
+    assert!(PlaceError::NoHome.to_string().contains("HOME"));
+}
+
+#[test]
+#[cfg(target_os = "macos")]
+fn without_a_variable_the_home_is_the_one_that_the_system_knows() {
+    assert!(find(&[]).unwrap().config_is_default);
+}
+
+#[test]
+fn a_relative_folder_is_an_error_that_names_the_variable() {
     let relative = find(&[("HOME", "/h"), ("SEQERA_CLI_CONFIG_DIR", "here")]).unwrap_err();
     assert!(relative.to_string().contains("SEQERA_CLI_CONFIG_DIR"));
+}
+
+#[test]
+fn the_log_lies_in_the_state_folder_and_the_variable_that_decided_is_named() {
+    let home = ("HOME", "/h");
+    for (variable, wanted, decided) in [
+        (("SEQERA_LOG_FILE", "/l"), "/l", Some("SEQERA_LOG_FILE")),
+        (("XDG_STATE_HOME", "/s"), "/s/seqera/agent.log", Some("XDG_STATE_HOME")),
+        (("XDG_STATE_HOME", "relative"), "/h/.local/state/seqera/agent.log", None),
+        (("LOCALAPPDATA", "/windows"), "/h/.local/state/seqera/agent.log", None),
+    ] {
+        let env = lookup(&[home, variable]);
+        let found = Places::find(&env).unwrap().log_file(&env).unwrap();
+        assert_eq!(found, (wanted.into(), decided));
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::home;
 use super::variables::{Lookup, absolute};
 
 /// The kernel's `sun_path`, less the closing zero (`unix(7)`: 108 on Linux, 104 on macOS and the BSDs).
@@ -45,6 +46,25 @@ fn machine_id() -> Vec<u8> {
         0 => id.to_vec(),
         _ => Vec::new(),
     }
+}
+
+/// Unknown where `HOME` is not set. The password database is not asked: a static binary has no name service
+/// and would not find the users of a directory service, so that two programs of one user could disagree.
+#[cfg(not(target_os = "macos"))]
+pub(super) fn known_home() -> Option<PathBuf> {
+    None
+}
+
+/// Every program of macOS can ask the directory service.
+#[cfg(target_os = "macos")]
+pub(super) fn known_home() -> Option<PathBuf> {
+    directories::BaseDirs::new().map(|known| known.home_dir().to_owned())
+}
+
+/// As XDG has it, on macOS too: the log of one program is found by the same path on every Unix.
+pub(super) fn state_folder(env: Lookup<'_>) -> Option<(PathBuf, Option<&'static str>)> {
+    let home = home(env).ok().flatten()?;
+    Some((home.join(".local/state"), None))
 }
 
 /// The sockets to try and to bind, best first.

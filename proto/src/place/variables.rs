@@ -13,7 +13,8 @@ pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 /// The environment does not say where the user's files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlaceError {
-    /// Neither `HOME` (Windows: `USERPROFILE`) nor a variable for the folder itself is set.
+    /// Neither `HOME` (Windows: `USERPROFILE`) nor a variable for the folder itself is set, and the system
+    /// does not tell.
     NoHome,
     /// The variable holds a relative path.
     Relative(&'static str),

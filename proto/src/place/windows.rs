@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use directories::BaseDirs;
 use windows_sys::Win32::Foundation::{CloseHandle, HANDLE, LocalFree};
 use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
 use windows_sys::Win32::Security::{GetTokenInformation, TOKEN_QUERY, TOKEN_USER, TokenUser};
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
-use super::variables::Lookup;
+use super::variables::{Lookup, absolute};
 
 /// `MachineGuid`, drawn when Windows was installed.
 pub(super) fn host_identity() -> Vec<u8> {
@@ -16,6 +17,20 @@ pub(super) fn host_identity() -> Vec<u8> {
         .and_then(|key| key.get_string("MachineGuid"))
         .map(String::into_bytes)
         .unwrap_or_default()
+}
+
+/// The profile folder, as Windows itself knows it: services and tasks may run without `USERPROFILE`.
+pub(super) fn known_home() -> Option<PathBuf> {
+    BaseDirs::new().map(|known| known.home_dir().to_owned())
+}
+
+/// `%LOCALAPPDATA%`: a log does not roam with the user from host to host.
+pub(super) fn state_folder(env: Lookup<'_>) -> Option<(PathBuf, Option<&'static str>)> {
+    const LOCAL: &str = "LOCALAPPDATA";
+    match absolute(env, LOCAL) {
+        Ok(Some(local)) => Some((local, Some(LOCAL))),
+        _ => BaseDirs::new().map(|known| (known.data_local_dir().to_owned(), None)),
+    }
 }
 
 /// The pipe, which lies in no folder.
@@ -53,5 +68,18 @@ pub fn user_sid() -> Option<String> {
         let sid = String::from_utf16_lossy(std::slice::from_raw_parts(text, length));
         LocalFree(text.cast());
         Some(sid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Places;
+
+    #[test]
+    fn without_variables_the_known_folders_of_the_system_count() {
+        let places = Places::find(&|_| None).unwrap();
+        assert!(places.config_is_default && places.config_dir.ends_with(r".config\seqera-ai"));
+        let (log, variable) = places.log_file(&|_| None).unwrap();
+        assert!(log.ends_with(r"AppData\Local\seqera\agent.log") && variable.is_none());
     }
 }
