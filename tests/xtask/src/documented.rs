@@ -1,7 +1,8 @@
 //! The tables of promises, `tests/DOCUMENTED.md` and `tests/peers/README.md`: every test and every page that
-//! they name has to exist. A promise whose test was renamed would otherwise look kept for ever.
+//! they name has to exist, and a test has to stand in the module that they name. Otherwise a promise whose test
+//! was renamed would look kept for ever, and one whose test was moved could not be found.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use seqera_tests::binaries::workspace;
@@ -10,15 +11,36 @@ use crate::checks::sources;
 
 const TABLES: [&str; 2] = ["tests/DOCUMENTED.md", "tests/peers/README.md"];
 
+/// Folders of code, and the word that the tables use for each. The first that fits counts.
+const CRATES: [(&str, &str); 10] = [
+    ("agent/src", "agent"),
+    ("client/src/bin/seqera", "client"),
+    ("client/src", "client"),
+    ("proto/src", "proto"),
+    ("tests/sandbox", "sandbox"),
+    ("tests/e2e", "e2e"),
+    ("tests/cli", "cli"),
+    ("tests/peers", "peers"),
+    ("tests/support", "support"),
+    ("tests/xtask/src", "xtask"),
+];
+
+/// Parts of a file's path that are no part of the module in the tables.
+const LEFT_OUT: [&str; 5] = ["lib", "main", "mod", "src", "tests"];
+
+/// The names of functions, each with the modules in which one of that name stands.
+type Functions = BTreeMap<String, BTreeSet<String>>;
+
 pub(crate) fn promises() -> Result<(), String> {
     let functions = functions(workspace());
-    let mut missing = Vec::new();
+    let mut wrong = Vec::new();
     for table in TABLES {
         let text = std::fs::read_to_string(workspace().join(table)).map_err(|e| format!("{table}: {e}"))?;
-        let lost = named(&text).into_iter().filter(|name| !exists(name, &functions));
-        missing.extend(lost.map(|name| format!("{table}: {name}")));
+        let problems = named(&text).into_iter().filter_map(|name| problem(name, &functions));
+        wrong.extend(problems.map(|problem| format!("{table}: {problem}")));
     }
-    if missing.is_empty() { Ok(()) } else { Err(format!("no such test: {}", missing.join(", "))) }
+    wrong.iter().for_each(|problem| eprintln!("{problem}"));
+    if wrong.is_empty() { Ok(()) } else { Err(format!("{} names are wrong", wrong.len())) }
 }
 
 /// What a table names as a test: `module::test_name`, or a page as `cases/name.md`.
@@ -39,17 +61,47 @@ fn is_test(name: &str) -> bool {
         && name.contains("::")
 }
 
-fn exists(name: &str, functions: &BTreeSet<String>) -> bool {
-    match name.strip_prefix("cases/") {
-        Some(page) => workspace().join("tests/cli/cases").join(page).is_file(),
-        None => name.rsplit("::").next().is_some_and(|test| functions.contains(test)),
+/// What is wrong with a name of a table, if anything is. Says where the test stands now, ready to be copied.
+fn problem(name: &str, functions: &Functions) -> Option<String> {
+    if let Some(page) = name.strip_prefix("cases/") {
+        let exists = workspace().join("tests/cli/cases").join(page).is_file();
+        return (!exists).then(|| format!("there is no page {name}"));
     }
+    let (module, test) = name.rsplit_once("::")?;
+    let Some(modules) = functions.get(test) else { return Some(format!("there is no test {name}")) };
+    if modules.iter().any(|actual| leads_to(module, actual)) {
+        return None;
+    }
+    let actual: Vec<String> = modules.iter().map(|module| format!("{module}::{test}")).collect();
+    Some(format!("{name} is now {}", actual.join(" or ")))
 }
 
-/// The names of all functions of the workspace.
-fn functions(root: &Path) -> BTreeSet<String> {
-    let texts = sources(root).into_iter().filter_map(|file| std::fs::read_to_string(file).ok());
-    texts.flat_map(|text| functions_of(&text)).collect()
+/// Whether a named module is the actual one, or one above it.
+fn leads_to(named: &str, actual: &str) -> bool {
+    actual.strip_prefix(named).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// All functions of the workspace.
+fn functions(root: &Path) -> Functions {
+    let mut functions = Functions::new();
+    for file in sources(root) {
+        let module = file.strip_prefix(root).ok().and_then(module);
+        let (Some(module), Ok(text)) = (module, std::fs::read_to_string(&file)) else { continue };
+        for name in functions_of(&text) {
+            functions.entry(name).or_default().insert(module.clone());
+        }
+    }
+    functions
+}
+
+/// The module of a file, as the tables write it: `agent::providers::oidc`.
+fn module(file: &Path) -> Option<String> {
+    let (within, name) = CRATES
+        .iter()
+        .find_map(|(folder, name)| Some((file.strip_prefix(folder).ok()?.with_extension(""), *name)))?;
+    let parts = within.iter().map(|part| part.to_string_lossy().into_owned());
+    let parts = parts.filter(|part| !LEFT_OUT.contains(&part.as_str()));
+    Some(std::iter::once(name.to_owned()).chain(parts).collect::<Vec<_>>().join("::"))
 }
 
 fn functions_of(text: &str) -> Vec<String> {
@@ -62,6 +114,10 @@ fn functions_of(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn one(module: &str, test: &str) -> Functions {
+        Functions::from([(test.to_owned(), BTreeSet::from([module.to_owned()]))])
+    }
+
     #[test]
     fn tests_and_pages_are_found_in_a_table_and_other_code_is_not() {
         let table =
@@ -70,12 +126,39 @@ mod tests {
     }
 
     #[test]
+    fn functions_are_found_in_a_text() {
+        let text = "    fn here_it_is() {\n#[test]\nasync fn and_here<T>(t: T) {}";
+        assert_eq!(functions_of(text), ["here_it_is", "and_here"]);
+    }
+
+    #[test]
     fn a_name_that_nobody_defines_is_missing() {
-        let functions = functions_of("    fn here_it_is() {\n#[test]\nasync fn and_here<T>(t: T) {}")
-            .into_iter()
-            .collect();
-        assert!(exists("a::here_it_is", &functions) && exists("b::and_here", &functions));
-        assert!(!exists("a::here_it_was", &functions) && !exists("cases/no_such_page.md", &functions));
+        let functions = one("agent::leases", "it_ends");
+        let missing = problem("agent::leases::it_ended", &functions);
+        assert_eq!(missing.as_deref(), Some("there is no test agent::leases::it_ended"));
+        assert!(problem("cases/no_such_page.md", &functions).is_some());
+        assert_eq!(problem("cases/login.md", &functions), None);
+    }
+
+    #[test]
+    fn a_test_in_another_module_is_named_as_it_is_now() {
+        let functions = one("agent::sessions::worker", "it_ends");
+        assert_eq!(problem("agent::sessions::worker::it_ends", &functions), None);
+        assert_eq!(problem("agent::sessions::it_ends", &functions), None);
+        for moved in ["agent::worker::it_ends", "agent::sessions::work::it_ends", "worker::it_ends"] {
+            let now = format!("{moved} is now agent::sessions::worker::it_ends");
+            assert_eq!(problem(moved, &functions), Some(now));
+        }
+    }
+
+    #[test]
+    fn a_module_is_its_files_path_without_tests() {
+        let of = |file: &str| module(Path::new(file)).unwrap_or_default();
+        assert_eq!(of("agent/src/providers/oidc/tests/discovery.rs"), "agent::providers::oidc::discovery");
+        assert_eq!(of("agent/src/leases/tests.rs"), "agent::leases");
+        assert_eq!(of("client/src/bin/seqera/main.rs"), "client");
+        assert_eq!(of("tests/sandbox/tests/mail.rs"), "sandbox::mail");
+        assert_eq!(of("tests/e2e/start.rs"), "e2e::start");
     }
 
     #[test]
