@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use seqera_agent::process::{self, Flags, Wiping};
+use seqera_agent::process::{self, Flags, WIPING, Wiping};
 
 #[global_allocator]
-static ALLOCATOR: Wiping = Wiping;
+static ALLOCATOR: Wiping = WIPING;
 
 const HELP: &str = "\
 Keeps Seqera sessions alive and hands out access tokens over a local socket.

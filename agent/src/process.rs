@@ -19,7 +19,7 @@ mod system;
 mod wipe;
 
 pub use config::Flags;
-pub use wipe::Wiping;
+pub use wipe::{WIPING, Wiping};
 
 use self::assemble::assemble;
 use self::config::Config;
