@@ -1,4 +1,4 @@
-//! The checks of `cargo xtask test`, each with one line of a reason where it fails.
+//! The checks of `cargo xtask test`. Each gives a one-line reason if it fails.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,13 +6,13 @@ use std::process::Command;
 use seqera_tests::binaries::{build, cargo, workspace};
 use seqera_tests::environment;
 
-/// One part of a run: its name, and what it does. An error is one line for the table.
+/// One part of a run: its name and what it does. An error is one line of the table.
 pub(crate) type Part = (&'static str, fn() -> Result<(), String>);
 
-/// The client is started in loops, so it has to stay small.
+/// Scripts start the client in loops, so it has to stay small.
 const MOST_CLIENT_BYTES: u64 = 2 * 1024 * 1024;
 
-/// What only the agent may link: HTTP, OIDC, TLS, keychains.
+/// What only the agent may link: HTTP, OIDC, TLS and keychains.
 const AGENT_ONLY: [&str; 6] = ["reqwest", "openidconnect", "oauth2", "rustls", "keyring-core", "zbus"];
 
 pub(crate) fn format() -> Result<(), String> {
@@ -24,7 +24,7 @@ pub(crate) fn clippy() -> Result<(), String> {
     succeed(Command::new(cargo()).args(args))
 }
 
-/// All tests but those with peers, each of which is a part of its own.
+/// All tests except those with peers, each of which is a part of its own.
 pub(crate) fn tests() -> Result<(), String> {
     let units = cargo_test(&["--workspace", "--exclude", "seqera-tests"]);
     let outside = cargo_test(&["-p", "seqera-tests", "--lib", "--test", "e2e", "--test", "cli"]);
@@ -41,7 +41,7 @@ pub(crate) fn forget_skipped() {
     let _ = std::fs::remove_file(skips_file());
 }
 
-/// What the tests skipped, each with its reason.
+/// The tests that were skipped, each with its reason.
 pub(crate) fn skipped() -> Vec<String> {
     let text = std::fs::read_to_string(skips_file()).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
@@ -51,7 +51,7 @@ fn skips_file() -> PathBuf {
     workspace().join("target/skipped-tests.txt")
 }
 
-/// All Rust files of the repository; generated code lies in the build folder.
+/// All Rust files of the repository. Generated code is in the build folder and so is not among them.
 pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let visible = entries.map(|entry| entry.path()).filter(|path| {

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: the agent at work, with real processes against the sandbox, in a sealed home.
+//! `cargo xtask demo`: the agent at work, with real processes and the sandbox, in a sealed home.
 
 mod tour;
 
@@ -15,16 +15,16 @@ use crate::report::{line, seconds};
 
 pub(crate) use tour::tour;
 
-/// The task that stands in for curl where that is not installed.
+/// The task that stands in for curl if curl is not installed.
 pub(crate) const USER_INFO: &str = "user-info";
 
-/// Lifetime of access tokens in seconds: a scheduled renewal comes after 16 to 20 of them.
+/// Lifetime of access tokens in seconds. The scheduled renewal comes after 16 to 20 of them.
 const LIFETIME: u32 = 40;
 
-/// Longest line of a program's output that is shown whole.
+/// Longer lines of a program's output are cut.
 const WIDTH: usize = 100;
 
-/// A login with a played browser takes no time at all, unless a machine is very busy.
+/// A login without a real browser takes no time at all, unless the machine is very busy.
 const LOGIN_LIMIT: Duration = Duration::from_secs(60);
 
 /// The two profiles and the people behind them.
@@ -61,10 +61,10 @@ impl Stage {
         run
     }
 
-    /// Signs in as a person does, whose browser is played here.
+    /// Signs in as a person would. The browser is simulated.
     fn login(&self, profile: &str, user: &str) {
         line(&format!("$ seqera login --profile {profile}"));
-        // Both outputs in one, so that they are shown in their order.
+        // Both outputs in one, to show them in order.
         let script = format!("exec seqera login --no-browser --profile {profile} 2>&1");
         let mut login = self.home.shell(&script).start();
         let url = login.until("authorization URL", browser::authorization_url);
@@ -79,7 +79,7 @@ fn print_all(run: &Run) {
     lines.for_each(|text| line(&format!("  {}", shortened(text))));
 }
 
-/// Addresses of a login are long, and nobody has to open these.
+/// A login's address is long, and nobody has to open it here.
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(WIDTH) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -108,7 +108,7 @@ pub(crate) fn shell() {
     status.expect("the shell can be started");
 }
 
-/// `cargo xtask user-info`: what a program under `seqera exec` does with its token.
+/// `cargo xtask user-info`: what a program run by `seqera exec` does with its token.
 pub(crate) fn user_info() {
     let variable = |name: &str| {
         let value = environment::variable(name).unwrap_or_else(|| panic!("{name} is not set"));
@@ -119,8 +119,8 @@ pub(crate) fn user_info() {
     println!("{}", http::get(&url, &[("authorization", &bearer)]).body);
 }
 
-/// The command line of a program that calls `/user-info` with the token in its environment. Never with the
-/// token among its arguments, where other users could see it.
+/// The command line of a program that calls `/user-info` with the token in its environment. The token is
+/// never an argument, because other users can see those.
 fn caller() -> Vec<String> {
     if seqera_tests::skip::on_path("curl") {
         let script = "printf 'Authorization: Bearer %s' \"$SEQERA_ACCESS_TOKEN\" | \

@@ -1,6 +1,6 @@
-//! The tables of promises, `tests/DOCUMENTED.md` and `tests/peers/README.md`: every test and every page that
-//! they name has to exist, and a test has to stand in the module that they name. Otherwise a promise whose test
-//! was renamed would look kept for ever, and one whose test was moved could not be found.
+//! The tables of promises, `tests/DOCUMENTED.md` and `tests/peers/README.md`. Every test and every page in
+//! them has to exist, and every test has to be in the module that the table names. Without this check, a
+//! promise would still look kept after its test was renamed, and nobody could find a test that was moved.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::checks::sources;
 
 const TABLES: [&str; 2] = ["tests/DOCUMENTED.md", "tests/peers/README.md"];
 
-/// Folders of code, and the word that the tables use for each. The first that fits counts.
+/// Folders of code, and the word that the tables use for each. The first match counts.
 const CRATES: [(&str, &str); 10] = [
     ("agent/src", "agent"),
     ("client/src/bin/seqera", "client"),
@@ -25,10 +25,10 @@ const CRATES: [(&str, &str); 10] = [
     ("tests/xtask/src", "xtask"),
 ];
 
-/// Parts of a file's path that are no part of the module in the tables.
+/// Parts of a file's path that do not appear in the tables.
 const LEFT_OUT: [&str; 5] = ["lib", "main", "mod", "src", "tests"];
 
-/// The names of functions, each with the modules in which one of that name stands.
+/// The names of functions, each with the modules that have a function of that name.
 type Functions = BTreeMap<String, BTreeSet<String>>;
 
 pub(crate) fn promises() -> Result<(), String> {
@@ -43,7 +43,7 @@ pub(crate) fn promises() -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(format!("{} names are wrong", wrong.len())) }
 }
 
-/// What a table names as a test: `module::test_name`, or a page as `cases/name.md`.
+/// The tests and pages in a table: `module::test_name` is a test, `cases/name.md` is a page.
 fn named(table: &str) -> Vec<&str> {
     let quoted = table.split('`').skip(1).step_by(2);
     quoted.filter(|name| is_test(name) || is_page(name)).collect()
@@ -61,7 +61,8 @@ fn is_test(name: &str) -> bool {
         && name.contains("::")
 }
 
-/// What is wrong with a name of a table, if anything is. Says where the test stands now, ready to be copied.
+/// What is wrong with a name in a table, if anything. For a test that was moved, the text has its new path,
+/// ready to copy.
 fn problem(name: &str, functions: &Functions) -> Option<String> {
     if let Some(page) = name.strip_prefix("cases/") {
         let exists = workspace().join("tests/cli/cases").join(page).is_file();
@@ -76,7 +77,7 @@ fn problem(name: &str, functions: &Functions) -> Option<String> {
     Some(format!("{name} is now {}", actual.join(" or ")))
 }
 
-/// Whether a named module is the actual one, or one above it.
+/// Whether the named module is the actual one or one of its parents.
 fn leads_to(named: &str, actual: &str) -> bool {
     actual.strip_prefix(named).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
@@ -94,7 +95,7 @@ fn functions(root: &Path) -> Functions {
     functions
 }
 
-/// The module of a file, as the tables write it: `agent::providers::oidc`.
+/// The module of a file as the tables write it: `agent::providers::oidc`.
 fn module(file: &Path) -> Option<String> {
     let (within, name) = CRATES
         .iter()

@@ -1,4 +1,4 @@
-//! Tasks of the project: `cargo xtask demo` shows what the agent does, `cargo xtask test` runs every check.
+//! The project's tasks: `cargo xtask demo` shows what the agent does, `cargo xtask test` runs every check.
 
 mod checks;
 mod demo;
@@ -72,7 +72,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task, lexopt::Error> {
     Ok(task.unwrap_or(Task::Help))
 }
 
-/// The text of a panic: the support library reports every problem as one.
+/// The text of a panic. The support library reports every problem as a panic.
 fn message(payload: &dyn std::any::Any) -> &str {
     let owned = payload.downcast_ref::<String>().map(String::as_str);
     owned.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no reason given")

@@ -4,11 +4,11 @@ use std::process::Command;
 
 use seqera_tests::binaries::{cargo, workspace};
 
-/// Writes a page for every command into `target/man`. They are made by a test of the client, which checks
-/// them as well: so the command itself does not carry what makes them.
+/// Writes a page for every command into `target/man`. A test of the client makes and checks them, so the
+/// command itself does not carry the code for it.
 ///
 /// # Panics
-/// Where they cannot be made.
+/// If they cannot be made.
 pub(crate) fn write() {
     let folder = workspace().join("target/man");
     let mut command = Command::new(cargo());

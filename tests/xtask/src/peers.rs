@@ -1,4 +1,4 @@
-//! The real programs that tests run against: installed where that is possible, else named.
+//! The real programs that tests run against. They are installed if possible; otherwise the run names them.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use seqera_tests::{chromium, glewlwyd, keycloak, nextflow, oidc_provider};
 
 use crate::checks::{self, Part};
 
-/// Debian packages, and a program of each that shows whether it is installed.
+/// Debian packages, each with a program that shows whether it is installed.
 const PACKAGES: [(&str, &str); 15] = [
     ("chromium", "chromium"),
     ("curl", "curl"),
@@ -27,7 +27,7 @@ const PACKAGES: [(&str, &str); 15] = [
     ("zsh", "zsh"),
 ];
 
-/// One part for each peer, so that the time of each is seen.
+/// One part for each peer, so that the run shows the time of each.
 pub(crate) const TESTS: [Part; 8] = [
     ("peer: GNOME Keyring", || test("keychain")),
     ("peer: imports from GNOME Keyring", || test("imports")),
@@ -39,12 +39,12 @@ pub(crate) const TESTS: [Part; 8] = [
     ("peer: Nextflow", || test("nextflow")),
 ];
 
-/// Runs the tests of one module of the program `peers`.
+/// Runs the tests of one module of the test program `peers`.
 fn test(module: &str) -> Result<(), String> {
     checks::cargo_test(&["-p", "seqera-tests", "--test", "peers", "--", &format!("{module}::")])
 }
 
-/// Installs what is missing. What cannot be installed is named; the tests that need it skip.
+/// Installs what is missing. The run names what it cannot install, and the tests that need it are skipped.
 pub(crate) fn prepare() -> Result<(), String> {
     let missing: Vec<&str> = PACKAGES
         .iter()
@@ -62,7 +62,7 @@ pub(crate) fn prepare() -> Result<(), String> {
     Ok(())
 }
 
-/// Its package starts a server where systemd runs: nobody's machine gets one from a test.
+/// Under systemd this package starts a server, and a test should not leave a server on anybody's machine.
 fn starts_by_itself(package: &str) -> bool {
     let server = package == "glewlwyd" && Path::new("/run/systemd/system").is_dir();
     if server {
@@ -100,7 +100,7 @@ fn npm_packages(folder: &Path) {
     }
 }
 
-/// Runs the script that brings a peer from Maven Central.
+/// Runs the script that fetches a peer from Maven Central.
 fn from_maven(name: &str, folder: &Path, is_installed: bool) {
     if is_installed || !on_path("java") || !on_path("mvn") {
         return;

@@ -1,4 +1,4 @@
-//! What is printed while tasks run: steps, progress, and the table at the end.
+//! What is printed while a task runs: steps, progress, and the table at the end.
 
 use std::io::{IsTerminal, Write};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use seqera_tests::wait::Stopwatch;
 
-/// Begins a numbered step.
+/// Prints the heading of a numbered step.
 pub(crate) fn step(number: usize, of: usize, title: &str) {
     println!("\n[{number}/{of}] {title}");
 }
 
-/// A line below a step.
+/// Prints a line below a step.
 pub(crate) fn line(text: &str) {
     println!("      {text}");
 }
 
-/// Does something that may take longer than a second, and shows that it goes on.
+/// Does something that may take longer than a second, and shows progress meanwhile.
 pub(crate) fn waiting<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let progress = Progress::start(what);
     let watch = Stopwatch::start();
@@ -27,7 +27,7 @@ pub(crate) fn waiting<T>(what: &str, work: impl FnOnce() -> T) -> T {
     value
 }
 
-/// Seconds that go by, on a terminal only: a log gets the line at the end.
+/// Counts seconds, but only on a terminal: a log gets just the final line.
 struct Progress(Option<(SyncSender<()>, JoinHandle<()>)>);
 
 impl Progress {
@@ -68,7 +68,7 @@ pub(crate) fn table(rows: &[(String, String)]) {
     }
 }
 
-/// A time for people.
+/// A duration for people.
 pub(crate) fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
 }

@@ -1,5 +1,5 @@
-//! `cargo xtask test`: everything that has to hold, in one command. `cargo xtask peers`: the part of it with
-//! real providers, keychain and browser. What fails does not stop the rest.
+//! `cargo xtask test`: everything that has to hold, in one command. `cargo xtask peers`: only the tests with
+//! real providers, a real keychain and a real browser. A failure does not stop the rest.
 
 use std::process::ExitCode;
 
@@ -26,13 +26,13 @@ pub(crate) fn all() -> ExitCode {
     run(&[&CHECKS[..], &peers::TESTS].concat())
 }
 
-/// Runs the tests with real peers.
+/// Runs only the tests with real peers.
 pub(crate) fn with_peers() -> ExitCode {
     println!("The agent against real programs from outside; about five minutes on two processors.");
     run(&[&[("peers", peers::prepare as fn() -> _)][..], &peers::TESTS].concat())
 }
 
-/// Runs parts and prints their times, what failed, and what was skipped.
+/// Runs the parts, and prints their times, what failed, and what was skipped.
 fn run(parts: &[Part]) -> ExitCode {
     checks::forget_skipped();
     let mut rows = Vec::new();

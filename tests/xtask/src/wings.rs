@@ -1,5 +1,5 @@
-//! `cargo xtask wings`: which file imports which, read from the sources of every crate. Imports run downwards
-//! through the wings, and never in a circle, so that a reader can begin at the bottom or at the top.
+//! `cargo xtask wings`: which file imports which, read from the sources of every crate. Imports only go down
+//! through the wings, and never in a circle, so that a reader can start at the bottom or at the top.
 
 mod attributes;
 mod graph;
@@ -49,7 +49,7 @@ pub(crate) fn check() -> Result<(), String> {
     }
 }
 
-/// The first files of all crates and test programs, as cargo knows them.
+/// The root files of all crates and test programs, according to cargo.
 fn roots() -> Result<BTreeSet<PathBuf>, String> {
     let args = ["metadata", "--no-deps", "--format-version", "1"];
     let output = Command::new(cargo()).args(args).current_dir(workspace()).output();
@@ -62,7 +62,7 @@ fn roots() -> Result<BTreeSet<PathBuf>, String> {
     Ok(files.filter_map(|file| Some(Path::new(file).strip_prefix(workspace()).ok()?.to_owned())).collect())
 }
 
-/// Files, the longest chain of imports, and the largest folder.
+/// The number of files, the longest chain of imports, and the largest folder.
 fn summary(reports: &[Report]) -> String {
     let files: BTreeSet<&PathBuf> = reports.iter().flat_map(|report| &report.files).collect();
     let mut folders = BTreeMap::new();
@@ -74,7 +74,7 @@ fn summary(reports: &[Report]) -> String {
     format!("{} files, {levels} levels, {most} files in {}", files.len(), folder.display())
 }
 
-/// What was found in one crate. Unit tests are not in it.
+/// What was found in one crate, without its unit tests.
 #[derive(Debug, Default)]
 struct Report {
     files: Vec<PathBuf>,
@@ -96,7 +96,7 @@ impl Report {
 struct Checked {
     found: Crate,
     imports: Imports,
-    /// The wing of each file: the root's child above it, or the root itself.
+    /// The wing of each file: the child of the root that it belongs to, or the root itself.
     wings: Vec<String>,
     layout: Option<&'static Layout>,
 }
@@ -119,7 +119,7 @@ impl Checked {
         Report { levels: levels(&files), problems, files: self.found.files }
     }
 
-    /// Imports that do not run down.
+    /// Imports that do not go down.
     fn directions(&self, layout: &Layout) -> Vec<String> {
         let homeless = self.wings.iter().zip(&self.found.files);
         let homeless = homeless.filter(|(wing, _)| layout.floor(wing).is_none());
@@ -129,7 +129,7 @@ impl Checked {
         homeless.chain(wrong.map(|arrow| self.arrow(*arrow))).collect()
     }
 
-    /// Circles among the wings whose files form no circle.
+    /// Circles among wings whose files form no circle.
     fn circles_of_wings(&self, files: &graph::Graph) -> Vec<String> {
         let names: Vec<&String> = self.wings.iter().collect::<BTreeSet<_>>().into_iter().collect();
         let number =
@@ -159,7 +159,7 @@ impl Checked {
     }
 }
 
-/// The wing of each file of a crate. What is written out in the root's own file belongs to the root.
+/// The wing of each file of a crate. An inline module of the root file belongs to the root.
 fn wings_of(found: &Crate) -> Vec<String> {
     let root = found.files[0].file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut wings = vec![root; found.files.len()];

@@ -1,4 +1,4 @@
-//! The steps of the demo. Each proves what it claims; a claim that does not hold ends the demo with a panic.
+//! The steps of the demo. Each step proves its claim; if a claim does not hold, the demo panics.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -59,7 +59,7 @@ fn many_callers(stage: &Stage) -> String {
         eventually(OLD_ENOUGH * 2, "time goes by", || (watch.elapsed() >= OLD_ENOUGH).then_some(()));
     });
     let before = renewed();
-    // Longer than what is left of the token, so that everybody has to wait for a new one.
+    // Longer than the token has left, so that everybody has to wait for a new one.
     let command = format!("token --profile work --min-valid {}s", LIFETIME - 5);
     line(&format!("$ seqera {command}      ({CALLERS} times at once)"));
     let tokens: BTreeSet<String> = waiting("all are answered", || {
@@ -96,7 +96,7 @@ fn run_a_program(stage: &Stage) -> String {
     format!("the Platform answers for {user}")
 }
 
-/// As one would have to type it.
+/// The words as one would type them in a shell.
 fn quoted(word: &str) -> String {
     if word.contains(' ') { format!("'{}'", word.replace('\'', "\"")) } else { word.to_owned() }
 }

@@ -1,21 +1,21 @@
-//! The attributes that decide what is read: `#[cfg(test)]` and `#[path]`.
+//! The attributes that decide which code is read: `#[cfg(test)]` and `#[path]`.
 
 use super::tokens::{Kind, Token, is_mark, kind, word};
 
-/// Words with which an item begins; all else that has an attribute is a field, an arm or a statement.
+/// Words that can start an item. Anything else with an attribute is a field, an arm or a statement.
 const ITEMS: [&str; 14] = [
     "async", "const", "enum", "extern", "fn", "impl", "mod", "static", "struct", "trait", "type", "union",
     "unsafe", "use",
 ];
 
-/// Whether the attribute here leaves its item to unit tests.
+/// Whether the attribute here limits its item to unit tests.
 pub(crate) fn is_for_tests(tokens: &[Token], at: usize) -> bool {
     let open = at + 1 + usize::from(is_mark(tokens, at + 1, '!'));
     word(tokens, open + 1) == Some("cfg")
         && arguments(tokens, open + 2).into_iter().any(|at| demands(tokens, at))
 }
 
-/// Whether a condition cannot hold outside tests.
+/// Whether a condition can hold only in tests.
 fn demands(tokens: &[Token], at: usize) -> bool {
     let mut inner = arguments(tokens, at + 1).into_iter();
     match kind(tokens, at) {
@@ -26,7 +26,7 @@ fn demands(tokens: &[Token], at: usize) -> bool {
     }
 }
 
-/// Where the arguments of the list that opens here begin.
+/// Where each argument of the list starts that opens here.
 fn arguments(tokens: &[Token], at: usize) -> Vec<usize> {
     let Some(Kind::Open('(', close)) = kind(tokens, at) else { return Vec::new() };
     let mut starts = vec![at + 1];
@@ -40,12 +40,12 @@ fn arguments(tokens: &[Token], at: usize) -> Vec<usize> {
     starts
 }
 
-/// The place behind a token, or behind the bracket that closes it.
+/// The position after a token, or after its closing bracket.
 fn behind(tokens: &[Token], at: usize) -> usize {
     if let Kind::Open(_, close) = tokens[at].kind { close + 1 } else { at + 1 }
 }
 
-/// Where the item ends whose attribute is here: all of the file where the attribute is that of the file.
+/// Where the item ends that the attribute here belongs to. An attribute of the file covers the whole file.
 pub(crate) fn behind_item(tokens: &[Token], at: usize) -> usize {
     if is_mark(tokens, at + 1, '!') {
         return tokens.len();
@@ -66,7 +66,7 @@ pub(crate) fn behind_item(tokens: &[Token], at: usize) -> usize {
     next
 }
 
-/// The value of `#[path = "…"]`, alone or under a condition.
+/// The value of `#[path = "…"]`, whether or not it is under a condition.
 pub(crate) fn path(tokens: &[Token], at: usize) -> Option<String> {
     let Some(Kind::Open('[', close)) = kind(tokens, at + 1) else { return None };
     if !matches!(word(tokens, at + 2), Some("path" | "cfg_attr")) {

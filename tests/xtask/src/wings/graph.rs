@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// What each point leads to.
+/// Where the arrows of each point lead.
 pub(crate) type Graph = BTreeMap<usize, BTreeSet<usize>>;
 
 pub(crate) fn graph(arrows: impl Iterator<Item = (usize, usize)>) -> Graph {
@@ -13,8 +13,8 @@ pub(crate) fn graph(arrows: impl Iterator<Item = (usize, usize)>) -> Graph {
     graph
 }
 
-/// Takes circles out of a graph, the shortest first, until none is left. Each is a list of points; no arrow
-/// belongs to two of them.
+/// Removes circles from a graph, the shortest first, until there are none. Each circle is a list of points;
+/// no two of them share an arrow.
 pub(crate) fn take_circles(graph: &mut Graph) -> Vec<Vec<usize>> {
     let mut circles = Vec::new();
     while let Some(circle) = shortest_circle(graph) {
@@ -26,7 +26,7 @@ pub(crate) fn take_circles(graph: &mut Graph) -> Vec<Vec<usize>> {
     circles
 }
 
-/// The arrows of a circle, the last of which leads back to its beginning.
+/// The arrows of a circle. The last one leads back to the start.
 pub(crate) fn arrows(circle: &[usize]) -> impl Iterator<Item = (usize, usize)> {
     let next = circle.iter().cycle().skip(1);
     circle.iter().copied().zip(next.copied())
@@ -36,7 +36,7 @@ fn shortest_circle(graph: &Graph) -> Option<Vec<usize>> {
     graph.keys().filter_map(|start| way_back(graph, *start)).min_by_key(Vec::len)
 }
 
-/// The shortest way from a point back to it.
+/// The shortest path from a point back to itself.
 fn way_back(graph: &Graph, start: usize) -> Option<Vec<usize>> {
     let mut came_from = BTreeMap::new();
     let mut queue = VecDeque::from([start]);
@@ -57,7 +57,7 @@ fn way_back(graph: &Graph, start: usize) -> Option<Vec<usize>> {
     None
 }
 
-/// How many points the longest chain has; the graph has no circle.
+/// The number of points in the longest chain. The graph must not have a circle.
 pub(crate) fn levels(graph: &Graph) -> usize {
     let mut known = BTreeMap::new();
     graph.keys().map(|point| level(graph, *point, &mut known)).max().unwrap_or(1)

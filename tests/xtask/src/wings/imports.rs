@@ -1,29 +1,29 @@
-//! Which file of a crate takes what from which other: paths are followed through modules, renames and
+//! Which file of a crate imports what from which other file. Paths are followed through modules, renames and
 //! re-exports to the file that defines the name.
 
 use std::collections::BTreeMap;
 
 use super::source::{Crate, Module, Use};
 
-/// What one file takes from another, and where it says so first.
+/// What one file imports from another, and the first line that does so.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Import {
     pub(crate) line: usize,
     pub(crate) names: Vec<String>,
 }
 
-/// By file and imported file.
+/// By importing and imported file.
 pub(crate) type Imports = BTreeMap<(usize, usize), Import>;
 
 /// What a path leads to.
 #[derive(Debug, Clone, PartialEq)]
 enum Target {
     Module(usize),
-    /// A name that a module defines, or has from another crate.
+    /// A name that a module defines or imports from another crate.
     Item(usize, String),
 }
 
-/// The names that are being followed: a module, and the number of its `use`.
+/// The names that are being followed: a module and the number of its `use`.
 type Trail = Vec<(usize, usize)>;
 
 pub(crate) fn imports(of: &Crate) -> Imports {
@@ -41,7 +41,7 @@ impl Crate {
             for target in self.resolve(module, &entry.path, true, &mut Trail::new()) {
                 let (from, name) = match target {
                     Target::Item(from, name) => (from, name),
-                    // Names are seen where they are used; the methods of its traits are not.
+                    // Mentions of a glob's names are found separately, but calls of trait methods are not.
                     Target::Module(from) if entry.name.is_none() && self.defines(from) => {
                         (from, "*".to_owned())
                     }
@@ -58,7 +58,7 @@ impl Crate {
         !self.modules[module].items.is_empty()
     }
 
-    /// A re-export of what a child has does not count as an import of the child.
+    /// A parent that re-exports a name of its child does not import the child.
     fn hands_on(&self, module: usize, from: usize, entry: &Use) -> bool {
         entry.is_public && self.is_below(module, from)
     }
@@ -70,7 +70,7 @@ impl Crate {
 
     fn mentions(&self, module: usize, found: &mut Imports) {
         for mention in &self.modules[module].mentions {
-            // A variable may have the name of a function, but is not called with arguments.
+            // A variable can have the same name as a function, but is not called.
             let is_variable = mention.path.len() == 1
                 && !mention.is_call
                 && mention.path[0].starts_with(|first: char| first.is_lowercase());
@@ -97,8 +97,8 @@ impl Crate {
         }
     }
 
-    /// What a path leads to, seen from a module; nothing where it leads out of the crate. A `use` may have
-    /// the name of its own first word, which is then a module.
+    /// What a path leads to, seen from a module; nothing if it leaves the crate. In `use a::a`, the first
+    /// word is a module, not the imported name.
     fn resolve(&self, module: usize, path: &[String], is_use: bool, trail: &mut Trail) -> Vec<Target> {
         let Some((first, rest)) = path.split_first() else { return Vec::new() };
         let mut found = match first.as_str() {
@@ -116,7 +116,7 @@ impl Crate {
         found
     }
 
-    /// What a name means in what a path has led to so far.
+    /// What a name means within a target.
     fn within(&self, target: Target, name: &str, trail: &mut Trail) -> Vec<Target> {
         match target {
             Target::Module(of) if name == "super" => {
@@ -126,12 +126,12 @@ impl Crate {
                 unknown if unknown.is_empty() => vec![Target::Item(of, name.to_owned())],
                 known => known,
             },
-            // A variant of an enumeration, an associated function.
+            // A variant of an enum, or an associated function.
             item @ Target::Item(..) => vec![item],
         }
     }
 
-    /// What a name means in a module; `from_inside`, names that its functions have brought count as well.
+    /// What a name means in a module. With `from_inside`, the imports inside its functions count as well.
     fn look_up(&self, module: usize, name: &str, from_inside: bool, trail: &mut Trail) -> Vec<Target> {
         let of = &self.modules[module];
         let mut found = own(of, module, name);
@@ -148,7 +148,7 @@ impl Crate {
         found
     }
 
-    /// What a name means that a `use` has brought.
+    /// What an imported name means.
     fn follow(&self, step: (usize, usize), name: &str, trail: &mut Trail) -> Vec<Target> {
         if trail.contains(&step) {
             return Vec::new();
@@ -158,7 +158,7 @@ impl Crate {
         let entry = &self.modules[module].uses[number];
         let targets = self.resolve(module, &entry.path, true, trail);
         let found = match entry.name {
-            // What another crate defines counts as defined by the module that brings it in.
+            // A name from another crate counts as defined by the module that imports it.
             Some(_) if targets.is_empty() => vec![Target::Item(module, name.to_owned())],
             Some(_) => targets,
             None => {

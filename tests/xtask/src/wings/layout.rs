@@ -1,20 +1,20 @@
 //! The order of the wings of a crate, from top to bottom. A wing is a module of the crate's root with
-//! everything beneath it, and it imports only what lies on a lower floor.
+//! everything in it. It may import only from lower floors.
 
 /// One crate's wings.
 #[derive(Debug)]
 pub(crate) struct Layout {
-    /// The file that the crate begins with.
+    /// The root file of the crate.
     pub(crate) root: &'static str,
-    /// The files above all wings; they may import each other.
+    /// The files above all wings. They may import each other.
     pub(crate) top: &'static [&'static str],
     /// Wings of one floor do not import each other.
     pub(crate) floors: &'static [&'static [&'static str]],
-    /// Whether files at the root that are not named here lie below all wings; else there are no others.
+    /// Whether other files at the root are allowed. They lie below all wings.
     pub(crate) has_ground: bool,
-    /// Imports nothing.
+    /// Modules that import nothing.
     pub(crate) silent: &'static [&'static str],
-    /// Helps tests, and is held to nothing.
+    /// Modules that only help tests. No rule applies to them.
     pub(crate) exempt: &'static [&'static str],
 }
 

@@ -1,5 +1,5 @@
-//! The modules of one crate as they are written: what each defines, what it says with `use`, and which paths
-//! it names. Code that is compiled for unit tests alone is left out.
+//! The modules of one crate as they are written: what each defines, what it imports with `use`, and which
+//! paths it mentions. Code for unit tests is left out.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use super::attributes;
 use super::tokens::{Kind, Token, is_mark, kind, tokens, word};
 use super::use_tree::{self, Leaf};
 
-/// Words behind which a name is defined.
+/// Words that come before the name of a definition.
 const DEFINING: [&str; 8] = ["fn", "struct", "enum", "union", "trait", "type", "const", "static"];
 
-/// The sources of one crate: modules[0] is its root.
+/// The sources of one crate. `modules[0]` is its root.
 #[derive(Debug, Default)]
 pub(crate) struct Crate {
     pub(crate) files: Vec<PathBuf>,
@@ -23,23 +23,23 @@ pub(crate) struct Module {
     /// Its number in [`Crate::files`].
     pub(crate) file: usize,
     pub(crate) parent: Option<usize>,
-    /// One name may stand for several files, one a system.
+    /// One name can stand for several files, one for each system.
     pub(crate) children: Vec<(String, usize)>,
     pub(crate) items: Vec<String>,
     pub(crate) uses: Vec<Use>,
     pub(crate) mentions: Vec<Mention>,
 }
 
-/// One name that a `use` brings.
+/// One name that a `use` imports.
 #[derive(Debug)]
 pub(crate) struct Use {
     pub(crate) path: Vec<String>,
-    /// The name it gets here; none where all names of the path are taken.
+    /// The name it gets here, or nothing for a glob.
     pub(crate) name: Option<String>,
     pub(crate) line: usize,
-    /// It hands the name on, to whomever.
+    /// It is a re-export, whatever its visibility.
     pub(crate) is_public: bool,
-    /// It stands in a function.
+    /// It is inside a function.
     pub(crate) is_local: bool,
 }
 
@@ -48,14 +48,14 @@ pub(crate) struct Use {
 pub(crate) struct Mention {
     pub(crate) path: Vec<String>,
     pub(crate) line: usize,
-    /// An argument list follows, of a function or of a macro.
+    /// Arguments follow, of a function or of a macro.
     pub(crate) is_call: bool,
 }
 
-/// Reads one file; none where it does not exist.
+/// Reads one file, or returns nothing if it does not exist.
 pub(crate) type Read<'a> = &'a dyn Fn(&Path) -> Option<String>;
 
-/// Reads the crate whose root is this file.
+/// Reads the crate with this root file.
 pub(crate) fn read(root: &Path, read: Read<'_>) -> Result<Crate, String> {
     let mut reader = Reader { read, found: Crate::default(), paths: Vec::new() };
     let folder = folder(root);
@@ -69,16 +69,16 @@ fn folder(file: &Path) -> PathBuf {
     file.parent().unwrap_or(Path::new("")).to_owned()
 }
 
-/// Where the files of a module's children lie.
+/// Where the files of a module's children are.
 #[derive(Clone)]
 struct Place {
-    /// Those that are named by `#[path]`.
+    /// Those with a `#[path]`.
     beside: PathBuf,
-    /// All others.
+    /// All the others.
     below: PathBuf,
 }
 
-/// What is being read: a module, and whether directly or inside one of its items.
+/// What is being read: a module, and whether its top level or the inside of one of its items.
 #[derive(Clone, Copy)]
 struct Scope<'a> {
     module: usize,
@@ -89,7 +89,7 @@ struct Scope<'a> {
 struct Reader<'a> {
     read: Read<'a>,
     found: Crate,
-    /// The values of `#[path]` that wait for their `mod`.
+    /// The values of `#[path]` that still wait for their `mod`.
     paths: Vec<String>,
 }
 
@@ -121,7 +121,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Reads what begins here and returns where it ends.
+    /// Reads the item that starts here and returns where it ends.
     fn step(&mut self, tokens: &[Token], at: usize, scope: Scope<'_>) -> Result<usize, String> {
         let inside = Scope { is_top: false, ..scope };
         match &tokens[at].kind {
@@ -146,7 +146,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What stands behind `pub`: perhaps a limit, perhaps a `use`.
+    /// What follows `pub`: perhaps a restriction, perhaps a `use`.
     fn visibility(&mut self, tokens: &[Token], at: usize, scope: Scope<'_>) -> usize {
         let at = match (kind(tokens, at), kind(tokens, at + 1)) {
             (Some(Kind::Open('(', close)), Some(Kind::Word(limit))) if *close == at + 2 || limit == "in" => {
@@ -157,7 +157,7 @@ impl Reader<'_> {
         if word(tokens, at) == Some("use") { self.uses(tokens, at + 1, true, scope) } else { at }
     }
 
-    /// The names of a `use`, up to its semicolon.
+    /// The names of a `use`, up to the semicolon.
     fn uses(&mut self, tokens: &[Token], at: usize, is_public: bool, scope: Scope<'_>) -> usize {
         let mut leaves = Vec::new();
         let end = use_tree::leaves(tokens, at, &[], &mut leaves);
@@ -196,8 +196,8 @@ impl Reader<'_> {
         }
     }
 
-    /// The files of a module, their text, and where those of its children lie. A file that is named by
-    /// `#[path]` has its children beside it, as a `mod.rs` has.
+    /// The files of a module, their text, and where the files of its children are. A file named by `#[path]`
+    /// has its children next to it, as a `mod.rs` has.
     fn files(&self, name: &str, named: &[String], place: &Place) -> Vec<(PathBuf, String, Place)> {
         let beside = |file: &Path| Place { beside: folder(file), below: folder(file) };
         let text = |file: PathBuf, place: Place| Some((file.clone(), (self.read)(&file)?, place));
@@ -228,7 +228,7 @@ impl Reader<'_> {
                 module.items.extend(path.pop().filter(|_| scope.is_top));
             }
             Some(Kind::Mark('!')) if is_macro => module.items.extend(path.pop()),
-            // The name of a field, of a lifetime, of a part of a macro, or one from outside.
+            // The name of a field, a lifetime, a macro variable, or something from outside.
             Some(Kind::Mark('.')) if before(2) != Some(&Kind::Mark('.')) => {}
             Some(Kind::Mark('\'') | Kind::Colons) => {}
             Some(Kind::Mark('$')) if path[0] != "crate" => {}

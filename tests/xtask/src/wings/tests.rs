@@ -1,4 +1,4 @@
-//! Small trees of sources, each with one thing in it.
+//! Small source trees, with one thing in each.
 
 use std::path::{Path, PathBuf};
 
@@ -6,10 +6,11 @@ use super::{LAYOUTS, Report, summary};
 
 const AGENT: &str = "agent/src/lib.rs";
 const CLIENT: &str = "client/src/bin/seqera/main.rs";
-/// A crate without an order of wings.
+/// A crate without a layout.
 const PLAIN: &str = "plain/lib.rs";
 
-/// What is found in a tree of sources; their names count from the folder of the root, which is the first.
+/// The problems found in a tree of sources. The file names are relative to the folder of the root, which
+/// comes first.
 fn report(root: &str, sources: &[(&str, &str)]) -> Report {
     let folder = Path::new(root).parent().expect("a root lies in a folder");
     let text = |path: &Path| {
@@ -23,15 +24,15 @@ fn problems(root: &str, sources: &[(&str, &str)]) -> Vec<String> {
     report(root, sources).problems
 }
 
-/// Whether `a.rs` with this text imports `b.rs` or one of its children, whose sources are given: `b` imports
-/// `a`, so that a circle shows it.
+/// Whether `a.rs` with this text imports `b.rs` or one of its children, whose sources are given. `b` imports
+/// `a`, so that an import shows up as a circle.
 fn imports(a: &str, b: &[(&str, &str)]) -> bool {
     let mut sources = vec![("lib.rs", "mod a; mod b;"), ("a.rs", a)];
     sources.extend(b);
     problems(PLAIN, &sources).iter().any(|problem| problem.starts_with("a circle of 2 files"))
 }
 
-/// The same where `b.rs` is one file.
+/// The same if `b.rs` is a single file.
 fn imports_b(a: &str) -> bool {
     imports(&format!("pub struct A; {a}"), &[("b.rs", "use crate::a::A; pub struct B; pub fn f(_: A) {}")])
 }

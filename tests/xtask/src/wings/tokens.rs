@@ -1,4 +1,4 @@
-//! Rust source as a flat list of tokens: comments are gone, and a text is one token.
+//! Rust source as a flat list of tokens. Comments are dropped, and a string literal is one token.
 
 use proc_macro2::{Delimiter, Group, LexError, Spacing, TokenStream, TokenTree};
 
@@ -9,7 +9,7 @@ pub(crate) enum Kind {
     /// `::`
     Colons,
     Mark(char),
-    /// A bracket, and where its partner stands.
+    /// An opening bracket, and the position of the closing one.
     Open(char, usize),
     Close,
     /// A literal as it is written.
@@ -22,7 +22,7 @@ pub(crate) struct Token {
     pub(crate) line: usize,
 }
 
-/// Splits a source into tokens; an error is the line that is not Rust.
+/// Splits a source into tokens. The error is the line that is not valid Rust.
 pub(crate) fn tokens(source: &str) -> Result<Vec<Token>, usize> {
     let stream: TokenStream = source.parse().map_err(|error: LexError| error.span().start().line)?;
     let mut tokens = Vec::new();

@@ -1,4 +1,4 @@
-//! The tree behind the word `use`.
+//! The tree after the word `use`.
 
 use super::tokens::{Kind, Token, kind, word};
 
@@ -6,13 +6,13 @@ use super::tokens::{Kind, Token, kind, word};
 #[derive(Debug, PartialEq)]
 pub(crate) struct Leaf {
     pub(crate) path: Vec<String>,
-    /// The name it gets; none where all names of the path are taken.
+    /// The name it gets, or nothing for a glob.
     pub(crate) name: Option<String>,
     pub(crate) line: usize,
 }
 
-/// Adds the leaves of the tree that begins at `start` below `prefix`, and returns the place of the comma, the
-/// semicolon or the bracket behind it.
+/// Adds the leaves of the tree that begins at `start` below `prefix`. Returns the position of the comma,
+/// semicolon or bracket after it.
 pub(crate) fn leaves(tokens: &[Token], start: usize, prefix: &[String], found: &mut Vec<Leaf>) -> usize {
     let mut at = start;
     let mut path = prefix.to_vec();
@@ -23,7 +23,7 @@ pub(crate) fn leaves(tokens: &[Token], start: usize, prefix: &[String], found: &
                 return at + 2;
             }
             Some(Kind::Word(next)) => path.push(next.clone()),
-            // A path from the root of all crates never leads into this one.
+            // A path that starts with `::` never leads into this crate.
             Some(Kind::Colons) if path.is_empty() => path.push(String::new()),
             Some(Kind::Colons | Kind::Mark('$')) => {}
             Some(Kind::Mark('*')) => {
@@ -47,7 +47,7 @@ pub(crate) fn leaves(tokens: &[Token], start: usize, prefix: &[String], found: &
     }
 }
 
-/// A leaf with the name that follows `as`, or else with the last of its path; `self` stands for what is above it.
+/// A leaf. Its name follows `as`, or is the last word of its path; `self` stands for its parent.
 fn leaf(mut path: Vec<String>, renamed: Option<&str>, line: usize) -> Leaf {
     if path.len() > 1 {
         path.pop_if(|last| last == "self");
