@@ -6,7 +6,6 @@ pub(crate) mod choices;
 pub(crate) mod control;
 pub(crate) mod convert;
 mod deadline;
-pub(crate) mod describe;
 pub(crate) mod imports;
 pub(crate) mod leases;
 pub(crate) mod login;
@@ -29,6 +28,7 @@ use seqera_agent_proto::v1::token_files_server::TokenFilesServer;
 use seqera_agent_proto::v1::tokens_server::TokensServer;
 use tonic::service::RoutesBuilder;
 
+use crate::providers::Issuers;
 use crate::providers::known::Providers;
 use crate::sessions::registry::Registry;
 
@@ -48,7 +48,7 @@ pub(crate) fn routes(
     let tokens = TokensServer::new(tokens::Tokens { registry: Arc::clone(&registry) });
     let sessions = SessionsServer::new(sessions::Sessions {
         registry: Arc::clone(&registry),
-        providers: Arc::clone(&providers),
+        providers: Arc::clone(&providers) as Arc<dyn Issuers>,
     });
     let leases = LeasesServer::new(leases::Leases { registry: Arc::clone(&registry) });
     let control = ControlServer::new(control::Control { registry, providers, host });

@@ -26,7 +26,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use secrecy::SecretString;
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
@@ -269,15 +268,9 @@ impl Leases {
         access: &Arc<dyn TokenSource>,
     ) -> Result<Leased, AgentError> {
         (self.book.parts.crash)("lease-made");
-        let stored = Stored {
-            provider: lease.settings.provider,
-            authority: lease.settings.authority.clone(),
-            client_id: lease.settings.client_id.clone(),
-            kind: Kind::Fixed,
-            secret: SecretString::from(minted.token.expose()),
-            saved_at: self.book.parts.clock.now().wall,
-            proxy_password: self.book.parts.passwords.known(&lease.settings.network),
-        };
+        let now = self.book.parts.clock.now().wall;
+        let stored = Stored::new(&lease.settings, Kind::Fixed, minted.token.expose(), now)
+            .with_proxy_password(self.book.parts.passwords.known(&lease.settings.network));
         // Without it the session deletes the token.
         let item = ProfileName::of_lease(&id);
         let kept = self.book.parts.ladder.save(&item, &stored, None, Patience::Background).await;

@@ -12,7 +12,6 @@ mod network;
 mod outcome;
 pub mod process;
 mod profile;
-mod provider;
 mod providers;
 mod sessions;
 mod sign_in;

@@ -1,12 +1,12 @@
 //! A profile: a name for one account at one authority.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::network::Network;
-pub(crate) use crate::provider::Provider;
 
 /// Longest name, in characters.
 const LONGEST: usize = 63;
@@ -119,6 +119,31 @@ impl fmt::Display for ProfileName {
     }
 }
 
+/// Names a kind of provider, as contract, records and configuration write it. `providers::known` knows what the
+/// names mean; a name that it does not know is kept, since a newer version may have written it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct ProviderId(Cow<'static, str>);
+
+impl ProviderId {
+    /// A name that is known when the program is built.
+    pub(crate) const fn new(name: &'static str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+
+    /// The name.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A Seqera Platform, or any other OpenID provider.
+impl Default for ProviderId {
+    fn default() -> Self {
+        Self::new("platform")
+    }
+}
+
 /// How a profile reaches its provider. A refresh token is sent to this authority and client and no other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -141,7 +166,7 @@ pub(crate) struct Profile {
     pub scopes: String,
     /// The kind of provider.
     #[serde(default)]
-    pub provider: Provider,
+    pub provider: ProviderId,
     /// The way to it.
     #[serde(default)]
     pub network: Network,
@@ -157,7 +182,7 @@ impl Default for Profile {
             api_url: String::new(),
             backend_url: String::new(),
             scopes: Self::SCOPES.into(),
-            provider: Provider::Platform,
+            provider: ProviderId::default(),
             network: Network::default(),
         }
     }

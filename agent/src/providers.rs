@@ -1,5 +1,5 @@
-//! Who issues tokens: the trait that every kind of provider implements, and the named outcomes by which the
-//! rest of the agent decides. A second kind of provider is a new file beside `oidc.rs`, and no `if` elsewhere.
+//! Who issues tokens: the traits that every kind of provider implements, and what passes through them. A further
+//! kind of provider is a new file beside `oidc.rs` and one line in `known.rs`, and no `if` elsewhere.
 
 pub(crate) mod browser;
 pub(crate) mod http;
@@ -10,6 +10,8 @@ pub(crate) mod pat;
 pub(crate) mod platform;
 pub(crate) mod scitoolkit;
 
+use crate::token::Organization;
+use crate::token::Workspace;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,10 +20,11 @@ use secrecy::SecretString;
 use url::Url;
 
 pub(crate) use self::browser::{Callback, CallbackRequest, Flow, Landing, Page};
-use crate::clock::Moment;
-use crate::error::AgentError;
+use crate::clock::{Clock, Moment};
+use crate::error::{AgentError, ErrorKind};
 use crate::outcome::{Outcome, Why};
-use crate::profile::Profile;
+use crate::profile::{Profile, ProviderId};
+use crate::providers::http::Http;
 use crate::token::{Access, AccessToken, Account, Credential, Kind, Memberships, RefreshToken};
 
 /// What came of spending a refresh token. The one in a 2xx answer is saved before anything else is judged.
@@ -192,31 +195,175 @@ impl Granted {
     }
 }
 
-/// One kind of provider, for one profile. The methods that are `async` wait on the network.
+/// Why a provider did not say what an account belongs to.
+#[derive(Debug)]
+pub(crate) enum Untold {
+    /// 401: another token of the session may do.
+    Refused(AgentError),
+    /// Anything else.
+    Failed(AgentError),
+}
+
+impl From<Untold> for AgentError {
+    fn from(untold: Untold) -> Self {
+        match untold {
+            Untold::Refused(error) | Untold::Failed(error) => error,
+        }
+    }
+}
+
+/// Whose token it is, and what its provider says of itself. Empty: not known, or there is no such thing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Description {
+    /// The owner.
+    pub account: Account,
+    /// What the account belongs to.
+    pub organizations: Vec<Organization>,
+    /// What could not be asked for, in sentences.
+    pub problems: Vec<String>,
+    /// The REST API that was asked.
+    pub api_url: String,
+    /// Co-Scientist's backend.
+    pub backend_url: String,
+    /// Of the REST API.
+    pub api_version: String,
+    /// Of the installation.
+    pub version: String,
+}
+
+/// An address of a provider that shows whether it can be reached, for somebody who looks for a fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Probe {
+    /// What is asked: `authority`, `API`.
+    pub what: &'static str,
+    /// Answered without a token.
+    pub url: String,
+    /// What an answer other than 2xx means.
+    pub otherwise: Otherwise,
+}
+
+/// What an unsuccessful answer to a [`Probe`] means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Otherwise {
+    /// Nothing: any answer shows that somebody is there.
+    Fine,
+    /// A part of the provider is missing, with what follows from that.
+    Missing(&'static str),
+    /// It is not the provider, with what to do.
+    Wrong(&'static str),
+}
+
+/// How a provider is reached.
+pub(crate) struct Means {
+    /// By the way of the profile.
+    pub http: Http,
+    /// Gives the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// One kind of provider: what is taken for granted about all of it, and its issuers.
+pub(crate) trait Provider: Sync {
+    /// Its name in contract, records and configuration.
+    fn id(&self) -> ProviderId;
+    /// The profile that is there without anybody having configured it, for a kind of which there is only one.
+    fn own_profile(&self) -> Option<&'static str> {
+        None
+    }
+    /// A profile of which nothing is known but its kind.
+    fn defaults(&self) -> Profile;
+    /// The REST API at an authority, where the profile does not name one; empty: the authority itself.
+    fn api_url(&self, _authority: &str) -> String {
+        String::new()
+    }
+    /// The issuer of a profile, for credentials of one kind.
+    fn issuer(&self, means: Means, profile: &Profile, kind: Kind) -> Arc<dyn Issuer>;
+}
+
+/// The provider of one profile. The methods that are `async` wait on the network. Each refuses by default, so
+/// that an implementation says only what it can do.
 #[async_trait]
 pub(crate) trait Issuer: Send + Sync {
+    /// The answer to what this provider cannot do; `what` completes "it offers no …".
+    fn refusal(&self, what: &str) -> AgentError {
+        let message = format!("this provider offers no {what}");
+        AgentError::new(
+            ErrorKind::Misconfigured,
+            message,
+            "see 'seqera login --help' for other ways to sign in",
+        )
+    }
     /// Where the browser of a login comes back to.
-    fn landing(&self) -> Landing;
+    fn landing(&self) -> Landing {
+        Landing { path: "/callback", ports: 0..0 }
+    }
     /// True where a sign-out leaves the token as it is at the provider, unless the person asks to revoke it.
-    fn outlives_sign_out(&self) -> bool;
+    fn outlives_sign_out(&self) -> bool {
+        false
+    }
     /// Begins a login in a browser that comes back to `redirect_uri`.
-    async fn start(&self, redirect_uri: &Url) -> Result<Flow, AgentError>;
-    /// Begins a login on another device; `MISCONFIGURED` where the provider offers none.
-    async fn start_device(&self) -> Result<DeviceFlow, AgentError>;
+    async fn start(&self, _redirect_uri: &Url) -> Result<Flow, AgentError> {
+        Err(self.refusal("login in a browser"))
+    }
+    /// Begins a login on another device.
+    async fn start_device(&self) -> Result<DeviceFlow, AgentError> {
+        Err(self.refusal("login on another device"))
+    }
     /// Asks once for the tokens of a device login.
-    async fn poll(&self, flow: &DeviceFlow) -> Poll;
+    async fn poll(&self, _flow: &DeviceFlow) -> Poll {
+        Poll::Ended(self.refusal("login on another device"))
+    }
     /// Judges a request to the loopback listener.
-    fn callback(&self, flow: &Flow, request: &CallbackRequest) -> Callback;
+    fn callback(&self, _flow: &Flow, _request: &CallbackRequest) -> Callback {
+        Callback::NotYet(page::not_found())
+    }
     /// The page that ends a login, good or bad.
-    fn page(&self, outcome: Result<&Account, &AgentError>) -> Page;
+    fn page(&self, outcome: Result<&Account, &AgentError>) -> Page {
+        match outcome {
+            Ok(account) => page::signed_in(account),
+            Err(error) => page::failed(error),
+        }
+    }
     /// Turns the answer into a session. Tokens of a login that fails its checks are revoked before it returns.
-    async fn finish(&self, answer: Answer) -> Result<Granted, AgentError>;
+    async fn finish(&self, _answer: Answer) -> Result<Granted, AgentError> {
+        Err(self.refusal("login of this kind"))
+    }
     /// Spends the refresh token once; `subject` is who must be in the answer.
-    async fn renew(&self, refresh: &RefreshToken, subject: &str) -> Renewal;
+    async fn renew(&self, _refresh: &RefreshToken, _subject: &str) -> Renewal {
+        Renewal::Misconfigured(self.refusal("renewal of this token").to_string().into())
+    }
     /// Asks whether a token still works.
-    async fn check(&self, token: &AccessToken) -> Check;
+    async fn check(&self, _token: &AccessToken) -> Check {
+        Check::Unsure(self.refusal("way to check a token").to_string().into())
+    }
     /// Revokes what is given, refresh token first.
-    async fn revoke(&self, what: &Revocable) -> Revocation;
+    async fn revoke(&self, _what: &Revocable) -> Revocation {
+        Revocation::Refused(self.refusal("revocation").to_string())
+    }
+    /// Whose token it is, and what the provider says of itself.
+    async fn describe(&self, _token: &AccessToken) -> Result<Description, AgentError> {
+        Err(self.refusal("account for a token"))
+    }
+    /// The organisations of the token's owner.
+    async fn organizations(&self, _token: &AccessToken) -> Result<Vec<Organization>, Untold> {
+        Err(Untold::Failed(self.refusal("organizations and workspaces")))
+    }
+    /// The workspaces that the token's owner may use; `user` is the account's id at the Platform, 0 where that
+    /// is not known.
+    async fn workspaces(&self, _token: &AccessToken, _user: i64) -> Result<Vec<Workspace>, Untold> {
+        Err(Untold::Failed(self.refusal("organizations and workspaces")))
+    }
+    /// What shows whether the provider can be reached, the authority first.
+    fn probes(&self) -> Vec<Probe> {
+        Vec::new()
+    }
+}
+
+/// What an account belongs to; `None`: the provider has no such thing, or did not say.
+pub(crate) async fn memberships(issuer: &dyn Issuer, token: &AccessToken, user: i64) -> Option<Memberships> {
+    let (organizations, workspaces) =
+        tokio::join!(issuer.organizations(token), issuer.workspaces(token, user));
+    // Without the organisations there is nothing to choose from.
+    Some(Memberships { organizations: organizations.ok()?, workspaces: workspaces.ok() })
 }
 
 /// Finds the issuer of a profile. The workers know this trait only, so that tests can play the provider.

@@ -1,6 +1,12 @@
 //! `Sessions`: organisations, workspaces, and the profile that an empty name means. The Platform is asked for
 //! what there is; what is chosen goes through the profile's worker.
 
+use crate::providers::Issuer;
+use crate::providers::Issuers;
+use crate::providers::Untold;
+use crate::token::Kind;
+use crate::token::Organization;
+use async_trait::async_trait;
 use seqera_agent_proto::v1::account_of;
 use seqera_agent_proto::v1::choice::Choice as Wanted;
 use seqera_agent_proto::v1::{
@@ -8,15 +14,12 @@ use seqera_agent_proto::v1::{
     ListWorkspacesResponse,
 };
 
-use crate::api::sessions::Sessions;
+use crate::api::convert;
 use crate::api::status::status;
 use crate::api::tokens::hand_out;
-use crate::api::{convert, describe};
 use crate::clock::Moment;
 use crate::error::{AgentError, ErrorKind};
-use crate::profile::{Profile, ProfileName};
-use crate::provider::Provider;
-use crate::providers::platform::{Platform, PlatformError};
+use crate::profile::ProfileName;
 use crate::sessions::choice::{Choice, find, find_workspace, left, vanished};
 use crate::sessions::registry::Registry;
 use crate::sessions::target;
@@ -35,18 +38,55 @@ struct Chooser {
     record: Record,
 }
 
-impl Sessions {
+/// What a provider can be asked for with a token.
+#[async_trait]
+trait Question {
+    type Answer: Send;
+    /// Asks once. `user` is the account's id at the Platform, 0 where that is not known.
+    async fn put(issuer: &dyn Issuer, token: &AccessToken, user: i64) -> Result<Self::Answer, Untold>;
+}
+
+struct Organizations;
+
+#[async_trait]
+impl Question for Organizations {
+    type Answer = Vec<Organization>;
+
+    async fn put(issuer: &dyn Issuer, token: &AccessToken, _: i64) -> Result<Self::Answer, Untold> {
+        issuer.organizations(token).await
+    }
+}
+
+struct Workspaces;
+
+#[async_trait]
+impl Question for Workspaces {
+    type Answer = Vec<Workspace>;
+
+    async fn put(issuer: &dyn Issuer, token: &AccessToken, user: i64) -> Result<Self::Answer, Untold> {
+        issuer.workspaces(token, user).await
+    }
+}
+
+/// Asks for what there is to choose from, and keeps choices.
+pub(super) struct Choices<'a> {
+    /// All profiles.
+    pub(super) registry: &'a Registry,
+    /// Ask the providers.
+    pub(super) issuers: &'a dyn Issuers,
+}
+
+impl Choices<'_> {
     /// The organisations of an account.
     ///
     /// # Errors
-    /// As [`describe::describe`], and where the profile has no token.
+    /// Where the profile has no token, or its provider does not say.
     pub(super) async fn organizations(
         &self,
         asked: AccountOf,
         until: Moment,
     ) -> Result<ListOrganizationsResponse, AgentError> {
-        let question = async |platform: &Platform, token: &AccessToken, _| platform.orgs(token).await;
-        let (all, whose) = self.told(asked, until, question).await?;
+        let (all, whose) = self.told::<Organizations>(asked, until).await?;
         let (profile, record) = whose.map(|(name, record)| (name.to_string(), record)).unwrap_or_default();
         Ok(ListOrganizationsResponse {
             organizations: all.iter().map(convert::organization).collect(),
@@ -64,7 +104,7 @@ impl Sessions {
         asked: AccountOf,
         until: Moment,
     ) -> Result<ListWorkspacesResponse, AgentError> {
-        let (all, whose) = self.told(asked, until, workspaces_of).await?;
+        let (all, whose) = self.told::<Workspaces>(asked, until).await?;
         let (profile, record) = whose.map(|(name, record)| (name.to_string(), record)).unwrap_or_default();
         Ok(ListWorkspacesResponse {
             workspaces: all.iter().map(convert::workspace).collect(),
@@ -89,8 +129,7 @@ impl Sessions {
         let organization = match wanted(asked.choice.and_then(|choice| choice.choice))? {
             None => None,
             Some(wanted) => {
-                let question = async |platform: &Platform, token: &AccessToken, _| platform.orgs(token).await;
-                let (all, _) = self.asked(&chooser.name, until, question).await?;
+                let (all, _) = self.asked::<Organizations>(&chooser.name, until).await?;
                 notes.extend(vanished(former, &all));
                 Some(find(all.iter(), &wanted)?.clone())
             }
@@ -113,7 +152,7 @@ impl Sessions {
         let workspace = match wanted(asked.choice.and_then(|choice| choice.choice))? {
             None => None,
             Some(wanted) => {
-                let (all, _) = self.asked(&chooser.name, until, workspaces_of).await?;
+                let (all, _) = self.asked::<Workspaces>(&chooser.name, until).await?;
                 notes.extend(vanished(chooser.record.workspace.as_ref(), &all));
                 Some(find_workspace(&all, chooser.record.organization.as_ref(), &wanted)?.clone())
             }
@@ -144,94 +183,53 @@ impl Sessions {
         let worker = self.registry.worker(&name)?;
         worker.choose(choice, generation).await?;
         let view = worker.view();
-        let status = status(&self.registry, &name, &view);
+        let status = status(self.registry, &name, &view);
         let workspace = view.record.workspace.as_ref().map(convert::workspace);
         Ok(ChooseResponse { status: Some(status), notes, workspace })
     }
 
     /// The Platform's answer about an account, and the profile that it belongs to.
-    async fn told<T>(
+    async fn told<Q: Question>(
         &self,
         asked: AccountOf,
         until: Moment,
-        question: impl AsyncFn(&Platform, &AccessToken, i64) -> Result<T, PlatformError>,
-    ) -> Result<(T, Option<(ProfileName, Record)>), AgentError> {
+    ) -> Result<(Q::Answer, Option<(ProfileName, Record)>), AgentError> {
         let name = match asked.account {
             Some(account_of::Account::InlineToken(token)) => {
                 let profile = target::inline(&asked.settings.unwrap_or_default())?;
                 let token = AccessToken::new(token.trim());
-                let answer = question(&self.platform(&profile)?, &token, 0).await;
-                return Ok((answer.map_err(|error| untold(&profile, &error))?, None));
+                let issuer = self.issuers.issuer(&profile, Kind::Fixed);
+                return Ok((Q::put(&*issuer, &token, 0).await?, None));
             }
             Some(account_of::Account::Profile(name)) => name,
             None => String::new(),
         };
         let name = self.registry.resolve(&name, &asked.authority)?;
-        let (answer, record) = self.asked(&name, until, question).await?;
+        let (answer, record) = self.asked::<Q>(&name, until).await?;
         Ok((answer, Some((name, record))))
     }
 
-    /// Where the organisations of a profile are. Another provider is not asked for any: its refusal would read as
-    /// one of the token.
-    fn platform(&self, profile: &Profile) -> Result<Platform, AgentError> {
-        match profile.provider {
-            Provider::Platform => Ok(self.providers.platform(profile)),
-            Provider::SciToolkit => {
-                let hint = "name a profile of a Platform with --profile; 'seqera profile list' shows all";
-                let message = "SciToolkit has no organizations and workspaces";
-                Err(AgentError::new(ErrorKind::Misconfigured, message, hint))
-            }
-        }
-    }
-
     /// The Platform's answer to a profile's token. One that the Platform refuses is renewed, once.
-    async fn asked<T>(
+    async fn asked<Q: Question>(
         &self,
         name: &ProfileName,
         until: Moment,
-        question: impl AsyncFn(&Platform, &AccessToken, i64) -> Result<T, PlatformError>,
-    ) -> Result<(T, Record), AgentError> {
+    ) -> Result<(Q::Answer, Record), AgentError> {
         let mut ask = Ask::default();
         loop {
-            let served = hand_out(&self.registry, name, ask.clone(), until).await?;
+            let served = hand_out(self.registry, name, ask.clone(), until).await?;
             let record = &served.record;
             let user = record.account.as_ref().map(|account| account.user_id).unwrap_or_default();
-            let platform = self.platform(&record.profile)?;
-            match question(&platform, &served.held.token, user).await {
+            let issuer = self.issuers.issuer(&record.profile, record.kind);
+            match Q::put(&*issuer, &served.held.token, user).await {
                 Ok(answer) => return Ok((answer, Record::clone(record))),
-                Err(PlatformError::Unauthorized) if ask.rejected.is_none() => {
+                Err(Untold::Refused(_)) if ask.rejected.is_none() => {
                     ask.rejected = Some(served.held.sha256.clone());
                 }
-                Err(error) => return Err(untold(&record.profile, &error)),
+                Err(untold) => return Err(untold.into()),
             }
         }
     }
-}
-
-/// Why there is nothing to choose from.
-fn untold(profile: &Profile, error: &PlatformError) -> AgentError {
-    match error {
-        PlatformError::NotAPlatform(api) => {
-            let message = format!("there is no Platform API at {api}, so no organizations and workspaces");
-            let hint = "where the API is elsewhere, set SEQERA_PLATFORM_API_URL to it and sign in again";
-            AgentError::new(ErrorKind::Misconfigured, message, hint)
-        }
-        PlatformError::Unreachable(why) => {
-            let message = format!("{} could not be asked: {why}", profile.api());
-            AgentError::new(ErrorKind::Unreachable, message, "nothing was changed; try again later")
-        }
-        other => describe::failure(profile, other),
-    }
-}
-
-/// `user` is the account's id at the Platform, 0 where that is not known.
-async fn workspaces_of(
-    platform: &Platform,
-    token: &AccessToken,
-    user: i64,
-) -> Result<Vec<Workspace>, PlatformError> {
-    let user = if user == 0 { platform.user_info(token).await?.user.id } else { user };
-    platform.workspaces(token, user).await
 }
 
 /// An id or a name; `None`: nothing shall be chosen.

@@ -1,5 +1,6 @@
 //! From what the agent knows to what the contract says. No decisions here.
 
+use crate::providers::Description;
 use std::time::SystemTime;
 
 use prost_types::Timestamp;
@@ -64,6 +65,19 @@ pub(crate) fn organization(organization: &Organization) -> v1::Organization {
 pub(crate) fn workspace(workspace: &Workspace) -> v1::Workspace {
     let Workspace { id, name, full_name, organization: of } = workspace.clone();
     v1::Workspace { id, name, full_name, organization: Some(organization(&of)) }
+}
+
+/// Whose token it is, and what its provider says of itself.
+pub(crate) fn description(told: &Description) -> v1::Description {
+    v1::Description {
+        account: Some(account(&told.account)),
+        organizations: told.organizations.iter().map(organization).collect(),
+        problems: told.problems.clone(),
+        backend_url: told.backend_url.clone(),
+        api_version: told.api_version.clone(),
+        platform_version: told.version.clone(),
+        api_url: told.api_url.clone(),
+    }
 }
 
 /// Renewable or fixed.

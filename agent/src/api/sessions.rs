@@ -1,5 +1,7 @@
 //! Service `Sessions`: signs in, signs out, and tells who is signed in.
 
+use crate::providers::Issuers;
+use crate::token::Kind;
 use std::sync::Arc;
 
 use seqera_agent_proto::v1::sessions_server;
@@ -12,16 +14,16 @@ use seqera_agent_proto::v1::{
 };
 use tonic::{Request, Response, Status};
 
+use crate::api::choices::{self, Choices};
+use crate::api::convert;
 use crate::api::deadline::until;
 use crate::api::login::{self, Events};
 use crate::api::logout::{self, Outcomes};
 use crate::api::status::status;
 use crate::api::tokens::hand_out;
-use crate::api::{choices, describe};
 use crate::clock::Moment;
 use crate::error::AgentError;
 use crate::profile::Profile;
-use crate::providers::known::Providers;
 use crate::sessions::registry::Registry;
 use crate::sessions::target;
 use crate::sessions::verdict::Ask;
@@ -32,7 +34,7 @@ pub(crate) struct Sessions {
     /// All profiles.
     pub registry: Arc<Registry>,
     /// Ask the Platform.
-    pub providers: Arc<Providers>,
+    pub providers: Arc<dyn Issuers>,
 }
 
 #[tonic::async_trait]
@@ -88,8 +90,9 @@ impl sessions_server::Sessions for Sessions {
 
     async fn describe(&self, request: Request<DescribeRequest>) -> Result<Response<Description>, Status> {
         let until = until(&request, self.registry.shared.now());
-        let (profile, token) = self.subject(request.into_inner(), until).await?;
-        Ok(Response::new(describe::describe(&self.providers, &profile, &token).await?))
+        let (profile, kind, token) = self.subject(request.into_inner(), until).await?;
+        let description = self.providers.issuer(&profile, kind).describe(&token).await?;
+        Ok(Response::new(convert::description(&description)))
     }
 
     async fn use_profile(
@@ -106,7 +109,7 @@ impl sessions_server::Sessions for Sessions {
     ) -> Result<Response<ListOrganizationsResponse>, Status> {
         let until = until(&request, self.registry.shared.now());
         let account = request.into_inner().account.unwrap_or_default();
-        Ok(Response::new(self.organizations(account, until).await?))
+        Ok(Response::new(self.choices().organizations(account, until).await?))
     }
 
     async fn choose_organization(
@@ -114,7 +117,7 @@ impl sessions_server::Sessions for Sessions {
         request: Request<ChooseOrganizationRequest>,
     ) -> Result<Response<ChooseResponse>, Status> {
         let until = until(&request, self.registry.shared.now());
-        Ok(Response::new(Self::choose_organization(self, request.into_inner(), until).await?))
+        Ok(Response::new(self.choices().choose_organization(request.into_inner(), until).await?))
     }
 
     async fn list_workspaces(
@@ -123,7 +126,7 @@ impl sessions_server::Sessions for Sessions {
     ) -> Result<Response<ListWorkspacesResponse>, Status> {
         let until = until(&request, self.registry.shared.now());
         let account = request.into_inner().account.unwrap_or_default();
-        Ok(Response::new(self.workspaces(account, until).await?))
+        Ok(Response::new(self.choices().workspaces(account, until).await?))
     }
 
     async fn choose_workspace(
@@ -131,26 +134,30 @@ impl sessions_server::Sessions for Sessions {
         request: Request<ChooseWorkspaceRequest>,
     ) -> Result<Response<ChooseResponse>, Status> {
         let until = until(&request, self.registry.shared.now());
-        Ok(Response::new(Self::choose_workspace(self, request.into_inner(), until).await?))
+        Ok(Response::new(self.choices().choose_workspace(request.into_inner(), until).await?))
     }
 }
 
 impl Sessions {
+    fn choices(&self) -> Choices<'_> {
+        Choices { registry: &self.registry, issuers: &*self.providers }
+    }
+
     async fn subject(
         &self,
         asked: DescribeRequest,
         until: Moment,
-    ) -> Result<(Profile, AccessToken), AgentError> {
+    ) -> Result<(Profile, Kind, AccessToken), AgentError> {
         let name = match asked.subject {
             Some(Subject::InlineToken(token)) => {
                 let settings = asked.settings.unwrap_or_default();
-                return Ok((target::inline(&settings)?, AccessToken::new(token.trim())));
+                return Ok((target::inline(&settings)?, Kind::Fixed, AccessToken::new(token.trim())));
             }
             Some(Subject::Profile(name)) => name,
             None => String::new(),
         };
         let name = self.registry.resolve(&name, "")?;
         let served = hand_out(&self.registry, &name, Ask::default(), until).await?;
-        Ok((served.record.profile.clone(), served.held.token.clone()))
+        Ok((served.record.profile.clone(), served.record.kind, served.held.token.clone()))
     }
 }

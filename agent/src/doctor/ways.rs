@@ -1,5 +1,7 @@
 //! The way to each provider: proxy and authorities in force, who answers and how fast, and whose clock is off.
 
+use crate::providers::Otherwise;
+use crate::providers::Probe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -8,12 +10,14 @@ use seqera_agent_proto::v1::{Check, DiagnoseRequest};
 use url::Url;
 
 use super::report::{Report, of, ok, problem, skipped, warning};
-use crate::profile::{Profile, ProfileName, Provider};
+use crate::profile::{Profile, ProfileName};
+use crate::providers::Issuers;
 use crate::providers::http::{Http, Reply, is_proxied};
 use crate::providers::known::Providers;
 use crate::sessions::registry::Registry;
 use crate::sessions::shared::Shared;
 use crate::sessions::target::target;
+use crate::token::Kind;
 
 /// Providers that are asked at the same time.
 const AT_ONCE: usize = 8;
@@ -30,10 +34,8 @@ pub(super) async fn examine(
     report: &Report,
 ) {
     let profiles = profiles(registry, asked, report).await;
-    let looked = futures_util::stream::iter(profiles).map(|(name, profile)| async move {
-        let http = providers.http(&profile);
-        (look(&profile, &http, &registry.shared).await, name)
-    });
+    let looked = futures_util::stream::iter(profiles)
+        .map(|(name, profile)| async move { (look(&profile, providers, &registry.shared).await, name) });
     let mut looked = std::pin::pin!(looked.buffered(AT_ONCE));
     while let Some((checks, name)) = looked.next().await {
         for check in checks {
@@ -80,26 +82,23 @@ async fn report_difference(name: &ProfileName, known: &Profile, now: &Profile, r
     report.tell(of(name, warning("way", text, &remedy))).await;
 }
 
-async fn look(profile: &Profile, http: &Http, shared: &Shared) -> Vec<Check> {
-    let discovery = format!("{}/.well-known/openid-configuration", profile.authority);
-    let (authority, offset) = asked("authority", &discovery, http, shared).await;
+async fn look(profile: &Profile, providers: &Providers, shared: &Shared) -> Vec<Check> {
+    let http = providers.http(profile);
     let mut checks = vec![way(profile)];
-    let is_provider = |reply: &Reply| reply.is_success() || profile.provider != Provider::Platform;
-    checks.push(match authority {
-        Ok((reply, text)) if is_provider(&reply) => ok("authority", text),
-        Ok((_, text)) => {
-            problem("authority", text, "is this an OIDC provider? See --authority and SEQERA_AUTH_DOMAIN")
-        }
-        Err(check) => check,
-    });
-    checks.extend(offset.map(|offset| clock(offset, &profile.authority)));
-    if profile.provider == Provider::Platform {
-        let (api, _) = asked("API", &format!("{}/service-info", profile.api()), http, shared).await;
-        checks.push(match api {
-            Ok((reply, text)) if reply.is_success() => ok("API", text),
-            Ok((_, text)) => skipped("API", format!("{text}: no Platform, so there are no organizations")),
-            Err(check) => check,
+    // The authority's probe comes first, and its clock is the one that counts.
+    let mut clock_is_known = false;
+    for Probe { what, url, otherwise } in providers.issuer(profile, Kind::Renewable).probes() {
+        let (answer, offset) = asked(what, &url, &http, shared).await;
+        checks.push(match (answer, otherwise) {
+            (Err(check), _) => check,
+            (Ok((reply, text)), _) if reply.is_success() => ok(what, text),
+            (Ok((_, text)), Otherwise::Fine) => ok(what, text),
+            (Ok((_, text)), Otherwise::Missing(means)) => skipped(what, format!("{text}: {means}")),
+            (Ok((_, text)), Otherwise::Wrong(remedy)) => problem(what, text, remedy),
         });
+        if !std::mem::replace(&mut clock_is_known, true) {
+            checks.extend(offset.map(|offset| clock(offset, &profile.authority)));
+        }
     }
     checks
 }

@@ -1,6 +1,7 @@
 //! Takes one of them over. Runs to its end, whoever stays.
 
 use crate::imports::leftovers::sha256;
+use crate::providers::memberships;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::clock::Moment;
 use crate::clock::unix;
 use crate::error::{AgentError, ErrorKind};
 use crate::profile::{Profile, ProfileName};
-use crate::providers::{Check, Granted, Issuer, Renewal, Renewed};
+use crate::providers::{Check, Granted, Issuer, Issuers, Renewal, Renewed};
 use crate::sessions::install::Login;
 use crate::sessions::target::target;
 use crate::storage::record::Attempt;
@@ -233,8 +234,8 @@ impl Imports {
         };
         // The Platform's own id is not what later renewals are compared with.
         account.subject = renewed.subject.unwrap_or_default();
-        let platform = self.providers.platform(profile);
-        let memberships = platform.memberships(&access.token, account.user_id).await.ok();
+        let provider = self.providers.issuer(profile, Kind::Renewable);
+        let memberships = memberships(&*provider, &access.token, account.user_id).await;
         let refresh = renewed.refresh.unwrap_or_else(|| RefreshToken::new(spent.expose_secret()));
         let grant = Grant { access, refresh: Some(refresh), refresh_lifetime: renewed.refresh_lifetime };
         Granted { credential: Credential::Renewable(grant), account, sent, memberships, notes }

@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 
 use seqera_agent_proto::place::Places;
 
-use crate::profile::Provider;
+use crate::providers::known;
+use crate::providers::scitoolkit;
 use crate::providers::scitoolkit::Prefix;
 use crate::storage::durable;
 use crate::storage::timed::Place;
@@ -83,7 +84,7 @@ impl TokenFiles {
     }
 
     fn is_ours(&self) -> bool {
-        let own = Provider::SciToolkit.own_profile();
+        let own = known::own_profile(&scitoolkit::ID);
         own.is_some_and(|own| self.documented.load(&own).is_ok_and(|stored| stored.is_some()))
     }
 

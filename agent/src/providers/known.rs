@@ -1,29 +1,78 @@
-//! The providers of this agent's profiles. One that is known is kept, and with it its discovery.
+//! The kinds of provider that this agent knows, and the issuers of its profiles. A further kind is a file of
+//! its own in this folder and one line in [`KNOWN`].
 
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::providers::AgentError;
+use crate::providers::ErrorKind;
+use std::sync::{Arc, Mutex};
 
-use super::oidc::client::Oidc;
-use super::pat::Pat;
-use super::scitoolkit::SciToolkit;
-use super::{Issuer, Issuers};
+use super::platform::Platform;
+use super::{Issuer, Issuers, Means, Provider, oidc, scitoolkit};
 use crate::clock::Clock;
-use crate::profile::{Profile, Provider};
+use crate::lock::lock;
+use crate::profile::{Profile, ProfileName, ProviderId};
 use crate::providers::http::Http;
-use crate::providers::platform::Platform;
 use crate::token::Kind;
+
+/// All kinds. The first one is meant where none is named.
+const KNOWN: [&dyn Provider; 2] = [&oidc::OidcProvider, &scitoolkit::SciToolkitProvider];
 
 /// More profiles than anybody has; what is dropped costs one request for discovery.
 const KEPT: usize = 64;
 
-/// Finds the issuer of a profile by its settings.
+/// A name of a kind of provider that this agent does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("this agent knows no provider {:?}", .0.chars().take(80).collect::<String>())]
+pub(crate) struct UnknownProvider(String);
+
+fn find(name: &str) -> Option<&'static dyn Provider> {
+    KNOWN.into_iter().find(|provider| provider.id().as_str() == name)
+}
+
+/// The id of the kind that is called so.
+///
+/// # Errors
+/// [`UnknownProvider`].
+pub(crate) fn named(name: &str) -> Result<ProviderId, UnknownProvider> {
+    find(name).map(Provider::id).ok_or_else(|| UnknownProvider(name.to_owned()))
+}
+
+/// The names of all kinds, for a hint.
+pub(crate) fn names() -> String {
+    let names: Vec<_> = KNOWN.iter().map(|provider| format!("'{}'", provider.id().as_str())).collect();
+    names.join(" or ")
+}
+
+/// The profile that a login means which names neither profile nor authority; `None`: the authority decides.
+pub(crate) fn own_profile(provider: &ProviderId) -> Option<ProfileName> {
+    find(provider.as_str())?.own_profile().map(ProfileName::imported)
+}
+
+/// The profile of this name that is there without anybody having configured it.
+pub(crate) fn built_in(name: &ProfileName) -> Option<Profile> {
+    let is_own = |provider: &&dyn Provider| provider.own_profile() == Some(name.as_str());
+    KNOWN.into_iter().find(is_own).map(Provider::defaults)
+}
+
+/// A profile of which nothing is known but its kind of provider.
+pub(crate) fn defaults(provider: &ProviderId) -> Profile {
+    let unknown = || Profile { provider: provider.clone(), ..Profile::default() };
+    find(provider.as_str()).map_or_else(unknown, Provider::defaults)
+}
+
+/// The REST API at an authority, where the profile does not name one; empty: the authority itself.
+pub(crate) fn api_url(provider: &ProviderId, authority: &str) -> String {
+    find(provider.as_str()).map(|provider| provider.api_url(authority)).unwrap_or_default()
+}
+
+/// Finds the issuer of a profile by its settings. One that was needed is kept, and with it its discovery.
 pub(crate) struct Providers {
     http: Http,
     clock: Arc<dyn Clock>,
-    kept: Mutex<Vec<(Profile, Arc<Oidc>)>>,
+    kept: Mutex<Vec<(Profile, Kind, Arc<dyn Issuer>)>>,
 }
 
 impl Providers {
-    /// Knows no provider yet.
+    /// Asks nobody yet.
     pub(crate) fn new(http: Http, clock: Arc<dyn Clock>) -> Self {
         Self { http, clock, kept: Mutex::default() }
     }
@@ -37,32 +86,80 @@ impl Providers {
     pub(crate) fn platform(&self, profile: &Profile) -> Platform {
         Platform::new(self.http(profile), profile.api())
     }
-
-    /// The SciToolkit of a profile.
-    pub(crate) fn scitoolkit(&self, profile: &Profile) -> SciToolkit {
-        SciToolkit::new(self.http.over(&profile.network), self.clock.clone(), profile)
-    }
-
-    fn oidc(&self, profile: &Profile) -> Arc<Oidc> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, oidc)) = kept.iter().find(|(known, _)| known == profile) {
-            return oidc.clone();
-        }
-        if kept.len() == KEPT {
-            kept.remove(0);
-        }
-        let oidc = Arc::new(Oidc::new(self.http(profile), self.clock.clone(), profile));
-        kept.push((profile.clone(), oidc.clone()));
-        oidc
-    }
 }
 
 impl Issuers for Providers {
     fn issuer(&self, profile: &Profile, kind: Kind) -> Arc<dyn Issuer> {
-        match (profile.provider, kind) {
-            (Provider::Platform, Kind::Renewable) => self.oidc(profile),
-            (Provider::Platform, Kind::Fixed) => Arc::new(Pat::new(self.platform(profile), profile)),
-            (Provider::SciToolkit, _) => Arc::new(self.scitoolkit(profile)),
+        let mut kept = lock(&self.kept);
+        let same = |(known, of, _): &&(Profile, Kind, Arc<dyn Issuer>)| known == profile && *of == kind;
+        if let Some((.., issuer)) = kept.iter().find(same) {
+            return Arc::clone(issuer);
         }
+        if kept.len() == KEPT {
+            kept.remove(0);
+        }
+        let means = Means { http: self.http(profile), clock: Arc::clone(&self.clock) };
+        let issuer = match find(profile.provider.as_str()) {
+            Some(provider) => provider.issuer(means, profile, kind),
+            None => Arc::new(Unknown(UnknownProvider(profile.provider.as_str().to_owned()))),
+        };
+        kept.push((profile.clone(), kind, Arc::clone(&issuer)));
+        issuer
+    }
+}
+
+/// The issuer of a profile that a newer version has written: it refuses, and nothing is lost.
+struct Unknown(UnknownProvider);
+
+#[async_trait::async_trait]
+impl Issuer for Unknown {
+    fn refusal(&self, _: &str) -> AgentError {
+        let hint = "update the agent: another version of it has made this profile";
+        AgentError::new(ErrorKind::Misconfigured, self.0.to_string(), hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::providers::Outcome;
+    use crate::providers::Revocable;
+    use crate::providers::Revocation;
+    use crate::token::RefreshToken;
+
+    #[test]
+    fn every_kind_is_found_by_its_name_and_makes_profiles_of_its_own() {
+        for provider in KNOWN {
+            let id = provider.id();
+            assert_eq!(named(id.as_str()).as_ref(), Ok(&id));
+            assert_eq!(serde_json::to_value(&id).unwrap(), id.as_str());
+            assert_eq!(defaults(&id).provider, id);
+        }
+        let unknown = named("gitlab").unwrap_err();
+        assert_eq!(unknown.to_string(), "this agent knows no provider \"gitlab\"");
+        assert_eq!(named(ProviderId::default().as_str()), Ok(KNOWN[0].id()));
+    }
+
+    #[test]
+    fn only_scitoolkit_has_a_profile_that_nobody_configured() {
+        let built_in = |name: &str| built_in(&name.parse().unwrap());
+        assert_eq!(built_in("scitoolkit").map(|profile| profile.provider), Some(scitoolkit::ID));
+        assert_eq!((built_in("default"), built_in("platform")), (None, None));
+    }
+
+    #[tokio::test]
+    async fn a_profile_of_a_newer_version_is_refused_and_its_token_is_kept() {
+        let profile: Profile =
+            serde_json::from_str(r#"{"authority": "https://a.test", "clientId": "c", "provider": "moon"}"#)
+                .unwrap();
+        let clock = crate::clock::FakeClock::new();
+        let http = Http::new(clock.clone(), crate::providers::http::Limits::default());
+        let issuer = Providers::new(http, clock).issuer(&profile, Kind::Renewable);
+        let renewal = issuer.renew(&RefreshToken::new("r"), "ada").await;
+        assert!(matches!(&renewal, Outcome::Misconfigured(why) if why.contains("moon")), "{renewal:?}");
+        assert!(
+            matches!(issuer.revoke(&Revocable::default()).await, Revocation::Refused(why) if why.contains("moon"))
+        );
+        assert_eq!(serde_json::to_value(&profile).unwrap()["provider"], "moon");
     }
 }

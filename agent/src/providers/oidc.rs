@@ -9,9 +9,22 @@ mod discovery;
 mod id_token;
 mod jwks;
 
+use crate::providers::Description;
+use crate::providers::Means;
 use crate::providers::Outcome;
+use crate::providers::Probe;
+use crate::providers::Profile;
+use crate::providers::Provider;
+use crate::providers::ProviderId;
+use crate::providers::Untold;
 use crate::providers::oidc::client::Oidc;
+use crate::providers::pat::Pat;
+use crate::providers::platform::Platform;
+use crate::token::Kind;
+use crate::token::Organization;
+use crate::token::Workspace;
 use async_trait::async_trait;
+use std::sync::Arc;
 use url::Url;
 
 use self::admission::Issued;
@@ -20,19 +33,34 @@ use super::{
     Unservable,
 };
 use crate::error::AgentError;
-use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing, Page};
-use crate::providers::page;
-use crate::token::{AccessToken, Account, RefreshToken};
+use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing};
+use crate::token::{AccessToken, RefreshToken};
+
+/// A Seqera Platform, or any other OpenID provider. Its personal access tokens are fixed credentials.
+pub(crate) struct OidcProvider;
+
+impl Provider for OidcProvider {
+    fn id(&self) -> ProviderId {
+        ProviderId::default()
+    }
+
+    fn defaults(&self) -> Profile {
+        Profile::default()
+    }
+
+    fn issuer(&self, means: Means, profile: &Profile, kind: Kind) -> Arc<dyn Issuer> {
+        match kind {
+            Kind::Renewable => Arc::new(Oidc::new(means.http, means.clock, profile)),
+            Kind::Fixed => Arc::new(Pat::new(Platform::new(means.http, profile.api()), profile)),
+        }
+    }
+}
 
 #[async_trait]
 impl Issuer for Oidc {
     /// The documented port, and the nine after it (facts 1.2).
     fn landing(&self) -> Landing {
         Landing { path: "/callback", ports: 53682..53692 }
-    }
-
-    fn outlives_sign_out(&self) -> bool {
-        false
     }
 
     async fn start(&self, redirect_uri: &Url) -> Result<Flow, AgentError> {
@@ -55,13 +83,6 @@ impl Issuer for Oidc {
     fn callback(&self, flow: &Flow, request: &CallbackRequest) -> Callback {
         let metadata = self.discovery.last_good();
         authorization::judge(&self.profile.authority, metadata.as_deref(), flow, request)
-    }
-
-    fn page(&self, outcome: Result<&Account, &AgentError>) -> Page {
-        match outcome {
-            Ok(account) => page::signed_in(account),
-            Err(error) => page::failed(error),
-        }
     }
 
     async fn finish(&self, answer: Answer) -> Result<Granted, AgentError> {
@@ -95,6 +116,22 @@ impl Issuer for Oidc {
 
     async fn check(&self, token: &AccessToken) -> Check {
         super::pat::check(&self.platform, token).await
+    }
+
+    async fn describe(&self, token: &AccessToken) -> Result<Description, AgentError> {
+        self.platform.describe(token).await
+    }
+
+    async fn organizations(&self, token: &AccessToken) -> Result<Vec<Organization>, Untold> {
+        self.platform.organizations(token).await
+    }
+
+    async fn workspaces(&self, token: &AccessToken, user: i64) -> Result<Vec<Workspace>, Untold> {
+        self.platform.workspaces_of(token, user).await
+    }
+
+    fn probes(&self) -> Vec<Probe> {
+        self.platform.probes(&self.profile.authority)
     }
 
     async fn revoke(&self, what: &Revocable) -> Revocation {

@@ -1,28 +1,31 @@
 //! A personal access token: one secret that the person made at the Platform and that does not renew.
 
+use crate::providers::Description;
+use crate::providers::Probe;
+use crate::providers::Untold;
 use crate::providers::platform::refused_token;
 use crate::providers::platform::unchecked;
+use crate::token::Organization;
+use crate::token::Workspace;
 use async_trait::async_trait;
-use url::Url;
 
-use super::{Answer, Check, DeviceFlow, Granted, Issuer, Poll, Renewal, Revocable, Revocation};
+use super::{Answer, Check, Granted, Issuer, Revocable, Revocation};
 use crate::error::{AgentError, ErrorKind};
 use crate::profile::Profile;
-use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing, Page};
-use crate::providers::page;
 use crate::providers::platform::{Platform, PlatformError, token_id};
-use crate::token::{AccessToken, Account, Credential, RefreshToken};
+use crate::token::{AccessToken, Account, Credential};
 
 /// The Platform as the place where a personal access token is checked and deleted.
 pub(crate) struct Pat {
     platform: Platform,
     api: String,
+    authority: String,
 }
 
 impl Pat {
     /// Asks nobody yet.
     pub(crate) fn new(platform: Platform, profile: &Profile) -> Self {
-        Self { platform, api: profile.api().to_owned() }
+        Self { platform, api: profile.api().to_owned(), authority: profile.authority.clone() }
     }
 
     /// Whose token it is.
@@ -47,57 +50,25 @@ pub(super) async fn check(platform: &Platform, token: &AccessToken) -> Check {
     }
 }
 
-fn no_browser_login() -> AgentError {
-    let hint = "give it to 'seqera login --with-token' on standard input";
-    AgentError::new(ErrorKind::BadRequest, "a personal access token does not sign in by a browser", hint)
-}
-
 #[async_trait]
 impl Issuer for Pat {
-    fn landing(&self) -> Landing {
-        Landing { path: "/callback", ports: 0..0 }
+    fn refusal(&self, what: &str) -> AgentError {
+        let message = format!("a personal access token has no {what}");
+        let hint = "give it to 'seqera login --with-token' on standard input";
+        AgentError::new(ErrorKind::BadRequest, message, hint)
     }
 
     fn outlives_sign_out(&self) -> bool {
         true
     }
 
-    async fn start(&self, _redirect_uri: &Url) -> Result<Flow, AgentError> {
-        Err(no_browser_login())
-    }
-
-    async fn start_device(&self) -> Result<DeviceFlow, AgentError> {
-        Err(no_browser_login())
-    }
-
-    async fn poll(&self, _flow: &DeviceFlow) -> Poll {
-        Poll::Ended(no_browser_login())
-    }
-
-    fn callback(&self, _flow: &Flow, _request: &CallbackRequest) -> Callback {
-        let error = no_browser_login();
-        Callback::Failed(page::failed(&error), error)
-    }
-
-    fn page(&self, outcome: Result<&Account, &AgentError>) -> Page {
-        match outcome {
-            Ok(account) => page::signed_in(account),
-            Err(error) => page::failed(error),
-        }
-    }
-
-    /// The token is checked before it is kept.
     async fn finish(&self, answer: Answer) -> Result<Granted, AgentError> {
-        let Answer::Given(token, sent) = answer else { return Err(no_browser_login()) };
+        let Answer::Given(token, sent) = answer else { return Err(self.refusal("login in a browser")) };
         let account = self.owner(&token).await?;
         // Somebody who may use a token may not be able to list organisations with it; then there are none.
         let memberships = self.platform.memberships(&token, account.user_id).await.ok();
         let credential = Credential::Fixed { token, expires_at: None, minted: false };
         Ok(Granted { credential, account, sent, memberships, notes: Vec::new() })
-    }
-
-    async fn renew(&self, _refresh: &RefreshToken, _subject: &str) -> Renewal {
-        Renewal::Misconfigured("a personal access token does not renew".into())
     }
 
     async fn check(&self, token: &AccessToken) -> Check {
@@ -115,6 +86,22 @@ impl Issuer for Pat {
             Err(PlatformError::Unreachable(why)) => Revocation::Failed(why.to_string()),
             Err(error) => Revocation::Refused(error.to_string()),
         }
+    }
+
+    async fn describe(&self, token: &AccessToken) -> Result<Description, AgentError> {
+        self.platform.describe(token).await
+    }
+
+    async fn organizations(&self, token: &AccessToken) -> Result<Vec<Organization>, Untold> {
+        self.platform.organizations(token).await
+    }
+
+    async fn workspaces(&self, token: &AccessToken, user: i64) -> Result<Vec<Workspace>, Untold> {
+        self.platform.workspaces_of(token, user).await
+    }
+
+    fn probes(&self) -> Vec<Probe> {
+        self.platform.probes(&self.authority)
     }
 }
 

@@ -3,6 +3,10 @@
 
 use crate::error::ErrorKind;
 use crate::providers::AgentError;
+use crate::providers::Description;
+use crate::providers::Otherwise;
+use crate::providers::Probe;
+use crate::providers::Untold;
 use crate::providers::Why;
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
@@ -94,7 +98,7 @@ pub(crate) struct TokenEntry {
 }
 
 /// `GET /service-info`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ServiceInfo {
     /// Of the installation.
@@ -227,6 +231,90 @@ impl Platform {
         self.accept(&reply)
     }
 
+    /// Whose token it is, and what the Platform says of itself.
+    ///
+    /// # Errors
+    /// Where it does not say whose token it is: [`failure`].
+    pub(crate) async fn describe(&self, token: &AccessToken) -> Result<Description, AgentError> {
+        let (user, orgs, service) =
+            tokio::join!(self.user_info(token), self.orgs(token), self.service_info());
+        let user = user.map_err(|error| failure(&self.api, &error))?;
+        let untold = |what: &str, error: &PlatformError| format!("{what} are not known: {error}");
+        let problems = [
+            orgs.as_ref().err().map(|error| untold("the organizations", error)),
+            service.as_ref().err().map(|error| untold("version and backend", error)),
+        ];
+        let service = service.unwrap_or_default();
+        Ok(Description {
+            account: user.user.complete(None),
+            organizations: orgs.unwrap_or_default(),
+            problems: problems.into_iter().flatten().collect(),
+            backend_url: service.seqera_ai_base_url.unwrap_or_default(),
+            api_version: service.api_version,
+            version: service.version,
+            api_url: self.api.clone(),
+        })
+    }
+
+    /// The organisations of the token's owner, or why a person does not see them.
+    pub(crate) async fn organizations(&self, token: &AccessToken) -> Result<Vec<Organization>, Untold> {
+        self.orgs(token).await.map_err(|error| self.untold(&error))
+    }
+
+    /// The workspaces of the token's owner. The id is asked for where it is 0.
+    pub(crate) async fn workspaces_of(
+        &self,
+        token: &AccessToken,
+        user: i64,
+    ) -> Result<Vec<Workspace>, Untold> {
+        let found = match user {
+            0 => match self.user_info(token).await {
+                Ok(info) => self.workspaces(token, info.user.id).await,
+                Err(error) => Err(error),
+            },
+            known => self.workspaces(token, known).await,
+        };
+        found.map_err(|error| self.untold(&error))
+    }
+
+    /// Why there is nothing to choose from.
+    fn untold(&self, error: &PlatformError) -> Untold {
+        let api = &self.api;
+        match error {
+            PlatformError::NotAPlatform(api) => {
+                let message =
+                    format!("there is no Platform API at {api}, so no organizations and workspaces");
+                let hint = "where the API is elsewhere, set SEQERA_PLATFORM_API_URL to it and sign in again";
+                Untold::Failed(AgentError::new(ErrorKind::Misconfigured, message, hint))
+            }
+            PlatformError::Unreachable(why) => {
+                let message = format!("{api} could not be asked: {why}");
+                let hint = "nothing was changed; try again later";
+                Untold::Failed(AgentError::new(ErrorKind::Unreachable, message, hint))
+            }
+            PlatformError::Unauthorized => Untold::Refused(failure(api, error)),
+            PlatformError::Forbidden | PlatformError::Misconfigured(_) => Untold::Failed(failure(api, error)),
+        }
+    }
+
+    /// What shows whether an OpenID provider and its Platform can be reached.
+    pub(crate) fn probes(&self, authority: &str) -> Vec<Probe> {
+        let wrong = "is this an OIDC provider? See --authority and SEQERA_AUTH_DOMAIN";
+        let missing = "no Platform, so there are no organizations";
+        vec![
+            Probe {
+                what: "authority",
+                url: format!("{authority}/.well-known/openid-configuration"),
+                otherwise: Otherwise::Wrong(wrong),
+            },
+            Probe {
+                what: "API",
+                url: format!("{}/service-info", self.api),
+                otherwise: Otherwise::Missing(missing),
+            },
+        ]
+    }
+
     async fn ask<T: serde::de::DeserializeOwned>(
         &self,
         path: &str,
@@ -269,6 +357,24 @@ impl From<Fault> for PlatformError {
         match fault {
             Fault::NotSent(why) | Fault::Unanswered(why) => Self::Unreachable(why),
             Fault::Misconfigured(why) => Self::Misconfigured(why),
+        }
+    }
+}
+
+/// Why the Platform at `api` did not say whose token it is, for the person.
+pub(crate) fn failure(api: &str, error: &PlatformError) -> AgentError {
+    match error {
+        PlatformError::Unauthorized | PlatformError::Forbidden => {
+            refused_token(&format!("{api} refuses this access token"))
+        }
+        PlatformError::Unreachable(why) => unchecked(api, why),
+        PlatformError::NotAPlatform(_) | PlatformError::Misconfigured(_) => {
+            let hint = "set SEQERA_AUTH_DOMAIN to the API of your Platform, for example https://host/api";
+            let hint = match error {
+                PlatformError::Misconfigured(why) => why.hint_or(hint),
+                _ => hint,
+            };
+            AgentError::new(ErrorKind::Misconfigured, error.to_string(), hint)
         }
     }
 }

@@ -8,6 +8,16 @@ mod callback;
 mod prefix;
 mod site;
 
+use crate::providers::Description;
+use crate::providers::Means;
+use crate::providers::Otherwise;
+use crate::providers::Probe;
+use crate::providers::Provider;
+use crate::providers::ProviderId;
+use crate::providers::Untold;
+use crate::token::Kind;
+use crate::token::Organization;
+use crate::token::Workspace;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -18,13 +28,13 @@ use url::Url;
 
 pub(crate) use self::prefix::Prefix;
 use self::site::{Site, SiteError};
-use super::{Answer, Check, DeviceFlow, Granted, Issuer, Poll, Renewal, Revocable, Revocation};
+use super::{Answer, Check, Granted, Issuer, Revocable, Revocation};
 use crate::clock::{Clock, Moment};
 use crate::error::{AgentError, ErrorKind};
 use crate::profile::Profile;
 use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing, Page};
 use crate::providers::http::Http;
-use crate::token::{AccessToken, Account, Credential, RefreshToken};
+use crate::token::{AccessToken, Account, Credential};
 
 /// As many random bytes as a session id should have at least, twice (RFC 6749, section 10.10, asks for 128
 /// bits).
@@ -33,6 +43,7 @@ const STATE_BYTES: usize = 32;
 /// One profile's SciToolkit.
 pub(crate) struct SciToolkit {
     authority: String,
+    api: String,
     /// The web page's, as browsers write it.
     origin: String,
     site: Site,
@@ -45,6 +56,7 @@ impl SciToolkit {
         let web = Url::parse(&profile.authority).ok();
         Self {
             authority: profile.authority.clone(),
+            api: profile.api().to_owned(),
             origin: web.map(|url| url.origin().ascii_serialization()).unwrap_or_default(),
             site: Site::new(http, profile.api()),
             clock,
@@ -88,21 +100,58 @@ fn refused(prefix: Prefix, authority: &str) -> AgentError {
     AgentError::new(ErrorKind::LoginExpired, format!("{authority} refuses this token"), hint)
 }
 
-fn no_device_login() -> AgentError {
-    let hint = "generate a token in any browser, and give it to --with-token on standard input";
-    AgentError::new(ErrorKind::Misconfigured, "SciToolkit offers no login on another device", hint)
+/// Registered under this name.
+pub(crate) const ID: ProviderId = ProviderId::new("scitoolkit");
+
+/// SciToolkit: one site, one account for each person.
+pub(crate) struct SciToolkitProvider;
+
+impl Provider for SciToolkitProvider {
+    fn id(&self) -> ProviderId {
+        ID
+    }
+
+    fn own_profile(&self) -> Option<&'static str> {
+        Some("scitoolkit")
+    }
+
+    fn defaults(&self) -> Profile {
+        Profile {
+            authority: "https://scitoolkit.org".into(),
+            client_id: String::new(),
+            audience: String::new(),
+            scopes: String::new(),
+            provider: ID,
+            ..Profile::default()
+        }
+    }
+
+    fn api_url(&self, authority: &str) -> String {
+        format!("{authority}/api")
+    }
+
+    fn issuer(&self, means: Means, profile: &Profile, _: Kind) -> Arc<dyn Issuer> {
+        Arc::new(SciToolkit::new(means.http, means.clock, profile))
+    }
+}
+
+/// Its answer to such a question would read as a refusal of the token.
+fn no_organizations() -> Untold {
+    let hint = "name a profile of a Platform with --profile; 'seqera profile list' shows all";
+    let message = "SciToolkit has no organizations and workspaces";
+    Untold::Failed(AgentError::new(ErrorKind::Misconfigured, message, hint))
 }
 
 #[async_trait]
 impl Issuer for SciToolkit {
+    fn refusal(&self, what: &str) -> AgentError {
+        let hint = "generate a token in any browser, and give it to --with-token on standard input";
+        AgentError::new(ErrorKind::Misconfigured, format!("SciToolkit offers no {what}"), hint)
+    }
+
     /// Any free port (facts 5).
     fn landing(&self) -> Landing {
         Landing { path: "/cli-callback", ports: 0..0 }
-    }
-
-    /// "Revokes the token at the backend", whoever made it.
-    fn outlives_sign_out(&self) -> bool {
-        false
     }
 
     async fn start(&self, redirect_uri: &Url) -> Result<Flow, AgentError> {
@@ -122,14 +171,6 @@ impl Issuer for SciToolkit {
             offers_device: false,
             can_be_pasted: false,
         })
-    }
-
-    async fn start_device(&self) -> Result<DeviceFlow, AgentError> {
-        Err(no_device_login())
-    }
-
-    async fn poll(&self, _flow: &DeviceFlow) -> Poll {
-        Poll::Ended(no_device_login())
     }
 
     fn callback(&self, flow: &Flow, request: &CallbackRequest) -> Callback {
@@ -152,12 +193,8 @@ impl Issuer for SciToolkit {
                 admitted
             }
             Answer::Given(token, sent) => self.admit(token, sent, false).await,
-            Answer::Tokens(..) => Err(no_device_login()),
+            Answer::Tokens(..) => Err(self.refusal("login on another device")),
         }
-    }
-
-    async fn renew(&self, _refresh: &RefreshToken, _subject: &str) -> Renewal {
-        Renewal::Misconfigured("a SciToolkit token does not renew".into())
     }
 
     async fn check(&self, token: &AccessToken) -> Check {
@@ -176,6 +213,28 @@ impl Issuer for SciToolkit {
             Err(SiteError::Unreachable(why)) => Revocation::Failed(why.to_string()),
             Err(SiteError::Odd(why)) => Revocation::Refused(why.to_string()),
         }
+    }
+
+    /// SciToolkit knows people, and no organisations.
+    async fn describe(&self, token: &AccessToken) -> Result<Description, AgentError> {
+        Ok(Description {
+            account: self.owner(token).await?,
+            api_url: self.api.clone(),
+            ..Description::default()
+        })
+    }
+
+    async fn organizations(&self, _token: &AccessToken) -> Result<Vec<Organization>, Untold> {
+        Err(no_organizations())
+    }
+
+    async fn workspaces(&self, _token: &AccessToken, _user: i64) -> Result<Vec<Workspace>, Untold> {
+        Err(no_organizations())
+    }
+
+    fn probes(&self) -> Vec<Probe> {
+        let url = format!("{}/.well-known/openid-configuration", self.authority);
+        vec![Probe { what: "authority", url, otherwise: Otherwise::Fine }]
     }
 }
 

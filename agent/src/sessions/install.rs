@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tracing::{info, warn};
 
 use crate::backoff::jitter;
@@ -188,15 +188,11 @@ fn secret_of(login: &Login, shared: &Shared) -> Option<Stored> {
         Credential::Renewable(grant) => {
             grant.refresh.as_ref().map(|refresh| stored(refresh, &login.profile, shared.now(), shared))
         }
-        Credential::Fixed { token, .. } => Some(Stored {
-            provider: login.profile.provider,
-            authority: login.profile.authority.clone(),
-            client_id: login.profile.client_id.clone(),
-            kind: Kind::Fixed,
-            secret: SecretString::from(token.expose()),
-            saved_at: shared.now().wall,
-            proxy_password: shared.passwords.known(&login.profile.network),
-        }),
+        Credential::Fixed { token, .. } => {
+            let password = shared.passwords.known(&login.profile.network);
+            let secret = Stored::new(&login.profile, Kind::Fixed, token.expose(), shared.now().wall);
+            Some(secret.with_proxy_password(password))
+        }
     }
 }
 

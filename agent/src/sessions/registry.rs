@@ -14,7 +14,8 @@ use tracing::error;
 
 use crate::error::{AgentError, ErrorKind};
 use crate::leases::book::TokenSource;
-use crate::profile::{Profile, ProfileName, Provider};
+use crate::profile::{Profile, ProfileName};
+use crate::providers::known;
 use crate::sessions::handle::Handle;
 use crate::sessions::shared::Shared;
 use crate::sessions::verdict::{Ask, Standing};
@@ -130,7 +131,7 @@ impl Registry {
         match self.shared.state.other_host(name) {
             _ if is_known => Ok(self.ensure(name)),
             Some(host) => Err(AgentError::other_host(name, host)),
-            None if *name == ProfileName::fallback() || Provider::built_in(name).is_some() => {
+            None if *name == ProfileName::fallback() || known::built_in(name).is_some() => {
                 Ok(self.ensure(name))
             }
             None => Err(self.unknown(name)),
@@ -152,7 +153,7 @@ impl Registry {
 
     /// What the configuration file says of a profile, or what is known without one.
     pub(crate) fn configured(&self, name: &ProfileName) -> Option<Profile> {
-        self.configured.load().get(name).cloned().or_else(|| Provider::built_in(name))
+        self.configured.load().get(name).cloned().or_else(|| known::built_in(name))
     }
 
     /// The worker of a profile, started if need be.

@@ -1,7 +1,7 @@
 //! Stored secrets as the core uses them: never for another party than they came from, and a store that
 //! fails is never taken for "signed out".
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
 use crate::clock::Moment;
 use crate::profile::{Profile, ProfileName};
@@ -43,15 +43,8 @@ pub(crate) async fn load_fixed(
 
 /// A refresh token as it is stored.
 pub(crate) fn stored(refresh: &RefreshToken, profile: &Profile, now: Moment, shared: &Shared) -> Stored {
-    Stored {
-        provider: profile.provider,
-        authority: profile.authority.clone(),
-        client_id: profile.client_id.clone(),
-        kind: Kind::Renewable,
-        secret: SecretString::from(refresh.expose()),
-        saved_at: now.wall,
-        proxy_password: shared.passwords.known(&profile.network),
-    }
+    Stored::new(profile, Kind::Renewable, refresh.expose(), now.wall)
+        .with_proxy_password(shared.passwords.known(&profile.network))
 }
 
 /// A stored token is never sent to an authority or client that it did not come from.

@@ -6,8 +6,8 @@ use seqera_agent_proto::v1::ProfileSettings;
 
 use crate::error::{AgentError, ErrorKind};
 use crate::network::Network;
-use crate::profile::{Profile, ProfileName, Provider, canonical};
-use crate::provider::UnknownProvider;
+use crate::profile::{Profile, ProfileName, ProviderId, canonical};
+use crate::providers::known::{self, UnknownProvider};
 use crate::sessions::registry::Registry;
 
 /// The profile that a login means, and its settings: what is given, else what it has, else the default.
@@ -20,7 +20,7 @@ pub(crate) fn target(
     given: &ProfileSettings,
 ) -> Result<(ProfileName, Profile), AgentError> {
     let provider = provider(given)?;
-    let name = match provider.and_then(Provider::own_profile) {
+    let name = match provider.as_ref().and_then(known::own_profile) {
         _ if !asked.is_empty() => asked.parse()?,
         Some(own) => own,
         None => unnamed(registry, &given.authority),
@@ -28,7 +28,7 @@ pub(crate) fn target(
     let known = registry.shared.state.record(&name).map(|record| record.profile);
     let known = known.filter(|known| !known.authority.is_empty()).or_else(|| registry.configured(&name));
     // What belongs to another kind of provider, or to another authority, is no default for this one.
-    let known = known.filter(|known| provider.is_none_or(|provider| known.provider == provider));
+    let known = known.filter(|known| provider.as_ref().is_none_or(|provider| known.provider == *provider));
     let serves = |known: &Profile| known.serves(&given.authority);
     if !asked.is_empty() && given.authority_is_default && known.as_ref().is_some_and(|known| !serves(known)) {
         let way = ProfileSettings { network: given.network.clone(), ..ProfileSettings::default() };
@@ -46,27 +46,27 @@ pub(crate) fn inline(given: &ProfileSettings) -> Result<Profile, AgentError> {
     merged(given, None)
 }
 
-fn merged(given: &ProfileSettings, known: Option<&Profile>) -> Result<Profile, AgentError> {
-    let provider = provider(given)?.or(known.map(|known| known.provider)).unwrap_or_default();
-    let defaults = provider.defaults();
+fn merged(given: &ProfileSettings, had: Option<&Profile>) -> Result<Profile, AgentError> {
+    let provider = provider(given)?.or(had.map(|had| had.provider.clone())).unwrap_or_default();
+    let defaults = known::defaults(&provider);
     let pick = |given: &str, known: Option<&String>, default: &str| match (given, known) {
         ("", Some(known)) if !known.is_empty() => known.clone(),
         ("", _) => default.to_owned(),
         (given, _) => given.to_owned(),
     };
-    let authority = pick(&given.authority, known.map(|p| &p.authority), &defaults.authority);
+    let authority = pick(&given.authority, had.map(|p| &p.authority), &defaults.authority);
     let authority = authority.trim_end_matches('/').to_owned();
     check_authority(&authority)?;
-    let api_url = pick(&given.api_url, known.map(|p| &p.api_url), &provider.api_url(&authority));
+    let api_url = pick(&given.api_url, had.map(|p| &p.api_url), &known::api_url(&provider, &authority));
     Ok(Profile {
-        client_id: pick(&given.client_id, known.map(|p| &p.client_id), &defaults.client_id),
-        audience: pick(&given.audience, known.map(|p| &p.audience), &defaults.audience),
+        client_id: pick(&given.client_id, had.map(|p| &p.client_id), &defaults.client_id),
+        audience: pick(&given.audience, had.map(|p| &p.audience), &defaults.audience),
         api_url: api_url.trim_end_matches('/').to_owned(),
-        backend_url: pick(&given.backend_url, known.map(|p| &p.backend_url), ""),
-        scopes: pick(&given.scopes, known.map(|p| &p.scopes), &defaults.scopes),
+        backend_url: pick(&given.backend_url, had.map(|p| &p.backend_url), ""),
+        scopes: pick(&given.scopes, had.map(|p| &p.scopes), &defaults.scopes),
         network: match &given.network {
             Some(given) => Network::read(&given.proxy, &given.no_proxy, &given.ca_file)?,
-            None => known.map(|p| p.network.clone()).unwrap_or_default(),
+            None => had.map(|p| p.network.clone()).unwrap_or_default(),
         },
         authority,
         provider,
@@ -109,16 +109,13 @@ fn check_authority(authority: &str) -> Result<(), AgentError> {
 }
 
 /// The kind of provider, where one is given. Newer clients may know more of them.
-fn provider(given: &ProfileSettings) -> Result<Option<Provider>, AgentError> {
+fn provider(given: &ProfileSettings) -> Result<Option<ProviderId>, AgentError> {
     if given.provider.is_empty() {
         return Ok(None);
     }
     let unknown = |unknown: UnknownProvider| {
-        AgentError::new(
-            ErrorKind::BadRequest,
-            unknown.to_string(),
-            "leave it out, or use 'platform' or 'scitoolkit'",
-        )
+        let hint = format!("leave it out, or use {}", known::names());
+        AgentError::new(ErrorKind::BadRequest, unknown.to_string(), hint)
     };
-    given.provider.parse().map(Some).map_err(unknown)
+    known::named(&given.provider).map(Some).map_err(unknown)
 }

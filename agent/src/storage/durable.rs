@@ -11,6 +11,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use seqera_agent_proto::place::hex;
 
+pub(crate) use super::folder::is_open_to_others;
+use super::folder::{self, Fault, Links};
+
 #[cfg(unix)]
 #[path = "durable/unix.rs"]
 mod system;
@@ -32,7 +35,7 @@ pub(crate) fn write(path: &Path, owner: &str, bytes: &[u8]) -> io::Result<()> {
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
-    written.and_then(|()| system::sync_folder(folder(path)))
+    written.and_then(|()| system::sync_folder(parent(path)))
 }
 
 fn fill(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -47,7 +50,7 @@ fn fill(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// What the file system says.
 pub(crate) fn remove(path: &Path) -> io::Result<bool> {
     match fs::remove_file(path) {
-        Ok(()) => system::sync_folder(folder(path)).map(|()| true),
+        Ok(()) => system::sync_folder(parent(path)).map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
@@ -59,7 +62,7 @@ pub(crate) fn remove(path: &Path) -> io::Result<bool> {
 /// What the file system says.
 pub(crate) fn sweep(path: &Path, owner: &str) -> io::Result<()> {
     let prefix = prefix(path, owner);
-    for entry in fs::read_dir(folder(path))? {
+    for entry in fs::read_dir(parent(path))? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(&prefix) {
             fs::remove_file(entry.path())?;
@@ -99,8 +102,8 @@ pub(crate) fn is_aside(name: &str) -> bool {
 /// # Errors
 /// Where it belongs to another user or others may write to it; the text names folder, reason and remedy.
 pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
-    system::create_folder(path)?;
-    system::check_folder(path)
+    folder::make(path, true)?;
+    check(path)
 }
 
 /// As [`private_folder`], and closes a folder of ours that was open to others.
@@ -108,9 +111,9 @@ pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
 /// # Errors
 /// As [`private_folder`].
 pub(crate) fn close_folder(path: &Path) -> io::Result<()> {
-    system::create_folder(path)?;
-    system::close_folder(path)?;
-    system::check_folder(path)
+    folder::make(path, true)?;
+    folder::close(path)?;
+    check(path)
 }
 
 /// Checks a folder that may not exist yet: `false` if so.
@@ -118,19 +121,31 @@ pub(crate) fn close_folder(path: &Path) -> io::Result<()> {
 /// # Errors
 /// As [`private_folder`].
 pub(crate) fn check_folder(path: &Path) -> io::Result<bool> {
-    match system::check_folder(path) {
+    match check(path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// True where other users may read what is there. What cannot be looked at is not.
-pub(crate) fn is_open_to_others(path: &Path) -> bool {
-    system::is_open_to_others(path)
+/// The error is all that a person sees, without a hint of the caller's; so it says what helps.
+fn check(path: &Path) -> io::Result<()> {
+    let Some(fault) = folder::fault(path, Links::Followed)? else { return Ok(()) };
+    let shown = path.display();
+    let (kind, refused) = match fault {
+        Fault::Link | Fault::NotAFolder => (io::ErrorKind::NotADirectory, format!("{shown} {fault}")),
+        Fault::Foreign { owner, us } => {
+            (io::ErrorKind::PermissionDenied, format!("{shown} belongs to user {owner}, not to user {us}"))
+        }
+        Fault::Writable { mode } => (
+            io::ErrorKind::PermissionDenied,
+            format!("others may write to {shown} (mode {mode:o}): run 'chmod go-w {shown}'"),
+        ),
+    };
+    Err(io::Error::new(kind, refused))
 }
 
-fn folder(path: &Path) -> &Path {
+fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("."))
 }
 
@@ -143,7 +158,7 @@ fn prefix(path: &Path, owner: &str) -> String {
 fn temporary(path: &Path, owner: &str) -> io::Result<PathBuf> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
-    Ok(folder(path).join(prefix(path, owner) + &hex(&random)))
+    Ok(parent(path).join(prefix(path, owner) + &hex(&random)))
 }
 
 #[cfg(test)]

@@ -12,14 +12,14 @@ use secrecy::ExposeSecret;
 use tokio::sync::watch;
 
 use crate::lock::lock;
-use crate::profile::{ProfileName, Provider};
+use crate::profile::{ProfileName, ProviderId};
 use crate::storage::store::{Patience, Store, StoreError, StoreKind, Stored};
 use crate::token::Kind;
 
 /// A secret as a login of 2026-01-01 would keep it.
 pub(crate) fn stored(secret: &str) -> Stored {
     Stored {
-        provider: Provider::Platform,
+        provider: ProviderId::default(),
         authority: "https://sandbox.test/api".into(),
         client_id: "seqera_ai_cli".into(),
         kind: Kind::Renewable,

@@ -1,18 +1,55 @@
-//! Folders that only this user may write to: a socket or a lock in another one could be anybody's.
+//! Folders that only this user may write to: what lies in another one could be anybody's.
+//!
+//! One check, [`fault`], for two kinds of folder. Those of sockets, locks and logs ([`private`]) lie in places that
+//! others may write to as well, `/tmp` for one, where a symbolic link could be somebody's trap: it is refused. Those
+//! of files with secrets and records (`durable`) lie in the person's home, which people do spread over disks with
+//! links of their own: there a link is followed, and what it leads to is checked.
 
 use std::io;
 use std::path::{Path, PathBuf};
+
+#[cfg(unix)]
+#[path = "folder/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "folder/windows.rs"]
+mod system;
+
+pub(crate) use system::is_open_to_others;
+pub(super) use system::{close, make};
+
+/// What makes a folder unsafe; completes the sentence that begins with the folder.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(windows, expect(dead_code, reason = "access lists are inherited from the profile folder"))]
+pub(crate) enum Fault {
+    #[cfg_attr(unix, error("is a symbolic link"))]
+    #[cfg_attr(windows, error("is a link"))]
+    Link,
+    #[error("is not a folder")]
+    NotAFolder,
+    #[error("belongs to uid {owner}, not to you (uid {us})")]
+    Foreign { owner: u32, us: u32 },
+    #[error("can be written to by others (mode {mode:04o}, wanted 0700)")]
+    Writable { mode: u32 },
+}
+
+/// What becomes of a symbolic link that stands in the folder's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Links {
+    Refused,
+    Followed,
+}
 
 /// Why a folder is not used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FolderError {
     /// Somebody else could put files there, or has prepared the folder for us.
-    #[error("{} {reason}", path.display())]
+    #[error("{} {fault}", path.display())]
     Unsafe {
         /// The folder.
         path: PathBuf,
-        /// Completes the sentence that begins with the folder.
-        reason: String,
+        /// What is wrong with it.
+        fault: Fault,
     },
     /// It cannot be made or looked at.
     #[error("{}: {error}", path.display())]
@@ -32,55 +69,32 @@ pub(crate) enum FolderError {
 pub(crate) fn private(path: &Path, parents: bool) -> Result<(), FolderError> {
     let failed = |error| FolderError::Failed { path: path.to_owned(), error };
     match make(path, parents) {
+        // With `parents` a link to a folder counts as made; the check that follows sees the link itself.
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
         Ok(()) | Err(_) => {}
     }
-    let meta = path.symlink_metadata().map_err(failed)?;
-    match fault(&meta) {
+    match fault(path, Links::Refused).map_err(failed)? {
         None => Ok(()),
-        Some(reason) => Err(FolderError::Unsafe { path: path.to_owned(), reason }),
+        Some(fault) => Err(FolderError::Unsafe { path: path.to_owned(), fault }),
     }
 }
 
-#[cfg(unix)]
-fn make(path: &Path, parents: bool) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    // With `recursive` a link to a folder counts as made; the check that follows sees the link itself.
-    std::fs::DirBuilder::new().recursive(parents).mode(0o700).create(path)
-}
-
-#[cfg(unix)]
-fn fault(meta: &std::fs::Metadata) -> Option<String> {
-    use std::os::unix::fs::MetadataExt;
-    let own = rustix::process::getuid().as_raw();
-    if meta.is_symlink() {
-        Some("is a symbolic link".to_owned())
+/// What is wrong with the folder; nothing where it belongs to this user and nobody else can write to it.
+///
+/// # Errors
+/// Where it cannot be looked at, or is not there.
+pub(super) fn fault(path: &Path, links: Links) -> io::Result<Option<Fault>> {
+    let meta = match links {
+        Links::Refused => path.symlink_metadata(),
+        Links::Followed => path.metadata(),
+    }?;
+    Ok(if meta.is_symlink() {
+        Some(Fault::Link)
     } else if !meta.is_dir() {
-        Some("is not a folder".to_owned())
-    } else if meta.uid() != own {
-        Some(format!("belongs to uid {}, not to you (uid {own})", meta.uid()))
-    } else if meta.mode() & 0o022 != 0 {
-        Some(format!("can be written to by others (mode {:04o}, wanted 0700)", meta.mode() & 0o7777))
+        Some(Fault::NotAFolder)
     } else {
-        None
-    }
-}
-
-/// A new folder inherits the access list of the profile folder, which lets only its user in.
-#[cfg(windows)]
-fn make(path: &Path, parents: bool) -> io::Result<()> {
-    std::fs::DirBuilder::new().recursive(parents).create(path)
-}
-
-#[cfg(windows)]
-fn fault(meta: &std::fs::Metadata) -> Option<String> {
-    if meta.is_symlink() {
-        Some("is a link".to_owned())
-    } else if !meta.is_dir() {
-        Some("is not a folder".to_owned())
-    } else {
-        None
-    }
+        system::access_fault(&meta)
+    })
 }
 
 #[cfg(unix)]

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::network::Password;
-use crate::profile::Provider;
+use crate::profile::ProviderId;
 use crate::storage::store::Stored;
 use crate::token::Kind;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Written<'a> {
-    provider: Provider,
+    provider: &'a ProviderId,
     authority: &'a str,
     client_id: &'a str,
     kind: Kind,
@@ -29,7 +29,7 @@ struct Written<'a> {
 #[serde(rename_all = "camelCase")]
 struct Read {
     #[serde(default)]
-    provider: Provider,
+    provider: ProviderId,
     authority: String,
     client_id: String,
     kind: Kind,
@@ -52,7 +52,7 @@ pub(crate) struct Malformed {
 pub(crate) fn write(secret: &Stored, host: &str) -> Zeroizing<Vec<u8>> {
     let token = secret.secret.expose_secret();
     let written = Written {
-        provider: secret.provider,
+        provider: &secret.provider,
         authority: &secret.authority,
         client_id: &secret.client_id,
         kind: secret.kind,

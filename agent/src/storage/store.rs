@@ -7,7 +7,8 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::network::Password;
-use crate::profile::{Profile, ProfileName, Provider};
+use crate::profile::{Profile, ProfileName, ProviderId};
+use crate::providers::known;
 use crate::token::Kind;
 
 /// One place for secrets.
@@ -43,7 +44,7 @@ impl StoreKind {
 #[derive(Clone)]
 pub(crate) struct Stored {
     /// The kind of provider that it came from.
-    pub provider: Provider,
+    pub provider: ProviderId,
     /// The issuer that it came from.
     pub authority: String,
     /// The client that it was given to.
@@ -62,9 +63,27 @@ impl Stored {
     /// Whom it may be sent to, as far as that was kept with it.
     pub(crate) fn party(&self) -> Profile {
         let (authority, client_id) = (self.authority.clone(), self.client_id.clone());
-        let defaults = self.provider.defaults();
-        let api_url = self.provider.api_url(&authority);
-        Profile { authority, client_id, api_url, ..defaults }
+        let api_url = known::api_url(&self.provider, &authority);
+        Profile { authority, client_id, api_url, ..known::defaults(&self.provider) }
+    }
+
+    /// A secret of `profile`, to be kept from now on.
+    pub(crate) fn new(profile: &Profile, kind: Kind, secret: &str, now: SystemTime) -> Self {
+        Self {
+            provider: profile.provider.clone(),
+            authority: profile.authority.clone(),
+            client_id: profile.client_id.clone(),
+            kind,
+            secret: SecretString::from(secret),
+            saved_at: now,
+            proxy_password: None,
+        }
+    }
+
+    /// The same with the password of the proxy on the way to its party.
+    #[must_use]
+    pub(crate) fn with_proxy_password(self, proxy_password: Option<Password>) -> Self {
+        Self { proxy_password, ..self }
     }
 }
 

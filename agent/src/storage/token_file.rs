@@ -16,7 +16,9 @@ use zeroize::Zeroizing;
 
 use super::timed::Place;
 use crate::network::Password;
-use crate::profile::{ProfileName, Provider};
+use crate::profile::ProfileName;
+use crate::providers::known;
+use crate::providers::scitoolkit;
 use crate::providers::scitoolkit::Prefix;
 use crate::storage::durable;
 use crate::storage::store::{Patience, StoreError, StoreKind, Stored};
@@ -103,7 +105,7 @@ impl TokenFile {
 impl Label {
     fn stored(self, token: &str) -> Stored {
         Stored {
-            provider: Provider::SciToolkit,
+            provider: scitoolkit::ID,
             authority: self.authority,
             client_id: self.client_id,
             kind: Kind::Fixed,
@@ -138,7 +140,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Zeroizing<String>>> {
 }
 
 fn is_own(profile: &ProfileName) -> bool {
-    Provider::SciToolkit.own_profile().as_ref() == Some(profile)
+    known::own_profile(&scitoolkit::ID).as_ref() == Some(profile)
 }
 
 fn failed(path: &Path, error: &io::Error) -> StoreError {
@@ -153,7 +155,7 @@ impl Place for TokenFile {
     const NAME: &'static str = "~/.scitoolkit";
 
     fn is_documented_for(&self, profile: &ProfileName, secret: &Stored) -> bool {
-        secret.provider == Provider::SciToolkit && is_own(profile)
+        secret.provider == scitoolkit::ID && is_own(profile)
     }
 
     /// The token of another program is replaced, as that program replaces ours.
@@ -203,7 +205,7 @@ impl Place for TokenFile {
     }
 
     fn list(&self) -> Result<Vec<ProfileName>, StoreError> {
-        let own = matches!(self.find()?, Found::Ours(_)).then(|| Provider::SciToolkit.own_profile());
+        let own = matches!(self.find()?, Found::Ours(_)).then(|| known::own_profile(&scitoolkit::ID));
         Ok(own.flatten().into_iter().collect())
     }
 

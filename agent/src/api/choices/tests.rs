@@ -1,3 +1,4 @@
+use crate::profile::Profile;
 use std::sync::Arc;
 
 use seqera_agent_proto::v1::{self, account_of::Account};
@@ -15,7 +16,7 @@ use crate::testing::fakes::{Agent, profile, work};
 struct Bench {
     agent: Agent,
     double: Double,
-    sessions: Sessions,
+    providers: Providers,
 }
 
 impl Bench {
@@ -29,11 +30,14 @@ impl Bench {
         let login = Login { profile, granted, method: "browser", generation, organization: None };
         worker.install(login).await.unwrap();
         let http = Http::new(agent.clock.clone(), Limits::default());
-        let providers = Arc::new(Providers::new(http, agent.clock.clone()));
-        let sessions = Sessions { registry: Arc::clone(&agent.registry), providers };
-        let bench = Self { agent, double, sessions };
+        let providers = Providers::new(http, agent.clock.clone());
+        let bench = Self { agent, double, providers };
         bench.has(&[(1, "lab"), (2, "clinic")]);
         bench
+    }
+
+    fn choices(&self) -> Choices<'_> {
+        Choices { registry: &self.agent.registry, issuers: &self.providers }
     }
 
     /// The Platform has these organisations, and in each a workspace of the same name.
@@ -55,19 +59,19 @@ impl Bench {
 
     async fn list(&self) -> Result<ListOrganizationsResponse, AgentError> {
         let account = Some(Account::Profile("work".into()));
-        self.sessions.organizations(AccountOf { account, ..AccountOf::default() }, self.until()).await
+        self.choices().organizations(AccountOf { account, ..AccountOf::default() }, self.until()).await
     }
 
     async fn switch(&self, wanted: &str) -> Result<ChooseResponse, AgentError> {
         let choice = choice(wanted);
         let asked = ChooseOrganizationRequest { profile: "work".into(), choice, ..Default::default() };
-        self.sessions.choose_organization(asked, self.until()).await
+        self.choices().choose_organization(asked, self.until()).await
     }
 
     async fn workspace(&self, wanted: &str) -> Result<ChooseResponse, AgentError> {
         let choice = choice(wanted);
         let asked = ChooseWorkspaceRequest { profile: "work".into(), choice, ..Default::default() };
-        self.sessions.choose_workspace(asked, self.until()).await
+        self.choices().choose_workspace(asked, self.until()).await
     }
 }
 
@@ -139,7 +143,7 @@ async fn a_token_given_inline_lists_and_has_nothing_chosen() {
     let settings = Some(v1::ProfileSettings { authority: bench.double.url.clone(), ..Default::default() });
     let account = Some(Account::InlineToken(" inline-1\n".into()));
     let asked = AccountOf { account, settings, ..AccountOf::default() };
-    let listed = bench.sessions.workspaces(asked, bench.until()).await.unwrap();
+    let listed = bench.choices().workspaces(asked, bench.until()).await.unwrap();
     assert_eq!((listed.workspaces.len(), listed.chosen, listed.profile.as_str()), (2, None, ""));
     let seen = bench.double.seen("GET /user/5/workspaces");
     assert!(seen[0].head.contains("Bearer inline-1"));
@@ -180,7 +184,11 @@ async fn a_name_that_no_answer_could_quote_is_refused_before_anybody_is_asked() 
 async fn a_provider_that_has_no_organizations_is_not_asked_for_any() {
     let bench = Bench::new().await;
     let worker = bench.agent.registry.ensure(&work());
-    let profile = Profile { provider: Provider::SciToolkit, api_url: bench.double.url.clone(), ..profile() };
+    let profile = Profile {
+        provider: crate::providers::scitoolkit::ID,
+        api_url: bench.double.url.clone(),
+        ..profile()
+    };
     let (granted, generation) = (bench.agent.granted(), worker.view().generation);
     let login = Login { profile, granted, method: "browser", generation, organization: None };
     worker.install(login).await.unwrap();

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use seqera_agent_proto::configuration::Configuration;
 
-use crate::profile::{BadName, Profile, ProfileName, Provider};
-use crate::provider::UnknownProvider;
+use crate::profile::{BadName, Profile, ProfileName};
+use crate::providers::known::{self, UnknownProvider};
 
 /// The file, and what is wrong with it. One that cannot be read counts as empty.
 pub(super) fn read(folder: &Path) -> (Configuration, Vec<String>) {
@@ -42,8 +42,8 @@ fn profile(file: &Configuration, name: &ProfileName) -> Result<Profile, String> 
     let url = |key, fallback: &str| given(key).unwrap_or(fallback).trim_end_matches('/').to_owned();
     let unknown = |unknown: UnknownProvider| format!("profiles.{name}.provider: {unknown}");
     let defaults = match given("provider") {
-        Some(provider) => provider.parse::<Provider>().map_err(unknown)?.defaults(),
-        None => Provider::built_in(name).unwrap_or_default(),
+        Some(provider) => known::defaults(&known::named(provider).map_err(unknown)?),
+        None => known::built_in(name).unwrap_or_default(),
     };
     Ok(Profile {
         authority: url("authority", &defaults.authority),

@@ -69,7 +69,7 @@ impl Way {
 
 /// What two clients may differ in. Without `Debug`: the password is in it.
 #[derive(Clone, PartialEq, Eq)]
-struct Kind {
+struct ClientKey {
     proxy: Option<(String, Option<Password>)>,
     /// PEM.
     authorities: Vec<u8>,
@@ -81,7 +81,7 @@ pub(super) struct Clients {
     passwords: Option<Arc<dyn Passwords>>,
     /// Trusts no certificate, so that it can be built on a machine without any.
     plain: OnceCell<Client>,
-    secure: Mutex<Vec<(Kind, Client)>>,
+    secure: Mutex<Vec<(ClientKey, Client)>>,
 }
 
 impl Clients {
@@ -105,7 +105,7 @@ impl Clients {
 
     async fn secure(&self, url: &Url, network: &Network) -> Result<Way, Fault> {
         let proxy = if is_proxied(url, network) { network.proxy.clone() } else { String::new() };
-        let kind = Kind {
+        let kind = ClientKey {
             proxy: match proxy.as_str() {
                 "" => None,
                 _ => Some((proxy.clone(), self.password(network).await)),
@@ -127,7 +127,7 @@ impl Clients {
         Ok(Way { client, proxy })
     }
 
-    fn known(&self, kind: &Kind) -> Option<Client> {
+    fn known(&self, kind: &ClientKey) -> Option<Client> {
         let kept = self.secure.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter().find(|(known, _)| known == kind).map(|(_, client)| client.clone())
     }
@@ -169,7 +169,7 @@ fn bad_ca_file(ca_file: &str, why: &str) -> Fault {
     Fault::Misconfigured(Why::with(Remedy::AuthorityFile, what))
 }
 
-fn secure_client(kind: &Kind, ca_file: &str) -> Result<Client, Fault> {
+fn secure_client(kind: &ClientKey, ca_file: &str) -> Result<Client, Fault> {
     let mut builder = builder().https_only(true);
     if !ca_file.is_empty() {
         let bundle = Certificate::from_pem_bundle(&kind.authorities);

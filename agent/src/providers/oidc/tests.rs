@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::clock::FakeClock;
-use crate::profile::Provider;
+use crate::profile::ProviderId;
 use crate::providers::http::Limits;
 use crate::testing::double::{Double, json_answer, jwt};
 
@@ -41,7 +41,7 @@ impl Bench {
             api_url: String::new(),
             backend_url: String::new(),
             scopes: Profile::SCOPES.into(),
-            provider: Provider::Platform,
+            provider: ProviderId::default(),
             network: Default::default(),
         };
         change(&mut profile);

@@ -4,6 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
+use url::Url;
+
 use super::*;
 use crate::clock::{SystemClock, WallOffset};
 use crate::providers::http::{Http, Limits};

@@ -3,16 +3,16 @@ mod site;
 
 use super::*;
 use crate::clock::FakeClock;
-use crate::profile::Provider;
 use crate::providers::http::Limits;
+use crate::providers::known;
 use crate::testing::double::Double;
 
 /// A SciToolkit whose site is `double`, with its API below it.
 fn scitoolkit(double: &Double) -> SciToolkit {
     let clock = FakeClock::new();
     let http = Http::new(clock.clone(), Limits::default());
-    let api_url = Provider::SciToolkit.api_url(&double.url);
-    let profile = Profile { authority: double.url.clone(), api_url, ..Provider::SciToolkit.defaults() };
+    let api_url = known::api_url(&ID, &double.url);
+    let profile = Profile { authority: double.url.clone(), api_url, ..known::defaults(&ID) };
     SciToolkit::new(http, clock, &profile)
 }
 

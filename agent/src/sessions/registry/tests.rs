@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use seqera_agent_proto::v1::ProfileSettings;
 
-use crate::profile::{Profile, ProfileName, Provider};
+use crate::profile::{Profile, ProfileName};
+use crate::providers::scitoolkit;
 use crate::sessions::target::target;
 use crate::testing::fakes::{Agent, work};
 
@@ -87,13 +88,13 @@ async fn scitoolkit_has_a_profile_of_its_own_and_takes_no_default_of_a_platform(
     let scitoolkit = ProfileSettings { provider: "scitoolkit".into(), ..ProfileSettings::default() };
     let of = |name: &str, given: &ProfileSettings| target(&agent.registry, name, given).unwrap();
     let (own, profile) = of("", &scitoolkit);
-    assert_eq!((own.as_str(), profile.provider), ("scitoolkit", Provider::SciToolkit));
+    assert_eq!((own.as_str(), profile.provider), ("scitoolkit", scitoolkit::ID));
     let (authority, api) = (profile.authority.as_str(), profile.api_url.as_str());
     assert_eq!((authority, api), ("https://scitoolkit.org", "https://scitoolkit.org/api"));
     assert_eq!((profile.client_id.as_str(), profile.scopes.as_str()), ("", ""));
     // A Platform's profile that is signed in elsewhere from now on, and SciToolkit's by its name alone.
     assert_eq!(of("work", &scitoolkit).1.authority, "https://scitoolkit.org");
-    assert_eq!(of("scitoolkit", &ProfileSettings::default()).1.provider, Provider::SciToolkit);
+    assert_eq!(of("scitoolkit", &ProfileSettings::default()).1.provider, scitoolkit::ID);
     let variable = ProfileSettings {
         authority: "https://other.test/api".into(),
         authority_is_default: true,

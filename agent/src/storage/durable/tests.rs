@@ -126,7 +126,7 @@ fn a_sweep_takes_only_what_its_own_writer_left() {
 #[test]
 fn a_folder_of_another_owner_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let foreign = if rustix::process::geteuid().is_root() {
+    let foreign = if rustix::process::getuid().is_root() {
         std::os::unix::fs::chown(folder.path(), Some(1), None).unwrap();
         folder.path()
     } else {
@@ -148,6 +148,19 @@ fn a_folder_that_others_may_write_to_is_refused_with_the_remedy() {
     // Readable is harmless: the files in it are private.
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     private_folder(folder.path()).unwrap();
+}
+
+#[test]
+fn a_link_to_a_folder_is_followed_and_what_it_leads_to_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+    fs::create_dir(&real).unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    private_folder(&link).unwrap();
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(check_folder(&link).is_err());
+    close_folder(&link).unwrap();
+    assert_eq!(fs::metadata(&real).unwrap().mode() & 0o7777, 0o700);
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn own() -> ProfileName {
 }
 
 fn token(secret: &str) -> Stored {
-    Stored { provider: Provider::SciToolkit, kind: Kind::Fixed, ..stored(secret) }
+    Stored { provider: scitoolkit::ID, kind: Kind::Fixed, ..stored(secret) }
 }
 
 fn save(store: &TokenFile, secret: &str) -> Result<(), StoreError> {

@@ -15,7 +15,7 @@ use url::Url;
 
 use super::super::*;
 use crate::clock::FakeClock;
-use crate::profile::Provider;
+use crate::profile::ProviderId;
 use crate::providers::Issuers as _;
 use crate::providers::http::{Http, Limits};
 use crate::providers::known::Providers;
@@ -52,7 +52,7 @@ impl Bench {
             api_url: String::new(),
             backend_url: String::new(),
             scopes: Profile::SCOPES.into(),
-            provider: Provider::Platform,
+            provider: ProviderId::default(),
             network: Default::default(),
         }
     }
