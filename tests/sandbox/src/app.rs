@@ -1,4 +1,4 @@
-//! What all handlers share: the settings, and the state behind short-lived locks.
+//! What all handlers share: the settings, and state behind locks that are held only briefly.
 
 mod metadata;
 
@@ -28,24 +28,24 @@ use crate::tower::Tower;
 /// One sandbox.
 pub(crate) struct App {
     pub(crate) settings: Settings,
-    /// Where it is reached: `{server_url}/api`.
+    /// The authority: `{server_url}/api`.
     pub(crate) authority: String,
     pub(crate) tower: Tower,
     pub(crate) people: People,
     /// The address that users see, without a trailing slash.
     pub(crate) url: String,
-    /// Talks to sign-in providers, if there are any.
+    /// The client for sign-in providers, if there are any.
     pub(crate) http: Option<Client>,
-    /// The issuer as it presents itself; not the authority where the settings want a lie.
+    /// The issuer that the sandbox claims to be. It differs from the authority only if the settings say so.
     pub(crate) issuer: String,
     pub(crate) metadata: Value,
     pub(crate) key: SigningKey,
     pub(crate) clock: Clock,
     pub(crate) counter: Counter,
     pub(crate) faults: Faults,
-    /// People who are at a provider.
+    /// People who are at a provider right now.
     pub(crate) away: Once<Away>,
-    /// People who are looking for a mail.
+    /// People who have been sent a mail.
     pub(crate) mailed: Once<Mailed>,
     /// The parameters of runs that have not fetched them yet.
     pub(crate) ephemeral: Once<Value>,
@@ -118,20 +118,20 @@ impl App {
         self.toolkit_tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a personal access token, with a secret of its own where none is given. Returns its id.
+    /// Adds a personal access token and returns its id. Without a `secret`, one is made up.
     pub(crate) fn add_pat(&self, user: u64, name: &str, secret: Option<String>) -> Result<u64, NameTaken> {
         let key = |id| secret.unwrap_or_else(|| access_key(id, &random_bytes(20)));
         self.pats().add(user, name, key, self.now())
     }
 
-    /// The user that an access token of a session speaks for.
+    /// The user that a session's access token belongs to.
     pub(crate) fn bearer(&self, token: &str) -> Option<u64> {
         self.recall(Use::Access, token);
         self.grants().bearer(token, self.now())
     }
 
-    /// Takes a token of an earlier run back into memory. One that is known stays as it is, and one that
-    /// another secret has signed stays unknown.
+    /// Restores a token of an earlier run. A token that is known stays as it is; one that was signed with
+    /// another secret stays unknown.
     pub(crate) fn recall(&self, what: Use, token: &str) {
         if self.grants().knows(token) {
             return;
@@ -158,16 +158,16 @@ impl App {
     }
 }
 
-/// Settings that make no sandbox.
+/// Settings that no sandbox can start with.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// `server_url` or `issuer` cannot be understood.
+    /// `server_url` or `issuer` is not a URL.
     #[error("server_url or issuer is no URL: {0}")]
     Url(#[from] url::ParseError),
-    /// Providers cannot be talked to.
+    /// The HTTP client for the providers cannot be made.
     #[error("no HTTP client: {0}")]
     Http(#[source] reqwest::Error),
-    /// A personal token is for somebody who is not among the users.
+    /// A personal token belongs to somebody who is not among the users.
     #[error("personal_tokens: there is no user {0:?}")]
     UnknownUser(String),
     /// Two personal tokens of one user have the same name.

@@ -1,11 +1,11 @@
-//! The wall clock of the sandbox, which a test can push forward.
+//! The sandbox's wall clock, which a test can move forward.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// The real time plus what a test has added to it.
+/// The real time plus what tests have added to it.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
     ahead_seconds: AtomicU32,
@@ -18,7 +18,7 @@ impl Clock {
         real + seconds(self.ahead_seconds.load(Ordering::Relaxed))
     }
 
-    /// Lets `by` seconds pass at once. It never goes back: issued times stay in the past.
+    /// Moves the clock forward by `by` seconds. It never goes back, so issue times stay in the past.
     pub(crate) fn advance(&self, by: u32) {
         self.ahead_seconds.fetch_add(by, Ordering::Relaxed);
     }

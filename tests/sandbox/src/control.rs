@@ -1,5 +1,5 @@
-//! The sandbox's own routes under `/_sandbox`: for tests, unknown to any real Platform, and never subject to
-//! a fault.
+//! The sandbox's own routes under `/_sandbox`. They are for tests, no real Platform has them, and faults
+//! never apply to them.
 //!
 //! | route | body, as an example | does |
 //! |---|---|---|
@@ -15,7 +15,8 @@
 //! | `POST /leave` | `{"user": "ada", "organization": "sandbox-genomics"}` | ends a membership; `workspace` beside it: only that |
 //! | `POST /ephemeral` | any JSON | keeps it behind an ephemeral address, as the launch of a run does |
 //!
-//! What is misspelt is refused with 422, or 400 for a fault, so that no test passes for want of its fault.
+//! A misspelt field is refused with 422, or 400 in a fault. Otherwise a test could pass because its fault
+//! never happened.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +62,7 @@ pub(crate) async fn clear_faults(State(app): State<Arc<App>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// What to wait for: so many calls so far, counted from the start or the last reset.
+/// What to wait for: a number of calls at some stage, counted from the start or the last reset.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wait {
@@ -77,7 +78,7 @@ fn ten_seconds() -> u64 {
     10_000
 }
 
-/// Answers 200 when the calls are so far, 408 when time is up, and how many there are.
+/// Answers with the count: 200 once there are enough calls, 408 when time is up.
 pub(crate) async fn wait(State(app): State<Arc<App>>, Json(wait): Json<Wait>) -> (StatusCode, Json<Value>) {
     let reached = app.counter.wait_for(wait.on, wait.stage, wait.count);
     let in_time = timeout(Duration::from_millis(wait.timeout_ms), reached).await.is_ok();
@@ -85,7 +86,7 @@ pub(crate) async fn wait(State(app): State<Arc<App>>, Json(wait): Json<Wait>) ->
     (status, Json(json!({ "count": app.counter.count(wait.on, wait.stage) })))
 }
 
-/// Whose tokens end: a user's, or those of `all`.
+/// Whose tokens expire: those of one user, or of `all`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Expire {
@@ -95,7 +96,8 @@ pub(crate) struct Expire {
     access: Option<String>,
 }
 
-/// Ends sessions as idleness or a changed `TOWER_JWT_SECRET` would. Answers how many tokens were alive.
+/// Ends sessions as idleness or a changed `TOWER_JWT_SECRET` would. Answers with the number of tokens that
+/// were alive.
 pub(crate) async fn expire(State(app): State<Arc<App>>, Json(expire): Json<Expire>) -> Response {
     let whose = |name: &Option<String>| match name.as_deref() {
         None => Ok(None),
@@ -114,7 +116,7 @@ pub(crate) async fn expire(State(app): State<Arc<App>>, Json(expire): Json<Expir
     .into_response()
 }
 
-/// Seconds by which the sandbox's clock goes ahead.
+/// How many seconds the clock moves forward.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Advance {
@@ -126,7 +128,7 @@ pub(crate) async fn advance(State(app): State<Arc<App>>, Json(by): Json<Advance>
     StatusCode::NO_CONTENT
 }
 
-/// What somebody loses: an organisation, or one workspace of it.
+/// What a user leaves: an organisation, or one workspace of it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Leave {
@@ -142,7 +144,7 @@ pub(crate) async fn leave(State(app): State<Arc<App>>, Json(what): Json<Leave>) 
     if left.is_some() { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }
 
-/// Whose personal access token to make. Without a name it gets one that is free.
+/// Whose personal access token to make. Without a name, it gets one that is free.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewToken {
@@ -151,7 +153,7 @@ pub(crate) struct NewToken {
     name: Option<String>,
 }
 
-/// Answers like the Platform's `POST /tokens`, without a sign-in before it.
+/// Answers like the Platform's `POST /tokens`, but needs no sign-in.
 pub(crate) async fn create_token(State(app): State<Arc<App>>, Json(new): Json<NewToken>) -> Response {
     let Some(user) = app.people.named(&new.user) else { return StatusCode::NOT_FOUND.into_response() };
     let name = new.name.unwrap_or_else(|| format!("sandbox-{}", random_text(6)));

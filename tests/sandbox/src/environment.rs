@@ -1,8 +1,8 @@
-//! The environment, read in this one place.
+//! The environment. It is read only here.
 
 use std::ffi::OsString;
 
-/// All variables that are text.
+/// All variables whose values are text.
 pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
     #[expect(clippy::disallowed_methods, reason = "the one place of this program that reads the environment")]
     let variables = std::env::vars_os();
@@ -11,7 +11,7 @@ pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// One of them.
+/// One variable.
 pub(crate) fn variable(name: &str) -> Option<String> {
     variables().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value)
 }

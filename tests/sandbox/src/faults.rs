@@ -13,16 +13,16 @@ use tokio::sync::watch;
 
 use call::{Call, Target};
 
-/// One failure. The first in the list that covers a call is applied to it, and no other.
+/// One failure. Only the first fault in the list that covers a call is applied to it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Fault {
-    /// Which calls it meets.
+    /// Which calls it applies to.
     pub on: Target,
-    /// How many calls it meets. Zero: all, until the faults are cleared.
+    /// How many calls it applies to. Zero means all calls until the faults are cleared.
     #[serde(default = "once")]
     pub times: u32,
-    /// The request takes effect first, and only then the answer is spoilt. So a refresh token is replaced
-    /// and nobody learns by what.
+    /// The request takes effect before the answer is spoilt. A refresh token, for example, is replaced
+    /// without the client learning its successor.
     #[serde(default)]
     pub after: bool,
     /// What goes wrong.
@@ -31,7 +31,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Reads a fault and refuses a member that means nothing, which serde cannot do beside `flatten`.
+    /// Reads a fault and refuses unknown fields, which serde cannot do together with `flatten`.
     pub(crate) fn parse(given: Value) -> serde_json::Result<Self> {
         let fault: Self = Self::deserialize(&given)?;
         let understood = serde_json::to_value(&fault)?;
@@ -52,65 +52,65 @@ fn once() -> u32 {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Kind {
-    /// Another answer. A body that is a string is sent as it is, any other as JSON.
+    /// Another answer. A string is sent as it is, any other body as JSON.
     Status {
         /// The HTTP status.
         code: u16,
-        /// The body; left out, it is empty.
+        /// The body. If left out, it is empty.
         #[serde(default)]
         body: Option<Value>,
-        /// Further header fields.
+        /// More header fields.
         #[serde(default)]
         headers: BTreeMap<String, String>,
     },
-    /// The connection is reset and no answer comes.
+    /// The connection is reset, without an answer.
     Reset,
-    /// The answer comes later. With `after` the request takes effect at once.
+    /// The answer comes later. With `after`, the request takes effect at once.
     Delay {
         /// How much later, in milliseconds.
         ms: u64,
     },
-    /// Nothing comes until the faults are cleared; then the answer comes as if nothing had been.
+    /// No answer until the faults are cleared. Then it comes as if nothing had happened.
     Hang,
-    /// The answer begins well and goes on, 20 KiB a second, for ever.
+    /// The answer starts well and then never ends; it goes on at 20 KiB a second.
     EndlessBody,
-    /// A 200 with a body of no use.
+    /// A 200 with a useless body.
     Garbage {
-        /// Sent as it is.
+        /// The body, sent as it is.
         body: String,
-        /// Its media type.
+        /// The media type.
         #[serde(default = "html")]
         content_type: String,
     },
     /// A redirect.
     Redirect {
-        /// The address that the client is sent to.
+        /// Where the client is redirected.
         location: String,
         /// The HTTP status.
         #[serde(default = "temporary_redirect")]
         code: u16,
     },
-    /// The true answer, a JSON object, with changes at its top level. The request takes effect.
+    /// The real answer, which must be a JSON object, with changes at its top level. The request takes effect.
     Patch {
-        /// Members to put in or replace.
+        /// Members to add or replace.
         #[serde(default)]
         set: Map<String, Value>,
-        /// Members to leave out.
+        /// Members to remove.
         #[serde(default)]
         remove: Vec<String>,
-        /// Changes inside the ID token, which is signed again.
+        /// Changes to the ID token, which is then signed again.
         #[serde(default)]
         id_token: Option<IdTokenFault>,
     },
-    /// The true answer, whose connection closes after so many bytes of the body. The request takes effect.
+    /// The real answer, but the connection closes after some bytes of the body. The request takes effect.
     Truncate {
-        /// Bytes of the body that are sent.
+        /// How many bytes of the body are sent.
         bytes: usize,
     },
-    /// An answer blown up with white space to so many bytes. It is good JSON otherwise: with `after` the
-    /// true answer, else `{}`.
+    /// An answer padded with white space to a given size. It is still valid JSON: the real answer with
+    /// `after`, otherwise `{}`.
     Oversize {
-        /// Bytes of the body.
+        /// The size of the body in bytes.
         bytes: usize,
     },
 }
@@ -127,11 +127,11 @@ pub struct IdTokenFault {
     pub aud: Option<String>,
     /// Another nonce.
     pub nonce: Option<String>,
-    /// The end of its life, in seconds from its beginning; below zero it is over.
+    /// When it expires, in seconds after its issue. A negative number means that it has expired.
     pub exp_offset: Option<i64>,
-    /// The signature does not fit.
+    /// The signature does not match.
     pub bad_signature: bool,
-    /// Not signed at all.
+    /// Not signed at all (`alg` is `none`).
     pub alg_none: bool,
 }
 
@@ -143,7 +143,7 @@ fn temporary_redirect() -> u16 {
     307
 }
 
-/// A fault that has found its call, and a signal that it has been cleared.
+/// A fault that applies to a call, and a signal that tells when the faults are cleared.
 pub(crate) struct Met {
     pub(crate) fault: Fault,
     pub(crate) cleared: watch::Receiver<()>,
@@ -169,14 +169,14 @@ impl Faults {
         self.queue().clone()
     }
 
-    /// Forgets all faults and lets hanging calls go on.
+    /// Removes all faults and lets hanging calls go on.
     pub(crate) fn clear(&self) {
         let mut queue = self.queue();
         queue.clear();
         self.cleared.send_replace(());
     }
 
-    /// The fault that this call meets. The watch is taken under the lock, so that no clearing is missed.
+    /// The fault that applies to this call. The watch is taken under the lock, so that no clearing is missed.
     pub(crate) fn meet(&self, call: Call) -> Option<Met> {
         let mut queue = self.queue();
         let position = queue.iter().position(|fault| fault.on.covers(call))?;

@@ -10,10 +10,10 @@ use rsa::pkcs1::{EncodeRsaPrivateKey, LineEnding};
 use rsa::rand_core::OsRng;
 use serde_json::{Value, json};
 
-/// How many random bytes a token has: 256 bits, twice what RFC 6749, 10.10 asks for.
+/// How many random bytes a token has: 256 bits, twice what RFC 6749, 10.10 requires.
 pub(crate) const TOKEN_BYTES: usize = 32;
 
-/// The smallest size that RS256 allows (RFC 7518, 3.3), since each start makes a new key.
+/// The smallest size that RS256 allows (RFC 7518, 3.3), because each start makes a new key.
 const KEY_BITS: usize = 2048;
 
 /// No key could be made or used.
@@ -21,7 +21,7 @@ const KEY_BITS: usize = 2048;
 #[error("RSA key: {0}")]
 pub struct KeyError(String);
 
-/// An RSA key that lives as long as its sandbox.
+/// An RSA key. It lives as long as its sandbox.
 #[derive(Clone)]
 pub(crate) struct SigningKey {
     key: Arc<CoreRsaPrivateSigningKey>,
@@ -29,7 +29,7 @@ pub(crate) struct SigningKey {
 }
 
 impl SigningKey {
-    /// Makes a key. This computes for a tenth of a second or several: not for an async thread.
+    /// Makes a key. That takes a tenth of a second or more of computing, too long for an async thread.
     pub(crate) fn generate() -> Result<Self, KeyError> {
         let failed = |error: &dyn std::fmt::Display| KeyError(error.to_string());
         let id = format!("sandbox-{}", random_text(6));
@@ -42,7 +42,7 @@ impl SigningKey {
         Ok(Self { key: Arc::new(key), id })
     }
 
-    /// What openidconnect signs ID tokens with.
+    /// The key in the form that openidconnect needs to sign ID tokens.
     pub(crate) fn for_id_tokens(&self) -> &CoreRsaPrivateSigningKey {
         &self.key
     }
@@ -52,7 +52,7 @@ impl SigningKey {
         CoreJsonWebKeySet::new(vec![self.key.as_verification_key()])
     }
 
-    /// A compact JWS with RS256 (RFC 7515, 3.1). `typ` is its media type.
+    /// A compact JWS with RS256 (RFC 7515, 3.1), with `typ` as its media type.
     pub(crate) fn sign(&self, typ: &str, claims: &Value) -> Result<String, KeyError> {
         let header = json!({ "alg": "RS256", "typ": typ, "kid": self.id });
         let message = format!("{}.{}", encode(&header), encode(claims));
@@ -64,12 +64,12 @@ impl SigningKey {
     }
 }
 
-/// A JWS without a signature (RFC 7515, A.5), for those who must refuse it.
+/// A JWS without a signature (RFC 7515, A.5), to test that clients refuse it.
 pub(crate) fn unsigned(claims: &Value) -> String {
     format!("{}.{}.", encode(&json!({ "alg": "none" })), encode(claims))
 }
 
-/// The claims of a compact JWS, without any check.
+/// The claims of a compact JWS, unverified.
 pub(crate) fn claims_of(jws: &str) -> Option<Value> {
     let payload = URL_SAFE_NO_PAD.decode(jws.split('.').nth(1)?).ok()?;
     serde_json::from_slice(&payload).ok()
@@ -80,12 +80,12 @@ pub(crate) fn encode(part: &Value) -> String {
     URL_SAFE_NO_PAD.encode(part.to_string())
 }
 
-/// Base64url of so many random bytes.
+/// Random bytes in base64url.
 pub(crate) fn random_text(bytes: usize) -> String {
     URL_SAFE_NO_PAD.encode(random_bytes(bytes))
 }
 
-/// Bytes from the operating system.
+/// Random bytes from the operating system.
 pub(crate) fn random_bytes(count: usize) -> Vec<u8> {
     let mut bytes = vec![0; count];
     getrandom::fill(&mut bytes).expect("a system that runs this has a source of randomness");

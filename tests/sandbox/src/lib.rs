@@ -1,5 +1,6 @@
 //! A small Seqera Platform to develop and test against: sign-in, tokens, the Platform's REST API, and
-//! failures on demand. Everything in it is invented, and it says "sandbox" where it could be mistaken.
+//! failures on demand. Everything in it is invented, and it says "sandbox" wherever somebody could mistake it
+//! for the real thing.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), seqera_sandbox::StartError> {
@@ -36,9 +37,9 @@
 //!
 //! `clock`, `keys` and `once` lie below all of them.
 //!
-//! The path of a token request: `serve` reads it, `faults::call` names it and `faults::stats` counts it, and
-//! `faults` decides whether it is to go wrong. `serve::routes` passes it to `oauth::token`, which redeems the
-//! code or the refresh token in `tokens::grants`, through `app`, and signs the new ones with `tokens::jwt`.
+//! The path of a token request: `serve` reads it, `faults::call` names it, `faults::stats` counts it, and
+//! `faults` decides whether it goes wrong. `serve::routes` passes it to `oauth::token`, which redeems the
+//! code or the refresh token in `tokens::grants`, through `app`, and signs the new tokens with `tokens::jwt`.
 //!
 //! With a [`Configuration`] people sign in as they do at a Platform. Without one, the page has a button for
 //! each user.
@@ -87,7 +88,7 @@ use tower::Tower;
 #[derive(Debug)]
 pub struct Sandbox;
 
-/// A sandbox that serves. It stops when it is dropped.
+/// A sandbox that is running. It stops when it is dropped.
 pub struct Running {
     address: SocketAddr,
     app: Arc<App>,
@@ -97,15 +98,15 @@ pub struct Running {
 /// Why a sandbox does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address cannot be listened on.
+    /// The sandbox cannot listen on the address.
     #[error("cannot listen on {address}: {source}")]
     Listen {
-        /// As it was set.
+        /// The address from the settings.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// No signing key.
+    /// There is no signing key.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The settings contradict themselves.
@@ -114,13 +115,13 @@ pub enum StartError {
     /// The Platform's configuration is wrong.
     #[error(transparent)]
     Tower(#[from] TowerError),
-    /// The task that makes the key did not come back.
+    /// The task that makes the key has failed.
     #[error("the signing key was not made: {0}")]
     Task(#[from] tokio::task::JoinError),
 }
 
 impl Sandbox {
-    /// Makes a key, listens and serves. Returns when connections are accepted.
+    /// Makes a key, listens and serves. Returns once connections are accepted.
     pub async fn start(mut settings: Settings) -> Result<Running, StartError> {
         let tower = match settings.configuration.take() {
             Some(configuration) => Tower::read(&configuration, &mut settings)?,
@@ -139,55 +140,56 @@ impl Sandbox {
 }
 
 impl Running {
-    /// The address that is listened on.
+    /// The address that the sandbox listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The address for users and for `/_sandbox`, without a trailing slash.
+    /// The URL for users and for `/_sandbox`, without a trailing slash.
     pub fn url(&self) -> &str {
         &self.app.url
     }
 
-    /// The OIDC authority, which is the base of the REST API too: `{url}/api`.
+    /// The OIDC authority, which is also the base of the REST API: `{url}/api`.
     pub fn authority(&self) -> String {
         format!("{}/api", self.app.url)
     }
 
-    /// What works and is not as the Platform's document advises, a sentence each.
+    /// What works but is not what the Platform's document recommends. Each warning is one sentence.
     pub fn warnings(&self) -> &[String] {
         &self.app.tower.warnings
     }
 
-    /// What happened so far.
+    /// What has happened so far.
     pub fn stats(&self) -> Stats {
         self.app.stats()
     }
 
-    /// Adds faults behind those that are still to come.
+    /// Adds faults after those that are still to come.
     pub fn inject(&self, faults: impl IntoIterator<Item = Fault>) {
         self.app.faults.add(faults.into_iter().collect());
     }
 
-    /// Forgets all faults and lets hanging calls go on.
+    /// Removes all faults and lets hanging calls go on.
     pub fn clear_faults(&self) {
         self.app.faults.clear();
     }
 
-    /// Waits, without a limit, until so many calls are so far, counted from the start or the last reset.
+    /// Waits, without a time limit, until so many calls have reached the stage, counted from the start or the
+    /// last reset.
     pub async fn wait_for(&self, target: Target, stage: Stage, count: u64) {
         self.app.counter.wait_for(target, stage, count).await;
     }
 
-    /// Lets so many seconds pass at once.
+    /// Moves the clock forward by so many seconds.
     pub fn advance(&self, seconds: u32) {
         self.app.clock.advance(seconds);
     }
 
-    /// Stops at once, running requests included, and returns when the port is free.
+    /// Stops at once, even in the middle of a request, and returns when the port is free.
     pub async fn shutdown(mut self) {
         self.server.abort();
-        // The only outcome of an aborted task is that it was cancelled.
+        // An aborted task can only end as cancelled.
         let _ = (&mut self.server).await;
     }
 }

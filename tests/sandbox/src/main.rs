@@ -1,4 +1,4 @@
-//! Serves a sandbox until it is told to stop.
+//! Serves a sandbox until it is stopped.
 
 mod environment;
 
@@ -53,7 +53,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
             return Ok(());
         }
     };
-    // Before the line is printed: whoever reads it may send the signal at once.
+    // Before the line is printed, because whoever reads the line may send the signal at once.
     let stop = stop_signal()?;
     let sandbox = Sandbox::start(settings).await?;
     for warning in sandbox.warnings() {
@@ -99,7 +99,8 @@ fn parse(mut parser: Parser) -> Result<Command, Box<dyn Error>> {
         }
     }
     let configuration = configure(config.as_deref())?;
-    // A file that says nothing was meant to say something; variables alone need not be there.
+    // A file that sets nothing is still a Platform's configuration. Without a file and without variables there
+    // is none.
     settings.configuration = Some(configuration).filter(|said| config.is_some() || !said.is_empty());
     Ok(Command::Serve { settings: Box::new(settings), exit_with_stdin })
 }
@@ -136,11 +137,12 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     Ok(async { drop(tokio::signal::ctrl_c().await) })
 }
 
-/// Resolves when standard input ends. A thread reads it, since tokio's own reader would hold up the exit.
+/// Resolves when standard input ends. It is read in a thread, because tokio's own reader would hold up the
+/// exit.
 fn stdin_end() -> oneshot::Receiver<()> {
     let (ended, end) = oneshot::channel();
     std::thread::spawn(move || {
-        // A failure to read is an end as well.
+        // A read error ends it as well.
         let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
         let _ = ended.send(());
     });

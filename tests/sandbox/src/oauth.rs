@@ -1,5 +1,5 @@
-//! The authorization server: RFC 6749 with PKCE, its revocation (RFC 7009), its device flow (RFC 8628) and its
-//! discovery; with it the sessions of browsers, since whoever answers for a person needs one.
+//! The authorization server: RFC 6749 with PKCE, revocation (RFC 7009), the device flow (RFC 8628) and
+//! discovery. The sessions of browsers are here too, because only a signed-in person can give consent.
 
 pub(crate) mod authorize;
 mod consent;

@@ -1,4 +1,4 @@
-//! Things that are handed over once: sign-ins on their way, links in mails, ephemeral addresses.
+//! Values that can be fetched once: sign-ins in progress, links in mails, ephemeral addresses.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 
 use crate::keys::{TOKEN_BYTES, random_text};
 
-/// Values behind random names. Each is there until it is taken or its time is up.
+/// Values under random names. Each is there until it is taken or expires.
 #[derive(Debug)]
 pub(crate) struct Once<T> {
-    /// A std lock: it is held for a few map operations and never across an await.
+    /// A std lock, because it is held for a few map operations and never across an await.
     kept: Mutex<HashMap<String, (T, DateTime<Utc>)>>,
 }
 
@@ -26,14 +26,14 @@ impl<T> Once<T> {
         name
     }
 
-    /// The same under a name that was drawn before.
+    /// The same, under a name that was made up before.
     pub(crate) fn put_as(&self, name: String, value: T, expires: DateTime<Utc>, now: DateTime<Utc>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, (_, expires)| now < *expires);
         kept.insert(name, (value, expires));
     }
 
-    /// The value, if it is still there and in time. It is gone then.
+    /// Takes the value out, unless it is gone or has expired.
     pub(crate) fn take(&self, name: &str, now: DateTime<Utc>) -> Option<T> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.remove(name).filter(|(_, expires)| now < *expires).map(|(value, _)| value)

@@ -1,5 +1,5 @@
-//! The pages that a person sees. Each is one file, without scripts but for SciToolkit's, and says that this is a
-//! sandbox.
+//! The pages that people see. Each is a single file that says it is a sandbox. Only SciToolkit's has a
+//! script.
 
 pub(crate) mod device;
 
@@ -17,7 +17,7 @@ use crate::tower::Tower;
 
 const FRAME: &str = include_str!("page/frame.html");
 
-/// Nothing is loaded, nothing runs, nobody frames it.
+/// The page loads nothing, runs nothing, and cannot be framed.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
 
 /// What a client asks a person for.
@@ -32,7 +32,7 @@ impl Question<'_> {
         let name = |name| format!("<code>{}</code> ", escape(name));
         let scopes: String = self.scope.split_whitespace().map(name).collect();
         let words = format!("<p><strong>{}</strong> asks for {scopes}</p>", escape(self.client));
-        // RFC 8628, 3.3.1: the code is shown, so that a stranger's is noticed.
+        // RFC 8628, 3.3.1: the page shows the code, so that a person notices one that is not theirs.
         let device = self.purpose.user_code.as_deref().map(|code| {
             format!(
                 "<p>It runs on another device. Does your terminal show <strong class=\"user-code\">{}</strong>? \
@@ -43,7 +43,7 @@ impl Question<'_> {
         words + &device.unwrap_or_default()
     }
 
-    /// The form for the answer, with a button for the no.
+    /// The form for the answer, with a button to deny.
     fn form(&self, buttons: &str) -> String {
         let action = if self.purpose.user_code.is_some() { "/api/device" } else { "/api/oauth2/consent" };
         let fields = self.purpose.fields();
@@ -53,7 +53,7 @@ impl Question<'_> {
 }
 
 impl Purpose {
-    /// As hidden fields of a form.
+    /// The purpose as hidden fields of a form.
     fn fields(&self) -> String {
         let field = |(name, value): (&str, &str)| {
             format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escape(value))
@@ -62,14 +62,14 @@ impl Purpose {
     }
 }
 
-/// Asks which user allows what. Nobody has to prove anything.
+/// Asks which user allows the request. Nobody has to prove anything.
 pub(crate) fn choose(users: &[Arc<User>], question: &Question<'_>) -> Response {
     let buttons: String = users.iter().map(|user| button(user)).collect();
     let (words, form) = (question.words(), question.form(&buttons));
     show(StatusCode::OK, &format!("<h1>Sign in to the sandbox</h1>{words}{form}"))
 }
 
-/// Asks somebody who is signed in.
+/// Asks a person who is signed in.
 pub(crate) fn consent(user: &User, question: &Question<'_>) -> Response {
     let allow = format!(
         "<button class=\"main\" name=\"user\" value=\"{email}\"><b>Allow</b><span>as {name} ({email})</span></button>",
@@ -86,7 +86,7 @@ pub(crate) fn consent(user: &User, question: &Question<'_>) -> Response {
     show(StatusCode::OK, &body)
 }
 
-/// Asks for a proof of who it is, on behalf of a client.
+/// Asks a person to sign in, on behalf of a client.
 pub(crate) fn sign_in(tower: &Tower, question: &Question<'_>) -> Response {
     let (words, ways, deny) = (question.words(), ways(tower, question.purpose), question.form(""));
     show(StatusCode::OK, &format!("<h1>Sign in to the sandbox</h1>{words}{ways}{deny}"))
@@ -100,7 +100,7 @@ fn button(user: &User) -> String {
     )
 }
 
-/// A button for each provider, and the field for a magic link.
+/// A button for each provider, and a field for the magic link.
 fn ways(tower: &Tower, purpose: &Purpose) -> String {
     let providers: String = tower.providers.iter().map(|provider| way(provider, purpose)).collect();
     let email = tower.email.as_ref().map(|_| {
@@ -128,7 +128,7 @@ fn way(provider: &Provider, purpose: &Purpose) -> String {
     )
 }
 
-/// What a person finds at the address itself.
+/// The front page.
 pub(crate) fn front(tower: &Tower, issuer: &str, visitor: Option<&User>) -> Response {
     let person = match visitor {
         Some(user) => format!(
@@ -147,7 +147,7 @@ pub(crate) fn front(tower: &Tower, issuer: &str, visitor: Option<&User>) -> Resp
     show(StatusCode::OK, &body)
 }
 
-/// A magic link is on its way.
+/// Says that a magic link is on its way.
 pub(crate) fn mail_sent(email: &str) -> Response {
     let body = format!(
         "<h1>Look into your mail</h1><p>A sign-in link has gone to <strong>{}</strong>. It works once, for 15 \
@@ -162,7 +162,7 @@ pub(crate) fn problem(text: &str) -> Response {
     stop(StatusCode::BAD_REQUEST, text)
 }
 
-/// A sign-in that is not allowed, where no client is waiting for an answer.
+/// A sign-in that is not allowed, when no client is waiting for an answer.
 pub(crate) fn refused(text: &str) -> Response {
     stop(StatusCode::FORBIDDEN, text)
 }
@@ -175,7 +175,7 @@ pub(crate) fn show(status: StatusCode, body: &str) -> Response {
     framed(status, POLICY, body)
 }
 
-/// A page with a policy of its own.
+/// A page with its own policy.
 pub(crate) fn framed(status: StatusCode, policy: &str, body: &str) -> Response {
     let headers = [
         (header::CONTENT_SECURITY_POLICY, policy),

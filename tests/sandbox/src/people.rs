@@ -1,4 +1,4 @@
-//! Who is known: the people of the settings, and those whom a provider has brought.
+//! The users: those of the settings, and those who have signed in through a provider.
 
 pub(crate) mod account;
 
@@ -7,14 +7,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use account::User;
 
-/// Who somebody is, according to a sign-in provider.
+/// Who somebody is, according to the sign-in provider.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) email: String,
     pub(crate) name: Option<String>,
 }
 
-/// All users of one sandbox. Nobody ever leaves.
+/// All users of one sandbox. Nobody is ever removed.
 #[derive(Debug)]
 pub(crate) struct People(RwLock<Vec<Arc<User>>>);
 
@@ -23,7 +23,7 @@ impl People {
         Self(RwLock::new(users.iter().cloned().map(Arc::new).collect()))
     }
 
-    /// Finds a user by address or short name.
+    /// Finds a user by e-mail address or short name.
     pub(crate) fn named(&self, name: &str) -> Option<Arc<User>> {
         self.all().into_iter().find(|user| user.is_called(name))
     }
@@ -36,7 +36,7 @@ impl People {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes an organisation from somebody, or one workspace of it. `None` where there was nothing to take.
+    /// Removes somebody from an organisation or from one of its workspaces. `None` if they were not a member.
     pub(crate) fn leave(&self, name: &str, organization: &str, workspace: Option<&str>) -> Option<()> {
         let mut people = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let user = Arc::make_mut(people.iter_mut().find(|user| user.is_called(name))?);
@@ -52,7 +52,7 @@ impl People {
         Some(())
     }
 
-    /// The user of this address. The first sign-in creates it.
+    /// The user with this e-mail address. The first sign-in creates one.
     pub(crate) fn admit(&self, identity: &Identity) -> Arc<User> {
         let mut people = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let known = people.iter().find(|user| user.email.eq_ignore_ascii_case(&identity.email));
@@ -79,11 +79,11 @@ fn newcomer(identity: &Identity) -> User {
     }
 }
 
-/// The same address gets the same id after a restart as well, since tokens that outlive it name the id.
+/// An e-mail address gets the same id after a restart, because tokens that survive the restart contain it.
 fn id_of(email: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     email.to_lowercase().hash(&mut hasher);
-    // Above every id that settings use, and within what JSON numbers carry exactly.
+    // Above all ids in settings, and small enough for JSON to carry exactly.
     (1 << 40) | (hasher.finish() >> 24)
 }
 

@@ -1,4 +1,4 @@
-//! The Platform's REST API, as far as a credential agent uses it.
+//! The Platform's REST API, as much of it as a credential agent uses.
 
 pub(crate) mod ephemeral;
 
@@ -16,17 +16,17 @@ use crate::app::App;
 use crate::people::account::{Organization, User, Workspace};
 use crate::tower::HEARTBEAT_SECONDS;
 
-/// The user whose access token or personal access token came as bearer.
+/// The user that the bearer token belongs to, an access token or a personal access token.
 pub(crate) struct Caller {
     app: Arc<App>,
     id: u64,
 }
 
 impl FromRequestParts<Arc<App>> for Caller {
-    /// Without a body, as the Platform does it.
+    /// The error has no body, like the Platform's.
     type Rejection = StatusCode;
 
-    /// A token counts only as a whole, signature included: the sandbox knows every one that it issued.
+    /// The whole token counts, including its signature: the sandbox knows every token that it issued.
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, StatusCode> {
         let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = value.and_then(|value| value.strip_prefix("Bearer ")).ok_or(StatusCode::UNAUTHORIZED)?;
@@ -40,7 +40,7 @@ impl Caller {
         self.app.people.by_id(self.id).ok_or(StatusCode::UNAUTHORIZED)
     }
 
-    /// Root users have administrative access to all that the Platform has.
+    /// Root users have administrative access to everything in the Platform.
     fn is_root(&self, user: &User) -> bool {
         self.app.tower.is_root(user.id, &user.email)
     }
@@ -91,7 +91,7 @@ pub(crate) async fn orgs(caller: Caller) -> Result<Json<Value>, StatusCode> {
     Ok(Json(json!({ "totalSize": organizations.len(), "organizations": organizations })))
 }
 
-/// Adds the organisations of everybody, which a root user has a say in without being a member.
+/// Adds everybody's organisations, because a root user may manage them without being a member.
 fn add_all(seen: &mut Vec<Organization>, people: &[Arc<User>]) {
     for organization in people.iter().flat_map(|user| &user.organizations) {
         if seen.iter().all(|known| known.id != organization.id) {
@@ -113,7 +113,7 @@ fn organization(user: &User, organization: &Organization) -> Value {
     })
 }
 
-/// The user's own, and nobody else's, root users apart.
+/// A user may see only their own workspaces; a root user may see everybody's.
 pub(crate) async fn workspaces(caller: Caller, Path(user): Path<u64>) -> Result<Json<Value>, StatusCode> {
     if user != caller.id && !caller.is_root(&*caller.user()?) {
         return Err(StatusCode::FORBIDDEN);
@@ -123,7 +123,7 @@ pub(crate) async fn workspaces(caller: Caller, Path(user): Path<u64>) -> Result<
     Ok(Json(json!({ "orgsAndWorkspaces": rows })))
 }
 
-/// First the organisation itself, in a row without a workspace, then its workspaces.
+/// First a row for the organisation, without a workspace, then a row for each workspace.
 fn rows_of(organization: &Organization) -> Vec<Value> {
     let row = |workspace: Option<&Workspace>| {
         json!({
@@ -145,7 +145,7 @@ pub(crate) async fn list_tokens(caller: Caller) -> Json<Value> {
     Json(json!({ "tokens": caller.app.pats().list(caller.id) }))
 }
 
-/// A personal access token to be made.
+/// The request for a personal access token.
 #[derive(Deserialize)]
 pub(crate) struct NewToken {
     name: String,
@@ -164,7 +164,8 @@ pub(crate) async fn create_token(caller: Caller, new: Result<Json<NewToken>, Jso
     }
 }
 
-/// `delete-all` is not an id, so it finds nothing: the sandbox does not offer what nobody here may call.
+/// `delete-all` is not an id, so nothing is found. The sandbox does not offer it, because no client here may
+/// call it.
 pub(crate) async fn delete_token(caller: Caller, Path(id): Path<String>) -> StatusCode {
     let deleted = id.parse().is_ok_and(|id| caller.app.pats().delete(caller.id, id));
     if deleted { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }

@@ -1,4 +1,4 @@
-//! Where people prove who they are: GitHub, Google, or any OIDC provider.
+//! Where people prove who they are: GitHub, Google, any OIDC provider, or a link in a mail.
 
 pub(crate) mod allow_list;
 mod configured;
@@ -16,7 +16,7 @@ use crate::people::Identity;
 
 pub(crate) use configured::{Departure, Name, Provider, ProviderError};
 
-/// A person is waiting at a browser.
+/// How long a provider may take. A person is waiting at the browser.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Provider {
@@ -33,7 +33,7 @@ impl Provider {
         }
     }
 
-    /// Asks the provider whom `code` speaks for.
+    /// Asks the provider who the `code` was issued for.
     pub(crate) async fn identify(
         &self,
         http: &Client,
@@ -47,7 +47,8 @@ impl Provider {
     }
 }
 
-/// Talks to providers. A token request is never redirected, and the sandbox's neighbours need no proxy.
+/// The HTTP client for providers. It never follows a redirect of a token request, and needs no proxy to reach
+/// them.
 pub(crate) fn http_client() -> reqwest::Result<Client> {
     let agent = concat!("seqera-sandbox/", env!("CARGO_PKG_VERSION"));
     Client::builder()

@@ -1,7 +1,7 @@
-//! SciToolkit, as far as a credential agent meets it: the page `/cli-auth`, which sends a token to the
-//! listener of a command line tool by a script, the page `/cli-tokens`, where people make tokens by hand, and
-//! the backend below `/api/cli`. Its documentation names the pages and what they do; the paths of the backend
-//! are an assumption.
+//! SciToolkit, as far as a credential agent uses it. The script of the page `/cli-auth` sends a token to the
+//! listener of a command-line tool. On the page `/cli-tokens` people make tokens by hand. The backend is
+//! under `/api/cli`. SciToolkit's documentation describes the pages and what they do; the paths of the
+//! backend are an assumption.
 
 use std::sync::Arc;
 
@@ -22,14 +22,14 @@ use crate::tokens::toolkit::{Bearer, Shape};
 
 const CONSENT: &str = include_str!("scitoolkit/consent.html");
 
-/// What the tool asks for.
+/// The query that the tool sends.
 #[derive(Deserialize)]
 pub(crate) struct Question {
     state: String,
     callback: String,
 }
 
-/// The page that asks. Its script may speak to this site and to the callback, and to nobody else.
+/// The consent page. Its script may contact only this site and the callback.
 pub(crate) async fn consent(State(app): State<Arc<App>>, Query(question): Query<Question>) -> Response {
     let Some(callback) = listener(&question.callback).filter(|_| !question.state.is_empty()) else {
         return problem("The address does not belong to a command line tool on this machine.");
@@ -41,7 +41,7 @@ pub(crate) async fn consent(State(app): State<Arc<App>>, Query(question): Query<
         ("{{nonce}}", nonce.clone()),
         ("{{buttons}}", buttons),
         ("{{callback}}", escape(callback.as_str())),
-        // Last: whatever was sent is not looked through for places.
+        // Replaced last, so that text from the query is never searched for places.
         ("{{state}}", escape(&question.state)),
     ];
     let body = values.iter().fold(CONSENT.to_owned(), |page, (place, value)| page.replace(place, value));
@@ -53,7 +53,7 @@ pub(crate) async fn consent(State(app): State<Arc<App>>, Query(question): Query<
     framed(StatusCode::OK, &policy, &body)
 }
 
-/// A listener of a tool on the machine of the browser, and nothing else: the token goes there.
+/// The callback must be a tool's listener on the browser's own machine, because the token goes there.
 fn listener(callback: &str) -> Option<Url> {
     let url = Url::parse(callback).ok()?;
     let loopback = match url.host()? {
@@ -72,20 +72,20 @@ fn approval(user: &User) -> String {
     )
 }
 
-/// Whoever the person says they are: nobody proves anything here.
+/// The person's answer. Anybody can claim to be anybody here.
 #[derive(Deserialize)]
 pub(crate) struct Approval {
     user: String,
 }
 
-/// Makes the token that the page sends on.
+/// Makes the token that the page sends to the tool.
 pub(crate) async fn approve(State(app): State<Arc<App>>, Json(approval): Json<Approval>) -> Response {
     let Some(user) = app.people.named(&approval.user) else { return StatusCode::NOT_FOUND.into_response() };
     let token = app.toolkit_tokens().make(user.id, "command line", Shape::User, None, app.now());
     ([(header::CACHE_CONTROL, "no-store")], Json(json!({ "token": token }))).into_response()
 }
 
-/// The page where tokens are made by hand.
+/// The page where people make tokens by hand.
 pub(crate) async fn tokens_page(State(app): State<Arc<App>>) -> Response {
     let forms: String = app.people.all().iter().map(|user| form(user)).collect();
     show(StatusCode::OK, &format!("<h1>CLI Tokens of SciToolkit's sandbox</h1>{forms}"))
@@ -102,7 +102,7 @@ fn form(user: &User) -> String {
     )
 }
 
-/// What a person fills in.
+/// The form on that page.
 #[derive(Deserialize)]
 pub(crate) struct Wish {
     user: String,
@@ -110,7 +110,7 @@ pub(crate) struct Wish {
     days: String,
 }
 
-/// Shows the new token, once.
+/// Shows the new token, only this once.
 pub(crate) async fn generate(State(app): State<Arc<App>>, Form(wish): Form<Wish>) -> Response {
     let Some(user) = app.people.named(&wish.user) else { return problem("There is no such user.") };
     let life = match wish.days.trim() {
@@ -130,7 +130,7 @@ pub(crate) async fn generate(State(app): State<Arc<App>>, Form(wish): Form<Wish>
     show(StatusCode::OK, &body)
 }
 
-/// The person whose token came as bearer.
+/// The person that the bearer token belongs to.
 pub(crate) struct Caller {
     app: Arc<App>,
     bearer: Bearer,
@@ -143,7 +143,7 @@ impl FromRequestParts<Arc<App>> for Caller {
         let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = value.and_then(|value| value.strip_prefix("Bearer ")).ok_or(StatusCode::UNAUTHORIZED)?;
         let bearer = app.toolkit_tokens().bearer(token, app.now()).ok_or(StatusCode::UNAUTHORIZED)?;
-        // A toolkit is nobody.
+        // A toolkit's token belongs to no person.
         if bearer.shape == Shape::Toolkit {
             return Err(StatusCode::FORBIDDEN);
         }
@@ -171,7 +171,7 @@ pub(crate) async fn revoke(caller: Caller, Path(id): Path<u64>) -> StatusCode {
     if revoked { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }
 
-/// A token for tests, without a page.
+/// A token for tests, made without a page.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewToken {

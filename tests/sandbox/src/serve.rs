@@ -1,4 +1,5 @@
-//! Accepts connections and answers their requests. It works below axum, since a fault may reset a connection.
+//! Accepts connections and answers their requests. It works below axum, because a fault may reset a
+//! connection.
 
 mod distort;
 mod routes;
@@ -28,13 +29,13 @@ use crate::faults::call::Call;
 use distort::{Reset, distort};
 use routes::router;
 
-/// More than any request of a client here.
+/// More than any client here sends.
 const BODY_LIMIT: usize = 1024 * 1024;
 
-/// So long nothing is accepted after a failure, which is mostly a lack of descriptors.
+/// How long to wait after a failed accept, which is usually caused by a lack of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until it is dropped; then all its connections are closed.
+/// Serves until the future is dropped, which closes all connections.
 pub(crate) async fn serve(listener: TcpListener, app: Arc<App>) {
     let router = router(app.clone());
     let mut connections = JoinSet::new();
@@ -48,14 +49,15 @@ pub(crate) async fn serve(listener: TcpListener, app: Arc<App>) {
 }
 
 async fn connection(stream: TcpStream, app: Arc<App>, router: Router) {
-    // Boxed, because hyper gives the socket back only from a service that can be moved.
+    // Boxed, because hyper returns the socket only from a service that can be moved.
     let service = service_fn(|request| Box::pin(answer(request, &app, &router)));
     let mut connection =
         http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
     let end = poll_fn(|context| connection.poll_without_shutdown(context)).await;
     let is_reset = |error: hyper::Error| error.source().is_some_and(|source| source.is::<Reset>());
     if end.is_err_and(is_reset) {
-        // Without lingering, closing sends RST instead of FIN. A failure leaves the FIN, which is as final.
+        // Without lingering, closing sends RST instead of FIN. If that fails, the FIN ends the connection
+        // too.
         let _ = connection.into_parts().io.into_inner().set_zero_linger();
     }
 }

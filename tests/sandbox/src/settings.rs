@@ -1,4 +1,4 @@
-//! What can be set about a sandbox. Every value has a default, so `{}` is a whole settings file.
+//! The settings of a sandbox. Every value has a default, so `{}` is a complete settings file.
 
 pub(crate) mod configuration;
 mod duration;
@@ -15,47 +15,48 @@ use configuration::Configuration;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Where to listen. Port 0 takes a free one.
+    /// The address to listen on. Port 0 picks a free one.
     pub listen: SocketAddr,
-    /// The address that users see, without a trailing slash (the Platform's `TOWER_SERVER_URL`).
-    /// Left out, it follows from the bound address.
+    /// The URL that users see, without a trailing slash (the Platform's `TOWER_SERVER_URL`). If left out, it
+    /// is made from the address.
     pub server_url: Option<String>,
-    /// The issuer to claim in discovery, ID tokens and answers, if not the true one.
+    /// The issuer to claim in discovery, ID tokens and answers, if it is to differ from the real one.
     pub issuer: Option<String>,
-    /// Public clients that may sign users in.
+    /// Public clients that users can sign in to.
     pub clients: Vec<String>,
     /// Who can sign in.
     pub users: Vec<User>,
     /// Personal access tokens that exist from the start.
     pub personal_tokens: Vec<PersonalToken>,
-    /// How long an access token lives. Zero and one are allowed: the token is then born nearly dead.
+    /// How long an access token lives. Zero and one are allowed; such a token is nearly expired when it is
+    /// issued.
     pub access_lifetime: u32,
-    /// How long a refresh token lives without being used.
+    /// How long a refresh token lives if it is not used.
     pub refresh_lifetime: u32,
     /// How long an authorization code lives.
     pub code_lifetime: u32,
-    /// Each use of a refresh token replaces it (RFC 9700, 4.14.2).
+    /// Whether each use of a refresh token replaces it (RFC 9700, 4.14.2).
     pub rotation: bool,
-    /// A replaced refresh token that comes again ends its whole family.
+    /// Whether using a replaced refresh token again ends its whole family.
     pub revoke_family_on_reuse: bool,
-    /// For how long a replaced refresh token may still be used. Zero: not at all.
+    /// How long a replaced refresh token can still be used. Zero means not at all.
     pub reuse_grace: u32,
     /// The shape of access tokens.
     pub access_format: AccessFormat,
     /// Whether an ID token is issued.
     pub id_token: bool,
-    /// Whether a refresh token is issued to those who ask for `offline_access`.
+    /// Whether clients that ask for `offline_access` get a refresh token.
     pub refresh_token: bool,
     /// Whether the answer contains `refresh_expires_in`.
     pub show_refresh_expiry: bool,
     /// Whether there is a revocation endpoint.
     pub revocation: bool,
-    /// The Co-Scientist backend that the Platform names.
+    /// The address of the Co-Scientist backend that the Platform gives.
     pub ai_backend: Option<String>,
     /// Sign-in on another device.
     pub device: DeviceFlow,
-    /// What a real Platform would be configured with. What it says about addresses and lifetimes beats the
-    /// fields above. Without it nobody has to prove who they are.
+    /// The configuration of a real Platform. Its addresses and lifetimes override the fields above. Without
+    /// it, nobody has to prove who they are.
     #[serde(skip)]
     pub configuration: Option<Configuration>,
 }
@@ -66,16 +67,16 @@ pub struct Settings {
 pub struct DeviceFlow {
     /// Whether it is offered at all.
     pub offered: bool,
-    /// How long a code can be entered.
+    /// How long a code is valid.
     pub lifetime: u32,
-    /// The least time between two polls.
+    /// The shortest time between two polls.
     pub interval: u32,
-    /// Whether an address is given that has the code in it.
+    /// Whether the answer includes an address that contains the code.
     pub complete_uri: bool,
 }
 
 impl Default for DeviceFlow {
-    /// The interval is the RFC's own default.
+    /// The interval is the default of RFC 8628.
     fn default() -> Self {
         Self { offered: true, lifetime: 600, interval: 5, complete_uri: true }
     }
@@ -85,7 +86,7 @@ impl Default for DeviceFlow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccessFormat {
-    /// A JWT with the claims of RFC 9068, signed with the JWT secret, as the Platform does it.
+    /// A JWT with the claims of RFC 9068, signed with the JWT secret, like the Platform's.
     Jwt,
     /// Random text without dots.
     Opaque,
@@ -95,17 +96,17 @@ pub enum AccessFormat {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PersonalToken {
-    /// Whose it is: address or short name.
+    /// The owner: an e-mail address or a short name.
     pub user: String,
-    /// Its name, once per user.
+    /// Its name. It must be unique for the user.
     pub name: String,
-    /// Its secret text. Left out, one is made up.
+    /// Its secret. If left out, one is made up.
     #[serde(default)]
     pub access_key: Option<String>,
 }
 
 impl Default for Settings {
-    /// The lifetimes are those that the Platform documents: an hour, six hours idle.
+    /// The lifetimes that the Platform documents: an hour, and six hours idle.
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),

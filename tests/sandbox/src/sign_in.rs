@@ -1,6 +1,7 @@
-//! Signing people in, as the Platform's web host does it: `/oauth/login/<provider>` leads to the provider,
-//! which leads back to `/oauth/callback/<provider>`. Where a command-line client is waiting, its authorization
-//! request travels along as `request` and goes on afterwards; a refusal is sent back to it.
+//! Sign-in as the Platform's web host does it: `/oauth/login/<provider>` leads to the provider, which leads
+//! back to `/oauth/callback/<provider>`. If a command-line client is waiting, its authorization request is
+//! carried along as `request` and continues after the sign-in. If the sign-in fails, the client gets the
+//! error.
 
 use std::sync::Arc;
 
@@ -19,19 +20,20 @@ use crate::people::Identity;
 use crate::providers::purpose::{Away, Mailed, Purpose};
 use crate::providers::{Departure, Name, ProviderError};
 
-/// Binds a sign-in to the browser that began it (RFC 9700, 4.7).
+/// Binds a sign-in to the browser that started it (RFC 9700, 4.7).
 const STATE_COOKIE: &str = "SANDBOX_SIGN_IN";
 
-/// How long a person may take at the provider or with the mail: a link in a mail is said to work that long.
+/// How long a person may take at the provider or with the mail. The mail says that its link works that long.
 const PATIENCE: TimeDelta = TimeDelta::minutes(15);
 
-/// Why a sign-in goes no further.
+/// Why a sign-in cannot continue.
 enum Failure {
-    /// Nobody here began it, or not this browser: nothing in it can be trusted, and no client gets an answer.
+    /// It was not started here, or not in this browser. Nothing in it can be trusted, so no client gets an
+    /// answer.
     Stray,
-    /// The person or the rules say no.
+    /// The person has refused, or the rules forbid it.
     Denied(String),
-    /// The provider does not play along.
+    /// The provider has failed.
     Failed(String),
 }
 
@@ -59,7 +61,7 @@ pub(crate) async fn login(
     }
 }
 
-/// What a provider sends along (RFC 6749, 4.1.2).
+/// The parameters of the provider's redirect (RFC 6749, 4.1.2).
 #[derive(Deserialize)]
 pub(crate) struct Callback {
     state: Option<String>,
@@ -118,7 +120,7 @@ pub(crate) struct EmailForm {
     purpose: Purpose,
 }
 
-/// Sends a link to the address. Whoever reads its mail can sign in with it.
+/// Sends a link to the address. Anybody who can read the mail can sign in with it.
 pub(crate) async fn send_link(State(app): State<Arc<App>>, Form(form): Form<EmailForm>) -> Response {
     let Some(smtp) = &app.tower.email else {
         return page::problem("This sandbox does not sign in that way.");
@@ -146,7 +148,7 @@ pub(crate) async fn follow_link(State(app): State<Arc<App>>, Query(link): Query<
     enter(&app, &Identity { email, name: None }, &purpose)
 }
 
-/// Ends the browser's session, and shows the ways to sign in.
+/// Ends the browser's session and shows the ways to sign in.
 pub(crate) async fn logout(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -160,7 +162,7 @@ fn enter(app: &App, identity: &Identity, purpose: &Purpose) -> Response {
     (session::open(app, &user).set(app), see_other(&purpose.page())).into_response()
 }
 
-/// Tells whoever is waiting: the client of a request by its redirect, a device at its next poll.
+/// Answers whoever is waiting: a client through its redirect, a device at its next poll.
 fn refuse(app: &App, failure: Failure, purpose: &Purpose) -> Response {
     let (code, why) = match failure {
         Failure::Stray => {

@@ -1,4 +1,5 @@
-//! Codes and tokens as data: what was issued, to whom, and until when. Nothing in here does I/O or reads a clock.
+//! Codes and tokens as data: what was issued, to whom, and until when. Nothing here does I/O or reads a
+//! clock.
 
 pub(crate) mod device_codes;
 pub(crate) mod grant;

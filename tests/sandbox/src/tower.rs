@@ -1,4 +1,4 @@
-//! The Platform that a configuration describes: who signs in how, who is root, how long sessions last.
+//! The Platform that a configuration describes: how people sign in, who is root, how long sessions last.
 
 use crate::keys::random_text;
 use crate::providers::allow_list::AllowList;
@@ -8,59 +8,60 @@ use crate::settings::Settings;
 use crate::settings::configuration::{self as keys, Configuration, Key, ValueError};
 use crate::tokens::jwt::{JwtSecret, RECOMMENDED_LENGTH};
 
-/// How often an open page comes back to keep its session.
+/// How often an open page reloads to keep its session alive.
 pub(crate) const HEARTBEAT_SECONDS: u32 = 60;
 
-/// What the Platform documents where nothing is set, in seconds.
+/// The Platform's documented defaults, in seconds.
 const COOKIE_MAX_AGE: u32 = 12 * 3600;
 const EPHEMERAL_DURATION: u32 = 6 * 3600;
 
-/// Where Micronaut itself would have its OIDC providers, one key below for each.
+/// Where Micronaut itself keeps OIDC providers, each under a key of its own.
 const MICRONAUT_CLIENTS: &str = "micronaut.security.oauth2.clients.";
 
-/// How this sandbox signs people in. Without a configuration it is plain: no providers, users as buttons.
+/// How this sandbox signs people in. Without a configuration it is plain: it has no providers, and users are
+/// buttons.
 pub(crate) struct Tower {
     pub(crate) secret: JwtSecret,
     pub(crate) roots: Vec<String>,
-    /// Magic links; none where e-mail is not set up or switched off.
+    /// Magic links. None if e-mail is not set up or is switched off.
     pub(crate) email: Option<Smtp>,
-    /// In the order in which the page shows them.
+    /// In the order of the page.
     pub(crate) providers: Vec<Provider>,
-    /// How many seconds a browser keeps the cookie of a session.
+    /// How many seconds a browser keeps a session's cookies.
     pub(crate) cookie_max_age: u32,
-    /// How many seconds the parameters of a run can be fetched.
+    /// For how many seconds the parameters of a run can be fetched.
     pub(crate) ephemeral_duration: u32,
-    /// What works and is not as the document advises.
+    /// What works but is not what the document recommends.
     pub(crate) warnings: Vec<String>,
 }
 
-/// A configuration that makes no Platform.
+/// A configuration that describes no Platform.
 #[derive(Debug, thiserror::Error)]
 pub enum TowerError {
-    /// Sessions cannot be signed.
+    /// There is no secret to sign sessions with.
     #[error("TOWER_JWT_SECRET is required; make one with: openssl rand -base64 48")]
     NoJwtSecret,
-    /// A value does not fit.
+    /// A value does not fit its setting.
     #[error(transparent)]
     Value(#[from] ValueError),
-    /// A provider is set up by half.
+    /// A provider is only partly configured.
     #[error("{provider} sign-in is incomplete: {missing} is missing")]
     Incomplete {
-        /// As people know it.
+        /// The provider's name for people.
         provider: &'static str,
         /// The variable to set.
         missing: String,
     },
-    /// There can be one OIDC provider.
+    /// There are two OIDC providers, and only one is allowed.
     #[error("only one OIDC provider can be configured at a time, and there are two: {0} and {1}")]
     SecondOidc(String, String),
-    /// Mail cannot be sent as it is set up.
+    /// The mail settings do not work.
     #[error(transparent)]
     Smtp(#[from] SmtpError),
 }
 
 impl Tower {
-    /// Without a configuration. The secret is new at each start, so no session outlives it.
+    /// A sandbox without a configuration. Its secret is new at each start, so no session survives a restart.
     pub(crate) fn plain() -> Self {
         Self {
             secret: JwtSecret::new(random_text(48)),
@@ -73,7 +74,7 @@ impl Tower {
         }
     }
 
-    /// Reads a configuration. What it says about addresses and lifetimes goes into the settings.
+    /// Reads a configuration. Its addresses and lifetimes go into the settings.
     pub(crate) fn read(from: &Configuration, settings: &mut Settings) -> Result<Self, TowerError> {
         let mut warnings = Vec::new();
         let secret = from.text(keys::JWT_SECRET).ok_or(TowerError::NoJwtSecret)?;
@@ -114,7 +115,7 @@ impl Tower {
         })
     }
 
-    /// Whether nobody has to prove who they are.
+    /// Whether people sign in without proving who they are.
     pub(crate) fn is_plain(&self) -> bool {
         self.email.is_none() && self.providers.is_empty()
     }
@@ -123,13 +124,13 @@ impl Tower {
         self.providers.iter().find(|provider| provider.name == name)
     }
 
-    /// Root users are named by id or by address.
+    /// Root users are named by id or by e-mail address.
     pub(crate) fn is_root(&self, id: u64, email: &str) -> bool {
         self.roots.iter().any(|root| root.eq_ignore_ascii_case(email) || root.parse() == Ok(id))
     }
 }
 
-/// The newer spelling beats the one of the document.
+/// The newer spelling overrides the documented one.
 fn refresh_lifetime(from: &Configuration, warnings: &mut Vec<String>) -> Result<Option<u32>, ValueError> {
     let newer = from.seconds(keys::REFRESH_LIFETIME)?;
     let older = from.seconds(keys::REFRESH_LIFETIME_OLDER)?;
@@ -140,7 +141,7 @@ fn refresh_lifetime(from: &Configuration, warnings: &mut Vec<String>) -> Result<
     Ok(newer.or(older))
 }
 
-/// E-mail can be switched off only where people have another way in.
+/// E-mail can be switched off only if people have another way to sign in.
 fn email(
     from: &Configuration,
     providers: &[Provider],
@@ -168,14 +169,14 @@ fn providers(from: &Configuration) -> Result<Vec<Provider>, TowerError> {
     Ok(found.into_iter().flatten().collect())
 }
 
-/// A provider of client, secret and address. All three or none are set.
+/// A provider with its client, secret and address. Either all three are set, or none.
 fn provider(
     from: &Configuration,
     name: Name,
     needed: [Key; 3],
     allowed: Key,
 ) -> Result<Option<Provider>, TowerError> {
-    // Where a stand-in is played asks for nothing by itself.
+    // The address of a stand-in does not by itself mean that the provider is wanted.
     let is_asked_for = |key: &Key| key.0.starts_with("tower.") && from.text(*key).is_some();
     if !needed.iter().any(is_asked_for) {
         return Ok(None);
@@ -193,7 +194,7 @@ fn allow(from: &Configuration, key: Key) -> Option<AllowList> {
     from.list(key).map(AllowList::new)
 }
 
-/// The OIDC provider of `TOWER_OIDC_*`, or the one that is written as Micronaut has it.
+/// The OIDC provider of `TOWER_OIDC_*`, or the one in Micronaut's own keys.
 fn oidc(from: &Configuration) -> Result<Option<Provider>, TowerError> {
     let needed = [keys::OIDC_CLIENT, keys::OIDC_SECRET, keys::OIDC_ISSUER];
     let ours = provider(from, Name::Oidc, needed, keys::OIDC_ALLOW)?;

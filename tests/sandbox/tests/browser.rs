@@ -1,4 +1,4 @@
-//! A browser and a client in one, as small as a test needs them.
+//! A browser and a client in one, with only what the tests need.
 
 use reqwest::{Client, Response, StatusCode, redirect};
 use seqera_sandbox::{Running, Sandbox, Settings};
@@ -7,7 +7,7 @@ use url::Url;
 
 pub(crate) const CLIENT: &str = "seqera_ai_cli";
 pub(crate) const REDIRECT: &str = "http://127.0.0.1:53682/callback";
-/// The example of RFC 7636, appendix B.
+/// The example in RFC 7636, appendix B.
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
@@ -35,7 +35,7 @@ impl Browser {
         self.http.post(url).json(body).send().await.unwrap()
     }
 
-    /// An authorization request with some parameters set otherwise. Empty ones are left out.
+    /// An authorization request with some parameters changed. Empty ones are left out.
     pub(crate) fn authorize_url(&self, changes: &[(&str, &str)]) -> Url {
         let mut parameters = vec![
             ("client_id", CLIENT),
@@ -85,7 +85,7 @@ impl Browser {
         self.http.post(self.api("/oauth2/revoke")).form(&form).send().await.unwrap().status()
     }
 
-    /// Signs in and returns the token answer.
+    /// Signs in and returns the token response.
     pub(crate) async fn sign_in(&self, user: &str) -> Value {
         let answer = self.exchange(&self.code(user).await, VERIFIER).await;
         assert_eq!(answer.status(), StatusCode::OK);

@@ -76,7 +76,7 @@ fn a_flag_that_does_not_exist_and_an_address_in_use_are_errors() {
     }
 }
 
-/// Runs with a `tower.yml` and variables until standard input closes, which is at once.
+/// Runs with a `tower.yml` and variables. Standard input is closed, so the program stops at once.
 fn with_tower_yml(name: &str, text: &str, variables: &[(&str, &str)]) -> std::process::Output {
     let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&file, text).unwrap();

@@ -6,7 +6,7 @@ use crate::browser::{Browser, CLIENT, refusal, text};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// A sandbox that does not mind quick polls.
+/// A sandbox that accepts quick polls.
 async fn patient() -> Browser {
     let device = DeviceFlow { interval: 0, ..DeviceFlow::default() };
     Browser::start(Settings { device, ..Settings::default() }).await

@@ -1,4 +1,4 @@
-//! Magic links, over a mail server that a test plays.
+//! Magic links, with a mail server that the test provides.
 
 use reqwest::StatusCode;
 
@@ -6,7 +6,7 @@ use crate::browser::{Browser, VERIFIER, parameter};
 use crate::person::{Landed, Person, platform};
 use crate::stand_in::{Mail, MailServer};
 
-/// As a mail reader finds it, which takes the soft line ends out first (RFC 2045, 6.7).
+/// The link as a mail reader sees it, after it has removed the soft line breaks (RFC 2045, 6.7).
 fn link_in(mail: &Mail) -> String {
     let text = mail.text.replace("=\n", "").replace("=3D", "=");
     let found = text.lines().find(|line| line.starts_with("http://"));
@@ -31,7 +31,7 @@ async fn a_magic_link_comes_by_mail_and_signs_in_once() {
     assert!(mail.text.contains("Sandbox"), "it says what it is");
     assert_eq!(mail.login, None);
 
-    // The mail may be read in another browser.
+    // People may read their mail in another browser.
     let mut reader = Person::at(&browser);
     let consent = reader.walk(&link_in(&mail)).await;
     assert!(consent.page.contains("Allow access?"), "{}", consent.page);

@@ -1,4 +1,4 @@
-//! The sandbox as a client meets it: over HTTP.
+//! The sandbox as its clients see it, over HTTP.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! A person at a browser with cookies, who walks from page to page.
+//! A person with a browser that keeps cookies and goes from page to page.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use url::{Position, Url};
 
 use crate::browser::{Browser, REDIRECT};
 
-/// Long enough not to be warned about.
+/// Long enough that there is no warning.
 pub(crate) const JWT_SECRET: &str = "the JWT secret of a test, of 43 characters!";
 
 /// The settings of a Platform with this `tower.yml` and these variables.
@@ -20,7 +20,7 @@ pub(crate) fn platform(tower_yml: &str, variables: &[(&str, &str)]) -> Settings 
     Settings { configuration: Some(configuration), ..Settings::default() }
 }
 
-/// Where a walk has ended: at a page, or at the client's redirect address, which nobody serves.
+/// Where a walk ends: at a page, or at the client's redirect address, where nothing is served.
 #[derive(Debug)]
 pub(crate) struct Landed {
     pub(crate) url: Url,
@@ -31,7 +31,7 @@ pub(crate) struct Landed {
 pub(crate) struct Person {
     http: Client,
     cookies: BTreeMap<(String, String), String>,
-    /// Who they are at another sandbox, which then asks nothing.
+    /// Who they are at another sandbox, so that it need not ask.
     pub(crate) elsewhere: Option<(String, &'static str)>,
 }
 
@@ -44,7 +44,7 @@ impl Person {
         self.cookies.get(&(host(&Url::parse(url).unwrap()), name.to_owned())).map(String::as_str)
     }
 
-    /// One page, without going on to where it may lead.
+    /// Opens one page and follows no redirect.
     pub(crate) async fn open(&mut self, url: &str) -> Response {
         self.send(self.http.get(url), &Url::parse(url).unwrap()).await
     }
@@ -100,7 +100,7 @@ fn host(url: &Url) -> String {
     url[Position::BeforeHost..Position::AfterPort].to_owned()
 }
 
-/// The address of a link or form on a page that contains `part`.
+/// The first address on a page, of a link or form, that contains `part`.
 pub(crate) fn link(page: &str, part: &str) -> String {
     let found = page.split('"').find(|text| text.contains(part) && text.starts_with('/'));
     found.unwrap_or_else(|| panic!("no link with {part} in {page}")).replace("&amp;", "&")

@@ -1,4 +1,4 @@
-//! Sign-in as a Platform does it: GitHub, Google, OIDC, one or several of them.
+//! Sign-in as at a Platform: GitHub, Google, OIDC, or several of them.
 
 use reqwest::StatusCode;
 use seqera_sandbox::{Configuration, Sandbox, Settings};
@@ -15,7 +15,7 @@ fn ada() -> Value {
     ])
 }
 
-/// Another sandbox as OIDC provider: it wants PKCE, and signs its ID tokens.
+/// Another sandbox as the OIDC provider. It requires PKCE and signs its ID tokens.
 async fn oidc_provider() -> Browser {
     Browser::start(Settings { clients: vec!["sandbox-platform".into()], ..Settings::default() }).await
 }
@@ -25,14 +25,14 @@ fn oidc(issuer: &str) -> [(&str, &str); 3] {
     [client, ("TOWER_OIDC_SECRET", "a secret: with signs/"), ("TOWER_OIDC_ISSUER", issuer)]
 }
 
-/// Begins a client's sign-in and takes one of the ways that the page offers.
+/// Starts a client's sign-in and takes one of the ways on the page.
 async fn sign_in(browser: &Browser, person: &mut Person, way: &str) -> Landed {
     let page = person.walk(browser.authorize_url(&[]).as_str()).await;
     let login = link(&page.page, &format!("/oauth/login/{way}"));
     person.walk(&format!("{}{login}", browser.sandbox.url())).await
 }
 
-/// Presses "Allow" and lets the client have its tokens.
+/// Presses "Allow" and lets the client fetch its tokens.
 async fn allow(browser: &Browser, person: &mut Person, consent: &Landed, email: &str) -> Value {
     assert!(consent.page.contains("Allow") && consent.page.contains(email), "{}", consent.page);
     let request = consent.url.query().unwrap();
@@ -103,7 +103,7 @@ async fn an_oidc_provider_signs_in_at_the_documented_callback() {
 
 #[tokio::test]
 async fn the_issuer_may_be_given_by_the_root_of_its_domain() {
-    // The issuer's own name has sub-folders; what is configured is the bare domain, where its document is.
+    // The issuer's name has sub-folders, but the bare domain is configured. The document is there.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let domain = format!("http://{}", listener.local_addr().unwrap());
     let lying = Settings {

@@ -1,4 +1,4 @@
-//! How long sessions live, and what ends them, as the Platform documents it.
+//! How long sessions live and what ends them, as the Platform documents it.
 
 use reqwest::{Response, StatusCode};
 use seqera_sandbox::{Sandbox, Settings};
@@ -10,7 +10,7 @@ use crate::stand_in::Github;
 
 const HOUR: u32 = 3600;
 
-/// A browser that Ada has signed in to the front page.
+/// A browser in which Ada has signed in at the front page.
 async fn signed_in(tower_yml: &str) -> (Browser, Person, Github) {
     let ada = json!([{ "email": "ada@sandbox.test", "primary": true, "verified": true }]);
     let github = Github::start(ada).await;
@@ -21,7 +21,7 @@ async fn signed_in(tower_yml: &str) -> (Browser, Person, Github) {
     (browser, person, github)
 }
 
-/// The older renewal, as Nextflow does it.
+/// The older renewal, which Nextflow uses.
 async fn renew(browser: &Browser, token: &str) -> Response {
     let form = [("grant_type", "refresh_token"), ("refresh_token", token)];
     browser.http.post(browser.api("/oauth/access_token")).form(&form).send().await.unwrap()
@@ -31,7 +31,7 @@ fn handed_over(browser: &Browser, person: &Person) -> String {
     person.cookie(browser.sandbox.url(), "JWT_REFRESH_TOKEN").unwrap().to_owned()
 }
 
-/// The Platform again at the same address, in a new process as it were, with an empty memory.
+/// The Platform at the same address after a restart: nothing is left in memory.
 async fn restarted(browser: Browser, secret: &str) -> Browser {
     let Browser { sandbox, http } = browser;
     let listen = sandbox.address();

@@ -1,4 +1,4 @@
-//! Neighbours of a sandbox that a test plays: GitHub, and a mail server.
+//! Stand-ins for the services around a sandbox: GitHub and a mail server.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,16 +17,16 @@ use url::Url;
 
 type Parameters = HashMap<String, String>;
 
-/// GitHub, as far as its web flow goes. It signs one account in without asking.
+/// GitHub's web flow. It signs in one account without asking.
 pub(crate) struct Github {
     pub(crate) url: String,
-    /// What the authorization request said.
+    /// The parameters of the authorization request.
     pub(crate) asked: Arc<Mutex<Parameters>>,
 }
 
 #[derive(Clone)]
 struct Account {
-    /// As GitHub lists them.
+    /// The e-mail addresses as GitHub lists them.
     addresses: Value,
     asked: Arc<Mutex<Parameters>>,
 }
@@ -98,18 +98,18 @@ async fn emails(State(account): State<Account>, headers: HeaderMap) -> Response 
     Json(account.addresses).into_response()
 }
 
-/// A mail server that keeps what it gets.
+/// A mail server that keeps the mails it gets.
 pub(crate) struct MailServer {
     pub(crate) port: String,
     mails: watch::Receiver<Vec<Mail>>,
 }
 
-/// One mail, and what was said before it.
+/// One mail, and what was sent before it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Mail {
     pub(crate) from: String,
     pub(crate) to: String,
-    /// `user:password`, if they were sent.
+    /// `user:password`, if the client sent them.
     pub(crate) login: Option<String>,
     pub(crate) text: String,
 }
@@ -133,7 +133,7 @@ impl MailServer {
         [("TOWER_SMTP_HOST", "127.0.0.1"), ("TOWER_SMTP_PORT", &self.port), sender]
     }
 
-    /// Waits until so many mails have come and returns the last one.
+    /// Waits until so many mails have come, and returns the last one.
     pub(crate) async fn mail(&self, count: usize) -> Mail {
         let mut mails = self.mails.clone();
         let mails = mails.wait_for(|mails| mails.len() >= count).await.unwrap();
@@ -141,7 +141,7 @@ impl MailServer {
     }
 }
 
-/// SMTP as a server speaks it (RFC 5321), one mail a connection.
+/// The server's side of SMTP (RFC 5321), with one mail per connection.
 async fn converse(mut stream: TcpStream) -> Option<Mail> {
     let (read, mut write) = stream.split();
     let mut lines = BufReader::new(read).lines();

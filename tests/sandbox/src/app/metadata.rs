@@ -14,17 +14,17 @@ use serde_json::{Value, json};
 
 use crate::settings::Settings;
 
-/// The scopes that mean something here.
+/// The scopes that have a meaning here.
 const SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
-/// What OpenID Connect Discovery does not name.
+/// Fields that are not in OpenID Connect Discovery.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Further {
     sandbox: bool,
-    /// RFC 8414; absent where revocation is not offered.
+    /// RFC 8414. Absent if revocation is not offered.
     #[serde(skip_serializing_if = "Option::is_none")]
     revocation_endpoint: Option<String>,
-    /// RFC 8628; absent where the device flow is not offered.
+    /// RFC 8628. Absent if the device flow is not offered.
     #[serde(skip_serializing_if = "Option::is_none")]
     device_authorization_endpoint: Option<String>,
     /// RFC 7636 and RFC 8414.
@@ -50,7 +50,7 @@ type Metadata = ProviderMetadata<
     CoreSubjectIdentifierType,
 >;
 
-/// The discovery document. Endpoints follow from the authority even where the issuer is another.
+/// The discovery document. The endpoints are made from the authority, even if the issuer differs.
 pub(crate) fn metadata(
     settings: &Settings,
     authority: &str,

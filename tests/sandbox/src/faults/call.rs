@@ -1,4 +1,4 @@
-//! What a request is about: the names under which calls are counted and faults are ordered.
+//! The kinds of calls, under which they are counted and faults are ordered.
 
 use axum::http::Uri;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ pub enum Call {
     Authorize,
     /// `/oauth2/consent`, the answer to the page
     Consent,
-    /// `/oauth2/token` with an authorization code (or with no grant that is known)
+    /// `/oauth2/token` with an authorization code (or an unknown grant)
     Code,
     /// `/oauth2/token` with a refresh token
     Refresh,
@@ -53,9 +53,9 @@ pub enum Call {
 pub enum Target {
     /// Every call.
     Any,
-    /// The token endpoint, whatever the grant.
+    /// Any call to the token endpoint, whatever its grant.
     Token,
-    /// This kind alone.
+    /// Only this kind.
     #[serde(untagged)]
     Only(Call),
 }
@@ -71,7 +71,7 @@ impl Target {
 }
 
 impl Call {
-    /// Names a request. None for the sandbox's own routes and for what does not exist.
+    /// The kind of a request. None for the sandbox's own routes and for unknown paths.
     pub(crate) fn of(uri: &Uri, body: &[u8]) -> Option<Self> {
         let path = uri.path().strip_prefix("/api")?;
         Some(match path {

@@ -1,4 +1,4 @@
-//! What happened so far, for tests that count and tests that wait.
+//! What has happened so far, for tests that count or wait.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,24 @@ use tokio::sync::watch;
 
 use super::call::{Call, Target};
 
-/// What the sandbox did, apart from the calls as such.
+/// What the sandbox did, beyond the calls themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Events {
-    /// Codes that were turned into tokens.
+    /// Codes that were exchanged for tokens.
     pub code_exchanges: u64,
-    /// Device codes that were turned into tokens.
+    /// Device codes that were exchanged for tokens.
     pub device_grants: u64,
     /// Renewals that succeeded.
     pub refreshes: u64,
-    /// Refresh tokens that came again after they had been replaced.
+    /// Refresh tokens that were used again after they were replaced.
     pub reuses: u64,
-    /// Families that ended because of a reuse.
+    /// Families that ended because of such a reuse.
     pub families_revoked: u64,
-    /// Tokens that were alive and are revoked.
+    /// Live tokens that were revoked.
     pub revocations: u64,
 }
 
-/// The answer of `GET /_sandbox/stats`.
+/// The answer to `GET /_sandbox/stats`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
     /// Always true: this is not a real Platform.
@@ -33,11 +33,11 @@ pub struct Stats {
     pub discovery: u64,
     /// Calls of the sign-in page.
     pub authorize: u64,
-    /// Calls with a refresh token, whatever came of them.
+    /// Calls with a refresh token, whatever the outcome.
     pub refresh_attempts: u64,
     /// Calls of `/user-info`.
     pub user_info: u64,
-    /// What came of the calls.
+    /// What the calls led to.
     #[serde(flatten)]
     pub events: Events,
     /// All calls that have arrived, by kind.
@@ -48,14 +48,14 @@ pub struct Stats {
     pub access_alive: usize,
 }
 
-/// How far a call has come.
+/// How far a call has got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
-    /// It was read.
+    /// It has been read.
     #[default]
     Arrived,
-    /// It took effect, while a fault may still hold back or spoil the answer.
+    /// It has taken effect, but a fault may still hold back or spoil the answer.
     InEffect,
 }
 
@@ -76,7 +76,7 @@ impl Counts {
     }
 }
 
-/// Counts, and wakes those who wait for a count.
+/// Counts calls, and wakes those who wait for a count.
 #[derive(Debug)]
 pub(crate) struct Counter {
     counts: watch::Sender<Counts>,
@@ -107,10 +107,10 @@ impl Counter {
         self.counts.borrow().of(target, stage)
     }
 
-    /// Waits until so many calls are so far, counted from the start or the last reset.
+    /// Waits until so many calls have reached the stage, counted from the start or the last reset.
     pub(crate) async fn wait_for(&self, target: Target, stage: Stage, count: u64) {
         let enough = |counts: &Counts| counts.of(target, stage) >= count;
-        // It fails only without a sender, and the sender is ours.
+        // This fails only if the sender is gone, and the sender is ours.
         let _ = self.counts.subscribe().wait_for(enough).await;
     }
 

@@ -1,8 +1,9 @@
-//! The authorization endpoint, on whose page a user says yes or no (RFC 6749, 4.1.1; RFC 7636; RFC 9207).
+//! The authorization endpoint, with the page where a user agrees or refuses (RFC 6749, 4.1.1; RFC 7636; RFC
+//! 9207).
 //!
-//! A test plays the browser without the page: `sandbox_user=ada@sandbox.test` among the parameters is that
-//! user's yes, `sandbox_deny=1` a no. No real Platform has such a shortcut, and where sign-in providers are
-//! configured the yes counts for nothing here either.
+//! A test can act as the browser without opening the page: with `sandbox_user=ada@sandbox.test` among the
+//! parameters that user agrees, with `sandbox_deny=1` the user refuses. No real Platform has such a shortcut.
+//! If sign-in providers are configured, the consent does not count here either.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use crate::tower::HEARTBEAT_SECONDS;
 /// The length of an S256 challenge: 256 bits in base64url (RFC 7636, 4.2).
 const CHALLENGE_LENGTH: usize = 43;
 
-/// A request that has been checked and can be shown to a user.
+/// A request that has been checked and can be shown to the user.
 struct Request {
     redirect: Redirect,
     redirect_uri: String,
@@ -34,32 +35,32 @@ struct Request {
     audience: String,
     nonce: Option<String>,
     challenge: String,
-    /// What the shortcut says, if it is used.
+    /// The decision in the shortcut, if it is used.
     shortcut: Option<Decision>,
 }
 
-/// What the user wants.
+/// The user's decision.
 enum Decision {
     Allow { user: String },
     Deny,
 }
 
-/// Where the browser goes at the end, and what comes along in any case.
+/// Where the browser finally goes, with the parameters that are always sent.
 struct Redirect {
     to: Url,
     state: Option<String>,
     issuer: String,
 }
 
-/// Why a request goes no further.
+/// Why a request cannot continue.
 enum Problem {
-    /// Nothing may be sent to the redirect address (RFC 6749, 4.1.2.1).
+    /// Shown to the user, because nothing may be sent to the redirect address (RFC 6749, 4.1.2.1).
     Shown(&'static str),
-    /// The client gets an error code of its RFC.
+    /// Sent to the client, as an error code of the RFC.
     Told(Box<Redirect>, &'static str, &'static str),
 }
 
-/// An open page comes back by itself, which keeps its session as the Platform's heartbeat does.
+/// An open page reloads itself, which keeps its session alive like the Platform's heartbeat.
 pub(crate) async fn front_page(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     match Visitor::of(&app, &headers) {
         Some(visitor) => {
@@ -91,7 +92,7 @@ pub(crate) async fn authorize(
     }
 }
 
-/// Tells the client of an authorization request that its sign-in has ended without success.
+/// Tells the client of an authorization request that the sign-in has failed.
 pub(crate) fn refuse(app: &App, query: &str, code: &str, why: &str) -> Response {
     match Request::parse(app, query) {
         Ok(request) => request.redirect.error(code, why),
@@ -99,7 +100,7 @@ pub(crate) fn refuse(app: &App, query: &str, code: &str, why: &str) -> Response 
     }
 }
 
-/// The form of the page: the query of the request as it came, and a button.
+/// The form of the page: the original query of the request, and the button that was pressed.
 #[derive(Deserialize)]
 pub(crate) struct ConsentForm {
     request: String,
@@ -117,7 +118,7 @@ pub(crate) async fn consent(
     };
     let decision = form.user.map_or(Decision::Deny, |user| Decision::Allow { user });
     match &decision {
-        // The button names a person; where the session is somebody else's the question is asked again.
+        // The button names a person. If the session belongs to somebody else, the page asks again.
         Decision::Allow { user } if !is_theirs(&app, &headers, user) => {
             let purpose = Purpose { request: Some(form.request), user_code: None };
             consent::ask(&app, &headers, &request.question(&purpose))
@@ -126,7 +127,7 @@ pub(crate) async fn consent(
     }
 }
 
-/// An unknown name goes on to its own refusal.
+/// An unknown user passes here, and is refused later.
 fn is_theirs(app: &App, headers: &HeaderMap, user: &str) -> bool {
     app.people.named(user).is_none_or(|user| consent::may_answer(app, headers, &user))
 }
@@ -197,7 +198,7 @@ impl Request {
     }
 }
 
-/// A native client's redirect address: the loopback by number, over http, any port (RFC 8252, 7.3).
+/// A native client's redirect address: a loopback IP address, over http, on any port (RFC 8252, 7.3).
 fn loopback(redirect_uri: &str) -> Option<Url> {
     let url = Url::parse(redirect_uri).ok()?;
     let is_loopback = match url.host()? {

@@ -1,4 +1,4 @@
-//! Asking a person: which page fits, and whose yes counts.
+//! Asks a person for consent: which page to show, and whose answer counts.
 
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::page::{self, Question};
 use crate::people::account::User;
 
-/// Shows the page that fits: who are you, how do you prove it, or do you agree.
+/// Shows the page that fits: choose a user, sign in, or agree.
 pub(crate) fn ask(app: &App, headers: &HeaderMap, question: &Question<'_>) -> Response {
     if app.tower.is_plain() {
         return page::choose(&app.people.all(), question);
@@ -22,7 +22,7 @@ pub(crate) fn ask(app: &App, headers: &HeaderMap, question: &Question<'_>) -> Re
     }
 }
 
-/// Whether a yes in the name of `user` counts from this browser.
+/// Whether this browser may agree in the name of `user`.
 pub(crate) fn may_answer(app: &App, headers: &HeaderMap, user: &User) -> bool {
     app.tower.is_plain() || session::holder(app, headers).is_some_and(|holder| holder.id == user.id)
 }

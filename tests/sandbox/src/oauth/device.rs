@@ -1,4 +1,5 @@
-//! Sign-in on another device (RFC 8628): the endpoint that hands out codes, and the page where they are entered.
+//! Sign-in on another device (RFC 8628): the endpoint that issues codes, and the page where people enter
+//! them.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use crate::page::device as page;
 use crate::providers::purpose::Purpose;
 use crate::tokens::device_codes::{Asked, Decision, Refusal};
 
-/// Letters that are not mistaken for each other and spell no words (RFC 8628, 6.1).
+/// Letters that nobody confuses and that spell no words (RFC 8628, 6.1).
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 
 /// The form of a device authorization request (RFC 8628, 3.1).
@@ -58,7 +59,7 @@ pub(crate) async fn authorize(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 
-/// Two groups of four letters, which 34 bits are enough for: a code lives for minutes.
+/// Two groups of four letters. Their 34 bits are enough, because a code lives only minutes.
 fn user_code() -> String {
     let letter = |byte: &u8| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]);
     let letters: String = random_bytes(8).iter().map(letter).collect();
@@ -87,13 +88,13 @@ pub(crate) async fn enter(
     }
 }
 
-/// The person behind a code is not let in: its client learns of a no.
+/// Denies the request behind a code, because its person was not let in.
 pub(crate) fn refuse(app: &App, user_code: &str) {
-    // A code that is decided or over has its answer already.
+    // A code that is decided or expired needs no answer.
     let _ = app.device_codes().decide(user_code, Decision::Denied, app.now());
 }
 
-/// The form of the page: the code as it was typed, and a button.
+/// The form of the page: the code as it was typed, and the button that was pressed.
 #[derive(Deserialize)]
 pub(crate) struct Pressed {
     user_code: String,

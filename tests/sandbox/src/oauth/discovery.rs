@@ -1,4 +1,4 @@
-//! The endpoints of discovery: the document and the keys (OpenID Connect Discovery 1.0).
+//! The endpoints for discovery: the document and the keys (OpenID Connect Discovery 1.0).
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::tokens::grant::Refusal;
 
-/// An error answer of RFC 6749, 5.2.
+/// An error response of RFC 6749, 5.2.
 #[derive(Debug)]
 pub(crate) struct OauthError {
     status: StatusCode,

@@ -11,14 +11,14 @@ use serde::Deserialize;
 use super::error::OauthError;
 use crate::app::App;
 
-/// The form of a revocation request. `token_type_hint` may come too; a token is found without it.
+/// The form of a revocation request. It may have a `token_type_hint`, but the token is found without it.
 #[derive(Deserialize)]
 pub(crate) struct RevokeForm {
     client_id: Option<String>,
     token: Option<String>,
 }
 
-/// A token that is unknown or already dead is answered as a success (RFC 7009, 2.2).
+/// The answer for an unknown or dead token is also a success (RFC 7009, 2.2).
 pub(crate) async fn revoke(
     State(app): State<Arc<App>>,
     form: Result<Form<RevokeForm>, FormRejection>,

@@ -1,8 +1,8 @@
 //! Sessions of browsers: the cookies `JWT` and `JWT_REFRESH_TOKEN`, and the older renewal that Nextflow and
-//! Wave know as well, `POST /oauth/access_token`.
+//! Wave use as well, `POST /oauth/access_token`.
 //!
-//! An open page comes back in time and is renewed (the heartbeat). The refresh token lives for its idle time,
-//! and each renewal begins it anew.
+//! An open page reloads in time to be renewed (the heartbeat). The refresh token expires after its idle time,
+//! and each renewal restarts that.
 
 use std::sync::Arc;
 
@@ -20,28 +20,28 @@ use crate::people::account::User;
 use crate::tokens::grant::Grant;
 use crate::tokens::grants::FamilyId;
 
-/// The client that browser sessions are granted to. No token request can name it.
+/// The client that browser sessions belong to. No token request can name it.
 const BROWSER: &str = "sandbox-browser";
 
 const ACCESS: &str = "JWT";
 const REFRESH: &str = "JWT_REFRESH_TOKEN";
 
-/// The two tokens of a browser, on their way to it.
+/// The two tokens that a browser is about to get.
 pub(crate) struct Cookies {
     access: String,
-    /// None where the one that it has goes on.
+    /// None if the browser keeps the one that it has.
     refresh: Option<String>,
 }
 
-/// A person whose browser showed a session that lives.
+/// A person whose browser has a live session.
 pub(crate) struct Visitor {
     pub(crate) user: Arc<User>,
-    /// Where the session was renewed just now.
+    /// Set if the session was renewed just now.
     renewed: Option<Cookies>,
 }
 
 impl Visitor {
-    /// Who a browser's cookies speak for. An access token that is over is renewed on the way.
+    /// The person that a browser's cookies belong to. An expired access token is renewed.
     pub(crate) fn of(app: &App, headers: &HeaderMap) -> Option<Self> {
         if let Some(user) = holder(app, headers) {
             return Some(Self { user, renewed: None });
@@ -51,7 +51,7 @@ impl Visitor {
         Some(Self { user, renewed: Some(renewed) })
     }
 
-    /// Gives the page to the browser, with new cookies where there are any.
+    /// Sends the page to the browser, with the new cookies if there are any.
     pub(crate) fn show(self, app: &App, page: Response) -> Response {
         match self.renewed {
             Some(cookies) => (cookies.set(app), page).into_response(),
@@ -60,14 +60,15 @@ impl Visitor {
     }
 }
 
-/// Whose access token a browser shows, if it is still good. Nothing is renewed, so no cookies have to be sent.
+/// The owner of the browser's access token, if it is still valid. Nothing is renewed, so no cookies need to
+/// be sent.
 pub(crate) fn holder(app: &App, headers: &HeaderMap) -> Option<Arc<User>> {
     let id = app.bearer(cookie(headers, ACCESS)?)?;
     app.people.by_id(id)
 }
 
 impl Cookies {
-    /// Both cookies are out of reach of scripts and of other sites' forms.
+    /// Neither scripts nor other sites' forms can use these cookies.
     pub(crate) fn set(&self, app: &App) -> AppendHeaders<Vec<(header::HeaderName, HeaderValue)>> {
         let (access, refresh) = (app.settings.access_lifetime, app.tower.cookie_max_age);
         let access = Some(set_cookie(app, ACCESS, &self.access, access));
@@ -76,7 +77,7 @@ impl Cookies {
     }
 }
 
-/// Starts a session for a person who has proved who it is.
+/// Starts a session for a person who has proved who they are.
 pub(crate) fn open(app: &App, user: &User) -> Cookies {
     let grant = Grant {
         user: user.id,
@@ -95,23 +96,23 @@ pub(crate) fn open(app: &App, user: &User) -> Cookies {
     Cookies { access, refresh: Some(refresh) }
 }
 
-/// Ends the session of a browser and takes its cookies away.
+/// Ends a browser's session and deletes its cookies.
 pub(crate) fn close(app: &App, headers: &HeaderMap) -> AppendHeaders<Vec<(header::HeaderName, HeaderValue)>> {
     if let Some(token) = cookie(headers, REFRESH) {
-        // Whether it was alive makes no difference to the browser.
+        // Whether the token was still alive makes no difference to the browser.
         let _ = app.grants().revoke(token, BROWSER);
     }
     AppendHeaders(vec![set_cookie(app, ACCESS, "", 0), set_cookie(app, REFRESH, "", 0)])
 }
 
-/// The form of the older renewal: no client is named.
+/// The form of the older renewal. It names no client.
 #[derive(Deserialize)]
 pub(crate) struct RenewalForm {
     grant_type: Option<String>,
     refresh_token: Option<String>,
 }
 
-/// Answers with the tokens in cookies, as Nextflow reads them, and in JSON, as others do.
+/// Returns the tokens in cookies, as Nextflow reads them, and in JSON, as others do.
 pub(crate) async fn access_token(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -153,7 +154,7 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
     pairs.find(|(known, value)| *known == name && !value.is_empty()).map(|(_, value)| value)
 }
 
-/// A cookie for the whole site, for so many seconds. `Lax` lets it come along from a provider's redirect.
+/// A cookie for the whole site. `Lax`, so that it is sent along with the redirect from a provider.
 pub(crate) fn set_cookie(
     app: &App,
     name: &str,

@@ -1,4 +1,4 @@
-//! The token endpoint: a code or a refresh token becomes tokens (RFC 6749, 4.1.3 and 6).
+//! The token endpoint: exchanges a code or a refresh token for tokens (RFC 6749, 4.1.3 and 6).
 
 use std::sync::Arc;
 
@@ -116,14 +116,14 @@ fn issue_first(
 fn refresh(app: &App, client: &str, form: &TokenForm) -> Result<TokenAnswer, OauthError> {
     let Renewal { family, grant, next } =
         renew(app, required(&form.refresh_token, "refresh_token")?, client)?;
-    // The nonce belongs to the sign-in; a renewed ID token is better without one (OIDC Core, 12.2).
+    // The nonce belongs to the sign-in; a renewed ID token should have none (OIDC Core, 12.2).
     let grant = Grant { nonce: None, ..grant };
     let answer = issue(app, family, &grant, next, app.now())?;
     app.counter.note(|events| events.refreshes += 1);
     Ok(answer)
 }
 
-/// Uses a refresh token, and counts it where it comes a second time.
+/// Uses a refresh token, and counts it if it is used a second time.
 pub(crate) fn renew(app: &App, presented: &str, client: &str) -> Result<Renewal, Refusal> {
     app.recall(Use::Refresh, presented);
     let now = app.now();
@@ -176,7 +176,7 @@ pub(crate) fn access_token(app: &App, family: &FamilyId, grant: &Grant, now: Dat
     app.tower.secret.sign(Use::Access, &claims)
 }
 
-/// It is signed as the access token is, so that a Platform that was restarted knows it again.
+/// It is signed like the access token, so that a Platform knows it again after a restart.
 pub(crate) fn refresh_token(app: &App, family: &FamilyId, grant: &Grant, now: DateTime<Utc>) -> String {
     let claims = claims(app, family, grant, now, app.settings.refresh_lifetime);
     app.tower.secret.sign(Use::Refresh, &claims)

@@ -1,11 +1,11 @@
-//! The pages of a sign-in on another device, apart from the question itself.
+//! The pages for sign-in on another device, except the consent itself.
 
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::page::{escape, show};
 
-/// Asks for the code; `wrong` is one that did not fit.
+/// Asks for the code. `wrong` is one that was entered but is not valid.
 pub(crate) fn enter(wrong: Option<&str>) -> Response {
     let (status, complaint) = match wrong {
         None => (StatusCode::OK, String::new()),
@@ -26,7 +26,7 @@ pub(crate) fn enter(wrong: Option<&str>) -> Response {
     show(status, &body)
 }
 
-/// The end, good or bad.
+/// The final page, for both outcomes.
 pub(crate) fn decided(allowed: bool) -> Response {
     let title = if allowed { "Signed in" } else { "Denied" };
     let body = format!("<h1>{title}</h1><p>You can close this page and go back to your terminal.</p>");

@@ -1,4 +1,4 @@
-//! The people of the sandbox, with their organisations and workspaces.
+//! The users of the sandbox, with their organisations and workspaces.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 pub struct User {
     /// The Platform's id, which is also the `sub` of ID tokens.
     pub id: u64,
-    /// Short name, as in `ada`.
+    /// Short name, such as `ada`.
     pub user_name: String,
-    /// Address, as in `ada@sandbox.test`.
+    /// E-mail address, such as `ada@sandbox.test`.
     pub email: String,
     /// Given name.
     pub first_name: String,
     /// Family name.
     pub last_name: String,
-    /// Memberships; may be empty.
+    /// Memberships. May be empty.
     #[serde(default)]
     pub organizations: Vec<Organization>,
 }
@@ -27,13 +27,13 @@ pub struct User {
 pub struct Organization {
     /// The Platform's id.
     pub id: u64,
-    /// Name in addresses.
+    /// Name in URLs.
     pub name: String,
     /// Name for people.
     pub full_name: String,
     /// `owner` or `member`.
     pub role: String,
-    /// Its workspaces; may be empty.
+    /// Its workspaces. May be empty.
     #[serde(default)]
     pub workspaces: Vec<Workspace>,
 }
@@ -44,14 +44,14 @@ pub struct Organization {
 pub struct Workspace {
     /// The Platform's id.
     pub id: u64,
-    /// Name in addresses.
+    /// Name in URLs.
     pub name: String,
     /// Name for people.
     pub full_name: String,
 }
 
 impl User {
-    /// Whether `name` is this person's address or short name.
+    /// Whether `name` is this person's e-mail address or short name.
     pub(crate) fn is_called(&self, name: &str) -> bool {
         self.email.eq_ignore_ascii_case(name) || self.user_name == name
     }
@@ -61,8 +61,8 @@ impl User {
     }
 }
 
-/// The two people of a sandbox without settings: `ada@sandbox.test` in two organisations,
-/// `grace@sandbox.test` in one of them.
+/// The two users of a sandbox without settings: `ada@sandbox.test` in two organisations, `grace@sandbox.test`
+/// in one of them.
 pub(crate) fn residents() -> Vec<User> {
     let genomics = |role: &str| Organization {
         id: 101,

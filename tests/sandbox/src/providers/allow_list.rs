@@ -1,6 +1,6 @@
-//! Who may sign in through a provider: patterns of e-mail addresses.
+//! Who may sign in through a provider, as patterns of e-mail addresses.
 
-/// Patterns in which `*` stands for any text. Upper and lower case are the same.
+/// Patterns in which `*` stands for any text. Case does not matter.
 #[derive(Clone, Debug)]
 pub(crate) struct AllowList(Vec<String>);
 

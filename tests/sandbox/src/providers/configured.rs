@@ -1,4 +1,4 @@
-//! A provider as it is configured, and what all kinds of them share.
+//! A provider as it is configured, and what all kinds of providers share.
 
 use openidconnect::{Nonce, PkceCodeChallenge, PkceCodeVerifier};
 use reqwest::Response;
@@ -8,7 +8,7 @@ use url::Url;
 
 use super::allow_list::AllowList;
 
-/// Names a provider in addresses and in the configuration.
+/// The name of a provider in URLs and in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Name {
@@ -37,18 +37,18 @@ impl Name {
     }
 }
 
-/// One provider as it is configured. No `Debug`: it has a secret.
+/// One provider as it is configured. No `Debug`, because it has a secret.
 pub(crate) struct Provider {
     pub(crate) name: Name,
     pub(crate) client: String,
     pub(crate) secret: String,
-    /// Base address of GitHub, issuer of the others.
+    /// The base URL of GitHub, or the issuer of the others.
     pub(crate) address: String,
-    /// Who may sign in; without a list, everybody.
+    /// Who may sign in. Without a list, everybody may.
     pub(crate) allow: Option<AllowList>,
 }
 
-/// What is kept here while the person is at the provider.
+/// What is kept while the person is at the provider.
 #[derive(Debug)]
 pub(crate) struct Departure {
     pub(crate) redirect_uri: String,
@@ -56,7 +56,7 @@ pub(crate) struct Departure {
     pub(crate) verifier: PkceCodeVerifier,
 }
 
-/// The provider did not tell who it is.
+/// The provider did not say who the person is.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct ProviderError(pub(crate) String);
@@ -85,7 +85,8 @@ impl Provider {
         Url::parse(address).map_err(|error| self.fails(format_args!("{address}: {error}")))
     }
 
-    /// Sends a request and reads its JSON. Nothing of the answer is repeated, since it may hold tokens.
+    /// Sends a request and reads the JSON of the answer. Errors never quote the answer, because it may
+    /// contain tokens.
     pub(super) async fn json<T: DeserializeOwned>(
         &self,
         request: reqwest::RequestBuilder,

@@ -7,10 +7,10 @@ use url::Url;
 use super::configured::{Departure, Provider, ProviderError};
 use crate::people::Identity;
 
-/// The name, and the addresses even where they are not public.
+/// For the name, and for all e-mail addresses, including private ones.
 const SCOPE: &str = "read:user user:email";
 
-/// A success, or an error, which GitHub sends with status 200 as well.
+/// Success or error. GitHub sends both with status 200.
 #[derive(Deserialize)]
 struct TokenAnswer {
     access_token: Option<String>,
@@ -64,7 +64,7 @@ pub(super) async fn identify(
     let account: Account = provider.json(http.get(at(provider, "/api/v3/user")).bearer_auth(token)).await?;
     let addresses: Vec<Address> =
         provider.json(http.get(at(provider, "/api/v3/user/emails")).bearer_auth(token)).await?;
-    // An address that is not verified could be anybody's, and allow lists go by it.
+    // An unverified address could be anybody's, and allow lists rely on it.
     let primary = addresses.into_iter().find(|address| address.primary && address.verified);
     let email = primary.ok_or_else(|| provider.fails("the account has no verified primary address"))?.email;
     Ok(Identity { email, name: account.name.or(Some(account.login)) })

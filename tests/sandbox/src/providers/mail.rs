@@ -1,4 +1,4 @@
-//! Magic links by e-mail. The mail goes over plain SMTP: what receives it is a mail catcher for development.
+//! Magic links by e-mail. The mail goes over plain SMTP, because it goes to a mail catcher for development.
 
 use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::Credentials;
@@ -9,31 +9,31 @@ use crate::settings::configuration::{self as keys, Configuration, ValueError};
 /// The submission port that the Platform documents.
 const PORT: u16 = 587;
 
-/// How links are sent. No `Debug`: it may have a password.
+/// How links are sent. No `Debug`, because it may have a password.
 pub(crate) struct Smtp {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     sender: Mailbox,
 }
 
-/// Mail that cannot be sent as it is set up.
+/// The mail settings do not work.
 #[derive(Debug, thiserror::Error)]
 pub enum SmtpError {
-    /// Nobody to send it from.
+    /// A setting is missing.
     #[error("e-mail sign-in is incomplete: {missing} is missing")]
     Incomplete {
         /// The variable to set.
         missing: &'static str,
     },
-    /// The sandbox speaks no TLS with mail servers.
+    /// The sandbox does not speak TLS with mail servers.
     #[error("mail.smtp.starttls.required: the sandbox sends mail without TLS, to a mail catcher")]
     NoTls,
-    /// A value does not fit.
+    /// A value does not fit its setting.
     #[error(transparent)]
     Value(#[from] ValueError),
 }
 
 impl Smtp {
-    /// None where no mail server is set.
+    /// None if no mail server is set.
     pub(crate) fn read(from: &Configuration) -> Result<Option<Self>, SmtpError> {
         let Some(host) = from.text(keys::SMTP_HOST) else { return Ok(None) };
         if from.flag(keys::SMTP_STARTTLS)? {
@@ -55,7 +55,7 @@ impl Smtp {
         Ok(Some(Self { transport: transport.build(), sender }))
     }
 
-    /// Sends the link, or says why not.
+    /// Sends the link, or returns why it could not.
     pub(crate) async fn send_link(&self, to: &str, link: &str) -> Result<(), String> {
         let to: Mailbox = to.parse().map_err(|_| format!("{to:?} is no e-mail address"))?;
         let text = format!(

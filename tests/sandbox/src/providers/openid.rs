@@ -1,4 +1,5 @@
-//! An OIDC provider through its discovery document: authorization code with PKCE and an ID token that is checked.
+//! An OIDC provider, found through its discovery document: authorization code with PKCE, and an ID token that
+//! is validated.
 
 use openidconnect::core::{
     CoreIdToken, CoreIdTokenVerifier, CoreJsonWebKeySet, CoreJwsSigningAlgorithm, CoreProviderMetadata,
@@ -20,7 +21,7 @@ struct TokenAnswer {
     id_token: CoreIdToken,
 }
 
-/// Claims that come in the ID token or, at some providers, at the user-info endpoint alone.
+/// Claims in the ID token, or, at some providers, only at the user-info endpoint.
 #[derive(Default, Deserialize)]
 struct UserInfo {
     sub: String,
@@ -76,15 +77,15 @@ pub(super) async fn identify(
     if let (None, Some(endpoint)) = (&about.email, metadata.userinfo_endpoint()) {
         let request = http.get(endpoint.url().clone()).bearer_auth(&answer.access_token);
         let told: UserInfo = provider.json(request).await?;
-        // OIDC Core, 5.3.2: an answer about somebody else must not be used.
+        // OIDC Core, 5.3.2: a response about somebody else must not be used.
         about = if told.sub == about.sub { told } else { about };
     }
     let email = about.email.ok_or_else(|| provider.fails("the provider tells no e-mail address"))?;
     Ok(Identity { email, name: about.name })
 }
 
-/// Those that the provider announces: a Keycloak or Entra ID may sign with elliptic curves. None with a shared
-/// secret, and never `none`.
+/// The algorithms that the provider announces, since Keycloak or Entra ID may sign with elliptic curves.
+/// Never one with a shared secret, and never `none`.
 fn public_key_algorithms(metadata: &CoreProviderMetadata) -> Vec<CoreJwsSigningAlgorithm> {
     use CoreJwsSigningAlgorithm as Alg;
     let secret = [Alg::None, Alg::HmacSha256, Alg::HmacSha384, Alg::HmacSha512];
@@ -92,7 +93,8 @@ fn public_key_algorithms(metadata: &CoreProviderMetadata) -> Vec<CoreJwsSigningA
     announced.filter(|alg| !secret.contains(alg)).cloned().collect()
 }
 
-/// Basic authentication is what every provider must support (RFC 6749, 2.3.1); a form where it is not offered.
+/// Every provider must support basic authentication (RFC 6749, 2.3.1). If one does not offer it, the form is
+/// used.
 async fn exchange(
     provider: &Provider,
     http: &Client,
@@ -123,12 +125,12 @@ fn json_list(methods: Option<&Vec<openidconnect::core::CoreClientAuthMethod>>) -
     methods.into_iter().flatten().map(|method| serde_json::json!(method)).collect()
 }
 
-/// Basic authentication takes both parts form-encoded (RFC 6749, 2.3.1).
+/// Basic authentication needs both parts form-encoded (RFC 6749, 2.3.1).
 fn encode(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-/// Reads the document of the configured issuer, which may claim a name in a sub-folder of it.
+/// Reads the document of the configured issuer, which may claim an issuer in a sub-folder of it.
 async fn discover(provider: &Provider, http: &Client) -> Result<CoreProviderMetadata, ProviderError> {
     let configured = configured_issuer(&provider.address);
     let metadata: CoreProviderMetadata = provider.json(http.get(format!("{configured}{DOCUMENT}"))).await?;
@@ -139,13 +141,13 @@ async fn discover(provider: &Provider, http: &Client) -> Result<CoreProviderMeta
     Ok(metadata)
 }
 
-/// Without what people paste along.
+/// The address without the parts that people often paste along with it.
 fn configured_issuer(address: &str) -> &str {
     address.trim().trim_end_matches(DOCUMENT).trim_end_matches('/')
 }
 
-/// OIDC Discovery, 4.3: the same text. Where only the root of the SSO domain is configured, as some
-/// providers want it, the claimed issuer may lie in a sub-folder of that very domain.
+/// OIDC Discovery, 4.3: the two must be the same text. Some providers want only the root of the SSO domain to
+/// be configured; then the claimed issuer may be in a sub-folder of exactly that domain.
 fn is_issuer_of(configured: &str, claimed: &IssuerUrl) -> bool {
     if claimed.as_str().trim_end_matches('/') == configured {
         return true;

@@ -17,16 +17,16 @@ use tokio_stream::wrappers::IntervalStream;
 use crate::faults::{IdTokenFault, Kind, Met};
 use crate::keys::{SigningKey, claims_of, unsigned};
 
-/// The connection is to be reset instead of answered.
+/// The connection has to be reset instead of answered.
 #[derive(Debug, thiserror::Error)]
 #[error("a fault resets this connection")]
 pub(crate) struct Reset;
 
-/// A piece of an endless body, and how often one comes: slow enough that a limit on size is not what ends it.
+/// A piece of an endless body, and how often one is sent: so slowly that a limit on size does not end it.
 const DRIP: [u8; 1024] = [b' '; 1024];
 const DRIP_EVERY: Duration = Duration::from_millis(50);
 
-/// Lets `process` happen or not, and answers as the fault wants.
+/// Answers as the fault says, and runs `process` only if the fault lets it.
 pub(crate) async fn distort(
     met: Met,
     key: &SigningKey,
@@ -76,7 +76,7 @@ pub(crate) async fn distort(
     })
 }
 
-/// Lets the request take effect if the fault says so, and drops the true answer.
+/// Lets the request take effect if the fault says so, and drops the real answer.
 async fn first(process: impl Future<Output = Response>, after: bool) {
     if after {
         process.await;
@@ -99,7 +99,7 @@ async fn around(
     }
 }
 
-/// An answer that a test made up. What HTTP does not allow in it shows as a 500.
+/// An answer that a test made up. Anything in it that HTTP forbids turns it into a 500.
 fn spoken(code: u16, body: Option<Value>, headers: &BTreeMap<String, String>) -> Response {
     let mut builder = Response::builder().status(code);
     let is_json = body.as_ref().is_some_and(|body| !body.is_string());
@@ -135,7 +135,7 @@ async fn padded(answer: Response, bytes: usize) -> Result<Response, Reset> {
     .await
 }
 
-/// Changes the members of a JSON object. Any other answer stays as it is.
+/// Changes the members of a JSON object. Any other answer is left as it is.
 async fn patched(answer: Response, change: impl FnOnce(&mut Map<String, Value>)) -> Result<Response, Reset> {
     with_body(answer, |body| match serde_json::from_slice(&body) {
         Ok(mut object) => {
@@ -147,13 +147,14 @@ async fn patched(answer: Response, change: impl FnOnce(&mut Map<String, Value>))
     .await
 }
 
-/// Announces the whole body and sends a part of it.
+/// Announces the whole body but sends only a part of it.
 async fn truncated(answer: Response, bytes: usize) -> Result<Response, Reset> {
     let mut length = 0;
     let mut answer = with_body(answer, |body| {
         length = body.len();
         let sent = tokio_stream::once(Ok(body.slice(..bytes.min(length))));
-        // A tick between the two, in which the part is written out; at an error hyper drops what it holds.
+        // The error comes one tick after the part, so that the part is written first; at an error, hyper
+        // drops what it still holds.
         let cut = IntervalStream::new(interval_at(Instant::now() + DRIP_EVERY, DRIP_EVERY))
             .map(|_| Err(io::Error::from(io::ErrorKind::ConnectionAborted)));
         Body::from_stream(sent.chain(cut))
@@ -163,7 +164,7 @@ async fn truncated(answer: Response, bytes: usize) -> Result<Response, Reset> {
     Ok(answer)
 }
 
-/// The same status and header fields with a body made from the old one.
+/// The same status and header fields, with a body made from the old one.
 async fn with_body(answer: Response, change: impl FnOnce(Bytes) -> Body) -> Result<Response, Reset> {
     let (mut parts, body) = answer.into_parts();
     let body = body.collect().await.map_err(|_| Reset)?.to_bytes();
@@ -171,7 +172,7 @@ async fn with_body(answer: Response, change: impl FnOnce(Bytes) -> Body) -> Resu
     Ok(Response::from_parts(parts, change(body)))
 }
 
-/// Changes the ID token of an answer. Without an ID token there is nothing to spoil.
+/// Changes the ID token of an answer, if it has one.
 fn spoil_id_token(answer: &mut Map<String, Value>, fault: &IdTokenFault, key: &SigningKey) {
     let Some(mut claims) = answer.get("id_token").and_then(Value::as_str).and_then(claims_of) else { return };
     let told = [("sub", &fault.sub), ("iss", &fault.iss), ("aud", &fault.aud), ("nonce", &fault.nonce)];
@@ -188,7 +189,7 @@ fn spoil_id_token(answer: &mut Map<String, Value>, fault: &IdTokenFault, key: &S
     answer.insert("id_token".into(), json!(token));
 }
 
-/// The signature of the same length that is all zero bits.
+/// Replaces the signature with one of the same length that is all zero bits.
 fn with_other_signature(jws: &str) -> String {
     let (message, signature) = jws.rsplit_once('.').unwrap_or((jws, ""));
     format!("{message}.{}", "A".repeat(signature.len()))

@@ -1,4 +1,4 @@
-//! Who answers at which address.
+//! The handler of each path.
 
 use std::sync::Arc;
 

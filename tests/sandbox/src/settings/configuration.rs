@@ -1,4 +1,5 @@
-//! The Platform's configuration: `tower.yml` under the environment, by the names that Seqera documents.
+//! The Platform's configuration: `tower.yml`, overridden by the environment, under the names that Seqera
+//! documents.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +8,7 @@ use saphyr::{LoadableYamlNode as _, Scalar, ScanError, Yaml};
 
 use super::duration::{self, NotADuration};
 
-/// One setting: its path in `tower.yml` and its variable.
+/// One setting: its path in `tower.yml`, and its variable.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key(pub(crate) &'static str, pub(crate) &'static str);
 
@@ -40,7 +41,7 @@ pub(crate) const REFRESH_LIFETIME: Key = Key(
     "micronaut.security.token.jwt.generator.refresh-token.expiration",
     "MICRONAUT_SECURITY_TOKEN_JWT_GENERATOR_REFRESH_TOKEN_EXPIRATION",
 );
-/// The spelling of the Platform's document.
+/// The spelling in the Platform's document.
 pub(crate) const REFRESH_LIFETIME_OLDER: Key = Key(
     "micronaut.security.token.jwt.signatures.refresh-token.expiration",
     "MICRONAUT_SECURITY_TOKEN_JWT_SIGNATURES_REFRESH_TOKEN_EXPIRATION",
@@ -50,8 +51,8 @@ pub(crate) const COOKIE_MAX_AGE: Key = Key(
     "MICRONAUT_SECURITY_TOKEN_REFRESH_COOKIE_COOKIE_MAX_AGE",
 );
 pub(crate) const EPHEMERAL_DURATION: Key = Key("tower.ephemeral.duration", "TOWER_EPHEMERAL_DURATION");
-/// The sandbox's own: where GitHub is played. There is no default, so the real one is never contacted by
-/// accident.
+/// The sandbox's own setting: the address of a stand-in for GitHub. It has no default, so that nothing
+/// contacts the real one by accident.
 pub(crate) const GITHUB_URL: Key = Key("sandbox.github.url", "SANDBOX_GITHUB_URL");
 /// The same for Google, which is an OIDC provider.
 pub(crate) const GOOGLE_ISSUER: Key = Key("sandbox.google.issuer", "SANDBOX_GOOGLE_ISSUER");
@@ -87,20 +88,20 @@ const ALL: [Key; 28] = [
     GOOGLE_ISSUER,
 ];
 
-/// What `tower.yml` and the environment say, by path. Keys that mean nothing here are ignored: a Platform
+/// The values of `tower.yml` and of the environment, by path. Unknown keys are ignored, because a Platform
 /// has many more.
 #[derive(Clone, Default)]
 pub struct Configuration {
     values: BTreeMap<String, Vec<String>>,
 }
 
-/// A configuration that cannot be read.
+/// The configuration cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigurationError {
-    /// It is not YAML; the error gives line and column.
+    /// It is not YAML. The error has the line and column.
     #[error("not YAML: {0}")]
     Yaml(#[from] ScanError),
-    /// The YAML has lists of lists or the like.
+    /// The YAML has nested lists or something similar.
     #[error("{0}: a value or a list of values is expected")]
     Shape(String),
 }
@@ -114,7 +115,7 @@ pub struct ValueError {
 }
 
 impl Configuration {
-    /// Reads a `tower.yml` and lays the variables over it. An empty variable counts as not set.
+    /// Reads a `tower.yml` and overrides it with the variables. An empty variable counts as not set.
     pub fn read(
         tower_yml: &str,
         variables: impl IntoIterator<Item = (String, String)>,
@@ -132,12 +133,12 @@ impl Configuration {
         Ok(configuration)
     }
 
-    /// Whether it says nothing at all.
+    /// Whether nothing is set.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    /// Flattens the tree. A key may have dots itself, as in `starttls.required: true`.
+    /// Flattens the tree. A key may contain dots, as in `starttls.required: true`.
     fn add(&mut self, path: String, node: &Yaml<'_>) -> Result<(), ConfigurationError> {
         match node {
             Yaml::Mapping(members) => {
@@ -165,12 +166,12 @@ impl Configuration {
         self.at(key.0)
     }
 
-    /// The value at a path that is not among the known keys.
+    /// The value at a path that is not one of the known keys.
     pub(crate) fn at(&self, path: &str) -> Option<&str> {
         self.values.get(path).and_then(|values| values.first()).map(String::as_str)
     }
 
-    /// The paths that begin with `prefix`, which ends in a dot, without it.
+    /// The rest of each path that begins with `prefix`, which ends in a dot.
     pub(crate) fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
         self.values.keys().filter_map(move |path| path.strip_prefix(prefix))
     }
@@ -182,7 +183,7 @@ impl Configuration {
         Some(items.filter(|item| !item.is_empty()).map(str::to_owned).collect())
     }
 
-    /// `true` or `false`; false where it is not set.
+    /// `true` or `false`; false if it is not set.
     pub(crate) fn flag(&self, key: Key) -> Result<bool, ValueError> {
         self.parsed(key, |text| match text {
             "true" => Ok(true),
@@ -192,7 +193,7 @@ impl Configuration {
         .map(Option::unwrap_or_default)
     }
 
-    /// A duration as Micronaut writes them, in whole seconds.
+    /// A duration in one of Micronaut's spellings, in whole seconds.
     pub(crate) fn seconds(&self, key: Key) -> Result<Option<u32>, ValueError> {
         self.parsed(key, |text| duration::seconds(text).map_err(|error: NotADuration| error.to_string()))
     }
@@ -206,7 +207,7 @@ impl Configuration {
     }
 }
 
-/// Names without values: some of these are secrets.
+/// Only names, because some of the values are secrets.
 impl fmt::Debug for Configuration {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_set().entries(self.values.keys()).finish()

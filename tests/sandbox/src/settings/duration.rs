@@ -1,11 +1,11 @@
-//! Durations as Micronaut writes them: `8h`, `3600s`, `3600`, `PT1H`.
+//! Durations in Micronaut's spellings: `8h`, `3600s`, `3600`, `PT1H`.
 
-/// Text that is not a duration.
+/// The text is not a duration.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no duration; write 8h, 90m, 3600s, 3600 or PT8H")]
 pub(crate) struct NotADuration(String);
 
-/// Whole seconds. A number without a unit counts seconds; parts of a second are rounded up.
+/// Whole seconds. A number without a unit counts seconds; fractions of a second are rounded up.
 pub(crate) fn seconds(text: &str) -> Result<u32, NotADuration> {
     let found = parse(&text.trim().to_ascii_lowercase()).and_then(|seconds| u32::try_from(seconds).ok());
     found.ok_or_else(|| NotADuration(text.to_owned()))
@@ -29,7 +29,7 @@ fn parse(text: &str) -> Option<u64> {
     number.checked_mul(factor)
 }
 
-/// ISO 8601 behind its `P`, days at most, without fractions.
+/// ISO 8601, after the `P`. Nothing larger than days, and no fractions.
 fn parse_iso(text: &str) -> Option<u64> {
     let (date, time) = text.split_once('t').unwrap_or((text, ""));
     let parts =
@@ -37,7 +37,7 @@ fn parse_iso(text: &str) -> Option<u64> {
     text.contains(|character: char| character.is_ascii_digit()).then_some(parts)
 }
 
-/// The sum of numbers with units, each unit once and in this order.
+/// A sum of numbers with units. Each unit may appear once, in this order.
 fn parts(text: &str, units: &[(char, u64)]) -> Option<u64> {
     let (mut rest, mut sum) = (text, 0_u64);
     for (unit, factor) in units {

@@ -1,4 +1,5 @@
-//! Sign-ins that wait for a person at another device (RFC 8628). No I/O and no clock: time is passed in.
+//! Sign-ins that wait for a person at another device (RFC 8628). No I/O and no clock: callers pass the time
+//! in.
 
 use std::collections::HashMap;
 
@@ -8,10 +9,10 @@ use super::grant::Grant;
 use crate::clock::seconds;
 use crate::settings::DeviceFlow;
 
-/// The grant of a poll (RFC 8628, 3.4).
+/// The grant type of a poll (RFC 8628, 3.4).
 pub(crate) const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// What `slow_down` adds to the interval (RFC 8628, 3.5).
+/// How much `slow_down` adds to the interval (RFC 8628, 3.5).
 const SLOWER: TimeDelta = TimeDelta::seconds(5);
 
 /// What a client asked for, before anybody has allowed it.
@@ -39,7 +40,7 @@ struct Waiting {
     decision: Option<Decision>,
 }
 
-/// Why a poll brings no tokens (RFC 8628, 3.5).
+/// Why a poll gets no tokens (RFC 8628, 3.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("nobody has entered the code yet")]
@@ -54,7 +55,7 @@ pub(crate) enum Refusal {
     Unknown,
 }
 
-/// All sign-ins that wait. The secrets of the devices are the keys.
+/// All sign-ins that are waiting, by device code.
 #[derive(Debug)]
 pub(crate) struct DeviceCodes {
     lifetime: TimeDelta,
@@ -80,18 +81,18 @@ impl DeviceCodes {
         self.waiting.insert(device_code, waiting);
     }
 
-    /// What the client behind a user's code asked for, while nobody has decided.
+    /// What the client behind a user code asked for, while nobody has decided.
     pub(crate) fn asked(&mut self, user_code: &str, now: DateTime<Utc>) -> Option<Asked> {
         self.open(user_code, now).map(|waiting| waiting.asked.clone())
     }
 
-    /// False where no such code waits for a decision.
+    /// Records the decision. Returns false if no sign-in with this code is waiting for one.
     pub(crate) fn decide(&mut self, user_code: &str, decision: Decision, now: DateTime<Utc>) -> bool {
         let waiting = self.open(user_code, now);
         waiting.map(|waiting| waiting.decision = Some(decision)).is_some()
     }
 
-    /// One poll. A device code brings tokens once.
+    /// One poll. A device code yields tokens only once.
     pub(crate) fn poll(
         &mut self,
         device_code: &str,
@@ -117,7 +118,7 @@ impl DeviceCodes {
         Ok(Grant { user, client, scope, audience, nonce: None })
     }
 
-    /// As people type: in any case, with or without the dash (RFC 8628, 6.1).
+    /// Finds a code as people type it: in any case, with or without the dash (RFC 8628, 6.1).
     fn open(&mut self, user_code: &str, now: DateTime<Utc>) -> Option<&mut Waiting> {
         let typed = bare(user_code);
         let fits = |waiting: &&mut Waiting| {

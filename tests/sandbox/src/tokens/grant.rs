@@ -1,4 +1,4 @@
-//! What a user allows a client, and why a code or token may be refused.
+//! What a user allows a client to do, and why a code or token may be refused.
 
 use openidconnect::{PkceCodeChallenge, PkceCodeVerifier};
 
@@ -28,7 +28,7 @@ pub(crate) struct Consent {
 }
 
 impl Consent {
-    /// RFC 7636, 4.6. The length is checked first: openidconnect panics on one that the RFC forbids.
+    /// RFC 7636, 4.6. The length is checked first, because openidconnect panics if it is out of range.
     pub(crate) fn is_proven_by(&self, verifier: &str) -> bool {
         (43..=128).contains(&verifier.len())
             && PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier.to_owned()))
@@ -37,7 +37,7 @@ impl Consent {
     }
 }
 
-/// What a client shows to turn a code into tokens.
+/// What a client presents to exchange a code for tokens.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Presented<'a> {
     pub(crate) code: &'a str,
@@ -46,7 +46,7 @@ pub(crate) struct Presented<'a> {
     pub(crate) verifier: &'a str,
 }
 
-/// Why a code or refresh token is refused. All are `invalid_grant` (RFC 6749, 5.2).
+/// Why a code or refresh token is refused. Each of these is an `invalid_grant` (RFC 6749, 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("the sandbox does not know it")]

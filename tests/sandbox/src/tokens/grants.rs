@@ -1,8 +1,9 @@
-//! Who has been granted what: codes, refresh tokens, access tokens. No I/O and no clock: time is passed in.
+//! What has been granted to whom: codes, refresh tokens, access tokens. No I/O and no clock: callers pass the
+//! time in.
 //!
-//! A sign-in starts a *family*. All refresh and access tokens that descend from it die with it. Tokens of an
-//! earlier run are taken back when they come, if they are signed with the same secret; what was spent or
-//! revoked in that run is forgotten.
+//! A sign-in starts a *family*. All refresh and access tokens that descend from it end with it. Tokens of an
+//! earlier run are restored when they are presented, if they were signed with the same secret. What was used
+//! or revoked in that run is forgotten.
 
 use std::collections::HashMap;
 
@@ -14,7 +15,7 @@ use crate::clock::seconds;
 use crate::keys::random_text;
 use crate::settings::Settings;
 
-/// Names a family of tokens, this one and no other, in later runs as well.
+/// The name of a family of tokens. It is unique across runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct FamilyId(String);
@@ -30,7 +31,7 @@ impl FamilyId {
 pub(crate) struct Renewal {
     pub(crate) family: FamilyId,
     pub(crate) grant: Grant,
-    /// The token that replaces the presented one; none where the same goes on.
+    /// The token that replaces the one presented. None if that one stays valid.
     pub(crate) next: Option<String>,
 }
 
@@ -48,7 +49,7 @@ struct Rules {
 struct Code {
     consent: Consent,
     expires: DateTime<Utc>,
-    /// The family that it became, once it was used.
+    /// The family that came from it, once it has been used.
     spent: Option<FamilyId>,
 }
 
@@ -72,7 +73,7 @@ struct Access {
     revoked: bool,
 }
 
-/// All grants of one sandbox. Secrets are the keys of the maps.
+/// All grants of one sandbox. The secrets are the keys of the maps.
 #[derive(Debug)]
 pub(crate) struct Grants {
     rules: Rules,
@@ -106,7 +107,8 @@ impl Grants {
         self.codes.insert(code, Code { consent, expires, spent: None });
     }
 
-    /// Turns a code into a new family. A second use ends what the first one got (RFC 6749, 4.1.2).
+    /// Exchanges a code for a new family. If a code is used twice, what the first use got ends (RFC 6749,
+    /// 4.1.2).
     pub(crate) fn redeem(
         &mut self,
         presented: Presented<'_>,
@@ -136,22 +138,22 @@ impl Grants {
         Ok((family, grant))
     }
 
-    /// Starts a family, or leaves it as it is.
+    /// Starts a family. Does nothing if it exists.
     pub(crate) fn found(&mut self, family: FamilyId, grant: Grant) {
         self.families.entry(family).or_insert(Family { grant, ended: false });
     }
 
-    /// Whether the token was issued in this run or has been taken back.
+    /// Whether the token was issued in this run or has been restored.
     pub(crate) fn knows(&self, token: &str) -> bool {
         self.refresh.contains_key(token) || self.access.contains_key(token)
     }
 
-    /// Takes back a refresh token of an earlier run.
+    /// Restores a refresh token of an earlier run.
     pub(crate) fn recall_refresh(&mut self, token: String, family: FamilyId, expires: DateTime<Utc>) {
         self.refresh.insert(token, Refresh { family, expires, spent: None });
     }
 
-    /// Takes back an access token of an earlier run.
+    /// Restores an access token of an earlier run.
     pub(crate) fn recall_access(&mut self, token: String, family: FamilyId, expires: DateTime<Utc>) {
         self.access.insert(token, Access { family, expires, revoked: false });
     }
@@ -164,8 +166,8 @@ impl Grants {
         self.recall_access(token, family, now + self.rules.access_lifetime);
     }
 
-    /// Uses a refresh token. With rotation what `next` makes takes its place; without, its idle time starts
-    /// again.
+    /// Uses a refresh token. With rotation, the one that `next` makes replaces it; without, its idle time
+    /// starts again.
     pub(crate) fn renew(
         &mut self,
         token: &str,
@@ -200,14 +202,14 @@ impl Grants {
         Ok(Renewal { family, grant, next: Some(next) })
     }
 
-    /// The user that an access token speaks for, if it is still good.
+    /// The user that an access token belongs to, if it is still valid.
     pub(crate) fn bearer(&self, token: &str, now: DateTime<Utc>) -> Option<u64> {
         let access = self.access.get(token).filter(|access| self.is_access_alive(access, now))?;
         self.families.get(&access.family).map(|family| family.grant.user)
     }
 
-    /// RFC 7009: a refresh token takes its family along, an access token goes alone. Tells whether
-    /// anything ended.
+    /// RFC 7009: revoking a refresh token ends its family, revoking an access token ends only that token.
+    /// Returns whether anything ended.
     pub(crate) fn revoke(&mut self, token: &str, client: &str) -> Result<bool, Refusal> {
         let refresh = self.refresh.get(token).map(|refresh| refresh.family.clone());
         let access = self.access.get(token).map(|access| access.family.clone());
@@ -222,7 +224,7 @@ impl Grants {
         Ok(access.is_some_and(|access| !std::mem::replace(&mut access.revoked, true)))
     }
 
-    /// Lets all refresh tokens of `user`, or of everybody, expire now. Tells how many were alive.
+    /// Lets all refresh tokens of `user`, or of everybody, expire now. Returns how many were alive.
     pub(crate) fn expire_refresh(&mut self, user: Option<u64>, now: DateTime<Utc>) -> usize {
         let alive = self.refresh_alive(now);
         for refresh in self.refresh.values_mut() {
@@ -265,7 +267,7 @@ impl Grants {
         self.families.get(family).is_none_or(|family| family.ended)
     }
 
-    /// Ends a family; false if it had ended before.
+    /// Ends a family. Returns false if it had already ended.
     fn end(&mut self, family: &FamilyId) -> bool {
         self.families.get_mut(family).is_some_and(|family| !std::mem::replace(&mut family.ended, true))
     }

@@ -1,4 +1,4 @@
-//! Tokens that are signed with the Platform's JWT secret: access and refresh tokens of all sessions.
+//! Tokens signed with the Platform's JWT secret: the access and refresh tokens of all sessions.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,13 +11,13 @@ use subtle::ConstantTimeEq as _;
 use super::grants::FamilyId;
 use crate::keys::{claims_of, encode};
 
-/// The length that the Platform's document recommends, in characters.
+/// The minimum length that the Platform's document recommends, in characters.
 pub(crate) const RECOMMENDED_LENGTH: usize = 35;
 
-/// `TOWER_JWT_SECRET`. Who changes it ends every session.
+/// `TOWER_JWT_SECRET`. Changing it ends every session.
 pub(crate) struct JwtSecret(String);
 
-/// What a token is for. It stands in the header, so that none is taken for the other.
+/// What a token is for. It is in the header, so that neither can pass for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {
     /// RFC 9068.
@@ -25,7 +25,7 @@ pub(crate) enum Use {
     Refresh,
 }
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Claims {
     pub(crate) iss: String,
@@ -36,7 +36,7 @@ pub(crate) struct Claims {
     pub(crate) aud: String,
     pub(crate) client_id: String,
     pub(crate) scope: String,
-    // Both in seconds since 1970 (RFC 7519, 2).
+    // Both are seconds since 1970 (RFC 7519, 2).
     pub(crate) iat: i64,
     pub(crate) exp: i64,
     pub(crate) jti: String,
@@ -66,7 +66,7 @@ impl JwtSecret {
         format!("{message}.{signature}")
     }
 
-    /// What a token says, if this secret has signed it for this use. Whether it has expired is not asked.
+    /// The claims of a token, if it was signed with this secret and for this use. Expiry is not checked.
     pub(crate) fn verify(&self, what: Use, token: &str) -> Option<Claims> {
         let (message, signature) = token.rsplit_once('.')?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;

@@ -1,4 +1,4 @@
-//! Personal access tokens: secrets that do not expire and are deleted by their id.
+//! Personal access tokens: secrets that never expire and are deleted by their id.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-/// A user may have one token of a name.
+/// The user already has a token of this name.
 #[derive(Debug, thiserror::Error)]
 #[error("a token of this name exists already")]
 pub(crate) struct NameTaken;
@@ -29,7 +29,7 @@ pub(crate) struct Pats {
 }
 
 impl Pats {
-    /// Adds a token and returns its id. `key` makes the secret text from the id.
+    /// Adds a token and returns its id. `key` makes the secret from the id.
     pub(crate) fn add(
         &mut self,
         user: u64,
@@ -47,25 +47,25 @@ impl Pats {
         Ok(id)
     }
 
-    /// The user that `access_key` speaks for. Notes that it was used.
+    /// The owner of `access_key`. Records that it was used.
     pub(crate) fn bearer(&mut self, access_key: &str, now: DateTime<Utc>) -> Option<u64> {
         let pat = self.tokens.values_mut().find(|pat| pat.access_key == access_key)?;
         pat.last_used = Some(now);
         Some(pat.user)
     }
 
-    /// The tokens of a user as the Platform lists them, without their secrets.
+    /// A user's tokens as the Platform lists them, without their secrets.
     pub(crate) fn list(&self, user: u64) -> Vec<Value> {
         self.tokens.iter().filter(|(_, pat)| pat.user == user).map(|(id, pat)| pat.describe(*id)).collect()
     }
 
-    /// The answer to the creation of a token: the only time its secret is shown.
+    /// The response to creating a token. Only here is its secret shown.
     pub(crate) fn created(&self, id: u64) -> Option<Value> {
         let pat = self.tokens.get(&id)?;
         Some(json!({ "accessKey": pat.access_key, "token": pat.describe(id) }))
     }
 
-    /// Deletes a user's token; false if the user has none of this id.
+    /// Deletes a user's token. Returns false if the user has no token with this id.
     pub(crate) fn delete(&mut self, user: u64, id: u64) -> bool {
         let found = self.tokens.get(&id).is_some_and(|pat| pat.user == user);
         if found {
@@ -81,7 +81,7 @@ impl Pat {
     }
 }
 
-/// The shape that the Platform gives its personal access tokens: base64 of `{"tid": 7}.<hex signature>`.
+/// A secret in the shape of the Platform's personal access tokens: base64 of `{"tid": 7}.<hex signature>`.
 pub(crate) fn access_key(id: u64, signature: &[u8]) -> String {
     let hex: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
     STANDARD.encode(format!("{{\"tid\": {id}}}.{hex}"))

@@ -1,4 +1,4 @@
-//! Tokens of SciToolkit's command line: they live until they are revoked or a chosen end has come.
+//! Tokens for SciToolkit's command line. They live until they are revoked, or until a chosen time.
 
 use std::collections::BTreeMap;
 
@@ -8,22 +8,22 @@ use sha2::{Digest as _, Sha256};
 
 use crate::keys::random_text;
 
-/// As many random bytes as make a token that nobody guesses.
+/// Enough random bytes that nobody can guess a token.
 const TOKEN_BYTES: usize = 24;
 
-/// What a token may be used for, by its prefix.
+/// What a token may be used for. Its prefix shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// `stk_user_…`, for a person.
+    /// `stk_user_…`, a person's token.
     User,
-    /// `sct_user_…`, the same before 2026-05.
+    /// `sct_user_…`, a person's token from before 2026-05.
     RetiredUser,
-    /// `stk_…`, for one toolkit.
+    /// `stk_…`, a toolkit's token.
     Toolkit,
 }
 
 impl Shape {
-    /// By the prefix as it is written.
+    /// The shape with this prefix.
     pub(crate) fn of(prefix: &str) -> Option<Self> {
         [Self::User, Self::RetiredUser, Self::Toolkit].into_iter().find(|shape| shape.prefix() == prefix)
     }
@@ -37,7 +37,7 @@ impl Shape {
     }
 }
 
-/// The secret is not kept, as the documentation promises: its hash is.
+/// Only a hash of the secret is kept, as the documentation promises.
 #[derive(Debug)]
 struct Entry {
     user: u64,
@@ -56,7 +56,7 @@ pub(crate) struct ToolkitTokens {
     tokens: BTreeMap<u64, Entry>,
 }
 
-/// Whom a token stands for.
+/// The owner of a token.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bearer {
     pub(crate) id: u64,
@@ -65,7 +65,7 @@ pub(crate) struct Bearer {
 }
 
 impl ToolkitTokens {
-    /// Makes a token. The secret is shown here and never again.
+    /// Makes a token. Its secret is returned here and never again.
     pub(crate) fn make(
         &mut self,
         user: u64,
@@ -82,7 +82,7 @@ impl ToolkitTokens {
         secret
     }
 
-    /// Whom `secret` stands for, if it is alive. Notes that it was used.
+    /// The owner of `secret`, if it is still valid. Records that it was used.
     pub(crate) fn bearer(&mut self, secret: &str, now: DateTime<Utc>) -> Option<Bearer> {
         let hash: [u8; 32] = Sha256::digest(secret).into();
         let (id, entry) = self.tokens.iter_mut().find(|(_, entry)| entry.hash == hash)?;
@@ -93,7 +93,7 @@ impl ToolkitTokens {
         Some(Bearer { id: *id, user: entry.user, shape: entry.shape })
     }
 
-    /// A user's tokens without their secrets; the one that asks is marked.
+    /// A user's tokens, without their secrets. The one that the caller uses is marked.
     pub(crate) fn list(&self, user: u64, current: u64) -> Vec<Value> {
         let own = self.tokens.iter().filter(|(_, entry)| entry.user == user);
         let row = |(id, entry): (&u64, &Entry)| {
@@ -105,7 +105,7 @@ impl ToolkitTokens {
         own.map(row).collect()
     }
 
-    /// Revokes a user's token at once; false if the user has none of this id.
+    /// Revokes a user's token at once. Returns false if the user has no token with this id.
     pub(crate) fn revoke(&mut self, user: u64, id: u64) -> bool {
         let found = self.tokens.get(&id).is_some_and(|entry| entry.user == user);
         found && self.tokens.remove(&id).is_some()

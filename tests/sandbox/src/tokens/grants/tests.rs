@@ -33,7 +33,7 @@ fn with_code(settings: &Settings) -> Grants {
     grants
 }
 
-/// A session with the refresh token `r0` and the access token `a0`, begun at second 0.
+/// A session that began at second 0, with the refresh token `r0` and the access token `a0`.
 fn signed_in(settings: &Settings) -> Grants {
     let mut grants = with_code(settings);
     let (family, _) = grants.redeem(presented(), at(0)).unwrap();
