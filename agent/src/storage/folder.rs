@@ -1,9 +1,9 @@
 //! Folders that only this user may write to: what lies in another one could be anybody's.
 //!
-//! One check, [`fault`], for two kinds of folder. Those of sockets, locks and logs ([`private`]) lie in places that
-//! others may write to as well, `/tmp` for one, where a symbolic link could be somebody's trap: it is refused. Those
-//! of files with secrets and records (`durable`) lie in the person's home, which people do spread over disks with
-//! links of their own: there a link is followed, and what it leads to is checked.
+//! One check, [`fault`], for two kinds of folder. Those of sockets, locks and logs ([`private`]) lie in
+//! places that others may write to as well, `/tmp` for one, where a symbolic link could be somebody's trap:
+//! it is refused. Those of files with secrets and records (`durable`) lie in the person's home, which people
+//! do spread over disks with links of their own: a link is followed, and what it leads to is checked.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -8,9 +8,9 @@ use std::path::Path;
 use super::Fault;
 
 const PRIVATE: u32 = 0o700;
-/// What group and others may do, and the part of it that makes a folder unsafe: to read one is harmless, since
-/// the files in it are private.
+/// Whatever group and others may do.
 const OTHERS: u32 = 0o077;
+/// What makes a folder unsafe; that others read it is harmless, since the files in it are private.
 const OTHERS_WRITE: u32 = 0o022;
 
 /// `Ok` where it is there already and `parents` are made too.
@@ -28,7 +28,8 @@ pub(super) fn access_fault(meta: &Metadata) -> Option<Fault> {
     }
 }
 
-/// Closes a folder of ours that others may read or write to. Another user's stays as it is, and fails the check.
+/// Closes a folder of ours that others may read or write to. Another user's stays as it is, and fails the
+/// check.
 pub(in crate::storage) fn close(path: &Path) -> io::Result<()> {
     let found = fs::metadata(path)?;
     if found.mode() & OTHERS != 0 && found.is_dir() && found.uid() == us() {
@@ -42,8 +43,8 @@ pub(crate) fn is_open_to_others(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.mode() & OTHERS != 0)
 }
 
-/// The real user id, which also names the folders of sockets and is what agent and client expect of each other. The
-/// effective one differs in a set-uid program only, and that would be refused here the folders that it makes.
+/// The real user id: it names the folders of sockets, and clients look for it on the socket's folder and its
+/// peer. The effective one differs in a set-uid program only, which none of ours is.
 fn us() -> u32 {
     rustix::process::getuid().as_raw()
 }
