@@ -1,7 +1,7 @@
 //! Words to the service manager: `sd_notify(3)`, a datagram to the socket that `NOTIFY_SOCKET` names.
 //!
-//! The crate `sd-notify` does less: it reads that variable from the environment by itself, and takes an abstract
-//! name (`@…`), which containers are given, for a path.
+//! The crate `sd-notify` does less: it reads that variable from the environment by itself, and takes an
+//! abstract name (`@…`), which a service manager may give, for a path.
 
 use std::ffi::OsStr;
 use std::io;
