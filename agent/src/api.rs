@@ -17,6 +17,7 @@ pub(crate) mod token_files;
 pub(crate) mod tokens;
 pub(crate) mod watcher;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use seqera_agent_proto::MAX_MESSAGE_BYTES;
@@ -32,17 +33,18 @@ use crate::providers::Issuers;
 use crate::providers::known::Providers;
 use crate::sessions::registry::Registry;
 
-/// All services of the owner's socket.
+/// All services of the owner's socket. `home` is the user's, where it is known.
 pub(crate) fn routes(
     registry: Arc<Registry>,
     providers: Arc<Providers>,
     host: Arc<dyn control::Host>,
+    home: Option<&Path>,
 ) -> RoutesBuilder {
     let imports = crate::imports::Imports::new(Arc::clone(&registry), Arc::clone(&providers));
-    let imports = ImportsServer::new(imports::Imports(Arc::new(imports)));
-    let home = crate::process::config::home();
+    let imports =
+        ImportsServer::new(imports::Imports { registry: Arc::clone(&registry), imports: Arc::new(imports) });
     let files = home
-        .map(|home| Arc::new(crate::imports::token_files::TokenFiles::new(&home, &registry.shared.places)));
+        .map(|home| Arc::new(crate::imports::token_files::TokenFiles::new(home, &registry.shared.places)));
     let token_files = token_files::TokenFiles { registry: Arc::clone(&registry), files };
     let token_files = TokenFilesServer::new(token_files);
     let tokens = TokensServer::new(tokens::Tokens { registry: Arc::clone(&registry) });

@@ -38,6 +38,8 @@ pub(crate) struct Doctor {
     pub info: InfoResponse,
     /// Those of its problems that are its surroundings': log, lock, core dumps.
     pub met: Vec<String>,
+    /// The user's login name; empty: not known.
+    pub user: String,
 }
 
 impl Doctor {
@@ -55,8 +57,8 @@ impl Doctor {
     }
 
     async fn look(self, asked: DiagnoseRequest, report: &Report) {
-        let Self { registry, providers, info, met } = self;
-        disk::examine(&info, &registry.shared, report).await;
+        let Self { registry, providers, info, met, user } = self;
+        disk::examine(&info, &user, &registry.shared, report).await;
         let configured: Vec<_> = info.problems.into_iter().filter(|what| !met.contains(what)).collect();
         for what in met {
             report

@@ -19,7 +19,6 @@ use seqera_agent_proto::v1::{FindImportsRequest, FindImportsResponse, Import, Pr
 
 use self::leftovers::{Keychain, Leftovers};
 use self::v1::Owner;
-use crate::api::login::is_usable;
 use crate::error::AgentError;
 use crate::profile::{Profile, ProfileName, canonical};
 use crate::providers::known::Providers;
@@ -139,7 +138,7 @@ impl Imports {
     }
 
     fn is_signed_in(&self, name: &ProfileName) -> bool {
-        self.registry.worker(name).is_ok_and(|worker| is_usable(&worker.view()))
+        self.registry.worker(name).is_ok_and(|worker| worker.view().is_usable())
     }
 
     /// Everything that others have left, whatever login is meant.

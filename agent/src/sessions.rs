@@ -2,6 +2,7 @@
 
 pub(crate) mod attempts;
 pub(crate) mod choice;
+pub(crate) mod given;
 pub(crate) mod handle;
 pub(crate) mod install;
 pub(crate) mod jobs;

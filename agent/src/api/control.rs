@@ -22,6 +22,8 @@ pub(crate) trait Host: Send + Sync {
     fn info(&self) -> InfoResponse;
     /// What is not as it should be around the process, in words for the user; part of the problems of `info`.
     fn met(&self) -> Vec<String>;
+    /// The user's login name; empty: not known.
+    fn user(&self) -> String;
     /// Reads the configuration again; its problems come back.
     fn reload(&self) -> Vec<String>;
     /// Begins to stop.
@@ -60,6 +62,7 @@ impl control_server::Control for Control {
             providers: Arc::clone(&self.providers),
             info: self.host.info(),
             met: self.host.met(),
+            user: self.host.user(),
         };
         Ok(Response::new(Box::pin(doctor.examine(request.into_inner()).map(Ok))))
     }

@@ -1,5 +1,6 @@
 //! Service `Imports`: sign-ins that other programs have left.
 
+use crate::sessions::registry::Registry;
 use std::sync::Arc;
 
 use seqera_agent_proto::v1::imports_server;
@@ -8,8 +9,15 @@ use seqera_agent_proto::v1::{
 };
 use tonic::{Request, Response, Status};
 
+use crate::api::status::status;
+
 /// The service.
-pub(crate) struct Imports(pub Arc<crate::imports::Imports>);
+pub(crate) struct Imports {
+    /// All profiles.
+    pub registry: Arc<Registry>,
+    /// Finds and takes over.
+    pub imports: Arc<crate::imports::Imports>,
+}
 
 #[tonic::async_trait]
 impl imports_server::Imports for Imports {
@@ -17,13 +25,15 @@ impl imports_server::Imports for Imports {
         &self,
         request: Request<FindImportsRequest>,
     ) -> Result<Response<FindImportsResponse>, Status> {
-        Ok(Response::new(self.0.find(request.into_inner()).await?))
+        Ok(Response::new(self.imports.find(request.into_inner()).await?))
     }
 
     async fn take(
         &self,
         request: Request<TakeImportRequest>,
     ) -> Result<Response<TakeImportResponse>, Status> {
-        Ok(Response::new(Arc::clone(&self.0).take(request.into_inner()).await?))
+        let taken = Arc::clone(&self.imports).take(request.into_inner()).await?;
+        let status = status(&self.registry, &taken.profile, &self.registry.ensure(&taken.profile).view());
+        Ok(Response::new(TakeImportResponse { status: Some(status), notes: taken.notes }))
     }
 }

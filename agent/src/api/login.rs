@@ -1,5 +1,6 @@
 //! `Sessions.Login` and `Sessions.ImportToken`, and what their callers see of them.
 
+use crate::sessions::given;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,15 +18,13 @@ use crate::api::convert;
 use crate::api::status::status;
 use crate::error::{AgentError, ErrorKind};
 use crate::profile::{Profile, ProfileName};
-use crate::providers::Answer;
 use crate::sessions::install::Login;
 use crate::sessions::registry::Registry;
 use crate::sessions::target::target;
-use crate::sessions::verdict::{Standing, Trouble};
 use crate::sessions::view::View;
 use crate::sign_in::logins::LoginHandle;
 use crate::sign_in::stage::{self, LoginOptions, Method, Prompt, Stage};
-use crate::token::{AccessToken, Kind};
+use crate::token::Kind;
 
 /// What the callers of a login see.
 pub(crate) type Events = Pin<Box<dyn Stream<Item = Result<LoginEvent, Status>> + Send>>;
@@ -42,7 +41,7 @@ pub(crate) fn login(registry: &Arc<Registry>, asked: LoginRequest) -> Result<Eve
     let settings = asked.settings.unwrap_or_default();
     let (name, profile) = target(registry, &asked.profile, &settings)?;
     let view = registry.ensure(&name).view();
-    if !asked.force && is_usable(&view) && view.record.profile.serves(&profile.authority) {
+    if !asked.force && view.is_usable() && view.record.profile.serves(&profile.authority) {
         let notes = other_way(&view, &profile).into_iter().collect();
         let event = Event::SignedIn(SignedIn { already: true, ..signed_in(registry, &name, notes) });
         return Ok(Box::pin(tokio_stream::once(Ok(LoginEvent { event: Some(event) }))));
@@ -57,16 +56,6 @@ pub(crate) fn login(registry: &Arc<Registry>, asked: LoginRequest) -> Result<Eve
     let install = installer(registry, &name, &profile, method, named(asked.organization));
     let handle = registry.logins.begin(&name, &profile, issuer, options, install);
     Ok(Box::pin(events(Arc::clone(registry), name, handle)))
-}
-
-/// Somebody is signed in, the last look found the secret readable, and the provider did not refuse it: else
-/// only a new login may help.
-pub(crate) fn is_usable(view: &View) -> bool {
-    let broken = match view.failure.as_ref().map(|failure| failure.trouble) {
-        Some(Trouble::Store | Trouble::Locked | Trouble::Unclear | Trouble::Misconfigured) => true,
-        Some(Trouble::Transient(_) | Trouble::Unknown) | None => false,
-    };
-    view.standing == Standing::SignedIn && !broken
 }
 
 /// Proxy and certificate authorities are taken over by a login only, and here there will be none.
@@ -171,30 +160,17 @@ fn signed_in(registry: &Registry, name: &ProfileName, notes: Vec<String>) -> log
     SignedIn { status: Some(status), already: false, notes }
 }
 
-/// Signs in with a token that the caller brings; it is checked before it is kept.
+/// Signs in with a token that the caller brings.
 ///
 /// # Errors
-/// `LOGIN_EXPIRED` where the Platform refuses it, `ISSUER_UNREACHABLE` where it cannot be asked.
+/// As [`given::sign_in`].
 pub(crate) async fn import(
     registry: &Registry,
     asked: ImportTokenRequest,
 ) -> Result<SessionStatus, AgentError> {
     let (name, profile) = target(registry, &asked.profile, &asked.settings.unwrap_or_default())?;
-    let token = AccessToken::new(asked.token.trim());
-    if token.expose().is_empty() {
-        let hint = "create one at the provider, and paste the whole of it";
-        return Err(AgentError::new(ErrorKind::BadRequest, "no access token was given", hint));
-    }
-    let issuer = registry.shared.issuers.issuer(&profile, Kind::Fixed);
-    let worker = registry.ensure(&name);
-    // A sign-out while the provider is asked is the person's last word.
-    let generation = worker.view().generation;
-    let granted = issuer.finish(Answer::Given(token, registry.shared.now())).await?;
-    registry.logins.cancel(&name);
-    let organization = named(asked.organization);
-    let login = Login { profile, granted, method: "token", generation, organization };
-    let notes = worker.install(login).await?;
-    let mut status = status(registry, &name, &worker.view());
+    let notes = given::sign_in(registry, &name, profile, &asked.token, named(asked.organization)).await?;
+    let mut status = status(registry, &name, &registry.ensure(&name).view());
     status.notes.extend(notes);
     Ok(status)
 }

@@ -6,7 +6,6 @@ use seqera_agent_proto::v1::{Check, InfoResponse};
 
 use super::host::{self, FileSystem};
 use super::report::{DISK_LIMIT, Report, in_time, ok, problem, skipped, warning};
-use crate::process::config::environment;
 use crate::sessions::shared::Shared;
 use crate::storage::folder;
 use crate::storage::store::StoreKind;
@@ -14,14 +13,15 @@ use crate::storage::store::StoreKind;
 /// Where systemd keeps the runtime folders of those who are logged in.
 const LOGIN_FOLDERS: &str = "/run/user/";
 
-pub(super) async fn examine(info: &InfoResponse, shared: &Shared, report: &Report) {
+/// `user` is the login name; empty: not known.
+pub(super) async fn examine(info: &InfoResponse, user: &str, shared: &Shared, report: &Report) {
     let socket = PathBuf::from(&info.socket);
     report.tell(socket_file(&socket)).await;
     if let Some(folder) = socket.parent().filter(|_| cfg!(unix)) {
         report.tell(runtime_folder(folder.to_owned()).await).await;
     }
     report.tell(configuration_folder(shared).await).await;
-    report.tell(linger(&socket)).await;
+    report.tell(linger(&socket, user)).await;
     if info.dumpable {
         let remedy = "start it again without --dumpable when you have finished debugging";
         let text = "core dumps and debuggers are allowed: they can read every token";
@@ -77,15 +77,15 @@ async fn configuration_folder(shared: &Shared) -> Check {
 }
 
 /// Without it systemd removes the runtime folder at logout, and may end the agent.
-fn linger(socket: &Path) -> Check {
+fn linger(socket: &Path, user: &str) -> Check {
     const NAME: &str = "linger";
     if !socket.starts_with(LOGIN_FOLDERS) || !Path::new("/run/systemd/system").exists() {
         return skipped(NAME, "the socket does not lie in a login's folder of systemd");
     }
-    let Some(user) = environment("USER").or_else(|| environment("LOGNAME")) else {
+    if user.is_empty() {
         return skipped(NAME, "neither USER nor LOGNAME says who you are");
-    };
-    if Path::new("/var/lib/systemd/linger").join(&user).exists() {
+    }
+    if Path::new("/var/lib/systemd/linger").join(user).exists() {
         return ok(NAME, "on: the agent stays when you log out");
     }
     warning(NAME, "off: at your last logout the agent may be ended", "run 'loginctl enable-linger'")

@@ -19,7 +19,7 @@ async fn examined(agent: &Agent, repair: bool) -> Vec<Check> {
         problems: [met.clone(), vec!["config.json:1:1".into()]].concat(),
         ..Default::default()
     };
-    let doctor = Doctor { registry: Arc::clone(&agent.registry), providers, info, met };
+    let doctor = Doctor { registry: Arc::clone(&agent.registry), providers, info, met, user: String::new() };
     let settings = Some(seqera_agent_proto::v1::ProfileSettings {
         // Nobody listens there.
         authority: "http://127.0.0.1:1/api".into(),

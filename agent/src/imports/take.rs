@@ -8,34 +8,37 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use seqera_agent_proto::v1::import::Origin;
-use seqera_agent_proto::v1::{
-    Import, ImportTokenRequest, ProfileSettings, SessionStatus, TakeImportRequest, TakeImportResponse,
-};
+use seqera_agent_proto::v1::{Import, ProfileSettings, TakeImportRequest};
 use tracing::{info, warn};
 
 use super::{Candidate, Imports, leftovers, v1};
-use crate::api::login;
-use crate::api::status::status;
 use crate::clock::Moment;
 use crate::clock::unix;
 use crate::error::{AgentError, ErrorKind};
 use crate::profile::{Profile, ProfileName};
 use crate::providers::{Check, Granted, Issuer, Issuers, Renewal, Renewed};
+use crate::sessions::given;
 use crate::sessions::install::Login;
 use crate::sessions::target::target;
 use crate::storage::record::Attempt;
 use crate::storage::store::StoreError;
 use crate::token::{Access, AccessToken, Account, Credential, Grant, Kind, RefreshToken};
 
+/// A sign-in that was taken over.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    /// What it became.
+    pub profile: ProfileName,
+    /// For the person.
+    pub notes: Vec<String>,
+}
+
 impl Imports {
     /// Makes a session of one that [`Imports::find`] has told of.
     ///
     /// # Errors
     /// Where it has gone, the provider refuses it, or nobody can be asked. What was not taken is left there.
-    pub(crate) async fn take(
-        self: Arc<Self>,
-        asked: TakeImportRequest,
-    ) -> Result<TakeImportResponse, AgentError> {
+    pub(crate) async fn take(self: Arc<Self>, asked: TakeImportRequest) -> Result<Taken, AgentError> {
         let work = tokio::spawn(async move {
             // One at a time; and an agent that stops waits for it.
             let _turn = self.registry.taking.lock().await;
@@ -44,7 +47,7 @@ impl Imports {
         work.await.unwrap_or_else(|panic| Err(AgentError::internal(panic)))
     }
 
-    pub(super) async fn take_one(&self, asked: TakeImportRequest) -> Result<TakeImportResponse, AgentError> {
+    pub(super) async fn take_one(&self, asked: TakeImportRequest) -> Result<Taken, AgentError> {
         let import = asked.import.unwrap_or_default();
         let found = self.look(Path::new(&asked.nextflow_file)).await;
         let same = |known: &&Candidate| known.origin == import.origin() && known.name == import.name;
@@ -66,7 +69,7 @@ impl Imports {
             ));
         }
         match candidate.origin {
-            Origin::Nextflow => self.keep_fixed(candidate, &name, given).await,
+            Origin::Nextflow => self.keep_fixed(candidate, &name, profile).await,
             _ => self.adopt(candidate, &name, profile).await,
         }
     }
@@ -76,22 +79,17 @@ impl Imports {
         &self,
         candidate: &Candidate,
         name: &ProfileName,
-        given: ProfileSettings,
-    ) -> Result<TakeImportResponse, AgentError> {
+        profile: Profile,
+    ) -> Result<Taken, AgentError> {
         // Read again: the token of another authority may stand there by now.
         let read = self.nextflow_settings(Path::new(&candidate.name)).await.ok();
         let same = read.filter(|now| now.is_personal() && now.authority() == candidate.owner.authority);
         let token = same.and_then(|settings| settings.token).ok_or_else(|| vanished(candidate))?;
-        let request = ImportTokenRequest {
-            profile: name.to_string(),
-            settings: Some(given),
-            token: token.expose_secret().to_owned(),
-            ..ImportTokenRequest::default()
-        };
-        let status = login::import(&self.registry, request).await?;
+        let token = token.expose_secret();
+        let mut notes = given::sign_in(&self.registry, name, profile, token, None).await?;
         let file = &candidate.name;
-        let note = format!("Nextflow goes on using the token in {file}: there it beats TOWER_ACCESS_TOKEN");
-        Ok(TakeImportResponse { notes: vec![note], status: Some(status) })
+        notes.push(format!("Nextflow goes on using the token in {file}: there it beats TOWER_ACCESS_TOKEN"));
+        Ok(Taken { profile: name.clone(), notes })
     }
 
     /// Spends v1's refresh token, keeps the new one, and empties the old place.
@@ -100,7 +98,7 @@ impl Imports {
         candidate: &Candidate,
         name: &ProfileName,
         profile: Profile,
-    ) -> Result<TakeImportResponse, AgentError> {
+    ) -> Result<Taken, AgentError> {
         let shared = &self.registry.shared;
         let secret = self.read(candidate).await?;
         let worker = self.registry.ensure(name);
@@ -126,11 +124,7 @@ impl Imports {
             // The provider does not rotate and our store refuses: the old place is the only one that lasts.
             self.end(candidate, false).await;
         }
-        Ok(TakeImportResponse { status: Some(self.status(name)), notes })
-    }
-
-    fn status(&self, name: &ProfileName) -> SessionStatus {
-        status(&self.registry, name, &self.registry.ensure(name).view())
+        Ok(Taken { profile: name.clone(), notes })
     }
 
     async fn read(&self, candidate: &Candidate) -> Result<SecretString, AgentError> {

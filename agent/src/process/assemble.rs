@@ -16,7 +16,7 @@ use crate::error::AgentError;
 use crate::leases::Leases;
 use crate::leases::book::{self, TokenSource};
 use crate::leases::program::SystemPrograms;
-use crate::process::config::LogTarget;
+use crate::process::config::{LogTarget, home};
 use crate::process::crash::crash_point;
 use crate::process::run::{Core, Parts, Wiring};
 use crate::process::system;
@@ -37,8 +37,8 @@ use crate::storage::state::State;
 pub(crate) async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
     let config = Arc::clone(&wiring.config);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.clock_offset.clone()));
-    let ladder =
-        Arc::new(Ladder::open(config.store.value, &config.places, crate::process::config::home().as_deref()));
+    let home = home();
+    let ladder = Arc::new(Ladder::open(config.store.value, &config.places, home.as_deref()));
     let state = State::open(&config.places);
     let passwords = Arc::new(ProxyPasswords::new(state.clone(), Arc::clone(&ladder)));
     let http = Http::new(Arc::clone(&clock), Limits::default()).with_passwords(passwords.clone());
@@ -76,7 +76,7 @@ pub(crate) async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
     let problems = ArcSwap::from_pointee(config.problems.clone());
     let process = Arc::new(Process { registry: Arc::clone(&registry), wiring, started_at, problems });
     let host: Arc<dyn Host> = Arc::clone(&process) as Arc<dyn Host>;
-    let routes = api::routes(registry, providers, host);
+    let routes = api::routes(registry, providers, host, home.as_deref());
     Ok(Parts { routes, core: process })
 }
 
@@ -126,6 +126,10 @@ impl Host for Process {
 
     fn met(&self) -> Vec<String> {
         self.wiring.config.met.clone()
+    }
+
+    fn user(&self) -> String {
+        self.wiring.config.user.clone()
     }
 
     fn reload(&self) -> Vec<String> {

@@ -64,11 +64,14 @@ pub(crate) fn api_url(provider: &ProviderId, authority: &str) -> String {
     find(provider.as_str()).map(|provider| provider.api_url(authority)).unwrap_or_default()
 }
 
+/// An issuer that was needed, and for what.
+type Kept = (Profile, Kind, Arc<dyn Issuer>);
+
 /// Finds the issuer of a profile by its settings. One that was needed is kept, and with it its discovery.
 pub(crate) struct Providers {
     http: Http,
     clock: Arc<dyn Clock>,
-    kept: Mutex<Vec<(Profile, Kind, Arc<dyn Issuer>)>>,
+    kept: Mutex<Vec<Kept>>,
 }
 
 impl Providers {
@@ -91,7 +94,7 @@ impl Providers {
 impl Issuers for Providers {
     fn issuer(&self, profile: &Profile, kind: Kind) -> Arc<dyn Issuer> {
         let mut kept = lock(&self.kept);
-        let same = |(known, of, _): &&(Profile, Kind, Arc<dyn Issuer>)| known == profile && *of == kind;
+        let same = |(known, of, _): &&Kept| known == profile && *of == kind;
         if let Some((.., issuer)) = kept.iter().find(same) {
             return Arc::clone(issuer);
         }

@@ -72,6 +72,16 @@ impl View {
         }
     }
 
+    /// Somebody is signed in, the last look found the secret readable, and the provider did not refuse it: else
+    /// only a new login may help.
+    pub(crate) fn is_usable(&self) -> bool {
+        let broken = match self.failure.as_ref().map(|failure| failure.trouble) {
+            Some(Trouble::Store | Trouble::Locked | Trouble::Unclear | Trouble::Misconfigured) => true,
+            Some(Trouble::Transient(_) | Trouble::Unknown) | None => false,
+        };
+        self.standing == Standing::SignedIn && !broken
+    }
+
     /// The token, if it may be served now.
     pub(crate) fn served(&self, now: Moment) -> Option<Served> {
         let held = self.held.as_ref().filter(|held| held.is_valid(now))?;
