@@ -8,6 +8,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+mod fault;
 #[cfg(unix)]
 #[path = "folder/unix.rs"]
 mod system;
@@ -15,23 +16,9 @@ mod system;
 #[path = "folder/windows.rs"]
 mod system;
 
+pub(crate) use fault::Fault;
 pub(crate) use system::is_open_to_others;
 pub(super) use system::{close, make};
-
-/// What makes a folder unsafe; completes the sentence that begins with the folder.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[cfg_attr(windows, expect(dead_code, reason = "access lists are inherited from the profile folder"))]
-pub(crate) enum Fault {
-    #[cfg_attr(unix, error("is a symbolic link"))]
-    #[cfg_attr(windows, error("is a link"))]
-    Link,
-    #[error("is not a folder")]
-    NotAFolder,
-    #[error("belongs to uid {owner}, not to you (uid {us})")]
-    Foreign { owner: u32, us: u32 },
-    #[error("can be written to by others (mode {mode:04o}, wanted 0700)")]
-    Writable { mode: u32 },
-}
 
 /// What becomes of a symbolic link that stands in the folder's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

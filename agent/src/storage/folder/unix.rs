@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use super::Fault;
+use super::fault::Fault;
 
 const PRIVATE: u32 = 0o700;
 /// Whatever group and others may do.

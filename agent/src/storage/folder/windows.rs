@@ -4,7 +4,7 @@ use std::fs::{DirBuilder, Metadata};
 use std::io;
 use std::path::Path;
 
-use super::Fault;
+use super::fault::Fault;
 
 /// `Ok` where it is there already and `parents` are made too.
 pub(in crate::storage) fn make(path: &Path, parents: bool) -> io::Result<()> {

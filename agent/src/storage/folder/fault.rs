@@ -1,0 +1,16 @@
+//! What the check of folders finds.
+
+/// What makes a folder unsafe; completes the sentence that begins with the folder.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(windows, expect(dead_code, reason = "access lists are inherited from the profile folder"))]
+pub(crate) enum Fault {
+    #[cfg_attr(unix, error("is a symbolic link"))]
+    #[cfg_attr(windows, error("is a link"))]
+    Link,
+    #[error("is not a folder")]
+    NotAFolder,
+    #[error("belongs to uid {owner}, not to you (uid {us})")]
+    Foreign { owner: u32, us: u32 },
+    #[error("can be written to by others (mode {mode:04o}, wanted 0700)")]
+    Writable { mode: u32 },
+}
