@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::variables::{Lookup, PlaceError, absolute};
-use super::{Places, system};
+use super::{Places, home, system};
 
 impl Places {
     /// The log of an agent of these places that does not write to a journal or a terminal, and the variable
@@ -32,6 +32,6 @@ fn state_folder(env: Lookup<'_>) -> Option<(PathBuf, Option<&'static str>)> {
     // The XDG specification says that a relative path is to be ignored.
     match absolute(env, XDG) {
         Ok(Some(state)) => Some((state, Some(XDG))),
-        _ => system::state_folder(env),
+        _ => system::state_folder(env, home(env).ok().flatten()),
     }
 }

@@ -3,7 +3,6 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::home;
 use super::variables::{Lookup, absolute};
 
 /// The kernel's `sun_path`, less the closing zero (`unix(7)`: 108 on Linux, 104 on macOS and the BSDs).
@@ -62,9 +61,8 @@ pub(super) fn known_home() -> Option<PathBuf> {
 }
 
 /// As XDG has it, on macOS too: the log of one program is found by the same path on every Unix.
-pub(super) fn state_folder(env: Lookup<'_>) -> Option<(PathBuf, Option<&'static str>)> {
-    let home = home(env).ok().flatten()?;
-    Some((home.join(".local/state"), None))
+pub(super) fn state_folder(_: Lookup<'_>, home: Option<PathBuf>) -> Option<(PathBuf, Option<&'static str>)> {
+    Some((home?.join(".local/state"), None))
 }
 
 /// The sockets to try and to bind, best first.

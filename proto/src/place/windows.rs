@@ -25,7 +25,7 @@ pub(super) fn known_home() -> Option<PathBuf> {
 }
 
 /// `%LOCALAPPDATA%`: a log does not roam with the user from host to host.
-pub(super) fn state_folder(env: Lookup<'_>) -> Option<(PathBuf, Option<&'static str>)> {
+pub(super) fn state_folder(env: Lookup<'_>, _: Option<PathBuf>) -> Option<(PathBuf, Option<&'static str>)> {
     const LOCAL: &str = "LOCALAPPDATA";
     match absolute(env, LOCAL) {
         Ok(Some(local)) => Some((local, Some(LOCAL))),
