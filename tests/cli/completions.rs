@@ -1,15 +1,15 @@
-//! What a shell makes of `seqera completions`.
+//! What a shell gets from `seqera completions`.
 
 use seqera_tests::{Home, skip};
 
-/// A session whose profile can be completed, without an agent.
+/// A home with a session, whose profile can be completed without an agent.
 fn home() -> Home {
     let home = Home::new();
     home.write_config("config.json", r#"{"profiles": {"work": {}, "home": {}}}"#);
     home
 }
 
-/// What bash offers where Tab is pressed behind these words.
+/// What bash offers when Tab is pressed after these words.
 #[track_caller]
 fn in_bash(home: &Home, line: &str) -> Vec<String> {
     let script = format!(
@@ -66,7 +66,7 @@ fn fish_completes_commands_with_their_help() {
     assert_eq!(words, ["start", "status", "login", "logout"]);
 }
 
-/// Completion proper wants a terminal, so its last step is played: what would be offered is printed.
+/// Real completion needs a terminal, so the test takes the last step itself: it prints what would be offered.
 #[test]
 fn zsh_completes_commands_with_their_help() {
     if !skip::have(&["zsh"], "apt-get install zsh") {

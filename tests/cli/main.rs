@@ -8,7 +8,7 @@ mod pages;
 mod runner;
 mod schemas;
 
-/// One test for each page, and one that finds pages which are not listed.
+/// One test for each page, and one that finds pages that are not listed.
 macro_rules! cases {
     ($($name:ident)*) => {
         $(#[test]

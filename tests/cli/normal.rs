@@ -1,17 +1,17 @@
-//! Puts names in angle brackets where an output differs from run to run.
+//! Replaces what differs from run to run with names in angle brackets.
 
 use seqera_tests::{Home, Run, Sandbox};
 
-/// Digits are `0`; everything else stands for itself.
+/// `0` stands for any digit, everything else for itself.
 const TIMES: [&str; 3] = ["0000-00-00T00:00:00Z", "0000-00-00 00:00:00", "00:00:00"];
 
-/// Told only where it takes long enough for somebody to wonder.
+/// Printed only if it takes long enough for somebody to wonder.
 const PROGRESS: [&str; 2] = [
     "asking the provider how to sign in",
     "the answer has come; fetching and storing the tokens (a keychain may ask you to unlock it)",
 ];
 
-/// What is known to differ.
+/// The values that are known to differ.
 pub(crate) struct Normal {
     known: Vec<(String, &'static str)>,
 }
@@ -23,7 +23,7 @@ impl Normal {
         Self { known: vec![(sandbox.url.clone(), "<sandbox>"), (root, "<root>"), (version, "<version>")] }
     }
 
-    /// What a run printed, as it stands on a page.
+    /// The output of a run, as it appears on a page.
     pub(crate) fn dialogue(&self, run: &Run, indent: &str) -> String {
         let out = run.stdout.lines().map(|line| self.line(line, indent, ""));
         let err = run
@@ -63,7 +63,7 @@ fn fits(text: &str, shape: &str) -> bool {
     equal.count() == shape.len()
 }
 
-/// Names for tokens, hashes, addresses of a login, and process ids.
+/// Replaces tokens, hashes, login URLs and process ids with names.
 fn words(text: &str) -> String {
     let mut named = String::new();
     let mut before = "";
@@ -77,7 +77,7 @@ fn words(text: &str) -> String {
             _ if bare.starts_with("eyJ") && bare.matches('.').count() == 2 => "<token>",
             _ if bare.len() == 64 && bare.bytes().all(|byte| byte.is_ascii_hexdigit()) => "<sha256>",
             _ if digits && matches!(before, "agent" | "pid" | "process") => "<pid>",
-            // A pause that a jitter has changed.
+            // A delay that includes a random jitter.
             _ if digits && before == "in" => "<n>",
             _ => bare,
         };

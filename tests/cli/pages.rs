@@ -1,10 +1,10 @@
-//! The pages of `cases/`, and the dialogues on them.
+//! The pages in `cases/` and the dialogues on them.
 
 use std::path::PathBuf;
 
 use seqera_tests::binaries;
 
-/// What a dialogue is indented by.
+/// The indentation of a dialogue.
 pub(crate) const INDENT: &str = "    ";
 
 fn folder() -> PathBuf {
@@ -24,7 +24,7 @@ pub(crate) fn names() -> Vec<String> {
     names
 }
 
-/// The commands of a page.
+/// The commands on a page.
 pub(crate) fn commands(name: &str) -> Vec<String> {
     let page = std::fs::read_to_string(path(name)).expect("it is one of the pages");
     let mark = format!("{INDENT}$ ");

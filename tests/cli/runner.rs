@@ -1,21 +1,23 @@
-//! Runs a page of `cases/`. A page is prose; what is indented by four spaces is a dialogue with a shell in a
-//! sealed home:
+//! Runs a page of `cases/`. A page is prose, and whatever is indented by four spaces is a dialogue with a
+//! shell in a sealed home:
 //!
 //! ```text
 //!     $ seqera token --profile wrok
 //!     ! error: …            standard error
 //!     something             standard output
-//!     [1]                   exit code, where it is not 0
+//!     [1]                   exit code, if it is not 0
 //! ```
 //!
-//! All commands of a page share the home and a sandbox, whose authority is `$SANDBOX`. `@login PROFILE USER`
-//! plays a browser login, `@fault JSON` scripts the sandbox, `@well` ends all faults and `@expire` all sessions
-//! there, `@leave USER ORGANIZATION[/WORKSPACE]` ends a membership. `@object COMMAND` holds what a command
-//! prints against its schema (`schemas.rs`) and shows nothing.
-//! `@scitoolkit USER COMMAND` plays a browser login at SciToolkit (`deny` says no), and `@cli-token USER PREFIX`
-//! puts a token of it into `token.txt`. What differs from run to run is shown in angle brackets (`normal.rs`).
-//! With `SEQERA_UPDATE_CASES=1` the pages are written anew from what happens: read the difference before you
-//! commit it.
+//! All commands of a page share one home and one sandbox, whose authority is `$SANDBOX`. `@login PROFILE
+//! USER` signs in with a simulated browser. `@fault JSON` scripts a fault in the sandbox, `@well` ends all
+//! faults there, and `@expire` ends all sessions. `@leave USER ORGANIZATION[/WORKSPACE]` ends a membership.
+//! `@object COMMAND` checks what a command prints against its schema (`schemas.rs`) and shows nothing.
+//! `@scitoolkit USER COMMAND` signs in at SciToolkit with a simulated browser (as `deny`, it refuses), and
+//! `@cli-token USER PREFIX` puts a SciToolkit token into `token.txt`. Whatever differs from run to run is
+//! shown in angle brackets (`normal.rs`).
+//!
+//! With `SEQERA_UPDATE_CASES=1` the pages are rewritten from what happens. Read the diff before you commit
+//! it.
 
 use seqera_tests::browser::{authorization_url, sign_in};
 use seqera_tests::environment::variable;
@@ -26,7 +28,7 @@ use crate::normal::Normal;
 use crate::pages::{self, INDENT};
 use crate::schemas;
 
-/// Runs the dialogues of a page and compares them with what stands there.
+/// Runs the dialogues of a page and compares the output with the page.
 #[track_caller]
 pub(crate) fn run(name: &str) {
     let path = pages::path(name);
@@ -42,7 +44,7 @@ pub(crate) fn run(name: &str) {
     assert_eq!(happened.lines().count(), page.lines().count(), "{}", path.display());
 }
 
-/// Home and sandbox of one page.
+/// The home and sandbox of one page.
 struct Stage {
     home: Home,
     sandbox: Sandbox,
@@ -57,7 +59,7 @@ impl Stage {
         Self { home, sandbox, normal }
     }
 
-    /// The page with the outputs that the commands had now.
+    /// The page, with the output that the commands have now.
     fn play(&self, page: &str) -> String {
         let mut happened = String::new();
         let mut expected_output = false;
@@ -116,7 +118,7 @@ impl Stage {
         without_progress(login.finish(LOGIN))
     }
 
-    /// A login at SciToolkit by the command that is given, approved by `user`, or denied.
+    /// Runs a command that signs in at SciToolkit. `user` approves it; as `deny`, it is denied.
     fn scitoolkit(&self, rest: &str) -> Run {
         let (user, command) =
             rest.split_once(' ').unwrap_or_else(|| panic!("@scitoolkit USER COMMAND, not {rest}"));
@@ -129,7 +131,7 @@ impl Stage {
         without_progress(login.finish(LOGIN))
     }
 
-    /// A new SciToolkit token in `token.txt`.
+    /// Puts a new SciToolkit token into `token.txt`.
     fn cli_token(&self, rest: &str) {
         let (user, prefix) =
             rest.split_once(' ').unwrap_or_else(|| panic!("@cli-token USER PREFIX, not {rest}"));
@@ -138,10 +140,10 @@ impl Stage {
     }
 }
 
-/// How long a login may take whose person has done their part.
+/// How long a login may take once the person has done their part.
 const LOGIN: std::time::Duration = std::time::Duration::from_secs(30);
 
-/// Progress depends on how fast things go.
+/// Progress messages depend on the speed of the machine.
 fn without_progress(mut run: Run) -> Run {
     let told = |line: &&str| ["note: ", "warning: ", "error: ", "hint: "].iter().any(|w| line.starts_with(w));
     run.stderr = run.stderr.lines().filter(told).collect::<Vec<_>>().join("\n");

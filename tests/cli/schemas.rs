@@ -1,7 +1,7 @@
-//! What programs read: every object that a page shows is held against the schema of its command in
-//! `schemas/`, and every failure against `failure.json`. Keys that no schema knows are refused, so that
-//! neither an output nor its description changes alone. What several objects share stands once, in
-//! `parts.json`, and the schemas point at it.
+//! What programs read. Every object on a page is checked against the schema of its command in `schemas/`, and
+//! every failure against `failure.json`. Keys that a schema does not know are refused, so that neither an
+//! output nor its description changes alone. Parts that several objects share are in `parts.json`, and the
+//! schemas refer to them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,24 +10,25 @@ use boon::{Compiler, SchemaIndex, Schemas};
 use seqera_tests::{Run, binaries};
 use serde_json::Value;
 
-/// Commands with further commands below them. The marked ones can be called alone, too.
+/// Commands with subcommands. Those marked `true` can also be called alone.
 const GROUPS: [(&str, bool); 5] =
     [("agent", false), ("agent-leases", true), ("org", true), ("workspace", true), ("profile", true)];
 
-/// Commands whose output is a program's or a shell's.
+/// Commands whose output is that of another program, or is meant for a shell.
 const WITHOUT: [&str; 3] = ["exec", "ai", "completions"];
 
-/// What it finds is printed, and a failure as well.
+/// Prints its object even if it fails.
 const REPORT: &str = "agent-doctor";
 
 fn folder() -> PathBuf {
     binaries::workspace().join("tests/cli/schemas")
 }
 
-/// Holds what a dialogue printed against the schema of its command, where it asked for JSON.
+/// If a command of a dialogue was asked for JSON, checks what it printed against its schema.
 ///
 /// # Panics
-/// Where it does not fit, or there is no schema.
+///
+/// If the object does not fit, or there is no schema.
 pub(crate) fn check(line: &str, run: &Run) {
     let Some(command) = asked(line) else { return };
     let out = run.stdout.trim();
@@ -36,7 +37,7 @@ pub(crate) fn check(line: &str, run: &Run) {
         fits(&command, &object, line);
         return;
     }
-    // A program reads one object, whatever goes wrong.
+    // Whatever goes wrong, a program has to find exactly one object.
     assert_eq!(out, "", "{line} failed and printed data");
     let last = run.stderr.lines().last().unwrap_or_default();
     let object = serde_json::from_str(last).unwrap_or_else(|error| panic!("{line}: {error}\n{}", run.stderr));
@@ -51,7 +52,7 @@ fn fits(schema: &str, object: &Value, line: &str) {
     said.unwrap_or_else(|error| panic!("{line} does not fit {}: {error:#}\n{object:#}", path.display()));
 }
 
-/// A schema with the parts that it points at.
+/// A schema together with the parts that it refers to.
 fn compiled(path: &Path) -> (Schemas, SchemaIndex) {
     let mut schemas = Schemas::new();
     let compiled = Compiler::new().compile(&path.display().to_string(), &mut schemas);
@@ -59,7 +60,7 @@ fn compiled(path: &Path) -> (Schemas, SchemaIndex) {
     (schemas, index)
 }
 
-/// The command of a line that is one call of `seqera` with `-o json`: `status`, or `agent-status`.
+/// The command in a line that calls `seqera` once, with `-o json`: `status`, or `agent-status`.
 fn asked(line: &str) -> Option<String> {
     let words: Vec<_> = line.split_whitespace().collect();
     let is_json = words.windows(2).any(|pair| pair == ["-o", "json"]);
@@ -80,14 +81,14 @@ fn is_group(command: &str) -> bool {
     GROUPS.iter().any(|(group, _)| *group == command)
 }
 
-/// What a shell would offer behind these words.
+/// What a shell would offer after these words.
 fn offered(words: &str) -> Vec<String> {
     let home = seqera_tests::Home::new();
     let run = home.shell(&format!("seqera __complete bash -- {words} ''")).run();
     run.ok().stdout.lines().map(str::to_owned).collect()
 }
 
-/// Every command that can be called, from `above` on: `status`, `agent-status`.
+/// Every command below `above` that can be called: `status`, `agent-status`.
 fn commands(above: &str) -> BTreeSet<String> {
     let mut commands = BTreeSet::new();
     for word in offered(&above.replace('-', " ")).into_iter().filter(|word| word != "help") {

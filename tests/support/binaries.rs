@@ -1,4 +1,4 @@
-//! The programs under test, built once per test process, so that plain `cargo test` is never stale.
+//! The programs under test. They are built once per test process, so that plain `cargo test` is never stale.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::environment;
 
-/// Packages whose programs are built.
+/// The packages whose programs are built.
 pub const PACKAGES: [&str; 3] = ["seqera-agent", "seqera-client", "seqera-sandbox"];
 
 /// Where the programs are.
@@ -22,10 +22,11 @@ pub struct Binaries {
     pub sandbox: PathBuf,
 }
 
-/// The programs under test: those of `SEQERA_BIN_DIR`, else built now by cargo.
+/// The programs under test: those in `SEQERA_BIN_DIR`, otherwise cargo builds them.
 ///
 /// # Panics
-/// Where they do not build.
+///
+/// If they do not build.
 pub fn binaries() -> &'static Binaries {
     static BINARIES: OnceLock<Binaries> = OnceLock::new();
     BINARIES.get_or_init(|| {
@@ -53,7 +54,8 @@ fn program(folder: &Path, name: &str) -> PathBuf {
 /// Builds programs with cargo and returns the folder where it puts them.
 ///
 /// # Panics
-/// Where they do not build.
+///
+/// If they do not build.
 pub fn build(args: &[&str]) -> PathBuf {
     let output = Command::new(cargo())
         .args(["build", "--bins", "--message-format=json-render-diagnostics"])
@@ -70,7 +72,7 @@ pub fn build(args: &[&str]) -> PathBuf {
         .expect("cargo names the programs that it built")
 }
 
-/// The cargo that runs this process, else the one on the path.
+/// The cargo that runs this process, otherwise the one on the path.
 pub fn cargo() -> std::ffi::OsString {
     environment::variable("CARGO").unwrap_or_else(|| "cargo".into())
 }

@@ -1,4 +1,4 @@
-//! Chromium as a peer: a real browser, headless, driven by `playwright-core`.
+//! Chromium as a peer: a real, headless browser, driven by `playwright-core`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 use crate::process::Invocation;
 use crate::{binaries, skip};
 
-/// The package that brings it.
+/// How to install it.
 pub const REMEDY: &str = "apt-get install chromium; npm ci in tests/peers/chromium";
 
-/// A browser that is on this machine.
+/// Shows that there is a browser on this machine.
 #[derive(Debug, Clone, Copy)]
 pub struct Chromium(());
 
-/// Where a browser came to.
+/// Where the browser ended up.
 #[derive(Debug)]
 pub struct Arrival(Value);
 
 impl Chromium {
-    /// Skips the running test where the browser or its driver is missing.
+    /// Skips the running test if the browser or its driver is missing.
     #[track_caller]
     pub fn find() -> Option<Self> {
         if !skip::have(&["chromium", "node"], REMEDY) {
@@ -33,11 +33,12 @@ impl Chromium {
         Some(Self(()))
     }
 
-    /// Opens an address with an empty profile and does the steps that `drive.mjs` describes.
+    /// Opens a URL with an empty profile and does the steps, which `drive.mjs` describes.
     ///
     /// # Panics
-    /// Where a step cannot be done, a page has an error or does not fit a narrow screen, or something is
-    /// asked of another machine.
+    ///
+    /// If a step cannot be done, a page has an error or does not fit a narrow screen, or a page requests
+    /// something from another machine.
     #[track_caller]
     pub fn visit(self, url: &str, steps: &Value) -> Arrival {
         let job = json!({"url": url, "shots": screenshots(), "steps": steps}).to_string();
@@ -61,7 +62,7 @@ impl Arrival {
     }
 }
 
-/// The pictures of the last run, for people to look at.
+/// The screenshots of the last run, for people to look at.
 fn screenshots() -> PathBuf {
     binaries::workspace().join("target/peers/screenshots")
 }

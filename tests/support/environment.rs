@@ -1,16 +1,16 @@
-//! The one door to the environment of the test process. What the tested programs see is set by
-//! [`crate::Home`] alone.
+//! The only place where tests read their own environment. The programs under test see only what
+//! [`crate::Home`] sets.
 
 use std::ffi::OsString;
 
-/// A folder with ready-made programs, instead of building them.
+/// A folder with programs that are already built.
 pub(crate) const BIN_DIR: &str = "SEQERA_BIN_DIR";
-/// A file that collects what was skipped, and why.
+/// A file that collects what was skipped and why.
 pub const SKIPS: &str = "SEQERA_TEST_SKIPS";
-/// `true` where a skip is a failure.
+/// If this is `true`, a skip is a failure.
 pub const CI: &str = "CI";
 
-/// A variable that is set and not empty.
+/// A variable, if it is set and not empty.
 #[expect(clippy::disallowed_methods, reason = "the one file of this crate that reads the environment")]
 pub fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())

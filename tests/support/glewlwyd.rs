@@ -1,5 +1,6 @@
-//! Glewlwyd as a peer: an OpenID provider in C, from Debian's packages. It answers some requests as no other
-//! peer does: a refusal without a body, no revocation for public clients, exact redirect addresses only.
+//! Glewlwyd as a peer: an OpenID provider in C, from Debian's packages. In some ways no other peer is like
+//! it: its refusals have no body, it does not let public clients revoke, and it compares redirect addresses
+//! exactly.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -15,20 +16,20 @@ use crate::reaper::Reaper;
 use crate::visit::Visit;
 use crate::{binaries, http, skip};
 
-/// The package and what its start script needs.
+/// The package, and what its start script needs.
 pub const REMEDY: &str = "apt-get install glewlwyd sqlite3 openssl";
-/// The programs that it takes.
+/// The programs that have to be installed.
 const PROGRAMS: [&str; 3] = ["glewlwyd", "sqlite3", "openssl"];
 
-/// The address of its one person.
+/// The e-mail address of its only user.
 pub const EMAIL: &str = "ada@glewlwyd.test";
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// A running provider. Ends with this value, and with this process.
+/// A running provider. It stops with this value or with this process.
 #[derive(Debug)]
 pub struct Glewlwyd {
-    /// Its issuer address.
+    /// The issuer.
     pub authority: String,
     url: String,
     user: Value,
@@ -38,7 +39,7 @@ pub struct Glewlwyd {
 
 impl Glewlwyd {
     /// Starts one for the logins of `home`, with some parameters of its OpenID plugin changed. Skips the
-    /// running test where the programs are missing.
+    /// running test if a program is missing.
     #[track_caller]
     pub fn start(home: &mut Home, parameters: &[(&str, Value)]) -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -62,7 +63,7 @@ impl Glewlwyd {
         let callback = free_port();
         home.set("SEQERA_AUTH_REDIRECT_PORT", callback.to_string());
         let mut setup = read_json();
-        // The one redirect address: this provider compares the port as well.
+        // The only redirect address. This provider compares the port as well.
         setup["client"]["redirect_uri"] = json!([format!("http://127.0.0.1:{callback}/callback")]);
         let place = &mut setup["plugin"]["parameters"];
         place["iss"] = json!(authority);
@@ -77,7 +78,7 @@ impl Glewlwyd {
         Some(Self { authority, url, user: setup["user"].take(), _server: server, _reaper: reaper })
     }
 
-    /// Signs its person in as the scripts of its page do, and returns the last page, which is the agent's.
+    /// Signs the user in as the scripts of its page do, and returns the last page, which is the agent's.
     #[track_caller]
     pub fn sign_in(&self, authorization_url: &str) -> Visit {
         let mut visit = self.session(authorization_url);
@@ -86,14 +87,14 @@ impl Glewlwyd {
         visit.go_to(&format!("{authorization_url}&g_continue"))
     }
 
-    /// The refresh tokens that its person sees on her page, the newest last: true for those that live.
+    /// The refresh tokens on the user's page, the newest last. A live one is true.
     #[track_caller]
     pub fn refresh_tokens(&self) -> Vec<bool> {
         let tokens = self.tokens(&mut self.session(&format!("{}/login.html", self.url)));
         tokens.iter().map(|token| token["enabled"] == true).collect()
     }
 
-    /// Ends all her sessions with the client, as she does on her page.
+    /// Ends all of the user's sessions with the client, as she would on her page.
     #[track_caller]
     pub fn end_sessions(&self) {
         let mut visit = self.session(&format!("{}/login.html", self.url));
@@ -103,7 +104,7 @@ impl Glewlwyd {
         }
     }
 
-    /// Status of the user-info endpoint for an access token.
+    /// The status of the user-info endpoint for an access token.
     #[track_caller]
     pub fn user_info(&self, token: &str) -> u16 {
         let url = format!("{}/userinfo", self.authority);
@@ -125,12 +126,12 @@ impl Glewlwyd {
     }
 }
 
-/// Does what an administrator does on a new server.
+/// Sets it up as an administrator sets up a new server.
 fn set_up(url: &str, setup: &Value) {
     let mut admin = Visit::open(&format!("{url}/login.html"));
     let mut send =
         |method, path: &str, body: &Value| drop(admin.send(method, &format!("{url}/api/{path}"), body));
-    // What the package's database begins with.
+    // The password in the package's initial database.
     send("POST", "auth/", &json!({"username": "admin", "password": "password"}));
     for name in setup["scopes"].as_array().expect("a list of scopes") {
         let scope = json!({"name": name, "display_name": name, "description": name,
@@ -150,8 +151,8 @@ fn read_json() -> Value {
     serde_json::from_str(&text).expect("setup.json is JSON")
 }
 
-/// A port that nobody uses now, for programs that cannot choose one themselves. It lies above those that the
-/// system gives to connections, so that none of them takes it in the meantime.
+/// A free port, for programs that cannot choose one themselves. It lies above the ports that the system gives
+/// to connections, so that none of them takes it in the meantime.
 fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let first = std::process::id() % 4_000;

@@ -1,4 +1,4 @@
-//! A sealed home: folders of its own, an environment with nothing else in it, and the programs in it.
+//! A sealed home: its own folders, an environment with nothing else in it, and programs that run in it.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -17,15 +17,15 @@ use crate::sandbox::Sandbox;
 use crate::wait::within;
 use crate::{binaries, browser, eventually};
 
-/// Time for an agent to start or to stop on a busy machine.
+/// How long an agent may take to start or stop on a busy machine.
 const AGENT_LIMIT: Duration = Duration::from_secs(30);
 
-/// A user's home of its own. Whatever was started in it ends with it.
+/// A user's home. Everything that was started in it ends with it.
 #[derive(Debug)]
 pub struct Home {
     root: PathBuf,
     env: BTreeMap<OsString, OsString>,
-    // Last, so that the folder goes when everything else is gone.
+    // Last, so that the folder is removed after everything else is gone.
     reaper: Reaper,
 }
 
@@ -39,13 +39,14 @@ impl Home {
     /// A new, empty home.
     ///
     /// # Panics
-    /// Where its folders cannot be made, or the programs do not build.
+    ///
+    /// If its folders cannot be made, or the programs do not build.
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        // First: where they do not build, no folder is left behind.
+        // First, so that a failed build leaves no folder behind.
         let programs = binaries();
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        // A short name: a socket path has 108 bytes at most.
+        // A short name, because a socket path has at most 108 bytes.
         let root = std::env::temp_dir().join(format!("seqera-{}-{number}", std::process::id()));
         let mut folder = DirBuilder::new();
         folder.mode(0o700);
@@ -57,7 +58,7 @@ impl Home {
         for (name, folder) in [("HOME", "home"), ("XDG_RUNTIME_DIR", "run"), ("XDG_STATE_HOME", "state")] {
             home.set(name, home.root.join(folder));
         }
-        // The client finds its agent beside itself; the folder is on PATH for programs that it runs.
+        // The client finds its agent in its own folder, which is also on PATH for the programs that it runs.
         let own = programs.client.parent().expect("a program lies in a folder");
         home.set(
             "PATH",
@@ -72,19 +73,19 @@ impl Home {
         self.env.insert(name.into(), value.into());
     }
 
-    /// The same, while building.
+    /// The same, for method chains.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.set(name, value.as_ref());
         self
     }
 
-    /// Names a process that lives as long as this home.
+    /// Registers a process that lives as long as this home.
     pub(crate) fn adopt(&mut self, pid: u32) {
         self.reaper.adopt(pid);
     }
 
-    /// The folder that holds home, runtime folder and state.
+    /// The folder that contains the home, the runtime folder and the state.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -110,7 +111,7 @@ impl Home {
         std::fs::read_to_string(self.root.join("state/seqera/agent.log")).unwrap_or_default()
     }
 
-    /// A file below the configuration folder, written as a person would.
+    /// Writes a file in the configuration folder, as a person would.
     pub fn write_config(&self, name: &str, text: &str) -> PathBuf {
         let path = self.config_dir().join(name);
         let folder = path.parent().expect("a file lies in a folder");
@@ -126,7 +127,7 @@ impl Home {
         Invocation::new(command)
     }
 
-    /// A shell script in this home, where `seqera` is on the path.
+    /// A shell script in this home, with `seqera` on its path.
     pub fn shell(&self, script: &str) -> Invocation {
         self.program("/bin/sh").args(["-c", script])
     }
@@ -136,13 +137,13 @@ impl Home {
         self.program(&binaries().client).args(args.split_whitespace())
     }
 
-    /// Starts the agent as this process's child and waits until it serves.
+    /// Starts the agent as a child of this process and waits until it serves.
     #[track_caller]
     pub fn start_agent(&self) -> Running {
         self.start_agent_with(&[])
     }
 
-    /// The same, with further variables that only the agent sees.
+    /// The same, with more variables, which only the agent sees.
     #[track_caller]
     pub fn start_agent_with(&self, env: &[(&str, &str)]) -> Running {
         let invocation = self.program(&binaries().agent);
@@ -156,21 +157,21 @@ impl Home {
         agent
     }
 
-    /// The process id of the agent that serves this home, asked for without starting one.
+    /// The process id of the agent that serves this home. Does not start one.
     pub fn agent_pid(&self) -> Option<u32> {
         let run = self.seqera("agent status -o json").run();
         let status: Value = serde_json::from_str(&run.stdout).ok()?;
         status["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok())
     }
 
-    /// Stops the agent as a person does, and waits until it is gone.
+    /// Stops the agent as a person would, and waits until it is gone.
     #[track_caller]
     pub fn stop_agent(&self, pid: u32) {
         self.seqera("agent stop --force").run().ok();
         eventually(AGENT_LIMIT, "the end of the agent", || (!crate::reaper::is_alive(pid)).then_some(()));
     }
 
-    /// Signs `user` in at the sandbox: the client prints the address, the browser is played.
+    /// Signs `user` in at the sandbox: the client prints the URL, and the test acts as the browser.
     #[track_caller]
     pub fn login(&self, profile: &str, sandbox: &Sandbox, user: &str) -> Run {
         self.login_at(profile, &sandbox.authority, user)
@@ -182,7 +183,7 @@ impl Home {
         self.login_by(profile, authority, |url| drop(browser::sign_in(url, user))).ok()
     }
 
-    /// A login whose browser is played by `person`, who gets the authorization URL.
+    /// A login for which `person` acts as the browser. `person` gets the authorization URL.
     #[track_caller]
     pub fn login_by(&self, profile: &str, authority: &str, person: impl FnOnce(&str)) -> Run {
         let args = format!("login --no-browser --profile {profile} --authority {authority}");
@@ -192,7 +193,7 @@ impl Home {
         login.finish(AGENT_LIMIT)
     }
 
-    /// A login on another device, which is played by `person`, who gets the address with the code in it.
+    /// A login on another device, where `person` acts. `person` gets the URL that contains the code.
     #[track_caller]
     pub fn login_on_another_device(&self, profile: &str, authority: &str, person: impl FnOnce(&str)) -> Run {
         let args = format!("login --device -o json --profile {profile} --authority {authority}");

@@ -1,5 +1,5 @@
-//! A small HTTP/1.1 client for loopback addresses: one request a connection, blocking. The tests play a
-//! browser and read statistics with it; nothing else is asked of it.
+//! A small, blocking HTTP/1.1 client for loopback addresses, with one request per connection. The tests use
+//! it to act as a browser and to read statistics, so it does nothing more.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -7,22 +7,22 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// More than any answer takes that is not meant to hang.
+/// Longer than any answer takes, unless it is meant to hang.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// An answer.
+/// A response.
 #[derive(Debug, Clone)]
 pub struct Reply {
     /// Status code.
     pub status: u16,
-    /// Names in lower case, in the order of arrival.
+    /// Names in lower case, in the order they arrived.
     pub headers: Vec<(String, String)>,
     /// The body as text.
     pub body: String,
 }
 
 impl Reply {
-    /// The first header of this name, given in lower case.
+    /// The first header with this name, which must be in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -51,10 +51,12 @@ pub(crate) fn post_json(url: &str, value: &Value) -> Reply {
 /// Any request. A `host` among the headers replaces the real one.
 ///
 /// # Errors
-/// Where the connection fails, or the answer is not HTTP.
+///
+/// If the connection fails, or the response is not HTTP.
 ///
 /// # Panics
-/// Where the address is not on this machine: tests never leave it.
+///
+/// If the address is not on this machine, because tests never leave it.
 pub fn request(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<Reply> {
     let (host, path) = split(url);
     let address = loopback(host)?;
@@ -83,7 +85,7 @@ pub fn split(url: &str) -> (&str, &str) {
     }
 }
 
-/// Percent-encoding of everything that is not unreserved (RFC 3986, section 2.3).
+/// Percent-encodes everything that is not unreserved (RFC 3986, section 2.3).
 pub fn encode(text: &str) -> String {
     let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
@@ -131,7 +133,7 @@ fn parse(answer: &[u8]) -> Option<Reply> {
     Some(Reply { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
-/// Takes the chunk sizes out (RFC 9112, section 7.1).
+/// Removes the chunk sizes (RFC 9112, section 7.1).
 fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     loop {

@@ -1,5 +1,5 @@
-//! Keycloak as a peer: what many institutions sign in with. One server serves all tests of a process; each
-//! test has a realm of its own.
+//! Keycloak as a peer, because many institutions use it. One server serves all tests of a process, and each
+//! test has its own realm.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -15,20 +15,21 @@ use crate::sandbox::Sandbox;
 use crate::visit::{Visit, encoded};
 use crate::{binaries, http, skip};
 
-/// How it comes to this machine; the script needs Java and Maven.
+/// How to install it. The script needs Java and Maven.
 pub const REMEDY: &str = "sh tests/peers/keycloak/install.sh";
 
-/// The one person in each realm.
+/// The only user of each realm.
 pub const USER: &str = "ada";
-/// Her address.
+/// Her e-mail address.
 pub const EMAIL: &str = "ada@keycloak.test";
 /// Her password.
 pub const PASSWORD: &str = "countess of computing";
 
-/// Of the one server, which lives in memory, on loopback, for the time of the tests.
+/// The administrator of that one server. It runs on loopback, with its database in memory, only during the
+/// tests.
 const ADMIN: &str = "admin";
 
-/// A Java program that sets up a database, on a machine that is busy with other tests.
+/// It is a Java program that sets up a database, on a machine that is busy with other tests.
 const START_LIMIT: Duration = Duration::from_secs(180);
 
 /// The server.
@@ -46,7 +47,7 @@ impl Keycloak {
     }
 
     fn start() -> Self {
-        // Before anything is started: a failure here is every test's.
+        // Build before anything is started, because a failure in here fails every test.
         let agent = &binaries().agent;
         let temporary = std::env::temp_dir().join(format!("seqera-keycloak-{}", std::process::id()));
         std::fs::create_dir_all(&temporary)
@@ -64,7 +65,7 @@ impl Keycloak {
         Self { url, _server: server, _reaper: reaper }
     }
 
-    /// A call of the administration API.
+    /// Calls the administration API.
     #[track_caller]
     fn admin(&self, method: &str, path: &str, body: &str) -> http::Reply {
         let url = format!("{}/realms/master/protocol/openid-connect/token", self.url);
@@ -83,9 +84,9 @@ impl Keycloak {
     }
 }
 
-/// A realm of one test: a client `seqera_ai_cli`, a person, and a log of what happened.
+/// A test's own realm: a client `seqera_ai_cli`, a user, and a log of events.
 pub struct Realm {
-    /// Its issuer address.
+    /// The issuer.
     pub authority: String,
     keycloak: &'static Keycloak,
     name: String,
@@ -93,8 +94,8 @@ pub struct Realm {
 }
 
 impl Realm {
-    /// Makes one from `realm.json`, with these settings (JSON pointers) changed. Skips the running test
-    /// where Java or Keycloak is missing.
+    /// Makes a realm from `realm.json`, with these settings (JSON pointers) changed. Skips the running test
+    /// if Java or Keycloak is missing.
     #[track_caller]
     pub fn new(changes: &[(&str, Value)]) -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -114,13 +115,13 @@ impl Realm {
         Some(Self { authority, keycloak, name, client })
     }
 
-    /// Signs her in at Keycloak's page and returns the last page, which is the agent's.
+    /// Signs the user in at Keycloak's page and returns the last page, which is the agent's.
     #[track_caller]
     pub fn sign_in(&self, authorization_url: &str) -> Visit {
         self.fill_in(Visit::open(authorization_url))
     }
 
-    /// Starts a sandbox that is a Platform whose people sign in here, those that the list allows.
+    /// Starts a sandbox as a Platform whose users sign in at this realm, if the list allows them.
     #[track_caller]
     pub fn platform(&self, allow_list: &str) -> Sandbox {
         Sandbox::platform(&json!({
@@ -136,7 +137,7 @@ impl Realm {
         }))
     }
 
-    /// Fills in the form that asks for name and password.
+    /// Fills in the form for name and password.
     #[track_caller]
     pub fn fill_in(&self, page: Visit) -> Visit {
         page.submit(&[("username", USER), ("password", PASSWORD)])
@@ -149,7 +150,7 @@ impl Realm {
         events.as_array().expect("a list of events").len()
     }
 
-    /// The client's offline sessions: one for each login that asked for `offline_access`.
+    /// The client's offline sessions, one for each login that asked for `offline_access`.
     #[track_caller]
     pub fn sessions(&self) -> Vec<String> {
         let sessions = self.admin("GET", &format!("/clients/{}/offline-sessions", self.client)).json();
@@ -157,7 +158,7 @@ impl Realm {
         sessions.map(|session| session["id"].as_str().expect("a session has an id").to_owned()).collect()
     }
 
-    /// Ends her sessions, as an administrator does.
+    /// Ends the user's sessions, as an administrator would.
     #[track_caller]
     pub fn end_sessions(&self) {
         for session in self.sessions() {
@@ -165,7 +166,7 @@ impl Realm {
         }
     }
 
-    /// Status of the user-info endpoint for an access token.
+    /// The status of the user-info endpoint for an access token.
     #[track_caller]
     pub fn user_info(&self, token: &str) -> u16 {
         let url = format!("{}/protocol/openid-connect/userinfo", self.authority);
@@ -188,7 +189,7 @@ fn settings(name: &str, changes: &[(&str, Value)]) -> Value {
     realm
 }
 
-/// True where `install.sh` has been here.
+/// Whether `install.sh` has run.
 pub fn is_installed() -> bool {
     binaries::workspace().join("target/peers/keycloak/installed").is_file()
 }

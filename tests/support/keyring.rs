@@ -1,4 +1,4 @@
-//! GNOME Keyring as a peer: a message bus and a keyring daemon of one home's own, headless.
+//! GNOME Keyring as a peer: a headless message bus and keyring daemon for one home.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::home::Home;
 use crate::{eventually, reaper, skip};
 
-/// The packages that bring the programs.
+/// The packages to install.
 pub const REMEDY: &str = "apt-get install gnome-keyring libsecret-tools dbus-daemon";
-/// The programs that it takes.
+/// The programs that have to be installed.
 const PROGRAMS: [&str; 3] = ["dbus-daemon", "gnome-keyring-daemon", "secret-tool"];
 
 const PASSWORD: &str = "the password of the test's own keyring";
@@ -23,8 +23,8 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// Starts bus and keyring in `home`, whose programs find it from now on. Skips the running test where
-    /// the programs are missing.
+    /// Starts the bus and the keyring in `home`, whose programs find them from now on. Skips the running test
+    /// if a program is missing.
     #[track_caller]
     pub fn start(home: &mut Home) -> Option<Self> {
         if !skip::have(&PROGRAMS, REMEDY) {
@@ -40,30 +40,30 @@ impl Keyring {
         Some(keyring)
     }
 
-    /// Stores something of its own and looks for it.
+    /// Whether the keyring stores something and finds it again.
     fn stores(&self, home: &Home) -> bool {
         let ping = ["secret-tool store --label=ping seqera-test ping", "secret-tool lookup seqera-test ping"];
         let ping = format!("echo pong | {} && {} && secret-tool clear seqera-test ping", ping[0], ping[1]);
         home.shell(&ping).run().stdout.contains("pong")
     }
 
-    /// All secrets of the agent in the keyring, as `secret-tool` shows them from outside.
+    /// All of the agent's secrets in the keyring, as `secret-tool` shows them.
     pub fn agent_secrets(&self, home: &Home) -> String {
         let found = home.shell("secret-tool search --all --unlock service seqera-agent 2>&1").run();
         found.stdout
     }
 
-    /// Stops the daemon in its tracks: calls to it hang.
+    /// Stops the daemon with a signal, so that calls to it hang.
     pub fn freeze(&self) {
         reaper::signal(self.daemon.id(), "STOP");
     }
 
-    /// Lets it go on.
+    /// Lets the daemon continue.
     pub fn thaw(&self) {
         reaper::signal(self.daemon.id(), "CONT");
     }
 
-    /// Locks the default collection, as after a long absence.
+    /// Locks the default collection, as it is after a long absence.
     #[track_caller]
     pub fn lock(&self, home: &Home) {
         let call = "dbus-send --session --print-reply --dest=org.freedesktop.secrets \
@@ -72,7 +72,7 @@ impl Keyring {
         home.shell(call).run().ok();
     }
 
-    /// Unlocks it again, by a daemon that takes the place of the locked one, as at the next login to a desktop.
+    /// Unlocks it again, like the next login to a desktop: a new daemon replaces the locked one.
     #[track_caller]
     pub fn unlock(&mut self, home: &mut Home) {
         let mut locked = std::mem::replace(&mut self.daemon, start_daemon(home));
@@ -92,14 +92,15 @@ impl Drop for Keyring {
     }
 }
 
-/// A program with the home's environment and nothing else.
+/// A program with only the home's environment.
 fn command(home: &Home, program: &str) -> Command {
     let mut command = Command::new(program);
     command.env_clear().envs(home.environment()).current_dir(home.root());
     command
 }
 
-/// A keyring daemon that unlocks the default collection with the password, and replaces one that runs.
+/// Starts a keyring daemon that unlocks the default collection with the password and replaces a running
+/// daemon.
 fn start_daemon(home: &Home) -> Child {
     let mut daemon = command(home, "gnome-keyring-daemon")
         .args(["--foreground", "--replace", "--unlock", "--components=secrets"])
@@ -113,7 +114,7 @@ fn start_daemon(home: &Home) -> Child {
     daemon
 }
 
-/// A bus that starts no services by itself: a second, locked keyring daemon would come to life between two
+/// A bus that starts no services by itself. Otherwise a second, locked keyring daemon would start between two
 /// of ours.
 const BUS: &str = r#"<busconfig>
   <type>session</type>

@@ -1,12 +1,12 @@
-//! What other programs leave behind: version 1 of the CLI a bare refresh token and a note where it belongs,
-//! Nextflow a file of settings.
+//! What other programs leave behind. Version 1 of the CLI leaves a bare refresh token and a note about where
+//! it belongs; Nextflow leaves a file of settings.
 
 use serde_json::{Value, json};
 
 use crate::home::Home;
 use crate::sandbox::{ADA, Sandbox};
 
-/// A refresh token that the sandbox has given to Ada, and that nobody holds any more.
+/// A refresh token that the sandbox issued to Ada and that nobody else has.
 #[track_caller]
 pub fn refresh_token(sandbox: &Sandbox) -> String {
     let elsewhere = Home::new().with("SEQERA_CREDENTIAL_STORE", "file");
@@ -17,7 +17,7 @@ pub fn refresh_token(sandbox: &Sandbox) -> String {
     record["secret"].as_str().expect("the record has a secret").to_owned()
 }
 
-/// v1's note of a profile at an authority.
+/// Version 1's note about a profile at an authority.
 pub fn note(home: &Home, profile: &str, authority: &str) {
     let entry = json!({
         "user": ADA,
@@ -30,7 +30,7 @@ pub fn note(home: &Home, profile: &str, authority: &str) {
     home.write_config("auth-state.json", &json!({"profiles": {profile: entry}}).to_string());
 }
 
-/// v1's file of a profile, with its note.
+/// Version 1's file of a profile, with its note.
 pub fn v1_file(home: &Home, profile: &str, sandbox: &Sandbox) -> std::path::PathBuf {
     note(home, profile, &sandbox.authority);
     home.write_config(&format!("refresh-token.{}", profile.replace(':', "_")), &refresh_token(sandbox))

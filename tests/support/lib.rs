@@ -1,7 +1,7 @@
-//! What the tests from outside and `cargo xtask demo` stand on: the real programs, a sealed home to run
-//! them in, the sandbox, a person at a browser, and the real peers.
+//! What the tests and `cargo xtask demo` are built on: the real programs, a sealed home to run them in, the
+//! sandbox, a person at a browser, and the real peers.
 //!
-//! A problem of the surroundings is a panic that names it, as in any test. Needs a Unix.
+//! A problem with the environment is a panic that names it, as in any test. Needs Unix.
 
 pub mod binaries;
 pub mod browser;

@@ -1,22 +1,22 @@
-//! Nextflow as a peer: the program itself, from Maven Central, on a pipeline of our own.
+//! Nextflow as a peer: the real program, from Maven Central, with a pipeline of our own.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{Home, Invocation, Run, binaries, skip};
 
-/// How it comes to this machine; the script needs Java and Maven.
+/// How to install it. The script needs Java and Maven.
 pub const REMEDY: &str = "sh tests/peers/nextflow/install.sh";
 
-/// A Java program that compiles its pipeline, on a machine that is busy with other tests.
+/// It is a Java program that compiles its pipeline, on a machine that is busy with other tests.
 const LIMIT: Duration = Duration::from_secs(170);
 
-/// Where its scripts lie.
+/// Where its scripts are.
 pub fn folder() -> PathBuf {
     binaries::workspace().join("tests/peers/nextflow")
 }
 
-/// True where its libraries are.
+/// Whether its libraries are installed.
 pub fn is_installed() -> bool {
     let file = |path: PathBuf| std::fs::read(path).ok();
     let wanted = file(folder().join("pom.xml"));
@@ -27,7 +27,7 @@ fn installed() -> PathBuf {
     binaries::workspace().join("target/peers/nextflow")
 }
 
-/// `seqera exec ARGS -- nextflow run` of the pipeline in a home. Skips the running test where something is
+/// `seqera exec ARGS -- nextflow run` with the pipeline, in a home. Skips the running test if something is
 /// missing.
 #[track_caller]
 pub fn under_exec(home: &Home, args: &str) -> Option<Invocation> {
@@ -49,7 +49,7 @@ pub fn under_exec(home: &Home, args: &str) -> Option<Invocation> {
     )
 }
 
-/// Who Nextflow was at the Platform, and who its task was.
+/// The users that Nextflow and its task were at the Platform.
 #[track_caller]
 pub fn identities(run: &Run) -> (&str, &str) {
     let after = |start| run.stdout.lines().find_map(|line| line.strip_prefix(start));

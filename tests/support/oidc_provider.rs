@@ -8,21 +8,21 @@ use serde_json::Value;
 
 use crate::{binaries, http, skip};
 
-/// How the packages come to this machine.
+/// How to install the packages.
 pub const REMEDY: &str = "npm ci in tests/peers/oidc-provider";
 
-/// A running provider. Ends with this value, and with this process.
+/// A running provider. It stops with this value or with this process.
 #[derive(Debug)]
 pub struct OidcProvider {
-    /// Its issuer address.
+    /// The issuer.
     pub authority: String,
     child: Child,
-    // Held open: it also prints advice there.
+    // Kept open, because the provider also prints advice there.
     _stdout: BufReader<ChildStdout>,
 }
 
 impl OidcProvider {
-    /// Starts one whose access tokens live `access_lifetime` seconds. Skips the running test where node
+    /// Starts a provider whose access tokens live `access_lifetime` seconds. Skips the running test if node
     /// or the packages are missing.
     #[track_caller]
     pub fn start(access_lifetime: u32) -> Option<Self> {
@@ -57,7 +57,7 @@ impl OidcProvider {
         Some(Self { authority, child, _stdout: stdout })
     }
 
-    /// How often an event of the provider happened: `grant.success`, `grant.error`, `grant.revoked`,
+    /// How often an event happened at the provider: `grant.success`, `grant.error`, `grant.revoked`,
     /// `refresh_token.saved`, `refresh_token.consumed`, …
     #[track_caller]
     pub fn count(&self, event: &str) -> u64 {

@@ -1,5 +1,5 @@
-//! Programs that a test starts: their output can be read while they run, every wait has a limit, and
-//! none outlives the test.
+//! The programs that a test starts. Their output can be read while they run, every wait has a limit, and none
+//! outlives the test.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -11,13 +11,13 @@ use serde_json::Value;
 
 use crate::wait::{eventually, within};
 
-/// More than any single command needs on a busy machine.
+/// More than any command needs, even on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// After its end, nobody may hold the output of a program open for longer.
+/// How long others may keep a program's output open after it has ended.
 const OUTPUT_LIMIT: Duration = Duration::from_secs(5);
 
-/// A program about to be started.
+/// A program that is about to be started.
 #[derive(Debug)]
 pub struct Invocation {
     command: Command,
@@ -27,7 +27,7 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// Starts from a command; its streams are set here.
+    /// Wraps a command. Its streams are set here.
     pub fn new(command: Command) -> Self {
         Self { command, stdin: None, typed: false, limit: LIMIT }
     }
@@ -53,7 +53,7 @@ impl Invocation {
         self
     }
 
-    /// What the program reads from its standard input, which is empty otherwise.
+    /// The text of its standard input, which is otherwise empty.
     #[must_use]
     pub fn stdin(mut self, text: &str) -> Self {
         self.stdin = Some(text.as_bytes().to_vec());
@@ -67,14 +67,14 @@ impl Invocation {
         self.stdin("")
     }
 
-    /// The longest time the program may take, or what is waited for in its output.
+    /// How long the program, or a wait for its output, may take.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Changes the command in a way that is not foreseen here.
+    /// Changes the command in ways that this type does not offer.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut Command)) -> Self {
         change(&mut self.command);
@@ -98,7 +98,7 @@ impl Invocation {
         let mut child = started.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         let mut input = child.stdin.take();
         if let (Some(text), Some(pipe)) = (stdin, &mut input) {
-            // A program that does not read its input closes the pipe; that is its own business.
+            // A program that does not read its input may close the pipe.
             let _ = pipe.write_all(&text);
         }
         let input = input.filter(|_| typed);
@@ -108,7 +108,7 @@ impl Invocation {
     }
 }
 
-/// A started program. Killed when dropped.
+/// A program that was started. It is killed when dropped.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
@@ -120,7 +120,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Writes to its standard input, which was kept open.
+    /// Writes to its standard input, which must have been kept open.
     #[track_caller]
     pub fn write(&mut self, text: &str) {
         let input = self.input.as_mut().expect("standard input was kept open");
@@ -142,15 +142,16 @@ impl Running {
         self.stderr.text()
     }
 
-    /// True while it has not ended.
+    /// Whether it is still running.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("a child can be waited for").is_none()
     }
 
-    /// Waits until `found` sees what it looks for in one of the two outputs.
+    /// Waits until `found` returns something for one of the two outputs.
     ///
     /// # Panics
-    /// With the output so far, when the program ends before or the limit passes.
+    ///
+    /// With the output so far, if the program ends or time runs out first.
     #[track_caller]
     pub fn until<T>(&mut self, what: &str, mut found: impl FnMut(&str) -> Option<T>) -> T {
         let value = within(self.limit, || {
@@ -163,13 +164,13 @@ impl Running {
         })
     }
 
-    /// Kills it with SIGKILL and waits for its end.
+    /// Kills it with SIGKILL and waits until it has ended.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// Waits for its end, and for the end of its output: nobody else may hold that open.
+    /// Waits until it has ended and its output is closed, which nobody else may keep open.
     #[track_caller]
     pub fn finish(mut self, limit: Duration) -> Run {
         let status = within(limit, || self.child.try_wait().expect("a child can be waited for"));
@@ -196,7 +197,7 @@ impl Drop for Running {
 /// A program that has ended.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// Exit code; `None` where a signal ended it.
+    /// The exit code. `None` if a signal ended it.
     pub code: Option<i32>,
     /// Its standard output.
     pub stdout: String,
@@ -219,7 +220,7 @@ impl Run {
         self
     }
 
-    /// Standard output without the line's end.
+    /// Standard output without the final line break.
     pub fn line(&self) -> &str {
         self.stdout.trim_end_matches('\n')
     }
@@ -230,7 +231,7 @@ impl Run {
         parse(&self.stdout, &self.command)
     }
 
-    /// The one JSON object that a failure prints under `-o json`.
+    /// The single JSON object that a failure prints under `-o json`.
     #[track_caller]
     pub fn error_json(&self) -> Value {
         assert_eq!(self.stdout, "", "a failure prints nothing on standard output: {}", self.command);

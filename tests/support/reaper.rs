@@ -1,17 +1,17 @@
-//! The end of everything that lives in a sealed home.
+//! Cleans up everything that lives in a sealed home.
 //!
-//! An agent that a client started is nobody's child, so a test or demo that is interrupted would leave it
-//! behind. The reaper is a small process in a group of its own (a Ctrl-C at the terminal does not reach
-//! it) that reads from a pipe; when the pipe closes, for whatever reason, it kills by process id what
-//! was named to it and what the `agent.json` files below the home name, and removes the home.
+//! An agent that a client started is nobody's child, so an interrupted test or demo would leave it behind.
+//! The reaper is a small process in its own process group, so that a Ctrl-C at the terminal does not reach
+//! it. It reads from a pipe. When the pipe closes, for whatever reason, it kills the process ids that it was
+//! given and those in the `agent.json` files in the home, and removes the home.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// `$1` is the home, `$2` the agent's program. A process id from a file is believed only if that program
-/// runs under it: ids are used again.
+/// `$1` is the home, `$2` the agent's program. A process id from a file counts only if that program runs
+/// under it, because the system reuses ids.
 const SCRIPT: &str = r#"
 while read -r pid; do pids="$pids $pid"; done
 command_of() { tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null || ps -o args= -p "$1"; }
@@ -22,15 +22,16 @@ for pid in $pids; do kill -CONT "$pid" 2>/dev/null; kill -KILL "$pid" 2>/dev/nul
 rm -rf "$1"
 "#;
 
-/// Ends what lives in one home when it is dropped, or when this process dies.
+/// Ends everything in one home when it is dropped or when this process dies.
 #[derive(Debug)]
 pub(crate) struct Reaper(Child);
 
 impl Reaper {
-    /// Watches over the folder `home` and over processes of `agent` that serve it.
+    /// Watches the folder `home` and the processes of `agent` that serve it.
     ///
     /// # Panics
-    /// Where `sh` cannot be started.
+    ///
+    /// If `sh` cannot be started.
     pub(crate) fn new(home: &Path, agent: &Path) -> Self {
         let child = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "reaper"])
@@ -45,8 +46,8 @@ impl Reaper {
         Self(child)
     }
 
-    /// A process to be killed at the end. Only for processes that live as long as the home: an id that
-    /// was freed earlier could belong to somebody else by then.
+    /// Registers a process to kill at the end. Only for processes that live as long as the home: if an id was
+    /// freed earlier, it could belong to another process by then.
     pub(crate) fn adopt(&mut self, pid: u32) {
         let pipe = self.0.stdin.as_mut().expect("the pipe stays open until the drop");
         writeln!(pipe, "{pid}").expect("the reaper reads");
@@ -63,14 +64,15 @@ impl Drop for Reaper {
 /// Sends a signal, such as `TERM` or `STOP`, to a process that the caller started.
 ///
 /// # Panics
-/// Where the process does not exist.
+///
+/// If the process does not exist.
 #[track_caller]
 pub fn signal(pid: u32, name: &str) {
     let status = Command::new("/bin/sh").args(["-c", &format!("kill -{name} {pid}")]).status();
     assert!(status.expect("/bin/sh can be started").success(), "no process {pid} to send SIG{name} to");
 }
 
-/// True while a process with this id exists and is not a zombie.
+/// Whether a process with this id exists and is not a zombie.
 pub fn is_alive(pid: u32) -> bool {
     let script = format!("kill -0 {pid} 2>/dev/null && ! grep -q '^State:.Z' /proc/{pid}/status 2>/dev/null");
     let status = Command::new("/bin/sh").args(["-c", &script]).status();

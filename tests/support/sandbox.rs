@@ -1,4 +1,4 @@
-//! The sandbox as a process of its own, and its switches.
+//! The sandbox as a separate process, with its controls.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::{binaries, http};
 
-/// The two people whom the sandbox knows.
+/// The two users of the sandbox.
 pub const ADA: &str = "ada@sandbox.test";
 /// The second one.
 pub const GRACE: &str = "grace@sandbox.test";
 
-/// A running sandbox. Ends with this value, and with this process.
+/// A running sandbox. It stops with this value or with this process.
 #[derive(Debug)]
 pub struct Sandbox {
     /// `http://127.0.0.1:<port>`.
@@ -24,22 +24,23 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts one with these settings, such as `{"access_lifetime": 4}`, and waits until it serves.
+    /// Starts a sandbox with these settings, such as `{"access_lifetime": 4}`, and waits until it serves.
     ///
     /// # Panics
-    /// Where it does not start.
+    ///
+    /// If it does not start.
     #[track_caller]
     pub fn start(settings: &Value) -> Self {
         Self::run("--settings", settings, &[])
     }
 
-    /// Starts one with a Platform's configuration: a `tower.yml`, of which JSON is a part.
+    /// Starts a sandbox with a Platform's configuration. JSON is also valid as `tower.yml`.
     #[track_caller]
     pub fn platform(tower_yml: &Value) -> Self {
         Self::run("--config", tower_yml, &[])
     }
 
-    /// Ends it and starts one with another configuration at the same address.
+    /// Stops it and starts one with another configuration at the same address.
     #[must_use]
     #[track_caller]
     pub fn restart(self, tower_yml: &Value) -> Self {
@@ -64,12 +65,12 @@ impl Sandbox {
         let places: Value = serde_json::from_str(&line)
             .unwrap_or_else(|error| panic!("no sandbox with {settings}: {error} in {line:?}"));
         let place = |name: &str| places[name].as_str().expect("the line names the place").to_owned();
-        // Where it is, whatever address it gives its users.
+        // Where it really is, whatever address it gives its users.
         let url = format!("http://{}", place("address"));
         Self { url, authority: place("authority"), child }
     }
 
-    /// Tokens that live an hour, so that nothing is renewed unasked.
+    /// A sandbox whose tokens live an hour, so that nothing is renewed unless asked for.
     #[track_caller]
     pub fn calm() -> Self {
         Self::start(&json!({}))
@@ -80,7 +81,7 @@ impl Sandbox {
         self.child.id()
     }
 
-    /// All that it has counted.
+    /// Everything that it has counted.
     #[track_caller]
     pub fn stats(&self) -> Value {
         http::get(&self.control("stats"), &[]).json()
@@ -100,14 +101,14 @@ impl Sandbox {
         assert!(reply.status < 300, "the sandbox refuses the fault: {reply:?}");
     }
 
-    /// Takes all faults back and lets go of calls that hang.
+    /// Removes all faults and lets hanging calls go on.
     #[track_caller]
     pub fn clear_faults(&self) {
         let reply = http::request("DELETE", &self.control("faults"), &[], "");
         assert!(reply.is_ok_and(|reply| reply.status < 300), "the sandbox keeps its faults");
     }
 
-    /// Waits until this many calls of a kind have arrived since the start.
+    /// Waits until so many calls of this kind have arrived since the start.
     #[track_caller]
     pub fn wait_for(&self, kind: &str, count: u64) {
         let reply = http::post_json(
@@ -117,14 +118,14 @@ impl Sandbox {
         assert!(reply.status < 300, "no {count} calls of kind {kind}: {reply:?}");
     }
 
-    /// Ends every session, as a changed `TOWER_JWT_SECRET` does.
+    /// Ends every session, as a changed `TOWER_JWT_SECRET` would.
     #[track_caller]
     pub fn end_sessions(&self) {
         let reply = http::post_json(&self.control("expire"), &json!({"refresh": "all"}));
         assert!(reply.status < 300, "the sandbox keeps the sessions: {reply:?}");
     }
 
-    /// Takes an organisation from somebody, or one workspace of it.
+    /// Removes somebody from an organisation, or from one of its workspaces.
     #[track_caller]
     pub fn leave(&self, user: &str, organization: &str, workspace: Option<&str>) {
         let what = json!({"user": user, "organization": organization, "workspace": workspace});
@@ -139,7 +140,7 @@ impl Sandbox {
         reply["accessKey"].as_str().unwrap_or_else(|| panic!("no access key in {reply}")).to_owned()
     }
 
-    /// Names of the personal access tokens of whoever this token belongs to.
+    /// The names of the personal access tokens of this token's owner.
     #[track_caller]
     pub fn token_names(&self, token: &str) -> Vec<String> {
         let url = format!("{}/tokens", self.authority);
@@ -148,7 +149,7 @@ impl Sandbox {
         tokens.iter().filter_map(|token| token["name"].as_str().map(str::to_owned)).collect()
     }
 
-    /// Status and body of `/user-info` for a token.
+    /// The status and body of `/user-info` for a token.
     #[track_caller]
     pub fn user_info(&self, token: &str) -> http::Reply {
         let url = format!("{}/user-info", self.authority);
@@ -167,7 +168,7 @@ impl Drop for Sandbox {
     }
 }
 
-/// A settings file that is gone when the sandbox has read it.
+/// A settings file that is removed once the sandbox has read it.
 struct SettingsFile(std::path::PathBuf);
 
 impl SettingsFile {

@@ -1,4 +1,4 @@
-//! A person at SciToolkit's page, and the page's own part: what its script sends to the command line tool.
+//! A person at SciToolkit's page, and the page's own script, which sends the answer to the command-line tool.
 
 use serde_json::{Value, json};
 
@@ -6,30 +6,31 @@ use crate::browser::parameter;
 use crate::http::{self, Reply, decode};
 use crate::{Home, Sandbox};
 
-/// What the page that a login opens knows.
+/// The page that a login opens.
 #[derive(Debug)]
 pub struct ConsentPage {
-    /// The page's origin.
+    /// The origin of the page.
     pub origin: String,
     /// Where its script sends the answer.
     pub callback: String,
-    /// What proves that the answer belongs to the login.
+    /// Proves that the answer belongs to the login.
     pub state: String,
 }
 
-/// The address that a login at SciToolkit prints.
+/// The URL that a login at SciToolkit prints.
 pub fn consent_url(output: &str) -> Option<String> {
     let found =
         output.split_whitespace().find(|word| word.starts_with("http://") && word.contains("/cli-auth?"))?;
-    // A word at the end of what was read so far may be cut off.
+    // Wait for the end of the line: the last word read so far may be incomplete.
     output.contains(&format!("{found}\n")).then(|| found.to_owned())
 }
 
 impl ConsentPage {
-    /// The page at an address that was printed.
+    /// The page at a URL that was printed.
     ///
     /// # Panics
-    /// Where the address is of another kind, or the page is missing.
+    ///
+    /// If it is another kind of URL, or the page is missing.
     #[track_caller]
     pub fn open(url: &str) -> Self {
         let page = http::get(url, &[]);
@@ -39,14 +40,14 @@ impl ConsentPage {
         Self { origin: format!("http://{host}"), callback: field("callback"), state: field("state") }
     }
 
-    /// The token that the site makes when `user` approves.
+    /// The token that the site makes once `user` approves.
     #[track_caller]
     pub fn approve(&self, user: &str) -> String {
         let reply = http::post_json(&format!("{}/cli-auth/approve", self.origin), &json!({"user": user}));
         reply.json()["token"].as_str().unwrap_or_else(|| panic!("no token: {reply:?}")).to_owned()
     }
 
-    /// What the script sends, from an origin of choice.
+    /// Sends what the script would, from any origin.
     #[track_caller]
     pub fn send_from(&self, origin: &str, body: &Value) -> Reply {
         let headers = [("origin", origin), ("content-type", "application/json")];
@@ -54,27 +55,27 @@ impl ConsentPage {
         reply.unwrap_or_else(|error| panic!("POST {}: {error}", self.callback))
     }
 
-    /// What the script sends from its own page.
+    /// Sends what the script sends, from its own origin.
     #[track_caller]
     pub fn send(&self, body: &Value) -> Reply {
         self.send_from(&self.origin, body)
     }
 
-    /// The whole of a person's yes.
+    /// Everything that happens when a person approves.
     #[track_caller]
     pub fn sign_in(&self, user: &str) -> Reply {
         let token = self.approve(user);
         self.send(&json!({"state": self.state, "token": token}))
     }
 
-    /// A person's no.
+    /// Everything that happens when a person denies.
     #[track_caller]
     pub fn deny(&self) -> Reply {
         self.send(&json!({"state": self.state, "denied": true}))
     }
 }
 
-/// A token made on the page 'CLI Tokens'; `prefix` such as `stk_user_`.
+/// A token made on the page 'CLI Tokens', with a `prefix` such as `stk_user_`.
 #[track_caller]
 pub fn token(sandbox: &Sandbox, user: &str, prefix: &str) -> String {
     let url = format!("{}/_sandbox/scitoolkit", sandbox.url);
@@ -82,17 +83,18 @@ pub fn token(sandbox: &Sandbox, user: &str, prefix: &str) -> String {
     reply.json()["token"].as_str().unwrap_or_else(|| panic!("no token: {reply:?}")).to_owned()
 }
 
-/// Status of the backend's `whoami` for a token.
+/// The status of the backend's `whoami` for a token.
 #[track_caller]
 pub fn whoami(sandbox: &Sandbox, token: &str) -> u16 {
     let url = format!("{}/cli/whoami", sandbox.authority);
     http::get(&url, &[("authorization", &format!("Bearer {token}"))]).status
 }
 
-/// A home whose SciToolkit is the sandbox, with a link `scitoolkit` to the command on its path.
+/// A home whose SciToolkit is the sandbox, with the command linked as `scitoolkit` on its path.
 ///
 /// # Panics
-/// Where the link cannot be made.
+///
+/// If the link cannot be made.
 pub fn home(sandbox: &Sandbox) -> Home {
     let mut home = Home::new();
     let config = json!({"profiles": {"scitoolkit": {"authority": sandbox.url}}});

@@ -1,4 +1,5 @@
-//! A person's visit at a website, over HTTP: follows redirects, keeps cookies, fills in forms. Runs no scripts.
+//! A person's visit to a website, over HTTP: follows redirects, keeps cookies, fills in forms. Runs no
+//! scripts.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +7,15 @@ use serde_json::Value;
 
 use crate::http::{self, Reply, encode};
 
-/// More redirects than any of the providers uses.
+/// More redirects than any of the providers needs.
 const MOST_REDIRECTS: usize = 12;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A visit, at the page that it has come to.
+/// A visit and the page that it is at.
 #[derive(Debug)]
 pub struct Visit {
-    /// The page's address.
+    /// The URL of the page.
     pub url: String,
     /// The page.
     pub page: Reply,
@@ -22,7 +23,7 @@ pub struct Visit {
 }
 
 impl Visit {
-    /// Opens an address and follows redirects to the first real page.
+    /// Opens a URL and follows redirects to the first real page.
     #[track_caller]
     pub fn open(url: &str) -> Self {
         let mut cookies = Cookies::default();
@@ -30,7 +31,7 @@ impl Visit {
         follow(cookies, url.to_owned(), page)
     }
 
-    /// Opens another address in the same browser.
+    /// Opens another URL in the same browser.
     #[must_use]
     #[track_caller]
     pub fn go_to(mut self, url: &str) -> Self {
@@ -38,10 +39,11 @@ impl Visit {
         follow(self.cookies, url.to_owned(), page)
     }
 
-    /// Follows the page's first link whose address begins like this.
+    /// Follows the page's first link whose URL starts like this.
     ///
     /// # Panics
-    /// Where there is none.
+    ///
+    /// If there is none.
     #[must_use]
     #[track_caller]
     pub fn click(self, beginning: &str) -> Self {
@@ -52,10 +54,11 @@ impl Visit {
         self.go_to(&url)
     }
 
-    /// Sends JSON as a script of the page does, which stays where it is.
+    /// Sends JSON as a script of the page would. The visit stays at its page.
     ///
     /// # Panics
-    /// Where the answer is not a success.
+    ///
+    /// If the response is not a success.
     #[track_caller]
     pub fn send(&mut self, method: &str, url: &str, body: &Value) -> Reply {
         let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -64,10 +67,11 @@ impl Visit {
         reply
     }
 
-    /// Sends the page's first form with these fields, besides its hidden ones.
+    /// Sends the page's first form with these fields and its hidden ones.
     ///
     /// # Panics
-    /// Where the page has no form.
+    ///
+    /// If the page has no form.
     #[must_use]
     #[track_caller]
     pub fn submit(mut self, fields: &[(&str, &str)]) -> Self {
@@ -82,7 +86,7 @@ impl Visit {
     }
 }
 
-/// Fields as a form's body.
+/// Fields as the body of a form.
 pub fn encoded<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let pair = |(name, value)| format!("{}={}", encode(name), encode(value));
     fields.into_iter().map(pair).collect::<Vec<_>>().join("&")
@@ -100,7 +104,7 @@ fn follow(mut cookies: Cookies, mut url: String, mut page: Reply) -> Visit {
     panic!("more than {MOST_REDIRECTS} redirects, the last one to {url}");
 }
 
-/// An address as a page at `base` names it.
+/// The full URL for an address on a page at `base`.
 fn absolute(base: &str, location: &str) -> String {
     let (host, path) = http::split(base);
     if location.starts_with('/') {
@@ -130,14 +134,14 @@ impl Form {
     }
 }
 
-/// An attribute of the tag that `text` begins with; empty where it has none.
+/// An attribute of the tag that `text` starts with; empty if the tag does not have it.
 fn attribute(text: &str, name: &str) -> String {
     let tag = text.split('>').next().unwrap_or_default();
     let value = tag.split_once(&format!(" {name}=\"")).and_then(|(_, rest)| rest.split('"').next());
     value.unwrap_or_default().replace("&#x3D;", "=").replace("&quot;", "\"").replace("&amp;", "&")
 }
 
-/// Cookies by host, without paths and expiry: a login is one short visit.
+/// Cookies by host. Paths and expiry are ignored, because a login is one short visit.
 #[derive(Debug, Default)]
 struct Cookies(BTreeMap<(String, String), String>);
 

@@ -1,21 +1,22 @@
-//! Waiting on conditions. The one place of the tests that looks at a clock or sleeps.
+//! Waits on conditions. This is the only place in the tests that looks at a clock or sleeps.
 
 use std::time::{Duration, Instant};
 
-/// Short enough to cost no test anything, long enough to leave the processor to what is waited for.
+/// Short enough not to slow any test down, long enough to leave the processor to whoever is waited for.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Waits until `condition` gives a value.
+/// Waits until `condition` returns a value.
 ///
 /// # Panics
-/// With `what` was waited for, when `limit` has passed.
+///
+/// When time runs out. The message says `what` was waited for.
 #[track_caller]
 pub fn eventually<T>(limit: Duration, what: &str, condition: impl FnMut() -> Option<T>) -> T {
     let Some(value) = within(limit, condition) else { panic!("not within {limit:?}: {what}") };
     value
 }
 
-/// Waits until `condition` gives a value; `None` when `limit` has passed.
+/// Waits until `condition` returns a value. `None` if time runs out.
 pub fn within<T>(limit: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
     let watch = Stopwatch::start();
     loop {
@@ -40,7 +41,7 @@ impl Stopwatch {
         Self(Instant::now())
     }
 
-    /// Time since the start.
+    /// The time since the start.
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
