@@ -13,8 +13,6 @@ mod report;
 mod stores;
 mod ways;
 
-use crate::doctor::report::Report;
-use crate::doctor::report::warning;
 use std::sync::Arc;
 
 use futures_util::Stream;
@@ -22,6 +20,7 @@ use seqera_agent_proto::v1::{Check, DiagnoseRequest, InfoResponse};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+use crate::doctor::report::{Report, warning};
 use crate::providers::known::Providers;
 use crate::sessions::registry::Registry;
 

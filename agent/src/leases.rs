@@ -7,21 +7,6 @@ pub(crate) mod life;
 pub(crate) mod mint;
 pub(crate) mod program;
 
-use crate::clock::Moment;
-use crate::clock::unix;
-use crate::leases::book::Book;
-use crate::leases::book::Parts;
-use crate::leases::book::TokenSource;
-use crate::leases::book::id;
-use crate::leases::book::token_name;
-use crate::leases::mint::MintError;
-use crate::leases::mint::Minted;
-use crate::providers::platform::PlatformError;
-use crate::storage::record::Ends;
-use crate::storage::record::Program;
-use crate::storage::record::Record;
-use crate::storage::store::Patience;
-use crate::storage::store::Stored;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,14 +15,17 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use crate::clock::{Moment, unix};
 use crate::error::{AgentError, ErrorKind};
+use crate::leases::book::{Book, Parts, TokenSource, id, token_name};
 use crate::leases::life::{Life, clear};
-
+use crate::leases::mint::{MintError, Minted};
 use crate::lock::lock;
 use crate::profile::ProfileName;
-use crate::storage::record::Lease;
-use crate::token::AccessToken;
-use crate::token::Kind;
+use crate::providers::platform::PlatformError;
+use crate::storage::record::{Ends, Lease, Program, Record};
+use crate::storage::store::{Patience, Stored};
+use crate::token::{AccessToken, Kind};
 
 /// Names that are tried before a Platform that has them all is believed.
 pub(crate) const NAMES: usize = 3;

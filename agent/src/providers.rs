@@ -10,14 +10,14 @@ pub(crate) mod pat;
 pub(crate) mod platform;
 pub(crate) mod scitoolkit;
 
-use crate::token::Organization;
-use crate::token::Workspace;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
 use url::Url;
+
+use crate::token::{Organization, Workspace};
 
 pub(crate) use self::browser::{Callback, CallbackRequest, Flow, Landing, Page};
 use crate::clock::{Clock, Moment};

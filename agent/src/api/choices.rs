@@ -1,17 +1,11 @@
 //! `Sessions`: organisations, workspaces, and the profile that an empty name means. The Platform is asked for
 //! what there is; what is chosen goes through the profile's worker.
 
-use crate::providers::Issuer;
-use crate::providers::Issuers;
-use crate::providers::Untold;
-use crate::token::Kind;
-use crate::token::Organization;
 use async_trait::async_trait;
-use seqera_agent_proto::v1::account_of;
 use seqera_agent_proto::v1::choice::Choice as Wanted;
 use seqera_agent_proto::v1::{
     AccountOf, ChooseOrganizationRequest, ChooseResponse, ChooseWorkspaceRequest, ListOrganizationsResponse,
-    ListWorkspacesResponse,
+    ListWorkspacesResponse, account_of,
 };
 
 use crate::api::convert;
@@ -20,13 +14,14 @@ use crate::api::tokens::hand_out;
 use crate::clock::Moment;
 use crate::error::{AgentError, ErrorKind};
 use crate::profile::ProfileName;
+use crate::providers::{Issuer, Issuers, Untold};
 use crate::sessions::choice::{Choice, find, find_workspace, left, vanished};
 use crate::sessions::registry::Registry;
 use crate::sessions::target;
 use crate::sessions::verdict::{Ask, Standing};
 use crate::sessions::view::View;
 use crate::storage::record::Record;
-use crate::token::{AccessToken, Workspace};
+use crate::token::{AccessToken, Kind, Organization, Workspace};
 
 /// Bytes of a name. Longer ones would not fit into the answer that quotes them.
 const LONGEST: usize = 1000;

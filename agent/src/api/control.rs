@@ -4,10 +4,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
-use seqera_agent_proto::v1::control_server;
 use seqera_agent_proto::v1::{
     Check, DiagnoseRequest, InfoRequest, InfoResponse, ReloadRequest, ReloadResponse, ShutdownRequest,
-    ShutdownResponse,
+    ShutdownResponse, control_server,
 };
 use tonic::{Request, Response, Status};
 

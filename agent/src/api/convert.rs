@@ -1,15 +1,14 @@
 //! From what the agent knows to what the contract says. No decisions here.
 
-use crate::providers::Description;
 use std::time::SystemTime;
 
 use prost_types::Timestamp;
 use seqera_agent_proto::v1;
 
-use crate::clock::Moment;
-use crate::clock::from_unix;
+use crate::clock::{Moment, from_unix};
 use crate::network::Network;
 use crate::profile::{Profile, ProfileName};
+use crate::providers::Description;
 use crate::sessions::verdict::{Failure, Standing, Trouble};
 use crate::sessions::view::{Served, View};
 use crate::storage::record::Record;

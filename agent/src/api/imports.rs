@@ -1,15 +1,14 @@
 //! Service `Imports`: sign-ins that other programs have left.
 
-use crate::sessions::registry::Registry;
 use std::sync::Arc;
 
-use seqera_agent_proto::v1::imports_server;
 use seqera_agent_proto::v1::{
-    FindImportsRequest, FindImportsResponse, TakeImportRequest, TakeImportResponse,
+    FindImportsRequest, FindImportsResponse, TakeImportRequest, TakeImportResponse, imports_server,
 };
 use tonic::{Request, Response, Status};
 
 use crate::api::status::status;
+use crate::sessions::registry::Registry;
 
 /// The service.
 pub(crate) struct Imports {

@@ -1,14 +1,11 @@
 //! Service `Leases`: access tokens of their own for programs that run for long.
 
-use crate::leases::Leased;
-use crate::leases::Order;
 use std::sync::Arc;
 use std::time::Duration;
 
-use seqera_agent_proto::v1::leases_server;
 use seqera_agent_proto::v1::{
     self, CreateLeaseRequest, CreateLeaseResponse, EndLeaseRequest, EndLeaseResponse, ListLeasesRequest,
-    ListLeasesResponse,
+    ListLeasesResponse, leases_server,
 };
 use tonic::{Request, Response, Status};
 
@@ -19,7 +16,7 @@ use crate::clock::{from_unix, unix};
 use crate::error::{AgentError, ErrorKind};
 use crate::leases::book::TokenSource;
 use crate::leases::life::Trouble;
-
+use crate::leases::{Leased, Order};
 use crate::sessions::registry::Registry;
 use crate::sessions::verdict::Ask;
 use crate::sessions::view::Served;

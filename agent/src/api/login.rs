@@ -1,6 +1,5 @@
 //! `Sessions.Login` and `Sessions.ImportToken`, and what their callers see of them.
 
-use crate::sessions::given;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use crate::api::convert;
 use crate::api::status::status;
 use crate::error::{AgentError, ErrorKind};
 use crate::profile::{Profile, ProfileName};
+use crate::sessions::given;
 use crate::sessions::install::Login;
 use crate::sessions::registry::Registry;
 use crate::sessions::target::target;

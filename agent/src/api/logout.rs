@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use futures_util::Stream;
 use seqera_agent_proto::v1::logout_outcome::Result as Outcome;
-use seqera_agent_proto::v1::{LogoutOutcome, LogoutRequest, logout_request::Target};
+use seqera_agent_proto::v1::logout_request::Target;
+use seqera_agent_proto::v1::{LogoutOutcome, LogoutRequest};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;

@@ -1,16 +1,14 @@
 //! Service `Sessions`: signs in, signs out, and tells who is signed in.
 
-use crate::providers::Issuers;
-use crate::token::Kind;
 use std::sync::Arc;
 
-use seqera_agent_proto::v1::sessions_server;
+use seqera_agent_proto::v1::describe_request::Subject;
 use seqera_agent_proto::v1::{
     CancelLoginRequest, CancelLoginResponse, ChooseOrganizationRequest, ChooseResponse,
     ChooseWorkspaceRequest, CompleteLoginRequest, CompleteLoginResponse, DescribeRequest, Description,
     ImportTokenRequest, ListOrganizationsRequest, ListOrganizationsResponse, ListRequest, ListResponse,
     ListWorkspacesRequest, ListWorkspacesResponse, LoginRequest, LogoutRequest, SessionStatus, StatusRequest,
-    UseProfileRequest, UseProfileResponse, describe_request::Subject,
+    UseProfileRequest, UseProfileResponse, sessions_server,
 };
 use tonic::{Request, Response, Status};
 
@@ -24,10 +22,11 @@ use crate::api::tokens::hand_out;
 use crate::clock::Moment;
 use crate::error::AgentError;
 use crate::profile::Profile;
+use crate::providers::Issuers;
 use crate::sessions::registry::Registry;
 use crate::sessions::target;
 use crate::sessions::verdict::Ask;
-use crate::token::AccessToken;
+use crate::token::{AccessToken, Kind};
 
 /// The service.
 pub(crate) struct Sessions {

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use seqera_agent_proto::v1::token_file::Kind;
-use seqera_agent_proto::v1::token_files_server;
 use seqera_agent_proto::v1::{
     CleanTokenFilesRequest, CleanTokenFilesResponse, FindTokenFilesRequest, FindTokenFilesResponse,
-    ImportTokenRequest, SessionStatus, TakeTokenFileRequest, TokenFile,
+    ImportTokenRequest, SessionStatus, TakeTokenFileRequest, TokenFile, token_files_server,
 };
 use tonic::{Request, Response, Status};
 

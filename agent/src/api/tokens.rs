@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
-use seqera_agent_proto::v1::tokens_server;
-use seqera_agent_proto::v1::{self, GetAccessTokenRequest, TokenEvent, WatchAccessTokenRequest};
+use seqera_agent_proto::v1::{
+    self, GetAccessTokenRequest, TokenEvent, WatchAccessTokenRequest, tokens_server,
+};
 use tonic::{Request, Response, Status};
 
 use crate::api::convert;

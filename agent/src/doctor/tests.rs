@@ -1,7 +1,6 @@
 //! What the doctor finds in an agent with one session, and what a repair does.
 
 use futures_util::StreamExt;
-
 use seqera_agent_proto::v1::check::Verdict;
 
 use super::*;

@@ -1,7 +1,5 @@
 //! The way to each provider: proxy and authorities in force, who answers and how fast, and whose clock is off.
 
-use crate::providers::Otherwise;
-use crate::providers::Probe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,9 +9,9 @@ use url::Url;
 
 use super::report::{Report, of, ok, problem, skipped, warning};
 use crate::profile::{Profile, ProfileName};
-use crate::providers::Issuers;
 use crate::providers::http::{Http, Reply, is_proxied};
 use crate::providers::known::Providers;
+use crate::providers::{Issuers, Otherwise, Probe};
 use crate::sessions::registry::Registry;
 use crate::sessions::shared::Shared;
 use crate::sessions::target::target;

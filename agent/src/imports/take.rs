@@ -1,7 +1,5 @@
 //! Takes one of them over. Runs to its end, whoever stays.
 
-use crate::imports::leftovers::sha256;
-use crate::providers::memberships;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +10,11 @@ use seqera_agent_proto::v1::{Import, ProfileSettings, TakeImportRequest};
 use tracing::{info, warn};
 
 use super::{Candidate, Imports, leftovers, v1};
-use crate::clock::Moment;
-use crate::clock::unix;
+use crate::clock::{Moment, unix};
 use crate::error::{AgentError, ErrorKind};
+use crate::imports::leftovers::sha256;
 use crate::profile::{Profile, ProfileName};
-use crate::providers::{Check, Granted, Issuer, Issuers, Renewal, Renewed};
+use crate::providers::{Check, Granted, Issuer, Issuers, Renewal, Renewed, memberships};
 use crate::sessions::given;
 use crate::sessions::install::Login;
 use crate::sessions::target::target;

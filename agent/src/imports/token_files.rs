@@ -11,19 +11,16 @@
 //! Whatever holds something else is neither told nor touched. Links are not followed.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use seqera_agent_proto::place::Places;
 
 use crate::providers::known;
-use crate::providers::scitoolkit;
-use crate::providers::scitoolkit::Prefix;
+use crate::providers::scitoolkit::{self, Prefix};
 use crate::storage::durable;
 use crate::storage::timed::Place;
-use crate::storage::token_file;
-use crate::storage::token_file::TokenFile;
+use crate::storage::token_file::{self, TokenFile};
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,10 +8,8 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use crate::backoff::Backoff;
-use crate::backoff::jitter;
-use crate::clock::Moment;
-use crate::clock::{from_unix, unix};
+use crate::backoff::{Backoff, jitter};
+use crate::clock::{Moment, from_unix, unix};
 use crate::leases::book::{Book, TokenSource, pause};
 use crate::leases::mint::Mint;
 use crate::lock::lock;

@@ -4,8 +4,9 @@
 use std::io;
 use std::time::Duration;
 
-use crate::storage::record::Program;
 use async_trait::async_trait;
+
+use crate::storage::record::Program;
 
 #[cfg(unix)]
 mod descriptor;

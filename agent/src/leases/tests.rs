@@ -2,13 +2,12 @@
 
 mod sign_out;
 
-use crate::leases::book::TokenSource;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::clock::Clock;
-use crate::clock::unix;
+use crate::clock::{Clock, unix};
 use crate::error::ErrorKind;
+use crate::leases::book::TokenSource;
 use crate::leases::mint::{Mint, MintError};
 use crate::providers::platform::PlatformError;
 use crate::storage::record::{Ends, Program};

@@ -1,13 +1,12 @@
 //! The kinds of provider that this agent knows, and the issuers of its profiles. A further kind is a file of
 //! its own in this folder and one line in [`KNOWN`].
 
-use crate::providers::AgentError;
-use crate::providers::ErrorKind;
 use std::sync::{Arc, Mutex};
 
 use super::platform::Platform;
 use super::{Issuer, Issuers, Means, Provider, oidc, scitoolkit};
 use crate::clock::Clock;
+use crate::error::{AgentError, ErrorKind};
 use crate::lock::lock;
 use crate::profile::{Profile, ProfileName, ProviderId};
 use crate::providers::http::Http;
@@ -125,7 +124,7 @@ impl Issuer for Unknown {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::providers::Outcome;
+    use crate::outcome::Outcome;
     use crate::providers::Revocable;
     use crate::providers::Revocation;
     use crate::token::RefreshToken;

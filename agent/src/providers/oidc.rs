@@ -9,22 +9,9 @@ mod discovery;
 mod id_token;
 mod jwks;
 
-use crate::providers::Description;
-use crate::providers::Means;
-use crate::providers::Outcome;
-use crate::providers::Probe;
-use crate::providers::Profile;
-use crate::providers::Provider;
-use crate::providers::ProviderId;
-use crate::providers::Untold;
-use crate::providers::oidc::client::Oidc;
-use crate::providers::pat::Pat;
-use crate::providers::platform::Platform;
-use crate::token::Kind;
-use crate::token::Organization;
-use crate::token::Workspace;
-use async_trait::async_trait;
 use std::sync::Arc;
+
+use async_trait::async_trait;
 use url::Url;
 
 use self::admission::Issued;
@@ -33,8 +20,14 @@ use super::{
     Unservable,
 };
 use crate::error::AgentError;
+use crate::outcome::Outcome;
+use crate::profile::{Profile, ProviderId};
 use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing};
-use crate::token::{AccessToken, RefreshToken};
+use crate::providers::oidc::client::Oidc;
+use crate::providers::pat::Pat;
+use crate::providers::platform::Platform;
+use crate::providers::{Description, Means, Probe, Provider, Untold};
+use crate::token::{AccessToken, Kind, Organization, RefreshToken, Workspace};
 
 /// A Seqera Platform, or any other OpenID provider. Its personal access tokens are fixed credentials.
 pub(crate) struct OidcProvider;

@@ -1,19 +1,13 @@
 //! A personal access token: one secret that the person made at the Platform and that does not renew.
 
-use crate::providers::Description;
-use crate::providers::Probe;
-use crate::providers::Untold;
-use crate::providers::platform::refused_token;
-use crate::providers::platform::unchecked;
-use crate::token::Organization;
-use crate::token::Workspace;
 use async_trait::async_trait;
 
 use super::{Answer, Check, Granted, Issuer, Revocable, Revocation};
 use crate::error::{AgentError, ErrorKind};
 use crate::profile::Profile;
-use crate::providers::platform::{Platform, PlatformError, token_id};
-use crate::token::{AccessToken, Account, Credential};
+use crate::providers::platform::{Platform, PlatformError, refused_token, token_id, unchecked};
+use crate::providers::{Description, Probe, Untold};
+use crate::token::{AccessToken, Account, Credential, Organization, Workspace};
 
 /// The Platform as the place where a personal access token is checked and deleted.
 pub(crate) struct Pat {

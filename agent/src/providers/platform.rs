@@ -1,20 +1,16 @@
 //! The Platform's REST API, as far as the agent asks it (OpenAPI 1.187.0). Fields that are not named here are
 //! ignored, and a null counts as missing.
 
-use crate::error::ErrorKind;
-use crate::providers::AgentError;
-use crate::providers::Description;
-use crate::providers::Otherwise;
-use crate::providers::Probe;
-use crate::providers::Untold;
-use crate::providers::Why;
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use crate::error::{AgentError, ErrorKind};
+use crate::outcome::Why;
 use crate::providers::http::{Fault, Http, Reply};
+use crate::providers::{Description, Otherwise, Probe, Untold};
 use crate::token::{AccessToken, Account, Memberships, Organization, Workspace};
 
 /// The alphabet of access tokens, with padding or without.

@@ -8,16 +8,6 @@ mod callback;
 mod prefix;
 mod site;
 
-use crate::providers::Description;
-use crate::providers::Means;
-use crate::providers::Otherwise;
-use crate::providers::Probe;
-use crate::providers::Provider;
-use crate::providers::ProviderId;
-use crate::providers::Untold;
-use crate::token::Kind;
-use crate::token::Organization;
-use crate::token::Workspace;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -25,6 +15,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::ExposeSecret;
 use url::Url;
+
+use crate::profile::ProviderId;
+use crate::providers::{Description, Means, Otherwise, Probe, Provider, Untold};
+use crate::token::{Kind, Organization, Workspace};
 
 pub(crate) use self::prefix::Prefix;
 use self::site::{Site, SiteError};

@@ -7,8 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tracing::info;
 
-use crate::backoff::Backoff;
-use crate::backoff::jitter;
+use crate::backoff::{Backoff, jitter};
 use crate::clock::{Clock, Moment};
 use crate::profile::ProfileName;
 use crate::providers::{Issuer, Revocable, Revocation};

@@ -1,6 +1,5 @@
 //! Which profile a caller means, the worker of each profile, and the one ticker that wakes those who are due.
 
-use crate::leases::book::SessionToken;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use tracing::error;
 
 use crate::error::{AgentError, ErrorKind};
-use crate::leases::book::TokenSource;
+use crate::leases::book::{SessionToken, TokenSource};
 use crate::profile::{Profile, ProfileName};
 use crate::providers::known;
 use crate::sessions::handle::Handle;

@@ -8,8 +8,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
-use crate::clock::Moment;
-use crate::clock::unix;
+use crate::clock::{Moment, unix};
 use crate::outcome::Outcome;
 use crate::profile::{Profile, ProfileName};
 use crate::providers::{Issuer, Renewal, Renewed, Revocable};

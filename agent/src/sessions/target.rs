@@ -1,11 +1,10 @@
 //! Which profile a login means, and with which settings: what is given, else what the profile has, else the
 //! default of its kind of provider (design, section 8).
 
-use crate::network::is_loopback;
 use seqera_agent_proto::v1::ProfileSettings;
 
 use crate::error::{AgentError, ErrorKind};
-use crate::network::Network;
+use crate::network::{Network, is_loopback};
 use crate::profile::{Profile, ProfileName, ProviderId, canonical};
 use crate::providers::known::{self, UnknownProvider};
 use crate::sessions::registry::Registry;

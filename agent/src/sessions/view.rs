@@ -4,8 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Moment;
-use crate::clock::from_unix;
+use crate::clock::{Moment, from_unix};
 use crate::error::{AgentError, ErrorKind};
 use crate::profile::ProfileName;
 use crate::sessions::schedule::{Held, keep_alive};

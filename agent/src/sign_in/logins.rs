@@ -1,10 +1,6 @@
 //! Running logins: at most one a profile. Here callers begin, join, complete and end them; what one does is in
 //! [`crate::sign_in::login`].
 
-use crate::sign_in::stage::Install;
-use crate::sign_in::stage::LoginOptions;
-use crate::sign_in::stage::Method;
-use crate::sign_in::stage::Stage;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -16,6 +12,7 @@ use crate::profile::{Profile, ProfileName};
 use crate::providers::Issuer;
 use crate::sign_in::login::SignIn;
 use crate::sign_in::pasted::Paste;
+use crate::sign_in::stage::{Install, LoginOptions, Method, Stage};
 
 /// Pastes that wait for the login to look at them; a person makes one at a time.
 const PASTES: usize = 4;

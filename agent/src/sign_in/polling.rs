@@ -1,6 +1,5 @@
 //! Waits for the tokens of a device login by asking for them again and again (RFC 8628, section 3.5).
 
-use crate::outcome::Outcome;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, reached};
 use crate::error::{AgentError, ErrorKind};
+use crate::outcome::Outcome;
 use crate::providers::{Answer, DeviceFlow, Issuer, Poll};
 
 /// What `slow_down` adds to the interval, for good.

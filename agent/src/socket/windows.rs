@@ -5,8 +5,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use interprocess::os::windows::named_pipe::PipeListenerOptions;
+use interprocess::os::windows::named_pipe::pipe_mode::Bytes;
 use interprocess::os::windows::named_pipe::tokio::{DuplexPipeStream, PipeListener};
-use interprocess::os::windows::named_pipe::{PipeListenerOptions, pipe_mode::Bytes};
 use interprocess::os::windows::security_descriptor::SecurityDescriptor;
 use seqera_agent_proto::place::user_sid;
 

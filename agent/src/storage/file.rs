@@ -5,10 +5,9 @@
 //! as it is, and ours is called `refresh-token.<profile>@<host id>`.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+use std::{fs, io};
 
 use seqera_agent_proto::place::Places;
 

@@ -14,11 +14,9 @@ use seqera_agent_proto::place::Places;
 
 use crate::lock::lock;
 use crate::profile::ProfileName;
-use crate::storage::durable;
 use crate::storage::lane::Lane;
-use crate::storage::other_hosts;
 use crate::storage::record::{Record, Sessions, read};
-use crate::storage::summary;
+use crate::storage::{durable, other_hosts, summary};
 
 /// Two file systems syncs on a busy disk; a network file system that is gone takes longer than any limit.
 const LIMIT: Duration = Duration::from_secs(10);

@@ -4,9 +4,8 @@
 //! other hosts, write to it as well: what is not ours in it stays, at every level.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::Path;
+use std::{fs, io};
 
 use seqera_agent_proto::configuration::position;
 use serde_json::{Map, Value, json};

@@ -1,11 +1,12 @@
-use crate::profile::Profile;
 use std::sync::Arc;
 
-use seqera_agent_proto::v1::{self, account_of::Account};
+use seqera_agent_proto::v1::account_of::Account;
+use seqera_agent_proto::v1::{self};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::Clock as _;
+use crate::profile::Profile;
 use crate::providers::http::{Http, Limits};
 use crate::providers::known::Providers;
 use crate::sessions::install::Login;

@@ -1,8 +1,7 @@
 //! Linux: a descriptor of the process (`pidfd_open(2)`), which becomes readable with its end.
 
-use std::fs;
-use std::io;
 use std::os::fd::OwnedFd;
+use std::{fs, io};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};

@@ -1,6 +1,5 @@
 //! The client of one provider: what the parts of this folder share.
 
-use crate::providers::oidc::answer;
 use std::sync::Arc;
 
 use url::Url;
@@ -12,6 +11,7 @@ use crate::error::AgentError;
 use crate::profile::Profile;
 use crate::providers::Revocation;
 use crate::providers::http::Http;
+use crate::providers::oidc::answer;
 use crate::providers::platform::Platform;
 
 /// One profile's provider.

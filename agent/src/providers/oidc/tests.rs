@@ -7,17 +7,15 @@ mod discovery;
 mod renewal;
 mod revocation;
 
-use crate::clock::Clock;
-use crate::providers::Profile;
-use crate::providers::http::Http;
-use crate::providers::oidc::client::Oidc;
-use serde_json::{Value, json};
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use super::*;
-use crate::clock::FakeClock;
-use crate::profile::ProviderId;
-use crate::providers::http::Limits;
+use crate::clock::{Clock, FakeClock};
+use crate::profile::{Profile, ProviderId};
+use crate::providers::http::{Http, Limits};
+use crate::providers::oidc::client::Oidc;
 use crate::testing::double::{Double, json_answer, jwt};
 
 struct Bench {

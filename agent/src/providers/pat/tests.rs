@@ -3,7 +3,6 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-
 use url::Url;
 
 use super::*;

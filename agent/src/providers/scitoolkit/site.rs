@@ -4,9 +4,6 @@
 //! how a token learns its own id, are an assumption: `GET /cli/whoami`, `GET /cli/tokens` with a mark at the
 //! one that asks, `DELETE /cli/tokens/{id}`, all below `apiUrl` of the profile, `{authority}/api` by default.
 
-use crate::providers::Why;
-use crate::providers::platform::refused_token;
-use crate::providers::platform::unchecked;
 use std::time::SystemTime;
 
 use serde::Deserialize;
@@ -14,7 +11,9 @@ use serde_json::Value;
 use url::Url;
 
 use crate::error::{AgentError, ErrorKind};
+use crate::outcome::Why;
 use crate::providers::http::{Fault, Http, Reply};
+use crate::providers::platform::{refused_token, unchecked};
 use crate::token::{AccessToken, Account};
 
 /// Why the backend did not tell.

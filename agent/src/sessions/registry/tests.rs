@@ -1,10 +1,10 @@
 //! Which profile is meant, and what is said where nobody knows.
 
-use crate::sessions::registry::ErrorKind;
 use std::collections::BTreeMap;
 
 use seqera_agent_proto::v1::ProfileSettings;
 
+use crate::error::ErrorKind;
 use crate::profile::{Profile, ProfileName};
 use crate::providers::scitoolkit;
 use crate::sessions::target::target;

@@ -1,11 +1,11 @@
 //! Tables and properties of the state machine.
 
-use crate::sessions::verdict::StoreTrouble;
 use std::time::SystemTime;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::sessions::verdict::StoreTrouble;
 use crate::token::AccessToken;
 
 const HALF: Jitter = Jitter::HALF;

@@ -2,12 +2,11 @@ mod bench;
 mod device;
 mod pasted;
 
-use crate::sign_in::stage::Install;
-use crate::sign_in::stage::SignedIn;
 use tokio::net::{TcpListener, TcpStream};
 
 use self::bench::{Bench, answer_to, come_back, done, free_port, visit, wait_until_free, waiting};
 use super::*;
+use crate::sign_in::stage::{Install, SignedIn};
 
 #[tokio::test]
 async fn a_wrong_state_is_refused_and_the_right_one_still_signs_in() {

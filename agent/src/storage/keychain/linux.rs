@@ -4,7 +4,6 @@
 //! in the background asks first whether anything is locked. Every call connects anew: a daemon that was
 //! started again does not know the sessions of the one before it.
 
-use crate::error::chain;
 use std::collections::{BTreeSet, HashMap};
 
 use keyring_core::api::CredentialStoreApi;
@@ -13,6 +12,7 @@ use secret_service::EncryptionType;
 use secret_service::blocking::SecretService;
 use zbus_secret_service_keyring_store::Store;
 
+use crate::error::chain;
 use crate::storage::store::{Patience, StoreError};
 
 /// The keyring files lie in the home folder, which other hosts may share.

@@ -1,11 +1,10 @@
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::UNIX_EPOCH;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
-
-use std::fs;
 
 use super::*;
 use crate::token::Account;

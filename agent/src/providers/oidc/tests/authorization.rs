@@ -1,10 +1,10 @@
-use crate::error::ErrorKind;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
+use crate::error::ErrorKind;
 
 fn get(target: String) -> CallbackRequest {
     CallbackRequest { method: "GET".into(), target, ..CallbackRequest::default() }

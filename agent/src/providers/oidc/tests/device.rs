@@ -1,10 +1,10 @@
-use crate::clock::Clock;
-use crate::error::ErrorKind;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 
 use super::*;
+use crate::clock::Clock;
+use crate::error::ErrorKind;
 use crate::testing::double::{Script, answer, cut_answer};
 
 const ROUTE: &str = "POST /device";

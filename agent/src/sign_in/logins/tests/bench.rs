@@ -1,24 +1,18 @@
-use crate::providers::Granted;
-use crate::sign_in::stage::Install;
-use crate::sign_in::stage::LoginOptions;
-use crate::sign_in::stage::Prompt;
-use crate::sign_in::stage::SignedIn;
-use crate::sign_in::stage::Stage;
 use std::sync::mpsc;
 use std::time::SystemTime;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-
 use url::Url;
 
 use super::super::*;
 use crate::clock::FakeClock;
 use crate::profile::ProviderId;
-use crate::providers::Issuers as _;
 use crate::providers::http::{Http, Limits};
 use crate::providers::known::Providers;
+use crate::providers::{Granted, Issuers as _};
+use crate::sign_in::stage::{Install, LoginOptions, Prompt, SignedIn, Stage};
 use crate::testing::double::{Double, json_answer, jwt};
 use crate::token::Kind as CredentialKind;
 

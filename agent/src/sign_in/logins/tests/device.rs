@@ -1,14 +1,10 @@
-use crate::providers::UserCode;
-use crate::sign_in::stage::Install;
-use crate::sign_in::stage::LoginOptions;
-use crate::sign_in::stage::Method;
-use crate::sign_in::stage::Prompt;
-use crate::sign_in::stage::SignedIn;
-use crate::sign_in::stage::Stage;
-use serde_json::json;
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::*;
+use crate::providers::UserCode;
+use crate::sign_in::stage::{Install, LoginOptions, Method, Prompt, SignedIn, Stage};
 use crate::testing::double::json_answer;
 
 const PENDING: &str = "authorization_pending";
