@@ -1,4 +1,4 @@
-//! `seqera ai`: which front end is started, and what it gets.
+//! `seqera ai`: which front end it starts, and what that front end gets.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Prints its arguments and what it was given.
+/// Prints its arguments and the variables that it was given.
 const RECORDER: &str = "#!/bin/sh\necho \"args: $*\"\nenv | grep -E '^(SEQERA|TOWER)_' | sort\n";
 
 fn program(path: &Path, text: &str) -> PathBuf {
@@ -22,7 +22,7 @@ fn program(path: &Path, text: &str) -> PathBuf {
     path.to_owned()
 }
 
-/// Installed as the standalone binary is.
+/// Installs it where the standalone binary goes.
 fn install(home: &Home) -> PathBuf {
     program(&home.root().join("home/.seqera/bin/seqera"), RECORDER)
 }
@@ -159,7 +159,7 @@ fn the_prompt_of_its_own_signs_in_and_out_in_a_terminal() {
     home.set("SEQERA_AUTH_DOMAIN", &sandbox.authority);
     home.set("SEQERA_BROWSER_AUTO_OPEN", "false");
     home.login("default", &sandbox, ADA);
-    // A shell in between would end by the Ctrl-C that is meant for the login.
+    // Without `exec`, a shell in between would die from the Ctrl-C that is meant for the login.
     let Some(terminal) = in_terminal(&home, "exec seqera ai") else { return };
     let mut ai = terminal.start();
     ai.until("prompt", |output| output.contains("seqera> ").then_some(()));
@@ -167,7 +167,7 @@ fn the_prompt_of_its_own_signs_in_and_out_in_a_terminal() {
     ai.until("sign-out", |output| output.contains("default: revoked").then_some(()));
     ai.write("/login\n");
     ai.until("authorization URL", |output| authorization_url(&seen(output)));
-    // Ctrl-C ends the login and not the prompt.
+    // Ctrl-C ends the login but not the prompt.
     ai.write("\u{3}");
     ai.until("next prompt", |output| {
         let (_, after) = output.split_once("the login was interrupted")?;

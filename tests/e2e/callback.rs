@@ -11,7 +11,7 @@ use seqera_tests::{Home, Running, Sandbox, eventually};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A login that waits for its browser.
+/// A login that is waiting for its browser.
 struct Waiting {
     login: Running,
     url: String,
@@ -82,7 +82,7 @@ fn a_person_who_refuses_is_told_so_and_no_profile_is_made() {
     let waiting = begin(&home, &sandbox);
     browser::deny(&waiting.url);
     waiting.login.finish(LIMIT).fails_with(3);
-    // Nothing came of it, so that there is no profile of this name either.
+    // The login failed, so there is no profile with this name either.
     let unknown = home.seqera("token --profile work -o json").run().fails_with(1).error_json();
     assert_eq!(unknown["reason"], "UNKNOWN_PROFILE");
 }

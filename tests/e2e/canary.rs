@@ -1,4 +1,4 @@
-//! No token text in any output, log, command line or file where it does not belong.
+//! No token text appears in any output, log, command line or file where it does not belong.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use seqera_tests::scitoolkit::{self, ConsentPage, consent_url};
 use seqera_tests::{Home, Run, Sandbox, http};
 use serde_json::{Value, json};
 
-/// What must not be found, by name.
+/// The secrets that must not be found, by name.
 #[derive(Default)]
 struct Canaries(Vec<(&'static str, String)>);
 
 impl Canaries {
-    /// Remembers the end of a secret: heads of tokens are alike and may be public.
+    /// Remembers the end of a secret. The start of a token is often the same and may be public.
     fn add(&mut self, name: &'static str, secret: &str) {
         let tail = secret.len().saturating_sub(24);
         assert!(secret.len() - tail >= 16, "{name} is too short to be told from other text");
@@ -29,7 +29,7 @@ impl Canaries {
     }
 }
 
-/// The secret in a file of the store, which is where it belongs.
+/// The secret in the store's own file, which is where it belongs.
 fn stored_secret(home: &Home, profile: &str) -> String {
     let file = home.config_dir().join(format!("refresh-token.{profile}"));
     let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -65,7 +65,7 @@ fn no_token_text_in_any_output_log_command_line_or_summary() {
     canaries.add("the first refresh token", &stored_secret(&home, "work"));
     canaries.add("the first access token", &home.token("work"));
 
-    // A personal access token, a refused one, and one in the environment.
+    // A personal access token, one that is refused, and one in the environment.
     let pat = sandbox.personal_token(GRACE);
     canaries.add("the personal access token", &pat);
     let with_token = format!("login --profile pat --authority {} --with-token", sandbox.authority);
@@ -75,7 +75,7 @@ fn no_token_text_in_any_output_log_command_line_or_summary() {
     outputs.push(home.seqera(&with_token.replace("pat", "wrong")).stdin(wrong).run());
     outputs.push(home.seqera("whoami").env("SEQERA_ACCESS_TOKEN", wrong).run());
 
-    // Renewals, good and bad: the provider's own words about a token are no reason to log it.
+    // Renewals that succeed and fail. A token must not reach the log, even if the provider quotes it.
     let echo = stored_secret(&home, "work");
     sandbox.fault(json!({"on": "refresh", "kind": "status", "code": 500, "body": echo}));
     sandbox.fault(json!({"on": "refresh", "kind": "garbage", "body": echo}));
@@ -92,12 +92,12 @@ fn no_token_text_in_any_output_log_command_line_or_summary() {
         let text = fs::read(format!("/proc/{pid}/{what}")).expect("readable by its owner");
         canaries.search(&format!("the agent's {what}"), &text);
     }
-    // Files while signed in: only the store's own may hold a secret.
+    // While signed in, only the store's own file may contain a secret.
     search_files(&home, &canaries, |path| path.to_string_lossy().contains("refresh-token."));
     outputs.push(home.seqera("logout --all").run().ok());
     outputs.push(home.seqera("token --profile work").run());
     outputs.push(home.seqera("agent stop").run());
-    // Files afterwards: none may.
+    // Afterwards, no file may.
     search_files(&home, &canaries, |_| false);
     assert!(home.log().len() > 1000, "the log was on: {} bytes", home.log().len());
 

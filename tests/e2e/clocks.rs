@@ -1,4 +1,5 @@
-//! Clocks that jump or are wrong, and their zone. Debug builds add the seconds in a file to the wall clock.
+//! Clocks that jump or are wrong, and their time zone. Debug builds add the seconds in a file to the wall
+//! clock.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,9 +25,9 @@ impl Clockwork {
         clockwork
     }
 
-    /// The wall clock is ahead by so many seconds from now on.
+    /// From now on the wall clock is ahead by so many seconds.
     fn set(&self, seconds: i64) {
-        // By rename: the agent never reads half a number.
+        // By rename, so that the agent never reads half a number.
         let new = self.file.with_extension("new");
         let done = std::fs::write(&new, seconds.to_string()).and_then(|()| std::fs::rename(&new, &self.file));
         done.expect("the offset can be written");
@@ -39,7 +40,7 @@ fn an_expired_token_is_never_handed_out_after_the_wall_clock_jumped_ahead() {
     clock.home.login("work", &sandbox, ADA);
     let first = clock.home.token("work");
     clock.set(2 * 3600);
-    // As after a suspend: the sandbox lives on, and its token is an hour too old.
+    // As after a suspend: the sandbox kept running, so its token is an hour too old.
     assert_ne!(clock.home.token("work"), first);
     assert_eq!(sandbox.count("refresh_attempts"), 1);
 }
@@ -85,7 +86,7 @@ fn people_read_times_in_the_zone_of_this_machine_and_programs_in_utc() {
     let (date, clock) = utc.trim_end_matches('Z').split_once('T').expect("RFC 3339");
     let (hour, rest) = clock.split_once(':').expect("a time of day");
     let nine_ahead = (hour.parse::<u8>().expect("an hour") + 9) % 24;
-    // As POSIX writes them, and so with the sign turned round: no zone files are needed.
+    // POSIX writes the offset with the opposite sign. No zone files are needed for these.
     let shown_in = [("UTC0", format!(" {date} {clock}")), ("JST-9", format!(" {nine_ahead:02}:{rest}"))];
     for (zone, shown) in shown_in {
         let run = home.seqera("status --profile work").env("TZ", zone).run().ok();

@@ -1,4 +1,4 @@
-//! kill -9 at the worst moments of a renewal. The crash points exist in debug builds only.
+//! `kill -9` at the worst moments of a renewal. The crash points exist only in debug builds.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use seqera_tests::sandbox::ADA;
 use seqera_tests::{Home, Running, Sandbox, eventually};
 use serde_json::{Value, json};
 
-/// Signs in with an agent that dies at `place` of its first renewal, and waits for that.
+/// Signs in with an agent that dies at `place` of its first renewal, and waits until it has.
 fn crashed(sandbox: &Sandbox, place: &str) -> Home {
     let home = Home::new();
     let mut agent = home.start_agent_with(&[("SEQERA_AGENT_CRASH_AT", place)]);
@@ -26,7 +26,7 @@ fn killed_between_sending_and_saving_one_prompt_repeat_is_answered_inside_the_re
     let sandbox = Sandbox::start(&json!({"reuse_grace": 60}));
     let home = crashed(&sandbox, "renewal-sent");
     let _agent = home.start_agent();
-    // With nobody asking: the intent that was found is reason enough.
+    // Nobody asks: the recorded intent is reason enough to renew.
     sandbox.wait_for("refresh", 2);
     assert_eq!(sandbox.user_info(&home.token("work")).status, 200);
     assert_eq!(sandbox.count("refresh_attempts"), 2);
@@ -73,7 +73,7 @@ fn a_stop_in_mid_renewal_saves_the_new_token() {
     sandbox.fault(json!({"on": "refresh", "kind": "hang", "after": true}));
     sandbox.wait_for("refresh", 1);
     seqera_tests::reaper::signal(agent.pid(), "TERM");
-    // It waits for the answer; a successor waits for it.
+    // The old agent waits for the answer, and its successor waits for the old agent.
     let mut next = home.seqera("token --profile work").start();
     assert!(next.is_running());
     sandbox.clear_faults();

@@ -1,4 +1,4 @@
-//! A login by a code that is entered on another device.
+//! Login with a code that is entered on another device.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A sandbox that wants a poll each second.
+/// A sandbox that wants one poll each second.
 fn sandbox(device: &Value) -> Sandbox {
     let mut settings = json!({"interval": 1});
     settings.as_object_mut().expect("an object").extend(device.as_object().expect("an object").clone());
@@ -34,7 +34,7 @@ fn shown(output: &str) -> Option<String> {
     rest.contains("(say:").then(|| rest.split_whitespace().next().unwrap_or_default().to_owned())
 }
 
-/// Exit code of `seqera status`: 1 where there is no such profile.
+/// The exit code of `seqera status`: 1 if there is no such profile.
 fn code_of_status(home: &Home) -> Option<i32> {
     home.seqera("status --profile work").run().code
 }
@@ -112,7 +112,7 @@ fn interrupted_while_its_tokens_are_on_the_way_a_login_leaves_nothing_anywhere()
     let (home, sandbox) = (Home::new(), sandbox(&json!({})));
     let (login, code) = begin(&home, &sandbox);
     decide(&sandbox, &code, ("user", ADA));
-    // From here a poll that arrives is granted, and its answer held back.
+    // From here on, a poll that arrives is granted, but its answer is held back.
     sandbox.fault(json!({"on": "poll", "kind": "hang", "after": true, "times": 0}));
     let granted = || (sandbox.count("device_grants") == 1).then_some(());
     eventually(LIMIT, "tokens on the way", granted);

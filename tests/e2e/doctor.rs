@@ -1,4 +1,4 @@
-//! `seqera agent doctor`: what it finds in a home where something is wrong, and what a repair does.
+//! `seqera agent doctor`: what it finds in a home with problems, and what a repair does.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn doctor(home: &Home, sandbox: &Sandbox, more: &str) -> Invocation {
     home.seqera(&format!("agent doctor -o json {more}")).env("SEQERA_AUTH_DOMAIN", &sandbox.authority)
 }
 
-/// The first check of this name, about this profile.
+/// The first check with this name for this profile.
 fn found<'a>(report: &'a Value, name: &str, profile: Option<&str>) -> &'a Value {
     let checks = report["checks"].as_array().expect("checks").iter();
     let mut fitting = checks.filter(|check| check["name"] == name && check["profile"].as_str() == profile);
@@ -73,7 +73,7 @@ fn files_that_cannot_be_read_are_set_aside_by_a_repair_and_by_nothing_else() {
     let names = std::fs::read_dir(home.config_dir()).expect("the folder").flatten();
     let aside: Vec<_> = names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     assert!(aside.iter().any(|name| name.starts_with("refresh-token.work.corrupt-")), "{aside:?}");
-    // What is left to do is what it says: sign in.
+    // What remains to be done is what it says: sign in.
     let login = format!("login --force --no-browser --profile work --authority {}", sandbox.authority);
     let mut login = home.seqera(&login).start();
     sign_in(&login.until("authorization URL", authorization_url), ADA);

@@ -49,7 +49,7 @@ fn a_nested_command_gets_a_fresh_token_and_not_the_one_frozen_at_the_start() {
     let sandbox = Sandbox::start(&json!({"access_lifetime": 4}));
     let home = Home::new();
     home.login("work", &sandbox, ADA);
-    // The inner command runs when this file can be read: not before the token of the environment is dead.
+    // The inner command runs once this file can be read, so not before the environment's token has expired.
     let gate = home.root().join("gate");
     home.program("mkfifo").args([&gate]).run().ok();
     let script = "read -r _ <gate; seqera token; echo \"$SEQERA_ACCESS_TOKEN\"";

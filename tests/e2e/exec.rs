@@ -22,7 +22,7 @@ fn curl_gets_in_with_the_header_on_its_command_line_and_from_a_header_command() 
     let header = "seqera token --profile work --format header";
     for script in [
         format!("curl -fsS -H \"$({header})\" {url}"),
-        // Not in the arguments, which others can read.
+        // Not as an argument, because others can read those.
         format!("{header} | curl -fsS -H @- {url}"),
         "eval \"$(seqera token --profile work --format env)\"; \
          curl -fsS -H \"Authorization: Bearer $TOWER_ACCESS_TOKEN\" $TOWER_API_ENDPOINT/user-info"
@@ -33,7 +33,7 @@ fn curl_gets_in_with_the_header_on_its_command_line_and_from_a_header_command() 
     }
 }
 
-/// As `tw` and seqerakit do: nothing but the three variables of the environment.
+/// Like `tw` and seqerakit: only the three variables of the environment.
 const TW: &str = "\
 set -eu
 ask() { curl -fsS -H \"Authorization: Bearer $TOWER_ACCESS_TOKEN\" \"$TOWER_API_ENDPOINT$1\"; }
@@ -51,7 +51,7 @@ fn a_program_that_knows_the_environment_alone_finds_account_and_workspaces() {
     let home = signed_in(&sandbox);
     for long in ["", "--long "] {
         let command = format!("exec --profile work {long}-- sh -c");
-        // What another account left in the environment must not lead the token astray.
+        // What another account left in the environment must not send the token to the wrong place.
         let stale = [("TOWER_API_ENDPOINT", "https://elsewhere.invalid"), ("TOWER_WORKSPACE_ID", "1")];
         let run = home.seqera(&command).args([TW]);
         let run = stale.iter().fold(run, |run, (name, value)| run.env(name, value)).run().ok();

@@ -32,7 +32,7 @@ fn two_configuration_folders_with_one_runtime_folder_are_two_agents_that_never_m
     assert_eq!(who(home.seqera("status --profile work -o json").run()).as_deref(), Some(ADA));
     assert_eq!(who(in_other("status --profile work -o json").run()).as_deref(), Some(GRACE));
 
-    // The socket of one, asked by a client of the other: refused, not answered.
+    // A client of one folder at the other folder's socket is refused.
     let socket = home.seqera("agent socket").run().ok().line().to_owned();
     let crossed = in_other("token --profile work").env("SEQERA_AGENT_SOCK", &socket).run().fails_with(69);
     assert_eq!(crossed.stdout, "");
@@ -65,7 +65,7 @@ fn a_second_host_over_the_same_home_never_spends_the_first_ones_refresh_token() 
     let login = format!("login --no-browser --profile work --authority {}", sandbox.authority);
     log_in(on("alpha", &login), ADA);
     on("alpha", "agent stop").run().ok();
-    // Nothing in memory: whoever has the refresh token has to spend it now.
+    // Nothing is in memory, so whoever has the refresh token would have to spend it now.
     let refused = on("beta", "token --profile work").run();
     assert_eq!(refused.code, Some(3), "{refused:?}");
     assert_eq!(sandbox.count("refresh_attempts"), 0);

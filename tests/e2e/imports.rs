@@ -1,4 +1,4 @@
-//! Sign-ins that the earlier CLI and Nextflow have left.
+//! Sign-ins that the earlier CLI and Nextflow left behind.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn a_token_of_v1_is_renewed_kept_and_removed_where_it_was() {
     let new = std::fs::read_to_string(home.config_dir().join("refresh-token.lab")).unwrap_or_default();
     assert!(!new.contains(&old), "v1's token is of no use any more, and gone");
     assert_eq!((sandbox.count("refresh_attempts"), sandbox.count("reuses")), (1, 0));
-    // What was kept is good: it renews.
+    // What was kept is valid: it can be renewed.
     home.seqera("agent restart").run().ok();
     assert_eq!(sandbox.user_info(&home.token("lab")).status, 200);
     assert_eq!(sandbox.count("reuses"), 0);
@@ -107,7 +107,7 @@ fn a_client_that_is_killed_meanwhile_loses_nothing() {
     assert_eq!(sandbox.count("reuses"), 0);
 }
 
-/// The bare token of v1, and no record of ours.
+/// Whether the file is version 1's bare token, without a record of ours.
 fn is_bare(file: &std::path::Path) -> bool {
     std::fs::read_to_string(file).is_ok_and(|text| !text.starts_with('{'))
 }

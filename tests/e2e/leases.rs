@@ -1,4 +1,4 @@
-//! `seqera exec --long`: access tokens of their own for programs, which are gone when the programs are.
+//! `seqera exec --long`: programs get their own access tokens, which are gone once the programs are.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,7 +38,7 @@ impl Program {
     }
 }
 
-/// Names of the personal access tokens that Ada has.
+/// The names of Ada's personal access tokens.
 fn tokens(sandbox: &Sandbox) -> Vec<String> {
     sandbox.token_names(&sandbox.personal_token(ADA))
 }
@@ -130,7 +130,7 @@ fn programs_that_end_while_no_agent_runs_are_found_at_the_next_start() {
     until_all_are_deleted(&sandbox);
 }
 
-/// The agent dies at `place` while it makes a token; nothing of it is left after the next start.
+/// The agent dies at `place` while it makes a token. After the next start, nothing is left of the token.
 fn nothing_is_left_after_a_crash_at(place: &str, made: usize) {
     let sandbox = Sandbox::calm();
     let home = Home::new();
@@ -186,7 +186,7 @@ fn a_full_disk_makes_no_token() {
     let home = signed_in(&sandbox);
     let file = session_file(&home);
     std::fs::remove_file(&file).expect("it is there");
-    // A folder in its place is refused to everybody, root included.
+    // With a folder in the file's place, everybody's writes fail, even root's.
     std::fs::create_dir(&file).expect("its place is free");
     let refused = home.seqera("exec --profile work --long -o json -- true").run().fails_with(5).error_json();
     assert_eq!(refused["reason"], "STORE_FAILED");
@@ -249,7 +249,7 @@ fn an_agent_with_a_lease_does_not_exit_idle() {
     home.login("work", &sandbox, ADA);
     let (program, token) = Program::start(&home, "gate");
     sandbox.fault(json!({"on": "tokens", "kind": "status", "code": 502, "times": 0}));
-    // The session goes and the lease stays, because its token cannot be deleted.
+    // The session is removed but the lease stays, because its token cannot be deleted.
     home.seqera("logout --profile work --force").run().ok();
     program.end();
     let asked = sandbox.stats()["calls"]["tokens"].as_u64().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `seqera agent logs` beside an agent that writes.
+//! `seqera agent logs` while an agent writes.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn what_the_agent_writes_is_followed_as_it_comes() {
     home.seqera("agent start").run().ok();
     let mut follow = home.seqera("agent logs --follow -n 0").start();
     let mut number = 0;
-    // Each call leaves a line; the first ones may come before the follower looks.
+    // Each call leaves a line. The first lines may be written before the follower looks.
     let line = seqera_tests::within(LIMIT, || {
         number += 1;
         home.seqera("agent status").run().ok();

@@ -1,4 +1,4 @@
-//! End to end with the real programs: what crosses a process boundary.
+//! End-to-end tests with the real programs, for what crosses a process boundary.
 
 mod ai;
 mod callback;

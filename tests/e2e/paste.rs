@@ -1,4 +1,4 @@
-//! A login whose browser runs on another machine: its last address is pasted into the terminal.
+//! A login whose browser runs on another machine: the final URL is pasted into the terminal.
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A `tower.yml` with nothing but its secret, and access tokens of four seconds.
+/// A `tower.yml` with only its secret, and access tokens that live four seconds.
 fn signed_with(secret: &str) -> Value {
     json!({
         "tower.jwt.secret": format!("{secret}, and at least 35 characters in all"),
@@ -18,7 +18,7 @@ fn signed_with(secret: &str) -> Value {
     })
 }
 
-/// A `tower.yml` with one OIDC provider, which another sandbox plays.
+/// A `tower.yml` with one OIDC provider. Another sandbox acts as that provider.
 fn with_oidc(provider: &Sandbox, allow_list: &str) -> Value {
     json!({ "tower": {
         "jwt": { "secret": "the secret of a test, which is long enough" },
@@ -62,7 +62,7 @@ fn a_changed_jwt_secret_ends_the_session_keeps_the_profile_and_the_agent_does_no
         home.seqera("token --profile work").run().fails_with(3);
     }
     assert_eq!(sandbox.count("refresh_attempts"), asked);
-    // The profile is kept: it knows where to sign in again.
+    // The profile is kept, and it remembers where to sign in again.
     let mut login = home.seqera("login --no-browser --profile work").start();
     let url = login.until("authorization URL", authorization_url);
     assert!(url.starts_with(&sandbox.authority), "{url}");

@@ -1,5 +1,5 @@
-//! A Platform as Enterprise sites have it: at an address that only the forward proxy can reach, with a
-//! certificate of the site's own authority. The sandbox plays the Platform behind both.
+//! A Platform as Enterprise sites have it. Only the forward proxy can reach its address, and its certificate
+//! comes from the site's own authority. The sandbox is the Platform behind both.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,29 +14,29 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// No resolver knows it (RFC 6761, section 6.2).
+/// A name that no resolver knows (RFC 6761, section 6.2).
 const HOST: &str = "platform.test";
 
-/// Proxy, certificate and Platform.
+/// The proxy, the certificate and the Platform.
 pub(crate) struct PrivateSite {
     pub(crate) sandbox: Sandbox,
     /// `127.0.0.1:<port>` of the proxy.
     pub(crate) proxy: String,
-    /// The Platform's own address, for those who need no proxy.
+    /// The Platform's own address, for clients without a proxy.
     pub(crate) direct: String,
-    /// PEM of the site's authority.
+    /// The PEM of the site's authority.
     authorities: String,
     rules: Arc<Rules>,
 }
 
-/// What the proxy wants and has seen.
+/// What the proxy requires and what it has seen.
 #[derive(Default)]
 struct Rules {
-    /// The value of `Proxy-Authorization` that it lets pass; none: everybody passes.
+    /// The required value of `Proxy-Authorization`. None lets everybody pass.
     wanted: Mutex<Option<String>>,
-    /// Targets of CONNECT that passed.
+    /// The targets of CONNECT requests that were let through.
     passed: Mutex<Vec<String>>,
-    /// How often somebody was sent away.
+    /// How many requests were refused.
     refused: Mutex<usize>,
 }
 
@@ -52,22 +52,22 @@ impl PrivateSite {
         Self { sandbox, proxy: proxy.to_string(), direct: format!("https://{front}"), authorities, rules }
     }
 
-    /// From now on the proxy wants this (base64 of `user:password`).
+    /// From now on the proxy requires these credentials (base64 of `user:password`).
     pub(crate) fn want(&self, credentials: &str) {
         *lock(&self.rules.wanted) = Some(format!("Basic {credentials}"));
     }
 
-    /// Targets that were connected so far.
+    /// The targets that clients have connected to so far.
     pub(crate) fn passed(&self) -> Vec<String> {
         lock(&self.rules.passed).clone()
     }
 
-    /// Requests that the proxy sent away so far.
+    /// How many requests the proxy has refused so far.
     pub(crate) fn refused(&self) -> usize {
         *lock(&self.rules.refused)
     }
 
-    /// The file of the site's authority, in a home.
+    /// Writes the site's authority to a file in a home.
     pub(crate) fn ca_file(&self, home: &Home) -> PathBuf {
         let path = home.root().join("site-ca.pem");
         std::fs::write(&path, &self.authorities)
@@ -75,7 +75,7 @@ impl PrivateSite {
         path
     }
 
-    /// The page that a browser inside the site opens for this address.
+    /// The URL that a browser inside the site opens for this one.
     pub(crate) fn inside(&self, url: &str) -> String {
         url.replace(&format!("https://{HOST}"), &self.sandbox.url)
     }
@@ -85,7 +85,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An authority of the site's own, and a server's certificate by it.
+/// The site's own authority, and a server certificate issued by it.
 fn certificate() -> (String, ServerConfig) {
     let mut params = CertificateParams::new(Vec::new()).expect("no names");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -100,7 +100,8 @@ fn certificate() -> (String, ServerConfig) {
     (authority.pem(), config.expect("key and certificate fit"))
 }
 
-/// Starts proxy and front on a thread of their own, which ends with the test program. Their addresses.
+/// Starts the proxy and the front on their own thread, which ends with the test program. Returns their
+/// addresses.
 fn serve(platform: SocketAddr, server: ServerConfig, rules: Arc<Rules>) -> (SocketAddr, SocketAddr) {
     let (ready, addresses) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || {
@@ -128,7 +129,7 @@ async fn accept<F: Future<Output = ()> + Send + 'static>(
     }
 }
 
-/// Takes TLS off, and passes on what is inside.
+/// Takes the TLS off and passes on what is inside.
 async fn terminate(peer: TcpStream, acceptor: TlsAcceptor, platform: SocketAddr) {
     // A client that does not trust the certificate hangs up here.
     let Ok(mut peer) = acceptor.accept(peer).await else { return };
@@ -136,7 +137,7 @@ async fn terminate(peer: TcpStream, acceptor: TlsAcceptor, platform: SocketAddr)
     let _ = copy_bidirectional(&mut peer, &mut platform).await;
 }
 
-/// CONNECT (RFC 9110, section 9.3.6), with Basic authentication where it is wanted.
+/// CONNECT (RFC 9110, section 9.3.6), with Basic authentication if it is required.
 async fn forward(mut peer: TcpStream, front: SocketAddr, rules: Arc<Rules>) {
     let Some(head) = head(&mut peer).await else { return };
     let target = head.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next());
@@ -162,7 +163,7 @@ async fn forward(mut peer: TcpStream, front: SocketAddr, rules: Arc<Rules>) {
     let _ = copy_bidirectional(&mut peer, &mut front).await;
 }
 
-/// Up to the empty line; the client waits for the answer before it sends more.
+/// Reads up to the empty line. The client waits for the answer before it sends more.
 async fn head(peer: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! Proxies that want a password, and certificates of a private authority: from the login to the sign-out.
+//! Proxies that require a password, and certificates of a private authority, from the login to the sign-out.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::private_site::PrivateSite;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The password has to be percent-encoded in a URL: `p@ss-canary`.
+/// `p@ss-canary`, percent-encoded as a URL requires.
 const PASSWORD: &str = "p%40ss-canary";
 /// base64 of `ada:p@ss-canary`.
 const CREDENTIALS: &str = "YWRhOnBAc3MtY2FuYXJ5";
@@ -37,7 +37,7 @@ fn finish(login: Invocation, site: &PrivateSite) -> Run {
     login.finish(LIMIT)
 }
 
-/// Everything that is kept or logged, but the store's own file.
+/// Everything that is stored or logged, except in the store's own file.
 fn written(home: &Home) -> String {
     let find = "find . -type f ! -name 'refresh-token.*' ! -name site-ca.pem -exec cat {} +";
     home.shell(find).run().ok().stdout
@@ -51,7 +51,8 @@ fn login_renewal_and_sign_out_pass_through_proxy_and_private_authority_and_survi
     finish(login(&home, &site), &site).ok();
     let first = home.token("work");
     home.seqera("agent restart").run().ok();
-    // The new agent learns nothing from a variable: the proxy comes from the profile, its password from the store.
+    // The new agent gets nothing from variables: the proxy comes from the profile, its password from the
+    // store.
     let fresh = || Some(home.token("work")).filter(|token| *token != first);
     eventually(LIMIT, "a renewed token", fresh);
     let kept = std::fs::read_to_string(home.config_dir().join("refresh-token.work")).expect("it is kept");
@@ -101,7 +102,7 @@ fn a_proxy_that_changes_its_password_ends_no_session() {
     assert!(status["last_failure"]["message"].as_str().is_some_and(|why| why.contains("(407)")), "{status}");
     assert!(home.config_dir().join("refresh-token.work").exists(), "nothing is deleted");
     assert!(site.refused() < 5, "a proxy may lock those out who try too often: {}", site.refused());
-    // A login does not stop at "signed in already": it brings the new password.
+    // The login does not stop at "signed in already", because it brings the new password.
     site.want(CREDENTIALS);
     finish(login(&home, &site), &site).ok();
     assert_eq!(home.status("work")["last_failure"], json!(null));
@@ -144,7 +145,7 @@ fn the_file_beats_the_variables_and_a_site_without_a_proxy_is_reached_directly()
     let refused = login(&home, &site).run().fails_with(4);
     assert!(refused.stderr.contains("through the proxy http://127.0.0.1:1"), "{}", refused.stderr);
     assert!(site.passed().is_empty());
-    // This machine is never reached through a proxy: the name in the certificate counts.
+    // Requests to this machine never go through a proxy. The name in the certificate decides.
     let direct = format!("login --no-browser --profile home --authority {}/api", site.direct);
     let run = home.seqera(&direct).env("SSL_CERT_FILE", site.ca_file(&home)).run().fails_with(2);
     assert!(run.stderr.contains("calls itself \"https://platform.test/api\""), "{}", run.stderr);

@@ -9,11 +9,11 @@ use seqera_tests::wait::Stopwatch;
 use seqera_tests::{Home, Running, Sandbox, eventually};
 use serde_json::json;
 
-/// Lifetime of a first access token, in seconds, in tests where it has to end soon.
+/// Lifetime of the first access token, in seconds, in tests where it has to expire soon.
 const SHORT: u64 = 3;
 
-/// A signed-in home whose first access token dies after [`SHORT`] seconds by the provider's word, while the
-/// renewal that is to replace it hangs at the provider.
+/// A signed-in home whose first access token expires after [`SHORT`] seconds, while the renewal that should
+/// replace it hangs at the provider.
 fn at_expiry_with_a_hanging_renewal(sandbox: &Sandbox) -> (Home, String) {
     let home = Home::new();
     sandbox.fault(json!({"on": "code", "kind": "patch", "set": {"expires_in": SHORT}}));
@@ -56,13 +56,13 @@ fn a_client_killed_in_mid_renewal_leaves_the_new_token_stored_and_served() {
     let second = home.token("work");
     assert_ne!(second, first);
     assert_eq!(sandbox.count("refresh_attempts"), 1, "the renewal that the dead caller waited for");
-    // Only the stored successor of the spent token can be renewed after a new start.
+    // After a restart only the stored successor of the spent token can be renewed.
     home.seqera("agent restart").run().ok();
     assert_ne!(home.token("work"), second);
     assert_eq!((sandbox.count("refreshes"), sandbox.count("reuses")), (2, 0));
 }
 
-/// True when the process has an open socket: all that a waiting `seqera token` has beside its streams.
+/// Whether the process has an open socket. A waiting `seqera token` has only that besides its streams.
 fn waits_for_the_agent(caller: &Running) -> bool {
     let descriptors = std::fs::read_dir(format!("/proc/{}/fd", caller.pid())).into_iter().flatten().flatten();
     let targets = descriptors.filter_map(|entry| std::fs::read_link(entry.path()).ok());
@@ -157,7 +157,7 @@ fn a_redirect_of_a_renewal_is_not_followed_and_the_secret_is_sent_nowhere_else()
     let refused = home.seqera("token --profile work -o json").run().fails_with(2).error_json();
     assert_eq!(refused["reason"], "MISCONFIGURED");
     assert_eq!(elsewhere.stats()["calls"], json!({}));
-    // Nothing was deleted: when the provider is well again, so is the session.
+    // Nothing was deleted: once the provider has recovered, the session has too.
     home.seqera("agent restart").run().ok();
     assert_eq!(sandbox.user_info(&home.token("work")).status, 200);
 }
@@ -181,7 +181,7 @@ fn an_odd_answer_never_loses_the_new_refresh_token() {
         let mut fault = json!({"on": "refresh", "kind": "patch"});
         fault.as_object_mut().expect("an object").extend(oddity.as_object().expect("an object").clone());
         sandbox.fault(fault);
-        // Without a token in memory the next question is a renewal.
+        // Without a token in memory, the next request is a renewal.
         home.seqera("agent restart").run().ok();
         let odd = home.seqera("token --profile work --timeout 5s").run();
         assert!(sandbox.count("refreshes") > number as u64, "{oddity}: {odd:?}");
@@ -218,7 +218,7 @@ fn an_agent_without_anything_to_do_does_nothing() {
     assert!(woken <= 3, "{woken} wake-ups in {time:?} without a session");
 }
 
-/// How often the threads of a process gave up the processor by themselves, which is once per wake-up.
+/// How often the threads of a process gave up the processor voluntarily, which is once per wake-up.
 fn wake_ups(pid: u32) -> u64 {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs").flatten();
     let status = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("status")).ok());

@@ -1,4 +1,4 @@
-//! SciToolkit from outside: the page's answer crosses a socket, the token file is read by others.
+//! SciToolkit from outside: the page's answer crosses a socket, and others read the token file.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -34,7 +34,7 @@ fn stored(home: &Home) -> Option<String> {
     fs::read_to_string(token_file(home)).ok()
 }
 
-/// As a program of SciToolkit that is not ours has left it.
+/// Writes a file as another program of SciToolkit would.
 fn leave(home: &Home, name: &str, text: &str) -> PathBuf {
     let path = home.root().join("home/.scitoolkit").join(name);
     fs::create_dir_all(path.parent().expect("a file lies in a folder")).expect("the home can be written to");

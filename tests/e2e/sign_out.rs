@@ -7,7 +7,7 @@ use seqera_tests::sandbox::{ADA, GRACE};
 use seqera_tests::{Home, Sandbox, eventually};
 use serde_json::{Value, json};
 
-/// Names of the files below a folder that hold a secret by their name.
+/// The files in a folder whose names say that they contain a secret.
 fn secret_files(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
@@ -75,7 +75,7 @@ fn sign_out_works_although_the_provider_does_not() {
     let out = home.seqera("logout --profile work").run().ok();
     assert_eq!(out.line(), "work: removed here, revocation pending");
     assert_eq!(secret_files(&home.config_dir()), Vec::<String>::new());
-    // The pending revocation lives in memory only, so an end of the agent would lose it.
+    // The pending revocation exists only in memory, so stopping the agent would lose it.
     let refused = home.seqera("agent stop").run();
     assert_ne!(refused.code, Some(0));
     assert!(refused.stderr.contains("work"), "{}", refused.stderr);

@@ -1,4 +1,4 @@
-//! How an agent comes to life, and that it stays alone.
+//! How an agent starts, and that there is never a second one.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use seqera_tests::{Home, Running, Sandbox, binaries, eventually};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A home with a session on disk and no agent running.
+/// A home with a session on disk and no running agent.
 fn signed_in_without_agent() -> (Home, Sandbox) {
     let (home, sandbox) = (Home::new(), Sandbox::calm());
     home.login("work", &sandbox, ADA);
@@ -46,7 +46,7 @@ fn agents_in(home: &Home) -> Vec<u32> {
 #[test]
 fn a_substitution_returns_at_once_with_no_agent_running_and_extra_descriptors_open() {
     let (home, _sandbox) = signed_in_without_agent();
-    // Descriptor 7 is the pipe to `cat`: an agent that kept it would keep `cat` alive.
+    // Descriptor 7 is the pipe to `cat`. An agent that kept it open would keep `cat` alive.
     let script = "{ out=$(seqera token --profile work); echo \"${#out}\"; } 7>&1 | cat";
     let run = home.shell(script).run().ok();
     assert!(run.line().parse::<usize>().is_ok_and(|length| length > 20), "{run:?}");

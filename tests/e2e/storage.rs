@@ -1,4 +1,4 @@
-//! What lies on disk: who may read it, what it is good for, and what happens when it is broken.
+//! What is on disk: who may read it, what it can be used for, and what happens if it is corrupt.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ fn a_stored_token_is_never_sent_to_another_authority() {
     let elsewhere = |args: &str| home.seqera(args).env("SEQERA_AUTH_DOMAIN", &wrong.authority);
     let refused = elsewhere("token -o json").env("SEQERA_PROFILE", "work").run().fails_with(2).error_json();
     assert_eq!(refused["reason"], "AUTHORITY_MISMATCH");
-    // Nor when the configuration is edited to point elsewhere.
+    // Not even if the configuration is edited to point elsewhere.
     let profiles = serde_json::json!({"profiles": {"work": {"authority": wrong.authority}}});
     home.write_config("config.json", &profiles.to_string());
     home.seqera("agent restart").run().ok();
@@ -78,7 +78,7 @@ fn corrupt_session_records_are_named_never_overwritten_and_lose_no_token() {
     assert!(told.contains("sessions.json:2"), "file and line are named: {told}");
     assert_eq!(std::fs::read(&file).expect("it is there"), b"{\n  broken");
     assert!(home.config_dir().join("refresh-token.work").exists());
-    // Repaired by hand, everything is as it was.
+    // After a repair by hand, everything is as it was.
     home.seqera("agent stop").run().ok();
     std::fs::write(&file, good).expect("it can be written");
     assert_eq!(sandbox.user_info(&home.token("work")).status, 200);

@@ -1,4 +1,4 @@
-//! Another user of the same machine is refused on both sides. These tests play two users, so they need root.
+//! Both sides refuse another user of the same machine. These tests act as two users, so they need root.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use seqera_tests::{Home, Invocation, binaries, eventually, skip};
 
-/// `nobody` on every Unix that has one.
+/// `nobody`, on every Unix that has this user.
 const STRANGER: u32 = 65_534;
 
 /// The folder of a process belongs to the user who runs it.
@@ -26,14 +26,14 @@ fn as_stranger(invocation: Invocation) -> Invocation {
     })
 }
 
-/// Lets the stranger reach what lies in this folder, as a careless owner would.
+/// Lets the stranger into this folder, as a careless owner would.
 fn open_folders(home: &Home) {
     for folder in [home.root().to_owned(), home.root().join("run"), home.socket_dir()] {
         open(&folder, 0o755);
     }
 }
 
-/// The programs may lie where a stranger cannot go.
+/// The programs may be where a stranger cannot go.
 fn copy_of(program: &Path, home: &Home) -> PathBuf {
     let copy = home.root().join(program.file_name().expect("a program has a name"));
     std::fs::copy(program, &copy).expect("a copy can be made");
@@ -92,7 +92,7 @@ fn the_client_refuses_an_agent_of_another_user() {
     }
     let home = Home::new();
     let agent = copy_of(&binaries().agent, &home);
-    // The stranger's agent, with everything of its own.
+    // The stranger's own agent, with everything it needs.
     let own = home.root().join("stranger");
     std::fs::create_dir(&own).expect("the folder can be made");
     open(home.root(), 0o755);
@@ -127,7 +127,7 @@ fn a_socket_folder_that_others_may_write_to_is_refused_by_both() {
     let folder = home.socket_dir();
     std::fs::create_dir(&folder).expect("the folder can be made");
     open(&folder, 0o777);
-    // The agent moves to its next place, or refuses; it never binds there.
+    // The agent moves to its next place, or refuses. It never binds in this folder.
     let started = home.seqera("agent start").run();
     assert!(!folder.join("agent.sock").exists(), "{started:?}");
     let chosen = folder.join("agent.sock");

@@ -1,4 +1,4 @@
-//! Every variable that the documentation names (and its key of `config.json`) has the effect that it promises.
+//! Every documented variable, and its key in `config.json`, has the effect that the documentation promises.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use seqera_tests::{Home, Sandbox, eventually};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The address that a login would open, and the login goes.
+/// The URL that a login would open. The login itself is abandoned.
 #[track_caller]
 fn address(home: &Home, args: &str) -> String {
     let mut login = home.seqera(&format!("login --no-browser {args}")).start();
@@ -99,7 +99,7 @@ fn a_browser_is_opened_unless_the_variable_says_false_and_the_address_is_printed
     login.kill();
     std::fs::remove_file(&opened).expect("it is there");
     let (mut login, url) = begin(&home.with("SEQERA_BROWSER_AUTO_OPEN", "false"));
-    // Once the address is printed, the point where a browser would be started has passed.
+    // Once the URL is printed, the point where a browser would have started has passed.
     assert!(url.starts_with(&sandbox.url) && !opened.exists());
     login.kill();
 }
