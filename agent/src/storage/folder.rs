@@ -1,6 +1,6 @@
 //! Folders that only this user may write to: what lies in another one could be anybody's.
 //!
-//! One check, [`fault`], for two kinds of folder. Those of sockets, locks and logs ([`private`]) lie in
+//! One check, [`fault()`], for two kinds of folder. Those of sockets, locks and logs ([`private`]) lie in
 //! places that others may write to as well, `/tmp` for one, where a symbolic link could be somebody's trap:
 //! it is refused. Those of files with secrets and records (`durable`) lie in the person's home, which people
 //! do spread over disks with links of their own: a link is followed, and what it leads to is checked.
@@ -21,7 +21,7 @@ pub(crate) use system::is_open_to_others;
 pub(super) use system::{close, make};
 
 /// What becomes of a symbolic link that stands in the folder's place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Links {
     Refused,
     Followed,

@@ -1,7 +1,7 @@
 //! What the check of folders finds.
 
 /// What makes a folder unsafe; completes the sentence that begins with the folder.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[cfg_attr(windows, expect(dead_code, reason = "access lists are inherited from the profile folder"))]
 pub(crate) enum Fault {
     #[cfg_attr(unix, error("is a symbolic link"))]
