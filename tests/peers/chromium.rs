@@ -1,4 +1,4 @@
-//! A real browser signs in: everything that a person sees between the command and the closing page.
+//! A real browser signs in: everything that a person sees, from the command to the final page.
 
 use seqera_tests::chromium::Chromium;
 use seqera_tests::keycloak::{self, Realm};
@@ -97,7 +97,7 @@ fn a_browser_with_an_old_link_is_told_so_and_the_login_goes_on() {
     home.login_by("work", &sandbox.authority, person).ok();
 }
 
-/// A login at SciToolkit whose page is open in the browser.
+/// A login at SciToolkit with its page open in the browser.
 #[track_caller]
 fn scitoolkit_login(
     chromium: Chromium,
@@ -147,7 +147,7 @@ fn a_page_of_another_site_cannot_answer_for_scitoolkit_in_a_real_browser() {
     let home = scitoolkit::home(&sandbox);
     let mut login = home.seqera("login --provider scitoolkit --no-browser").start();
     let url = login.until("page to open", consent_url);
-    // The same page with the same state, served by somebody else: the browser gets no leave to send.
+    // The same page with the same state, but from another server: the browser is not allowed to send.
     let theirs = url.replace(&sandbox.url, &stranger.url);
     let steps = json!([{"click": format!("button:has-text({ADA:?})")}, {"until": "This did not work"}]);
     chromium.visit(&theirs, &steps);

@@ -1,5 +1,5 @@
-//! Glewlwyd: a refusal has no body, a public client may not revoke, `token_type` is in lower case, and a
-//! redirect address is compared with its port.
+//! Glewlwyd: its refusals have no body, a public client may not revoke, `token_type` is in lower case, and
+//! redirect addresses are compared including the port.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ fn tokens_are_renewed_on_schedule_and_once_for_a_hundred_callers() {
     login(&home, &provider);
     let scheduled = || (provider.refresh_tokens().len() == 2).then_some(());
     eventually(LIMIT, "a renewal with nobody asking", scheduled);
-    // A started agent has no access token: it is in the state of one whose token has expired.
+    // After a start the agent has no access token, as if the token had expired.
     home.seqera("agent restart").run().ok();
     let callers: Vec<_> = (0..100).map(|_| home.seqera("token --profile glw").start()).collect();
     let tokens: Vec<String> = callers.into_iter().map(|caller| caller.finish(LIMIT).ok().stdout).collect();
@@ -75,7 +75,7 @@ fn a_refusal_without_a_word_ends_no_session_at_once_and_loses_no_token() {
     login(&home, &provider);
     home.seqera("agent stop").run().ok();
     let stored = secret(&home);
-    // A thief spends the token; then the agent's try breaks the chain, so that the thief is out, too.
+    // A thief spends the token. The agent's attempt then breaks the chain, so the thief is locked out too.
     assert_eq!(renew(&provider, &stored).status, 200);
     eventually(LIMIT, "the refusal", || {
         let refused = home.seqera("token --profile glw --timeout 1s").run().fails_with(4);

@@ -7,7 +7,7 @@ use seqera_tests::leftovers::{note, refresh_token, v1_file};
 use seqera_tests::wait::Stopwatch;
 use seqera_tests::{Home, Sandbox};
 
-/// As Python's keyring library stores it.
+/// Stores it as Python's keyring library does.
 fn store(home: &Home, profile: &str, token: &str) {
     let attributes =
         format!("service seqera-ai-cli username '{profile}' application 'Python keyring library'");

@@ -1,4 +1,4 @@
-//! GNOME Keyring: the keychain of most Linux desktops, in good and in bad health.
+//! GNOME Keyring, the keychain of most Linux desktops, both when it works and when it does not.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ fn a_frozen_keychain_neither_blocks_a_login_nor_the_exit() {
     home.seqera("agent stop").run().ok();
     agent.finish(Duration::from_secs(20)).ok();
     assert!(watch.elapsed() < Duration::from_secs(10), "the exit took {:?}", watch.elapsed());
-    // The session is in the file, so it outlives agent and keychain.
+    // The session is in the file, so it survives both the agent and the keychain.
     assert_eq!(sandbox.user_info(&home.token("work")).status, 200);
     keyring.thaw();
 }

@@ -1,4 +1,4 @@
-//! Keycloak, as a profile's authority: rotation with `revokeRefreshToken`, offline sessions, its own pages.
+//! Keycloak as a profile's authority: rotation with `revokeRefreshToken`, offline sessions, its own pages.
 
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ fn a_person_signs_in_on_another_device() {
 fn one_renewal_serves_a_hundred_callers_who_find_no_valid_token() {
     let Some(realm) = Realm::new(&[]) else { return };
     let home = signed_in(&realm);
-    // A started agent has no access token: it is in the state of one whose token has expired.
+    // After a start the agent has no access token, as if the token had expired.
     home.seqera("agent restart").run().ok();
     let callers: Vec<_> = (0..100).map(|_| home.seqera("token --profile kc").start()).collect();
     let tokens: Vec<String> = callers.into_iter().map(|caller| caller.finish(LIMIT).ok().stdout).collect();
@@ -137,7 +137,7 @@ fn a_sign_out_ends_the_session_at_keycloak() {
     assert_eq!((realm.user_info(&token), realm.sessions().len()), (200, 1));
     assert_eq!(home.seqera("logout --all").run().ok().line(), "kc: revoked");
     assert_eq!((realm.user_info(&token), realm.sessions().len()), (401, 0));
-    // The access token, revoked after it, is one that Keycloak does not know any more.
+    // Keycloak no longer knows the access token, which is revoked after the refresh token.
     assert_eq!((realm.count("REVOKE_GRANT"), realm.count("REVOKE_GRANT_ERROR")), (1, 1));
 }
 
@@ -153,7 +153,7 @@ fn a_refresh_token_that_somebody_else_spent_ends_the_family_and_the_login_with_a
     assert_eq!((realm.user_info(&thief), realm.sessions().len()), (401, 0), "the thief is out, too");
 }
 
-/// Spends the stored refresh token, as a thief would, and returns the access token that it brought.
+/// Spends the stored refresh token, as a thief would, and returns the access token that comes back.
 fn spend(realm: &Realm, home: &Home) -> String {
     let record = std::fs::read_to_string(home.config_dir().join("refresh-token.kc")).expect("a record");
     let record: Value = serde_json::from_str(&record).expect("it is JSON");

@@ -1,5 +1,5 @@
-//! The agent against real programs from outside: GNOME Keyring, Keycloak, Glewlwyd npm's `oidc-provider`, and
-//! Nextflow.
+//! The agent with real programs from outside: GNOME Keyring, Keycloak, Glewlwyd, npm's `oidc-provider`,
+//! Chromium and Nextflow.
 
 mod chromium;
 mod glewlwyd;

@@ -1,4 +1,4 @@
-//! Nextflow under `seqera exec`: whose token it has, and what comes before it.
+//! Nextflow under `seqera exec`: whose token it gets, and what overrides it.
 
 use seqera_tests::nextflow::{identities, under_exec};
 use seqera_tests::sandbox::{ADA, GRACE};

@@ -1,11 +1,11 @@
-//! A Platform with Keycloak behind it (`TOWER_OIDC_ISSUER`): the agent signs in at the Platform, which sends the
-//! browser on to Keycloak.
+//! A Platform with Keycloak behind it (`TOWER_OIDC_ISSUER`). The agent signs in at the Platform, which sends
+//! the browser on to Keycloak.
 
 use seqera_tests::keycloak::{EMAIL, Realm};
 use seqera_tests::{Home, Sandbox, Visit};
 use serde_json::json;
 
-/// A person at the Platform's page, who goes to Keycloak and comes back.
+/// A person at the Platform's page who goes to Keycloak and comes back.
 fn at_keycloak(realm: &Realm, url: &str) -> Visit {
     realm.fill_in(Visit::open(url).click("/oauth/login/oidc"))
 }
@@ -28,7 +28,7 @@ fn tokens_are_the_platforms_and_keycloak_hears_of_the_login_alone() {
     assert_eq!(platform.user_info(&home.token("work")).status, 200);
     assert_eq!((platform.count("refreshes"), realm.count("REFRESH_TOKEN")), (1, 0));
     assert_eq!(realm.count("LOGIN"), 1);
-    // The Platform's session is its own: what becomes of Keycloak's does not matter to it.
+    // The Platform has its own session, so it does not matter to it how Keycloak's ends.
     realm.end_sessions();
     home.seqera("agent restart").run().ok();
     let token = home.token("work");

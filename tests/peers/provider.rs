@@ -1,4 +1,4 @@
-//! npm's `oidc-provider`: certified, knows nothing of Seqera, rotates, and revokes a family on reuse.
+//! npm's `oidc-provider`: it is certified, knows nothing of Seqera, rotates, and revokes the family on reuse.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ fn one_renewal_serves_a_hundred_callers_who_find_no_valid_token() {
     let Some(provider) = OidcProvider::start(3600) else { return };
     let home = Home::new();
     home.login_at("other", &provider.authority, "ada");
-    // A started agent has no access token: it is in the state of one whose token has expired.
+    // After a start the agent has no access token, as if the token had expired.
     home.seqera("agent restart").run().ok();
     let callers: Vec<_> = (0..100).map(|_| home.seqera("token --profile other").start()).collect();
     callers.into_iter().for_each(|caller| drop(caller.finish(LIMIT).ok()));
@@ -45,7 +45,8 @@ fn one_renewal_serves_a_hundred_callers_who_find_no_valid_token() {
 fn a_person_signs_in_on_another_device() {
     let Some(provider) = OidcProvider::start(3600) else { return };
     let home = Home::new();
-    // The first form is the code's, which its script sends; the second asks whether this is the device.
+    // A script sends the first form, which has the code. The second form asks whether this is the right
+    // device.
     let person = |url: &str| {
         let done = Visit::open(url).submit(&[]).submit(&[("confirm", "yes")]);
         assert!(done.page.body.contains("Sign-in Success"), "{done:?}");
@@ -56,7 +57,7 @@ fn a_person_signs_in_on_another_device() {
 
 #[test]
 fn a_refresh_token_that_is_too_old_is_the_end_of_the_session() {
-    // It dies before the access token is half way through its life.
+    // The refresh token expires before the access token is halfway through its life.
     let Some(provider) = OidcProvider::start_with(8, 2) else { return };
     let home = Home::new();
     home.login_at("other", &provider.authority, "ada");
@@ -95,7 +96,7 @@ fn a_family_that_somebody_else_killed_ends_the_session_with_a_clear_word() {
     spend(&provider, &home);
     let refused = home.seqera("token --profile other -o json").run().fails_with(3).error_json();
     assert_eq!(refused["reason"], "LOGIN_EXPIRED");
-    // A dead token is not sent again: asking once more costs the provider nothing.
+    // A dead token is not sent again, so asking once more does not reach the provider.
     let errors = provider.count("grant.error");
     home.seqera("token --profile other").run().fails_with(3);
     assert_eq!(provider.count("grant.error"), errors);
@@ -103,7 +104,7 @@ fn a_family_that_somebody_else_killed_ends_the_session_with_a_clear_word() {
     home.token("other");
 }
 
-/// Spends the stored refresh token, as a thief or a second program over the same file would.
+/// Spends the stored refresh token, as a thief or a second program with the same file would.
 fn spend(provider: &OidcProvider, home: &Home) {
     let record = std::fs::read_to_string(home.config_dir().join("refresh-token.other")).expect("a record");
     let record: Value = serde_json::from_str(&record).expect("it is JSON");

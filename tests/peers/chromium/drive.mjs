@@ -1,9 +1,9 @@
-// A person at a real browser: does the steps of a job in headless Chromium, and tells where it came to.
+// A person at a real browser: does the steps of a job in headless Chromium and reports where it ended up.
 //
 // usage: node drive.mjs '<job>'
 //   {"url": …, "shots": <folder>, "steps": [
 //     {"fill": <selector>, "with": …}, {"click": <selector>}, {"until": <text of the page>},
-//     {"shot": <name>}        pictures: light and dark, narrow and wide
+//     {"shot": <name>}        screenshots: light and dark, narrow and wide
 //   ]}
 // Prints one line: {"url", "title", "text", "requests", "problems"}. A problem is an error in the page, or a
 // page that is wider than a narrow screen.
@@ -41,7 +41,7 @@ async function step(page, { fill, with: value, click, until, shot }) {
 
 const browser = await chromium.launch({
   executablePath: process.env.SEQERA_TEST_CHROMIUM ?? '/usr/bin/chromium',
-  chromiumSandbox: false, // it cannot be had as root, where CI runs
+  chromiumSandbox: false, // it does not work for root, and CI runs as root
   args: [
     '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
     '--disable-component-update', '--disable-sync',

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs Glewlwyd in the foreground, with a database and a signing key of its own in a folder.
+# Runs Glewlwyd in the foreground. Its database and signing key are in the given folder.
 #
 # usage: start.sh <port> <folder>
 set -eu

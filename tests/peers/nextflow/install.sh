@@ -1,6 +1,6 @@
 #!/bin/sh
-# Brings Nextflow's libraries from Maven Central into target/peers, through the local Maven repository, which
-# keeps them for the next time. Needs Java 17 or later, and Maven.
+# Installs Nextflow's libraries from Maven Central into target/peers. The local Maven repository keeps a copy
+# for the next time. Needs Java 17 or later, and Maven.
 set -eu
 plugin=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 here=$(cd "$(dirname "$0")" && pwd)

@@ -1,7 +1,8 @@
-// Asks the Platform who it is: once as Nextflow itself, once in a task.
+// Asks the Platform who the user is, once from Nextflow itself and once from a task.
 
-// The plugin nf-tower, which talks to the Platform, is not in Maven Central, and what stands in its place does
-// nothing. This is its choice (facts, section 3): the configuration first, but for runs of the Platform.
+// The plugin nf-tower, which talks to the Platform, is not in Maven Central, and its stand-in here does nothing.
+// This function chooses the token as the plugin does: the configuration comes first, except in a run that the
+// Platform has launched.
 def token() {
   def given = System.getenv('TOWER_ACCESS_TOKEN')
   System.getenv('TOWER_WORKFLOW_ID') ? given : session.config.navigate('tower.accessToken') ?: given

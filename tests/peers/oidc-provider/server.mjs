@@ -1,8 +1,8 @@
-// A certified OpenID provider as a second party to test against: PKCE required, refresh tokens rotate, a
-// reused one revokes its family, revocation is offered. Every login is let in at once, without a page.
+// A certified OpenID provider to test against. It requires PKCE, rotates refresh tokens, revokes the family if
+// one is reused, and offers revocation. Every login succeeds at once, without a page.
 //
 // usage: node server.mjs <access token lifetime in seconds> <refresh token lifetime in seconds>
-// Prints one line, {"authority": "http://127.0.0.1:<port>"}, when it serves; ends when its input closes.
+// Prints one line, {"authority": "http://127.0.0.1:<port>"}, once it serves. Ends when its input closes.
 
 import { createServer } from 'node:http';
 import { once } from 'node:events';
@@ -25,7 +25,7 @@ function configuration(accessLifetime, refreshLifetime) {
       response_types: ['code'],
     }],
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
-    conformIdTokenClaims: false, // the email goes into the ID token, too
+    conformIdTokenClaims: false, // so that the email is in the ID token too
     cookies: { keys: ['only for tests'] },
     features: {
       deviceFlow: { enabled: true }, devInteractions: { enabled: false }, revocation: { enabled: true },
@@ -42,7 +42,7 @@ function configuration(accessLifetime, refreshLifetime) {
   };
 }
 
-// What a person does on the provider's pages: signs in, then agrees.
+// What a person would do on the provider's pages: sign in, then agree.
 async function interact(provider, request, response) {
   const { params, prompt, session } = await provider.interactionDetails(request, response);
   if (prompt.name === 'login') {
