@@ -143,7 +143,7 @@ pub(crate) fn status(name: &ProfileName, view: &View, now: Moment) -> v1::Sessio
         unsaved: view.unsaved.is_some(),
         last_failure: last_failure(view),
         notes: notes(view),
-        method: record.method.clone().unwrap_or_default(),
+        method: record.method.as_ref().map(|method| method.as_str().to_owned()).unwrap_or_default(),
         workspace_name: workspace.map(|one| one.name).unwrap_or_default(),
         organization_is_chosen: record.organization_is_chosen,
         sources: None,

@@ -15,7 +15,7 @@ use crate::api::tokens::hand_out;
 use crate::clock::{from_unix, unix};
 use crate::error::{AgentError, ErrorKind};
 use crate::leases::book::TokenSource;
-use crate::leases::life::Trouble;
+use crate::leases::life::FailedDeletion;
 use crate::leases::{Leased, Order};
 use crate::sessions::registry::Registry;
 use crate::sessions::verdict::Ask;
@@ -81,7 +81,7 @@ impl leases_server::Leases for Leases {
     ) -> Result<Response<ListLeasesResponse>, Status> {
         let shared = &self.registry.shared;
         let profile = request.into_inner().profile;
-        let trouble = |id: &str| shared.leases.life(id).and_then(|life| life.trouble());
+        let trouble = |id: &str| shared.leases.life(id).and_then(|life| life.failure());
         let own = shared.leases.book.recorded().into_iter().map(|(id, lease)| {
             let host = if lease.host == shared.places.host_id { String::new() } else { lease.host.clone() };
             v1::Lease { host, ..shown(&id, &lease, trouble(&id)) }
@@ -159,7 +159,7 @@ impl Leases {
     }
 }
 
-fn shown(id: &str, lease: &Lease, trouble: Option<Trouble>) -> v1::Lease {
+fn shown(id: &str, lease: &Lease, trouble: Option<FailedDeletion>) -> v1::Lease {
     let (pid, until) = match &lease.ends {
         Ends::With(program) => (program.pid, None),
         Ends::At(time) => (0, Some(convert::timestamp(from_unix(*time)))),

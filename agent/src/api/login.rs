@@ -78,7 +78,7 @@ fn installer(
     let generation = worker.view().generation;
     Box::new(move |granted| {
         Box::pin(async move {
-            let login = Login { profile, granted, method: method.as_str(), generation, organization };
+            let login = Login { profile, granted, method: method.into(), generation, organization };
             let notes = worker.install(login).await?;
             Ok(stage::SignedIn { notes })
         })

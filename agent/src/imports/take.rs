@@ -1,5 +1,6 @@
 //! Takes one of them over. Runs to its end, whoever stays.
 
+use crate::storage::record::SignInMethod;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,7 +113,7 @@ impl Imports {
         };
         let is_spent = renewed.refresh.is_some();
         let granted = self.granted(candidate, &profile, &*issuer, &secret, renewed, sent).await;
-        let login = Login { profile, granted, method: "import", generation, organization: None };
+        let login = Login { profile, granted, method: SignInMethod::Import, generation, organization: None };
         let mut notes = worker.install(login).await?;
         (shared.crash)("import-kept");
         info!(profile = %name, from = candidate.key(), "taken over");

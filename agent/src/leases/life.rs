@@ -24,7 +24,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 /// Why a token could not be deleted, and when that is tried again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Trouble {
+pub(crate) struct FailedDeletion {
     /// For the person.
     pub why: String,
     /// The next attempt.
@@ -41,13 +41,13 @@ pub(crate) struct Life {
     /// Attempts to delete the token that have ended.
     tried: watch::Sender<u64>,
     over: watch::Sender<bool>,
-    trouble: Mutex<Option<Trouble>>,
+    failure: Mutex<Option<FailedDeletion>>,
 }
 
 impl Life {
     /// What kept the token from being deleted.
-    pub(crate) fn trouble(&self) -> Option<Trouble> {
-        lock(&self.trouble).clone()
+    pub(crate) fn failure(&self) -> Option<FailedDeletion> {
+        lock(&self.failure).clone()
     }
 
     /// True when the token is gone.
@@ -92,7 +92,7 @@ impl Life {
             failures += 1;
             warn!(%id, why, "the token of a lease could not be deleted");
             let retry_at = book.parts.clock.now().wall + wait;
-            *lock(&self.trouble) = Some(Trouble { why, retry_at });
+            *lock(&self.failure) = Some(FailedDeletion { why, retry_at });
             self.tried.send_modify(|tried| *tried += 1);
             tokio::select! {
                 () = sleep(wait) => {}

@@ -189,7 +189,7 @@ async fn a_deletion_that_fails_is_tried_again_and_says_why_across_a_restart() {
     let outside = &agent.provider.outside;
     outside.fail_deletions(Some(PlatformError::Unreachable("it answered with status 502".into())));
     assert_eq!(leases(&agent).end(&leased.id, SECOND).await, Some(false));
-    let trouble = leases(&agent).life(&leased.id).unwrap().trouble().unwrap();
+    let trouble = leases(&agent).life(&leased.id).unwrap().failure().unwrap();
     assert!(trouble.why.contains("502"), "{trouble:?}");
     assert_eq!(leases(&agent).book.in_use(None), [""; 0], "nobody uses what has ended");
     let agent = agent.restart().await;

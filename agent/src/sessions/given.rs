@@ -5,6 +5,7 @@ use crate::profile::{Profile, ProfileName};
 use crate::providers::Answer;
 use crate::sessions::install::Login;
 use crate::sessions::registry::Registry;
+use crate::storage::record::SignInMethod;
 use crate::token::{AccessToken, Kind};
 
 /// Signs in with a given token, which is checked before it is kept. The notes are for the person.
@@ -30,6 +31,6 @@ pub(crate) async fn sign_in(
     let generation = worker.view().generation;
     let granted = issuer.finish(Answer::Given(token, registry.shared.now())).await?;
     registry.logins.cancel(name);
-    let login = Login { profile, granted, method: "token", generation, organization };
+    let login = Login { profile, granted, method: SignInMethod::Token, generation, organization };
     worker.install(login).await
 }

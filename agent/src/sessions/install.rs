@@ -1,5 +1,6 @@
 //! Installs a login that has succeeded: the secret is stored and recorded before anybody is told.
 
+use crate::storage::record::SignInMethod;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -28,12 +29,21 @@ pub(crate) struct Login {
     pub profile: Profile,
     /// What it gave.
     pub granted: Granted,
-    /// How: `browser` or `token`.
-    pub method: &'static str,
+    /// How it was done.
+    pub method: SignInMethod,
     /// Of the session when the login began.
     pub generation: u64,
     /// The organisation that the person asked for, by id or name.
     pub organization: Option<String>,
+}
+
+impl From<Method> for SignInMethod {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::Browser => Self::Browser,
+            Method::Device => Self::Device,
+        }
+    }
 }
 
 /// What the login replaces.
@@ -159,7 +169,7 @@ async fn replaced_minted(
     record: &Record,
     shared: &Shared,
 ) -> Option<Revocable> {
-    let place = record.store.filter(|_| record.method.as_deref() == Some(Method::Browser.as_str()))?;
+    let place = record.store.filter(|_| record.method == Some(SignInMethod::Browser))?;
     let stored = shared.ladder.load(name, place).await.ok().flatten()?;
     let old = AccessToken::new(stored.secret.expose_secret());
     let is_kept = match &login.granted.credential {
@@ -229,7 +239,7 @@ fn new_record(
         organization,
         organization_is_chosen,
         workspace,
-        method: Some(login.method.to_owned()),
+        method: Some(login.method.clone()),
         ..Record::default()
     };
     (record, notes)

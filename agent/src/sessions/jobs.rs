@@ -13,7 +13,7 @@ use crate::outcome::Outcome;
 use crate::profile::ProfileName;
 use crate::providers::Revocable;
 use crate::sessions::install::Installed;
-use crate::sessions::renewal::{Generation, Kept, RenewalJob};
+use crate::sessions::renewal::{Generation, Learned, RenewalJob};
 use crate::sessions::secrets::load_fixed;
 use crate::sessions::shared::Shared;
 use crate::sessions::sign_out::{Brought, SignedOut};
@@ -26,7 +26,7 @@ use crate::token::AccessToken;
 /// What a job leaves.
 pub(crate) enum JobDone {
     /// A renewal, a load or a check.
-    Token(JobOutcome, Box<Kept>),
+    Token(JobOutcome, Box<Learned>),
     /// A login is installed.
     Installed(Box<Installed>, oneshot::Sender<Vec<String>>),
     /// A sign-out came before a login was installed; nothing is left of it.
@@ -77,11 +77,11 @@ pub(crate) fn spawn(job: Job, renewal: RenewalJob, held: Option<AccessToken>) ->
         let (outcome, kept) = match (job, held) {
             (Job::Renew, _) => renewal.run().await,
             (Job::Check, Some(token)) => {
-                (JobOutcome::Checked(Arc::clone(&renewal.issuer).check(&token).await), Kept::default())
+                (JobOutcome::Checked(Arc::clone(&renewal.issuer).check(&token).await), Learned::default())
             }
             (Job::Load | Job::Check, _) => (
                 load_fixed(&renewal.name, &renewal.profile, renewal.place, &renewal.shared).await,
-                Kept::default(),
+                Learned::default(),
             ),
         };
         JobDone::Token(outcome, Box::new(kept))

@@ -84,7 +84,7 @@ pub(crate) struct RenewalJob {
 
 /// What the worker learns from a job about the secret and its place.
 #[derive(Default)]
-pub(crate) struct Kept {
+pub(crate) struct Learned {
     /// The refresh token that is good now, where the job knows one.
     pub refresh: Option<RefreshToken>,
     /// The store refused it: it lives in memory only, and is saved again at each tick.
@@ -106,23 +106,23 @@ pub(crate) struct Unsaved {
 
 impl RenewalJob {
     /// Runs to its end; cannot be interrupted by a caller.
-    pub(crate) async fn run(self) -> (JobOutcome, Kept) {
+    pub(crate) async fn run(self) -> (JobOutcome, Learned) {
         let refresh = match self.refresh_token().await {
             Ok(refresh) => refresh,
-            Err((trouble, why)) => return (JobOutcome::NoSecret(trouble, why), Kept::default()),
+            Err((trouble, why)) => return (JobOutcome::NoSecret(trouble, why), Learned::default()),
         };
         if self.intent.as_ref().is_some_and(|intent| intent.sha256 != refresh.sha256()) {
             // The save had succeeded before the agent was interrupted; nothing was lost.
             let _ = self.clear_intent().await;
-            return (JobOutcome::Settled, Kept { refresh: Some(refresh), ..Kept::default() });
+            return (JobOutcome::Settled, Learned { refresh: Some(refresh), ..Learned::default() });
         }
         let intent_unwritten = self.write_intent(&refresh).await;
         let (sent, spent, renewal) = self.spend(refresh).await;
         let (outcome, kept) = match renewal {
             Ok(Renewal::Granted(renewed)) => self.keep(sent, &spent, renewed).await,
-            other => (self.not_renewed(other).await, Kept { refresh: Some(spent), ..Kept::default() }),
+            other => (self.not_renewed(other).await, Learned { refresh: Some(spent), ..Learned::default() }),
         };
-        (outcome, Kept { intent_unwritten, ..kept })
+        (outcome, Learned { intent_unwritten, ..kept })
     }
 
     /// The refresh token from memory or from its store, for this authority and client only.
@@ -205,12 +205,12 @@ impl RenewalJob {
     }
 
     /// Saves first, then hands the access token on to be served.
-    async fn keep(&self, sent: Moment, spent: &RefreshToken, renewed: Renewed) -> (JobOutcome, Kept) {
+    async fn keep(&self, sent: Moment, spent: &RefreshToken, renewed: Renewed) -> (JobOutcome, Learned) {
         let refresh = renewed.refresh.clone().unwrap_or_else(|| spent.clone());
         let access = renewed.access.as_ref().ok().map(|access| access.token.clone());
         let stale = || Revocable { refresh: Some(refresh.clone()), access: access.clone() };
         if self.generation.is_past() {
-            return (JobOutcome::Settled, Kept { stale: Some(stale()), ..Kept::default() });
+            return (JobOutcome::Settled, Learned { stale: Some(stale()), ..Learned::default() });
         }
         let changed = refresh.sha256() != spent.sha256() || self.unsaved;
         let saved = if changed { self.save(&refresh).await } else { Ok(self.place) };
@@ -220,12 +220,12 @@ impl RenewalJob {
         if self.generation.is_past() {
             // Signed out while saving: what was saved has to go again.
             self.remove_again(place).await;
-            return (JobOutcome::Settled, Kept { stale: Some(stale()), ..Kept::default() });
+            return (JobOutcome::Settled, Learned { stale: Some(stale()), ..Learned::default() });
         }
         let secret = || stored(&refresh, &self.profile, sent, &self.shared);
         let unsaved = saved.as_ref().err().map(|error| Unsaved { secret: secret(), why: error.to_string() });
         let outcome = JobOutcome::Renewed(Outcome::Granted(fresh(sent, renewed)));
-        (outcome, Kept { refresh: Some(refresh), unsaved, ..Kept::default() })
+        (outcome, Learned { refresh: Some(refresh), unsaved, ..Learned::default() })
     }
 
     async fn save(&self, refresh: &RefreshToken) -> Result<Option<StoreKind>, StoreError> {

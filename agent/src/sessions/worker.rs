@@ -3,26 +3,34 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
+use tracing::{debug, error, info};
 
+use crate::backoff::jitter;
 use crate::clock::Moment;
 use crate::error::AgentError;
+use crate::outcome::Outcome;
 use crate::profile::ProfileName;
-use crate::providers::Issuer;
-use crate::sessions::handle::Command;
-use crate::sessions::jobs::{JobDone, spawn};
-use crate::sessions::renewal::{Generation, RenewalJob, Unsaved};
+use crate::providers::{Check, Issuer};
+use crate::sessions::choice::Choice;
+use crate::sessions::handle::{Command, overtaken};
+use crate::sessions::install::{Former, Installed, Login, give_back, install};
+use crate::sessions::jobs::{JobDone, brought, spawn, spawn_save};
+use crate::sessions::renewal::{Generation, Learned, RenewalJob, Unsaved};
 use crate::sessions::session::Session;
 use crate::sessions::shared::Shared;
-use crate::sessions::verdict::{Ask, Decision, Job, Standing};
+use crate::sessions::sign_out::{SignOut, SignedOut};
+use crate::sessions::verdict::{Ask, Decision, Job, JobOutcome, Standing};
 use crate::sessions::view::{Served, View, refused, restore};
 use crate::storage::record::Record;
+use crate::storage::state::StateError;
 use crate::token::RefreshToken;
 
-mod change;
-mod done;
+/// Between two attempts to have the store do what it refused.
+const STORE_AGAIN: Duration = Duration::from_secs(30);
 
 /// A caller that waits for a token.
 struct Waiter {
@@ -220,6 +228,189 @@ impl Worker {
         };
         let held = self.session.held().map(|held| held.token.clone());
         self.running = Some(spawn(job, renewal, held));
+    }
+
+    fn on_done(&mut self, done: Result<JobDone, JoinError>) {
+        let now = self.shared.now();
+        self.signing_out = false;
+        match done {
+            Ok(JobDone::Token(outcome, kept)) => self.on_token_job(now, outcome, *kept),
+            Ok(JobDone::Installed(installed, reply)) => self.on_installed(*installed, reply),
+            Ok(JobDone::Saved(Ok(()))) => {
+                self.set_unsaved(now, None);
+                self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
+            }
+            Ok(JobDone::Saved(Err(_))) => self.store_at = Some(now.plus(STORE_AGAIN)),
+            Ok(JobDone::Overtaken) => {}
+            Ok(JobDone::Chosen(written, reply)) => self.on_chosen(written, reply),
+            Ok(JobDone::SignedOut(result, reply)) => {
+                self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
+                self.store_at = self.record.store.map(|_| now.plus(STORE_AGAIN));
+                let _ = reply.send(result);
+            }
+            Err(panic) => {
+                error!(profile = %self.name, %panic, "a job failed");
+                let outcome = JobOutcome::Broken("the agent failed; see its log".into());
+                self.session.on_outcome(now, outcome, jitter());
+            }
+        }
+        self.wake_waiters();
+    }
+
+    fn on_token_job(&mut self, now: Moment, outcome: JobOutcome, kept: Learned) {
+        if let Some(stale) = kept.stale {
+            // Signed out meanwhile, and the sign-out did not wait for it.
+            self.shared.pending.revoke(&self.name, self.issuer(), stale);
+            return;
+        }
+        let ended = matches!(
+            outcome,
+            JobOutcome::Renewed(Outcome::Rejected(_)) | JobOutcome::Checked(Check::Refused)
+        );
+        if let JobOutcome::Renewed(Outcome::Granted(_)) = outcome {
+            info!(profile = %self.name, "renewed");
+            self.set_unsaved(now, kept.unsaved);
+            // Whoever waited gets the result, however long it lives: a second renewal would give no more.
+            self.waiters.iter_mut().for_each(|waiter| waiter.ask.min_valid = Duration::ZERO);
+        }
+        self.refresh = kept.refresh.or(self.refresh.take());
+        self.intent_unwritten = kept.intent_unwritten;
+        self.session.on_outcome(now, outcome, jitter());
+        if ended {
+            self.record_end();
+        }
+        self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
+    }
+
+    /// The end survives a restart; the secret stays where it is until a login or a logout.
+    fn record_end(&self) {
+        let Standing::Expired(why) = self.session.standing().clone() else { return };
+        info!(profile = %self.name, why, "the session has ended at the provider");
+        let (name, state) = (self.name.clone(), self.shared.state.clone());
+        let generation = self.generation.take();
+        let ended = move |record: &mut Record| record.ended = Some(why);
+        tokio::spawn(async move { state.update(&name, generation.guarded(ended)).await });
+    }
+
+    /// The store refused to take a secret, or to give one up that has to go.
+    fn ask_store_again(&mut self, now: Moment) {
+        if self.running.is_some() || !self.store_at.is_some_and(|at| now.reached(at)) {
+            return;
+        }
+        self.changed = true;
+        self.store_at = None;
+        let Some(unsaved) = &self.unsaved else { return self.finish_sign_out() };
+        let (name, secret, generation) = (self.name.clone(), unsaved.secret.clone(), self.generation.take());
+        let shared = Arc::clone(&self.shared);
+        self.running = Some(spawn_save(name, secret, self.record.store, generation, shared));
+    }
+
+    fn set_unsaved(&mut self, now: Moment, unsaved: Option<Unsaved>) {
+        self.store_at = unsaved.as_ref().map(|_| now.plus(STORE_AGAIN));
+        self.unsaved = unsaved;
+    }
+
+    fn install(&mut self, login: Login, reply: oneshot::Sender<Vec<String>>) {
+        if login.generation != self.session.generation() {
+            return give_back(&self.name, &login, &self.shared);
+        }
+        let former = Former {
+            record: self.shared.state.record(&self.name),
+            refresh: self.refresh.clone(),
+            issuer: Some(self.issuer()),
+        };
+        let (name, shared) = (self.name.clone(), Arc::clone(&self.shared));
+        let generation = self.generation.take();
+        self.running = Some(tokio::spawn(async move {
+            match install(&name, login, former, generation, &shared).await {
+                Some(installed) => JobDone::Installed(Box::new(installed), reply),
+                None => JobDone::Overtaken,
+            }
+        }));
+    }
+
+    fn on_installed(&mut self, installed: Installed, reply: oneshot::Sender<Vec<String>>) {
+        info!(profile = %self.name, "signed in");
+        self.session = Session::begin(self.generation.advance(), installed.beginning);
+        self.record = Arc::new(installed.record);
+        self.refresh = installed.refresh;
+        self.set_unsaved(self.shared.now(), installed.unsaved);
+        // Whoever is told of the login finds it in place.
+        self.publish();
+        let _ = reply.send(installed.notes);
+    }
+
+    /// A choice for the session of `generation`. Waits its turn like everything that changes the record as a
+    /// whole; what a renewal writes is read with it.
+    fn choose(&mut self, choice: Choice, generation: u64, reply: oneshot::Sender<Result<(), AgentError>>) {
+        let refusal = match self.session.standing() {
+            Standing::SignedOut => Some(AgentError::signed_out(&self.name)),
+            _ if generation != self.session.generation() => Some(overtaken()),
+            Standing::SignedIn | Standing::Expired(_) => None,
+        };
+        if let Some(refusal) = refusal {
+            let _ = reply.send(Err(refusal));
+            return;
+        }
+        let (name, state) = (self.name.clone(), self.shared.state.clone());
+        let generation = self.generation.take();
+        self.running = Some(tokio::spawn(async move {
+            let change = generation.guarded(|record: &mut Record| choice.apply(record));
+            JobDone::Chosen(state.update(&name, change).await, reply)
+        }));
+    }
+
+    fn on_chosen(&mut self, written: Result<(), StateError>, reply: oneshot::Sender<Result<(), AgentError>>) {
+        self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
+        // Whoever is told of the choice finds it in place.
+        self.publish();
+        let _ = reply.send(written.map_err(|error| AgentError::not_durable(&error)));
+    }
+
+    /// Serving stops here and now; the rest is a job.
+    fn sign_out(&mut self, revoke_fixed: bool, reply: oneshot::Sender<SignedOut>) {
+        // First of all: from here on no job of the past changes the record.
+        let generation = self.generation.advance();
+        let job = self.removal(revoke_fixed);
+        self.session = Session::signed_out(generation);
+        self.changed = true;
+        self.set_unsaved(self.shared.now(), None);
+        for command in std::mem::take(&mut self.queued) {
+            if let Command::Install(login, _) = command {
+                give_back(&self.name, &login, &self.shared);
+            }
+        }
+        self.wake_waiters();
+        self.run_removal(job, reply);
+    }
+
+    /// Goes on with a sign-out that has left a secret behind: the agent was interrupted, or the keychain was
+    /// locked. A login that has begun since is not touched.
+    fn finish_sign_out(&mut self) {
+        if self.record.signed_out && self.record.store.is_some() {
+            debug!(profile = %self.name, "going on with a sign-out");
+            let job = self.removal(false);
+            self.run_removal(job, oneshot::channel().0);
+        }
+    }
+
+    fn removal(&mut self, revoke_fixed: bool) -> SignOut {
+        let running = self.running.take();
+        SignOut {
+            name: self.name.clone(),
+            record: self.shared.state.record(&self.name),
+            issuer: self.issuer(),
+            shared: Arc::clone(&self.shared),
+            refresh: self.refresh.take(),
+            access: self.session.held().map(|held| held.token.clone()),
+            revoke_fixed,
+            running: running.map(|job| tokio::spawn(brought(job, Arc::clone(&self.shared)))),
+        }
+    }
+
+    fn run_removal(&mut self, job: SignOut, reply: oneshot::Sender<SignedOut>) {
+        self.signing_out = true;
+        self.running = Some(tokio::spawn(async move { JobDone::SignedOut(job.run().await, reply) }));
     }
 
     /// Asks about every waiting caller again.

@@ -18,16 +18,6 @@ pub(crate) enum Method {
     Device,
 }
 
-impl Method {
-    /// As it is recorded.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Browser => "browser",
-            Self::Device => "device",
-        }
-    }
-}
-
 /// How a login is to be done.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LoginOptions {

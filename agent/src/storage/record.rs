@@ -91,9 +91,9 @@ pub(crate) struct Record {
     /// Why the provider ended the session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
-    /// How the login was done: `browser` or `token`.
+    /// How the sign-in was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub method: Option<String>,
+    pub method: Option<SignInMethod>,
     /// What we do not know.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -151,6 +151,36 @@ pub(crate) struct Lease {
     /// What we do not know.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+/// How a sign-in was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SignInMethod {
+    /// In a browser that came back to this host.
+    Browser,
+    /// By a code that was entered on another device.
+    Device,
+    /// With a token that the person gave.
+    Token,
+    /// With what another program had left.
+    Import,
+    /// As a newer version has written it.
+    #[serde(untagged)]
+    Other(String),
+}
+
+impl SignInMethod {
+    /// As it is written.
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Browser => "browser",
+            Self::Device => "device",
+            Self::Token => "token",
+            Self::Import => "import",
+            Self::Other(text) => text,
+        }
+    }
 }
 
 /// A refresh token is being spent: written before the renewal is sent, cleared when its answer is saved.

@@ -38,11 +38,11 @@ pub(crate) enum StateError {
 /// The state of this host's sessions. Clones share it.
 #[derive(Clone)]
 pub(crate) struct State {
-    shared: Arc<Shared>,
+    files: Arc<Files>,
     lane: Arc<Lane>,
 }
 
-struct Shared {
+struct Files {
     folder: PathBuf,
     run_folder: PathBuf,
     host: String,
@@ -87,7 +87,7 @@ impl State {
             Ok(sessions) => (sessions.after_restart(), None),
             Err(problem) => (Sessions::default(), Some(problem)),
         };
-        let shared = Shared {
+        let files = Files {
             folder: places.config_dir.clone(),
             run_folder,
             host: places.host_id.clone(),
@@ -104,27 +104,27 @@ impl State {
             unreadable: Mutex::new(unreadable),
             summary_problem: Mutex::new(None),
         };
-        Self { shared: Arc::new(shared), lane: Arc::new(lane) }
+        Self { files: Arc::new(files), lane: Arc::new(lane) }
     }
 
     /// All that is remembered now. Never waits.
     pub(crate) fn snapshot(&self) -> Arc<Sessions> {
-        self.shared.sessions.load_full()
+        self.files.sessions.load_full()
     }
 
     /// What is remembered about one profile.
     pub(crate) fn record(&self, profile: &ProfileName) -> Option<Record> {
-        self.shared.sessions.load().profiles.get(profile).cloned()
+        self.files.sessions.load().profiles.get(profile).cloned()
     }
 
     /// Sessions of other hosts over the same home folder, with the host, as of the start.
     pub(crate) fn elsewhere(&self) -> Vec<(ProfileName, String)> {
-        self.shared.elsewhere.iter().map(|(name, host)| (name.clone(), host.clone())).collect()
+        self.files.elsewhere.iter().map(|(name, host)| (name.clone(), host.clone())).collect()
     }
 
     /// The host over the same home folder that has a session of this profile.
     pub(crate) fn other_host(&self, profile: &ProfileName) -> Option<&str> {
-        self.shared.elsewhere.get(profile).map(String::as_str)
+        self.files.elsewhere.get(profile).map(String::as_str)
     }
 
     /// Changes one profile's record, which is made if there is none, and waits until that is durable.
@@ -153,15 +153,15 @@ impl State {
     /// # Errors
     /// As [`State::update`].
     pub(crate) async fn flush(&self) -> Result<(), StateError> {
-        let shared = self.shared.clone();
+        let files = self.files.clone();
         let write = move || {
-            let mut written = lock(&shared.written);
+            let mut written = lock(&files.written);
             if written.result.is_err() {
                 written.change = 0;
             }
             drop(written);
-            let newest = *lock(&shared.changes);
-            shared.write(newest)
+            let newest = *lock(&files.changes);
+            files.write(newest)
         };
         self.lane.run(LIMIT, write).await.unwrap_or(Err(StateError::Slow))
     }
@@ -171,32 +171,32 @@ impl State {
     /// # Errors
     /// Where a file cannot be renamed.
     pub(crate) async fn set_aside(&self, now: SystemTime) -> Result<Vec<PathBuf>, StateError> {
-        let shared = self.shared.clone();
-        self.lane.run(LIMIT, move || shared.set_aside(now)).await.unwrap_or(Err(StateError::Slow))
+        let files = self.files.clone();
+        self.lane.run(LIMIT, move || files.set_aside(now)).await.unwrap_or(Err(StateError::Slow))
     }
 
     /// What is wrong with the files, one sentence each: file, line and column, reason, what to do.
     pub(crate) fn problems(&self) -> Vec<String> {
-        let shared = &self.shared;
+        let files = &self.files;
         let hint = "'seqera login' sets it aside";
         let unreadable = self.unreadable().map(|problem| format!("{problem}; {hint}"));
-        let (summary, unsaved) = (lock(&shared.summary_problem).clone(), lock(&shared.failure).clone());
+        let (summary, unsaved) = (lock(&files.summary_problem).clone(), lock(&files.failure).clone());
         unreadable.into_iter().chain(summary).chain(unsaved).collect()
     }
 
     /// Why nothing is known of the sessions, where `sessions.json` cannot be read.
     pub(crate) fn unreadable(&self) -> Option<String> {
-        lock(&self.shared.unreadable).clone()
+        lock(&self.files.unreadable).clone()
     }
 
     pub(crate) async fn change(&self, change: impl FnOnce(&mut Sessions)) -> Result<(), StateError> {
-        let number = self.shared.change(change)?;
-        let shared = self.shared.clone();
-        self.lane.run(LIMIT, move || shared.write(number)).await.unwrap_or(Err(StateError::Slow))
+        let number = self.files.change(change)?;
+        let files = self.files.clone();
+        self.lane.run(LIMIT, move || files.write(number)).await.unwrap_or(Err(StateError::Slow))
     }
 }
 
-impl Shared {
+impl Files {
     fn sessions_path(&self) -> PathBuf {
         self.run_folder.join("sessions.json")
     }

@@ -1,6 +1,7 @@
 //! An agent's core over fakes: a provider in memory that rotates its refresh tokens and revokes the whole
 //! family when one is used twice, stores that fail on demand, clocks that the test moves.
 
+use crate::storage::record::SignInMethod;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -234,7 +235,13 @@ impl Agent {
     pub(crate) async fn login(&self, name: &str) -> Handle {
         let worker = self.registry.ensure(&name.parse().unwrap());
         let (granted, generation) = (self.granted(), worker.view().generation);
-        let login = Login { profile: profile(), granted, method: "browser", generation, organization: None };
+        let login = Login {
+            profile: profile(),
+            granted,
+            method: SignInMethod::Browser,
+            generation,
+            organization: None,
+        };
         worker.install(login).await.unwrap();
         worker
     }

@@ -1,3 +1,4 @@
+use crate::storage::record::SignInMethod;
 use std::sync::Arc;
 
 use seqera_agent_proto::v1::account_of::Account;
@@ -28,7 +29,7 @@ impl Bench {
         granted.account.user_id = 5;
         let profile = Profile { api_url: double.url.clone(), ..profile() };
         let generation = worker.view().generation;
-        let login = Login { profile, granted, method: "browser", generation, organization: None };
+        let login = Login { profile, granted, method: SignInMethod::Browser, generation, organization: None };
         worker.install(login).await.unwrap();
         let http = Http::new(agent.clock.clone(), Limits::default());
         let providers = Providers::new(http, agent.clock.clone());
@@ -191,7 +192,7 @@ async fn a_provider_that_has_no_organizations_is_not_asked_for_any() {
         ..profile()
     };
     let (granted, generation) = (bench.agent.granted(), worker.view().generation);
-    let login = Login { profile, granted, method: "browser", generation, organization: None };
+    let login = Login { profile, granted, method: SignInMethod::Browser, generation, organization: None };
     worker.install(login).await.unwrap();
     let error = bench.switch("lab").await.unwrap_err();
     assert!(error.to_string().contains("SciToolkit has no organizations"), "{error}");

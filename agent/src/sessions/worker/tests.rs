@@ -4,6 +4,7 @@ mod change;
 mod choice;
 mod idle;
 
+use crate::storage::record::SignInMethod;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -286,8 +287,13 @@ async fn a_login_that_a_sign_out_has_overtaken_is_not_installed_and_its_tokens_a
     let agent = Agent::signed_in().await;
     let late = agent.granted();
     agent.worker().sign_out(false).await.unwrap();
-    let before =
-        Login { profile: profile(), granted: late, method: "browser", generation: 1, organization: None };
+    let before = Login {
+        profile: profile(),
+        granted: late,
+        method: SignInMethod::Browser,
+        generation: 1,
+        organization: None,
+    };
     assert_eq!(agent.worker().install(before).await.unwrap_err().kind, ErrorKind::Ended);
     pass(1).await;
     assert_eq!(agent.provider.revoked(), ["refresh-0", "access-0", "refresh-0", "access-0"]);

@@ -43,10 +43,10 @@ async fn a_change_is_seen_at_once_and_is_durable_when_it_is_answered() {
     let again = State::open(&places(&home, "host-a"));
     assert_eq!(again.snapshot(), state.snapshot());
     assert_eq!(again.snapshot().default_profile, Some(work()));
-    for path in [state.shared.sessions_path(), state.shared.summary_path()] {
+    for path in [state.files.sessions_path(), state.files.summary_path()] {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
     }
-    let summary = json_of(&state.shared.summary_path());
+    let summary = json_of(&state.files.summary_path());
     assert_eq!(summary["profiles"]["work"]["last_login"], 1_767_225_600);
 }
 
@@ -62,7 +62,7 @@ async fn what_a_newer_version_wrote_survives() {
     fs::write(places.run_dir().join("sessions.json"), newer.to_string()).unwrap();
     let state = State::open(&places);
     state.update(&work(), |record| record.signed_out = true).await.unwrap();
-    let written = json_of(&state.shared.sessions_path());
+    let written = json_of(&state.files.sessions_path());
     assert_eq!((&written["later"], &written["profiles"]["work"]["proxy"]), (&json!([1]), &json!({"x": 1})));
     assert_eq!(written["profiles"]["work"]["signedOut"], true);
 }
@@ -84,7 +84,7 @@ async fn changes_that_come_during_a_write_share_the_next_one() {
     }
     free.send(()).unwrap();
     assert!(updates.join_all().await.into_iter().all(|result| result.is_ok()));
-    assert_eq!(lock(&state.shared.written).count, 1);
+    assert_eq!(lock(&state.files.written).count, 1);
     assert_eq!(State::open(&places(&home, "host-a")).snapshot().profiles.len(), 50);
 }
 
@@ -93,7 +93,7 @@ async fn a_change_that_could_not_be_written_is_kept_told_and_written_later() {
     let home = tempfile::tempdir().unwrap();
     let state = State::open(&places(&home, "host-a"));
     state.update(&work(), sign_in).await.unwrap();
-    let folder = &state.shared.run_folder;
+    let folder = &state.files.run_folder;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
     let failed = state.update(&work(), |record| record.refresh_expires_at = Some(7)).await;
     assert!(matches!(&failed, Err(StateError::Failed(text)) if text.contains("chmod go-w")), "{failed:?}");
@@ -150,6 +150,6 @@ async fn two_hosts_over_one_home_have_sessions_of_their_own_and_one_summary() {
     first.update(&work(), sign_in).await.unwrap();
     second.update(&"lab".parse().unwrap(), sign_in).await.unwrap();
     assert_eq!(State::open(&places(&home, "host-a")).snapshot().profiles.len(), 1);
-    let summary = json_of(&first.shared.summary_path());
+    let summary = json_of(&first.files.summary_path());
     assert_eq!(summary["profiles"].as_object().unwrap().keys().collect::<Vec<_>>(), ["lab", "work"]);
 }

@@ -1,6 +1,7 @@
 //! Logins, sign-outs and stops that meet each other, a store that refuses, or a waiting caller. Under a
 //! paused clock.
 
+use crate::storage::record::SignInMethod;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ fn begin_login(agent: &Agent) -> (Handle, tokio::task::JoinHandle<Result<Vec<Str
     let worker = agent.registry.ensure(&work());
     let generation = worker.view().generation;
     let granted = agent.granted();
-    let login = Login { profile: profile(), granted, method: "browser", generation, organization: None };
+    let login =
+        Login { profile: profile(), granted, method: SignInMethod::Browser, generation, organization: None };
     let installing = tokio::spawn({
         let worker = worker.clone();
         async move { worker.install(login).await.map_err(|error| error.kind) }
@@ -143,7 +145,13 @@ async fn a_session_without_a_refresh_token_ends_with_its_access_token() {
         grant.refresh = None;
     }
     let worker = agent.registry.ensure(&work());
-    let login = Login { profile: profile(), granted, method: "browser", generation: 1, organization: None };
+    let login = Login {
+        profile: profile(),
+        granted,
+        method: SignInMethod::Browser,
+        generation: 1,
+        organization: None,
+    };
     worker.install(login).await.unwrap();
     assert_eq!(agent.token(0, 0).await.unwrap(), "access-0");
     pass(101).await;
@@ -220,7 +228,8 @@ async fn login_with(agent: &Agent, token: &str, minted: bool) {
     let worker = agent.registry.ensure(&work());
     let credential = Credential::Fixed { token: AccessToken::new(token), expires_at: None, minted };
     let granted = Granted { credential, ..agent.granted() };
-    let (generation, method) = (worker.view().generation, if minted { "browser" } else { "token" });
+    let (generation, method) =
+        (worker.view().generation, if minted { SignInMethod::Browser } else { SignInMethod::Token });
     let login = Login { profile: profile(), granted, method, generation, organization: None };
     worker.install(login).await.unwrap();
     pass(1).await;

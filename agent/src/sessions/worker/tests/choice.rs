@@ -1,5 +1,6 @@
 //! Choices that meet renewals, logins and sign-outs. Under a paused clock.
 
+use crate::storage::record::SignInMethod;
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
@@ -33,7 +34,8 @@ async fn login(agent: &Agent, subject: &str, wanted: Option<&str>) -> Vec<String
     let organizations = vec![organization(1), organization(2)];
     granted.memberships = Some(Memberships { organizations, workspaces: None });
     let (generation, organization) = (worker.view().generation, wanted.map(str::to_owned));
-    let login = Login { profile: profile(), granted, method: "browser", generation, organization };
+    let login =
+        Login { profile: profile(), granted, method: SignInMethod::Browser, generation, organization };
     worker.install(login).await.unwrap()
 }
 
@@ -121,7 +123,7 @@ async fn the_same_person_keeps_a_choice_where_another_way_to_sign_in_names_anoth
         let mut granted = agent.granted();
         granted.account = Account { subject: subject.into(), user_id, ..Account::default() };
         let (profile, generation) = (profile(), worker.view().generation);
-        let login = Login { profile, granted, method: "token", generation, organization: None };
+        let login = Login { profile, granted, method: SignInMethod::Token, generation, organization: None };
         worker.install(login).await.unwrap();
     };
     sign_in("oidc-subject", 7).await;
