@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use seqera_agent_proto::reason::{DOMAIN, HINT, Reason};
+use seqera_agent_proto::reason::{DOMAIN, HINT, Reason, SIGN_IN};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -88,31 +88,41 @@ pub struct AgentError {
     pub kind: ErrorKind,
     message: String,
     hint: String,
+    /// The profile whose sign-in helps.
+    sign_in: Option<ProfileName>,
     retry_after: Option<Duration>,
 }
 
 impl AgentError {
     /// An error of this kind. The hint may be empty.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: hint.into(), retry_after: None }
+        Self { kind, message: message.into(), hint: hint.into(), sign_in: None, retry_after: None }
+    }
+
+    /// An error that a sign-in to `profile` helps with. The client words the command; the hint is for others.
+    fn sign_in(kind: ErrorKind, message: String, profile: &ProfileName) -> Self {
+        Self { sign_in: Some(profile.clone()), ..Self::new(kind, message, login_hint(profile)) }
     }
 
     /// Neither configuration nor state knows `name`.
     pub(crate) fn unknown_profile(name: &ProfileName, near: &[&str]) -> Self {
         let offered = near.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
-        let hint = if offered.is_empty() { login_hint(name) } else { format!("did you mean {offered}?") };
-        Self::new(ErrorKind::UnknownProfile, format!("there is no profile '{name}'"), hint)
+        let message = format!("there is no profile '{name}'");
+        if offered.is_empty() {
+            return Self::sign_in(ErrorKind::UnknownProfile, message, name);
+        }
+        Self::new(ErrorKind::UnknownProfile, message, format!("did you mean {offered}?"))
     }
 
     /// Never signed in, or signed out on purpose.
     pub(crate) fn signed_out(profile: &ProfileName) -> Self {
-        Self::new(ErrorKind::SignedOut, format!("profile '{profile}' is not signed in"), login_hint(profile))
+        Self::sign_in(ErrorKind::SignedOut, format!("profile '{profile}' is not signed in"), profile)
     }
 
     /// The session has ended at the provider; `why` completes the sentence.
     pub(crate) fn login_expired(profile: &ProfileName, why: &str) -> Self {
         let message = format!("the session of profile '{profile}' has ended: {why}");
-        Self::new(ErrorKind::LoginExpired, message, login_hint(profile))
+        Self::sign_in(ErrorKind::LoginExpired, message, profile)
     }
 
     /// What is known of the sessions cannot be read, which is not the same as "not signed in".
@@ -225,7 +235,12 @@ impl From<AgentError> for Status {
         let mut details = ErrorDetails::new();
         if let Some(reason) = reason {
             let hint = (!error.hint.is_empty()).then(|| (HINT.to_owned(), error.hint));
-            details.set_error_info(reason.name(), DOMAIN, hint.into_iter().collect::<HashMap<_, _>>());
+            let sign_in = error.sign_in.map(|profile| (SIGN_IN.to_owned(), profile.into()));
+            details.set_error_info(
+                reason.name(),
+                DOMAIN,
+                hint.into_iter().chain(sign_in).collect::<HashMap<_, _>>(),
+            );
         }
         if let Some(after) = error.retry_after {
             details.set_retry_info(Some(after));

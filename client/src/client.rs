@@ -24,10 +24,10 @@ use crate::route::{Call, Route};
 use crate::stream::{Events, Watch};
 use crate::token::Token;
 
-/// A prompt of the keychain may stay open for 60 s while a token is imported (design, section 7).
+/// A prompt of the keychain may stay open for 60 s while a token is imported; the agent's manual has it under storage, "Calls that may hang".
 const IMPORT: Duration = Duration::from_secs(90);
 
-/// The agent saves a running renewal before it goes, up to 20 s (design, section 10).
+/// The agent saves a running renewal before it goes, up to 20 s; the agent's manual has it under socket, "Stopping".
 const STOP: Duration = Duration::from_secs(25);
 
 /// What a caller wants of a token.

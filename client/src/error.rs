@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use seqera_agent_proto::place::PlaceError;
-use seqera_agent_proto::reason::{DOMAIN, EXIT_NO_AGENT, HINT, Reason};
+use seqera_agent_proto::reason::{DOMAIN, EXIT_NO_AGENT, HINT, Reason, SIGN_IN};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -22,6 +22,8 @@ pub struct Refusal {
     pub message: String,
     /// What the person can do.
     pub hint: Option<String>,
+    /// The profile that has to be signed in, where that is what helps. `hint` says the same in words.
+    pub sign_in: Option<String>,
     /// When it makes sense to ask again.
     pub retry_after: Option<Duration>,
 }
@@ -154,6 +156,7 @@ impl From<Status> for Error {
                 name: info.reason,
                 message: status.message().to_owned(),
                 hint: info.metadata.get(HINT).cloned().filter(|hint| !hint.is_empty()),
+                sign_in: info.metadata.get(SIGN_IN).cloned(),
                 retry_after: status.get_details_retry_info().and_then(|info| info.retry_delay),
             });
         }

@@ -8,6 +8,10 @@ pub const DOMAIN: &str = "agent.seqera.io";
 /// Key of `ErrorInfo.metadata` for what the person can do.
 pub const HINT: &str = "hint";
 
+/// Key of `ErrorInfo.metadata` where a sign-in helps: its value names the profile. The client knows how the person
+/// calls the program and which provider is meant, and words the command by that.
+pub const SIGN_IN: &str = "sign_in";
+
 /// Exit code where there is no agent, or one that this client does not understand (`EX_UNAVAILABLE`).
 pub const EXIT_NO_AGENT: u8 = 69;
 

@@ -7,6 +7,8 @@
 //! - `settings`: what the environment and `config.json` say, which provider is meant, and whose session
 //! - `screen`: how answers, questions and failures look
 
+#![allow(rustdoc::bare_urls, reason = "the comments of arguments are the text of the help")]
+
 mod cli;
 mod commands;
 mod ending;

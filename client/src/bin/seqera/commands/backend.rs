@@ -4,13 +4,13 @@ use seqera_client::proto::v1::ProfileSettings;
 
 use crate::settings::Settings;
 
-/// Seqera Cloud's (facts 1.2).
+/// Seqera Cloud's (the agent's manual, providers, "Documented defaults").
 const CLOUD: &str = "https://ai-api.seqera.io";
 
 /// Used where no other one is named.
 pub(super) const CLOUD_AUTHORITY: &str = "https://cloud.seqera.io/api";
 
-/// Serves the same API (facts 2.1).
+/// Serves the same API (the agent's manual, providers, "Platform: addresses").
 const CLOUD_API: &str = "https://api.cloud.seqera.io";
 
 /// An address with its source.

@@ -115,7 +115,7 @@ pub(super) fn not_run(program: &str, error: &std::io::Error) -> Failure {
 
 /// The token of a session.
 pub(super) async fn session_token(client: &Client, want: Want) -> Result<Token, Failure> {
-    client.token(want).await.map_err(|error| Failure::from(error).of_session())
+    Ok(client.token(want).await?)
 }
 
 /// An older token is better than none, but somebody should know before it ends.

@@ -78,15 +78,6 @@ impl Failure {
         self.exit == Reason::IssuerUnreachable.exit_code()
     }
 
-    /// A failure to get the token of a session: where the session has ended, signing in helps.
-    pub(crate) fn of_session(self) -> Self {
-        let has_ended = self.is(Reason::LoginExpired);
-        match self.hint {
-            Hint::Words(text) if has_ended => Self { hint: Hint::SignIn(text), ..self },
-            hint => Self { hint, ..self },
-        }
-    }
-
     pub(crate) fn json(&self) -> Value {
         json!({"error": {"reason": self.reason, "message": self.message, "hint": self.hint.text()}})
     }
@@ -103,13 +94,10 @@ impl From<Error> for Failure {
     }
 }
 
-/// An ended session and a token that its provider refuses have one reason, and only the first calls for a
-/// sign-in: [`Failure::of_session`] tells them apart.
 fn hint(error: &Error) -> Hint {
-    match (error, error.hint()) {
-        (Error::Refused(refusal), Some(text)) if refusal.reason == Reason::SignedOut => {
-            Hint::SignIn(text.to_owned())
-        }
-        (_, text) => text.into(),
+    let needs_sign_in = matches!(error, Error::Refused(refusal) if refusal.sign_in.is_some());
+    match error.hint() {
+        Some(text) if needs_sign_in => Hint::SignIn(text.to_owned()),
+        text => text.into(),
     }
 }

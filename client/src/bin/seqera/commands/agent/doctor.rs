@@ -58,7 +58,7 @@ fn command() -> Check {
     check("command", Verdict::Ok, format!("seqera {}{path}", env!("CARGO_PKG_VERSION")), "")
 }
 
-/// Three programs are called `seqera` (facts 1).
+/// Three programs are called `seqera` (the agent's manual, providers, "Three programs called seqera").
 fn others_on_path(context: &Context) -> Check {
     const NAME: &str = "PATH";
     let own = std::env::current_exe().and_then(|path| path.canonicalize()).ok();
@@ -125,7 +125,7 @@ fn tokens(context: &Context) -> Vec<Check> {
     vec![check(NAME, Verdict::Warning, text, &remedy)]
 }
 
-/// Nextflow's own file beats the token that `seqera exec` hands over (facts 3).
+/// Nextflow's own file beats the token that `seqera exec` hands over (the agent's manual, providers, "Programs that use the token").
 fn nextflow(file: &Path) -> Vec<Check> {
     const NAME: &str = "plain credentials";
     let Ok(meta) = file.metadata() else { return Vec::new() };

@@ -1,5 +1,5 @@
 //! Finds the program that Co-Scientist comes as: an npm package or a standalone binary, which is called
-//! `seqera` as this one is, or version 1 of it (facts 1). The danger is to find oneself.
+//! `seqera` as this one is, or version 1 of it. The danger is to find oneself.
 
 use std::fs;
 use std::path::{Path, PathBuf};
