@@ -1,7 +1,7 @@
 //! The two clocks of this host as one value.
 //!
 //! The wall clock sees a suspend but can be set back; the monotonic clock cannot be set back but stops while
-//! a machine sleeps. Whoever asks how long a token still lives needs both (design, section 6).
+//! a machine sleeps. Whoever asks how long a token still lives needs both ([Remaining life](crate::manual::sessions#remaining-life)).
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

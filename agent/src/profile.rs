@@ -189,7 +189,7 @@ impl Default for Profile {
 }
 
 impl Profile {
-    /// Seqera Cloud (facts 1.2).
+    /// Seqera Cloud ([Documented defaults](crate::manual::providers#documented-defaults)).
     pub(crate) const CLOUD_AUTHORITY: &'static str = "https://cloud.seqera.io/api";
     /// The CLI's public client.
     pub(crate) const CLIENT_ID: &'static str = "seqera_ai_cli";
@@ -217,7 +217,7 @@ impl Profile {
 }
 
 /// One spelling per authority. On Seqera Cloud two hosts serve the same API, and discovery at one may name
-/// the other (facts 2.1); nowhere else are two addresses one authority.
+/// the other ([Platform: addresses](crate::manual::providers#platform-addresses)); nowhere else are two addresses one authority.
 pub(crate) fn canonical(authority: &str) -> &str {
     match authority.trim_end_matches('/') {
         "https://api.cloud.seqera.io" => Profile::CLOUD_AUTHORITY,

@@ -10,7 +10,7 @@ use crate::storage::keychain::earlier::Earlier;
 use crate::storage::lane::{Lane, Stall};
 use crate::storage::store::{Patience, StoreError};
 
-/// A call about it, without a person at a prompt (design, section 7).
+/// A call about it, without a person at a prompt ([Calls that may hang](crate::manual::storage#calls-that-may-hang)).
 pub(super) const LIMIT: Duration = Duration::from_secs(3);
 
 /// A person may answer the keychain's prompt, where it is locked or does not know this program.

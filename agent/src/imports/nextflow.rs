@@ -30,7 +30,7 @@ impl Settings {
     }
 
     /// A token that ends within the hour, or that two programs would renew against each other, is no
-    /// credential to keep (facts 2.4 and 3).
+    /// credential to keep ([Programs that use the token](crate::manual::providers#programs-that-use-the-token)).
     pub(super) fn is_personal(&self) -> bool {
         use secrecy::ExposeSecret;
         let is_jwt = |token: &SecretString| token.expose_secret().matches('.').count() == 2;

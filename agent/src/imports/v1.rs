@@ -1,5 +1,5 @@
 //! What version 1 of the CLI left in the configuration folder: bare refresh tokens in files, and in
-//! `auth-state.json` where each belongs (facts 1.4).
+//! `auth-state.json` where each belongs ([The earlier CLI](crate::manual::providers#the-earlier-cli)).
 
 use std::collections::BTreeMap;
 use std::io;

@@ -114,7 +114,7 @@ pub(crate) struct Config {
     pub met: Vec<String>,
 }
 
-/// How long an agent without sessions waits for a caller: nothing lingers on a login node (design, 10).
+/// How long an agent without sessions waits for a caller: nothing lingers on a login node ([Stopping](crate::manual::socket#stopping)).
 const IDLE_EXIT: Duration = Duration::from_secs(600);
 
 /// Reads the process environment.

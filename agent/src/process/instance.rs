@@ -21,7 +21,7 @@ use crate::storage::folder::{self, FolderError};
 
 /// A local file system answers in microseconds; one that takes longer than this hangs.
 const FILE_LIMIT: Duration = Duration::from_secs(2);
-/// A stopping agent waits so long for a running renewal (design, section 10).
+/// A stopping agent waits so long for a running renewal ([Stopping](crate::manual::socket#stopping)).
 pub(crate) const STOPPING_LIMIT: Duration = Duration::from_secs(20);
 /// Between two looks at a lock that somebody holds.
 const POLL: Duration = Duration::from_millis(50);

@@ -33,7 +33,7 @@ pub(crate) struct Limits {
 }
 
 impl Default for Limits {
-    /// 20 s and 1 MiB (design, section 6).
+    /// 20 s and 1 MiB ([The way to the network](crate::manual::providers#the-way-to-the-network)).
     fn default() -> Self {
         Self { time: Duration::from_secs(20), bytes: 1 << 20 }
     }

@@ -143,7 +143,7 @@ impl Issuer for SciToolkit {
         AgentError::new(ErrorKind::Misconfigured, format!("SciToolkit offers no {what}"), hint)
     }
 
-    /// Any free port (facts 5).
+    /// Any free port ([SciToolkit](crate::manual::providers#scitoolkit)).
     fn landing(&self) -> Landing {
         Landing { path: "/cli-callback", ports: 0..0 }
     }

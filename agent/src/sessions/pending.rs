@@ -1,5 +1,5 @@
 //! What sign-outs still owe: revocations that failed. Kept in memory and tried again for up to a day while the
-//! agent lives (design, section 9).
+//! agent lives ([Pending revocations](crate::manual::sign_out#pending-revocations)).
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! When to renew, is a token fresh enough, how long to wait after a failure. Pure: times come in, times go
-//! out (design, section 6).
+//! out ([When to renew](crate::manual::sessions#when-to-renew)).
 
 use std::time::Duration;
 

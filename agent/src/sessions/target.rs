@@ -1,5 +1,5 @@
 //! Which profile a login means, and with which settings: what is given, else what the profile has, else the
-//! default of its kind of provider (design, section 8).
+//! default of its kind of provider ([Which profile](crate::manual::sign_in#which-profile)).
 
 use seqera_agent_proto::v1::ProfileSettings;
 

@@ -24,6 +24,13 @@ pub(crate) fn clippy() -> Result<(), String> {
     succeed(Command::new(cargo()).args(args))
 }
 
+/// The pages of all crates, private items as well: a link that leads nowhere is a comment that lies.
+pub(crate) fn documentation() -> Result<(), String> {
+    let mut command = Command::new(cargo());
+    command.args(["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"]);
+    succeed(command.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
 /// All tests except those with peers, each of which is a part of its own.
 pub(crate) fn tests() -> Result<(), String> {
     let units = cargo_test(&["--workspace", "--exclude", "seqera-tests"]);

@@ -9,12 +9,13 @@ use seqera_tests::wait::Stopwatch;
 use crate::checks::{self, Part};
 use crate::{documented, peers, report, wings};
 
-const CHECKS: [Part; 8] = [
+const CHECKS: [Part; 9] = [
     ("peers", peers::prepare),
     ("format", checks::format),
     ("wings", wings::check),
     ("promises", documented::promises),
     ("clippy", checks::clippy),
+    ("documentation", checks::documentation),
     ("tests", checks::tests),
     ("client links no HTTP stack", checks::client_dependencies),
     ("client size", checks::client_size),

@@ -1,6 +1,6 @@
 //! What the head of a SciToolkit token tells. Per-user tokens have been `sct_user_…`, as the documentation
 //! shows, and are `stk_user_…` since 2026-05; tokens for a single toolkit, which came before both, are
-//! `stk_…` (facts 5).
+//! `stk_…` ([SciToolkit](crate::manual::providers#scitoolkit)).
 
 use crate::error::{AgentError, ErrorKind};
 
@@ -56,7 +56,7 @@ impl Prefix {
     }
 }
 
-/// JSON in base64 begins like this, be it a JWT or a personal access token (facts 2.4).
+/// JSON in base64 begins like this, be it a JWT or a personal access token ([Platform: kinds of token](crate::manual::providers#platform-kinds-of-token)).
 fn looks_like_platform(token: &str) -> bool {
     token.starts_with("eyJ")
 }

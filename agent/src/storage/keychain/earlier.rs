@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::{delete_all, system};
 use crate::storage::store::{Patience, StoreError};
 
-/// v1's name in the keychain (facts 1.4).
+/// v1's name in the keychain ([The earlier CLI](crate::manual::providers#the-earlier-cli)).
 const SERVICE: &str = "seqera-ai-cli";
 
 /// v1's items. Nothing is ever written there.
