@@ -1,11 +1,11 @@
 //! A Seqera Platform, or any OpenID provider: authorization code with PKCE, rotation, revocation.
 
 mod admission;
-mod answer;
-mod authorization;
-pub(crate) mod client;
+pub(super) mod answer;
+pub(super) mod authorization;
+pub(super) mod client;
 mod device;
-mod discovery;
+pub(super) mod discovery;
 mod id_token;
 mod jwks;
 
@@ -20,7 +20,6 @@ use super::{
     Unservable,
 };
 use crate::error::AgentError;
-use crate::outcome::Outcome;
 use crate::profile::{Profile, ProviderId};
 use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing};
 use crate::providers::oidc::client::Oidc;
@@ -51,37 +50,35 @@ impl Provider for OidcProvider {
 
 #[async_trait]
 impl Issuer for Oidc {
-    /// The documented port, and the nine after it (facts 1.2).
     fn landing(&self) -> Landing {
-        Landing { path: "/callback", ports: 53682..53692 }
+        authorization::LANDING
     }
 
     async fn start(&self, redirect_uri: &Url) -> Result<Flow, AgentError> {
-        let metadata = self.metadata().await?;
-        Ok(authorization::begin(&self.profile, &metadata, redirect_uri))
+        let metadata = self.client.metadata().await?;
+        Ok(authorization::with_nonce(self.client.begin(&metadata, redirect_uri)))
     }
 
     async fn start_device(&self) -> Result<DeviceFlow, AgentError> {
-        let metadata = self.metadata().await?;
-        self.begin_device(&metadata).await
+        let metadata = self.client.metadata().await?;
+        self.client.begin_device(&metadata).await
     }
 
     async fn poll(&self, flow: &DeviceFlow) -> Poll {
-        match self.known_metadata().await {
-            Ok(metadata) => self.poll_device(&metadata, flow).await,
-            Err(error) => Poll::Ended(error),
-        }
+        self.client.poll_device(flow).await
     }
 
     fn callback(&self, flow: &Flow, request: &CallbackRequest) -> Callback {
-        let metadata = self.discovery.last_good();
-        authorization::judge(&self.profile.authority, metadata.as_deref(), flow, request)
+        self.client.callback(flow, request)
     }
 
     async fn finish(&self, answer: Answer) -> Result<Granted, AgentError> {
-        let metadata = self.known_metadata().await?;
+        let metadata = self.client.known_metadata().await?;
         let issued = match answer {
-            Answer::Code(code, flow) => self.exchange(&metadata, *flow, &code).await?,
+            Answer::Code(code, flow) => {
+                let (tokens, sent) = self.client.exchange(&metadata, &flow, &code).await?;
+                Issued { tokens, sent, nonce: Some(flow.nonce) }
+            }
             Answer::Tokens(tokens, sent) => Issued { tokens: *tokens, sent, nonce: None },
             Answer::Given(..) => {
                 return Err(AgentError::internal("a given token is no answer of this provider"));
@@ -91,20 +88,7 @@ impl Issuer for Oidc {
     }
 
     async fn renew(&self, refresh: &RefreshToken, subject: &str) -> Renewal {
-        let metadata = match self.discovery.metadata().await.granted() {
-            Ok(metadata) => metadata,
-            Err(failure) => return failure,
-        };
-        let form = [
-            ("grant_type", "refresh_token"),
-            ("refresh_token", refresh.expose()),
-            ("client_id", &self.profile.client_id),
-        ];
-        let reply = match self.http.submit(&metadata.token_endpoint, &form).await {
-            Ok(reply) => reply,
-            Err(fault) => return fault.into(),
-        };
-        answer::judge(&reply, refresh.expose()).map(|tokens| renewed(tokens, &metadata.issuer, subject))
+        self.client.renew(refresh).await.map(|(tokens, issuer)| renewed(tokens, &issuer, subject))
     }
 
     async fn check(&self, token: &AccessToken) -> Check {
@@ -124,28 +108,11 @@ impl Issuer for Oidc {
     }
 
     fn probes(&self) -> Vec<Probe> {
-        self.platform.probes(&self.profile.authority)
+        self.platform.probes(&self.client.profile.authority)
     }
 
     async fn revoke(&self, what: &Revocable) -> Revocation {
-        let metadata = match self.discovery.metadata().await {
-            Outcome::Granted(metadata) => metadata,
-            Outcome::Transient(why, _) | Outcome::Unknown(why) => return Revocation::Failed(why.to_string()),
-            Outcome::Rejected(why) | Outcome::Misconfigured(why) | Outcome::Unclear(why) => {
-                return Revocation::Refused(why.to_string());
-            }
-        };
-        let Some(endpoint) = &metadata.revocation_endpoint else { return Revocation::NotOffered };
-        let mut outcome = Revocation::Revoked;
-        if let Some(token) = &what.refresh {
-            outcome = self.revoke_one(endpoint, token.expose(), "refresh_token").await;
-        }
-        let Some(token) = what.access.as_ref().filter(|_| outcome == Revocation::Revoked) else {
-            return outcome;
-        };
-        let access = self.revoke_one(endpoint, token.expose(), "access_token").await;
-        // Without its refresh token an access token dies soon, and many providers revoke only the former.
-        if what.refresh.is_some() { outcome } else { access }
+        self.client.revoke(what).await
     }
 }
 

@@ -106,7 +106,7 @@ fn own_life(token: &str) -> Option<Duration> {
 }
 
 /// The claims of a JWT, unverified; `None` for a token of another shape.
-pub(super) fn claims(token: &str) -> Option<Map<String, Value>> {
+pub(in crate::providers) fn claims(token: &str) -> Option<Map<String, Value>> {
     let mut parts = token.split('.');
     let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
     if parts.next().is_some() {

@@ -1,60 +1,101 @@
-//! The browser's part of a sign-in: the address it opens, and what it brings back.
+//! A sign-in in a browser (RFC 6749, section 4.1): the address it opens, what it brings back, and what that is
+//! exchanged for.
 
 use openidconnect::{CsrfToken, Nonce, PkceCodeChallenge};
+use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq;
 use url::Url;
 
-use super::admission::denied;
-use super::answer::clean;
-use super::discovery::{Metadata, misconfigured, same_issuer};
+use super::answer::{clean, judge};
+use super::client::Client;
+use super::discovery::{Metadata, denied, misconfigured, same_issuer, unreachable};
+use crate::clock::Moment;
 use crate::error::{AgentError, ErrorKind};
-use crate::profile::Profile;
-use crate::providers::browser::{Callback, CallbackRequest, Flow};
-use crate::providers::page;
+use crate::outcome::Outcome;
+use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing};
+use crate::providers::http::Fault;
+use crate::providers::{Tokens, page};
 
-/// A flow with secrets of its own (RFC 6749, section 4.1.1; OIDC Core, section 3.1.2.1).
-pub(super) fn begin(profile: &Profile, metadata: &Metadata, redirect_uri: &Url) -> Flow {
-    // RFC 7636: always, and never `plain`, whether discovery announces it or not.
-    let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-    let state = CsrfToken::new_random_len(32).into_secret();
+/// The documented port, and the nine after it ([Documented
+/// defaults](crate::manual::providers#documented-defaults)).
+pub(in crate::providers) const LANDING: Landing = Landing { path: "/callback", ports: 53682..53692 };
+
+impl Client {
+    /// A flow with secrets of its own (RFC 6749, section 4.1.1).
+    pub(in crate::providers) fn begin(&self, metadata: &Metadata, redirect_uri: &Url) -> Flow {
+        // RFC 7636: always, and never `plain`, whether discovery announces it or not.
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let state = CsrfToken::new_random_len(32).into_secret();
+        let mut url = metadata.authorization_endpoint.clone();
+        url.query_pairs_mut()
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &self.profile.client_id)
+            .append_pair("redirect_uri", redirect_uri.as_str())
+            .append_pair("state", &state)
+            .append_pair("code_challenge", challenge.as_str())
+            .append_pair("code_challenge_method", "S256")
+            .extend_pairs(self.asked().iter());
+        Flow {
+            authorization_url: url,
+            redirect_uri: redirect_uri.clone(),
+            state,
+            nonce: String::new(),
+            code_verifier: verifier.into_secret(),
+            offers_device: metadata.device_endpoint.is_some(),
+            can_be_pasted: true,
+        }
+    }
+
+    /// What a request to the loopback listener means for this flow.
+    pub(in crate::providers) fn callback(&self, flow: &Flow, request: &CallbackRequest) -> Callback {
+        judged(&self.profile.authority, self.last_good().as_deref(), flow, request)
+    }
+
+    /// Spends the authorization code (RFC 6749, section 4.1.3; RFC 7636, section 4.5). With the tokens comes
+    /// when they were asked for.
+    pub(in crate::providers) async fn exchange(
+        &self,
+        metadata: &Metadata,
+        flow: &Flow,
+        code: &SecretString,
+    ) -> Result<(Tokens, Moment), AgentError> {
+        let code = code.expose_secret();
+        let sent = self.clock.now();
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", flow.redirect_uri.as_str()),
+            ("client_id", &self.profile.client_id),
+            ("code_verifier", &flow.code_verifier),
+        ];
+        let authority = &self.profile.authority;
+        let answer = match self.http.submit(&metadata.token_endpoint, &form).await {
+            Ok(reply) => judge(&reply, code),
+            Err(Fault::Misconfigured(why)) => return Err(misconfigured(why)),
+            Err(fault) => fault.into(),
+        };
+        match answer {
+            Outcome::Granted(tokens) => Ok((tokens, sent)),
+            Outcome::Unknown(why) | Outcome::Transient(why, _) => Err(unreachable(authority, why)),
+            Outcome::Misconfigured(why) => {
+                Err(misconfigured(why.said(|why| format!("{authority} refuses this client: {why}"))))
+            }
+            Outcome::Rejected(why) | Outcome::Unclear(why) => {
+                Err(denied(&format!("{authority} refused the sign-in: {why}")))
+            }
+        }
+    }
+}
+
+/// The same flow with a nonce, which makes an ID token its own (OIDC Core, section 3.1.2.1).
+pub(super) fn with_nonce(flow: Flow) -> Flow {
     let nonce = Nonce::new_random_len(32).secret().clone();
-    let mut url = metadata.authorization_endpoint.clone();
-    url.query_pairs_mut()
-        .append_pair("response_type", "code")
-        .append_pair("client_id", &profile.client_id)
-        .append_pair("redirect_uri", redirect_uri.as_str())
-        .append_pair("scope", &scopes(profile))
-        .append_pair("state", &state)
-        .append_pair("nonce", &nonce)
-        .append_pair("code_challenge", challenge.as_str())
-        .append_pair("code_challenge_method", "S256");
-    if !profile.audience.is_empty() {
-        url.query_pairs_mut().append_pair("audience", &profile.audience);
-    }
-    Flow {
-        authorization_url: url,
-        redirect_uri: redirect_uri.clone(),
-        state,
-        nonce,
-        code_verifier: verifier.into_secret(),
-        offers_device: metadata.device_endpoint.is_some(),
-        can_be_pasted: true,
-    }
+    let mut authorization_url = flow.authorization_url;
+    authorization_url.query_pairs_mut().append_pair("nonce", &nonce);
+    Flow { authorization_url, nonce, ..flow }
 }
 
-/// `openid` makes it OIDC, whatever the profile asks for besides.
-pub(super) fn scopes(profile: &Profile) -> String {
-    let rest = profile.scopes.split_whitespace().filter(|scope| *scope != "openid");
-    std::iter::once("openid").chain(rest).collect::<Vec<_>>().join(" ")
-}
-
-/// What a request to the loopback listener means for this flow.
-pub(super) fn judge(
-    authority: &str,
-    metadata: Option<&Metadata>,
-    flow: &Flow,
-    request: &CallbackRequest,
-) -> Callback {
+fn judged(authority: &str, metadata: Option<&Metadata>, flow: &Flow, request: &CallbackRequest) -> Callback {
     let Some(url) =
         flow.redirect_uri.join(&request.target).ok().filter(|url| url.path() == flow.redirect_uri.path())
     else {

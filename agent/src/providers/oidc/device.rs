@@ -7,11 +7,9 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::admission::denied;
 use super::answer::{clean, code, judge, refusal, seconds};
-use super::authorization::scopes;
-use super::client::Oidc;
-use super::discovery::{Metadata, misconfigured, unreachable};
+use super::client::Client;
+use super::discovery::{Metadata, denied, misconfigured, unreachable};
 use crate::error::{AgentError, ErrorKind};
 use crate::outcome::Outcome;
 use crate::providers::http::{Fault, Reply};
@@ -38,30 +36,30 @@ struct Document {
     interval: Option<Value>,
 }
 
-impl Oidc {
+impl Client {
     /// Asks for a code (section 3.1).
-    pub(super) async fn begin_device(&self, metadata: &Metadata) -> Result<DeviceFlow, AgentError> {
+    pub(in crate::providers) async fn begin_device(
+        &self,
+        metadata: &Metadata,
+    ) -> Result<DeviceFlow, AgentError> {
         let authority = &self.profile.authority;
         let Some(endpoint) = &metadata.device_endpoint else {
-            return Err(not_offered(&format!("{authority} offers no sign-in on another device")));
+            return Err(self.not_offered(&format!("{authority} offers no sign-in on another device")));
         };
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let scope = scopes(&self.profile);
+        let asked = self.asked();
         let mut form = vec![
             ("client_id", self.profile.client_id.as_str()),
-            ("scope", &scope),
             ("code_challenge", challenge.as_str()),
             ("code_challenge_method", "S256"),
         ];
-        if !self.profile.audience.is_empty() {
-            form.push(("audience", &self.profile.audience));
-        }
+        form.extend(asked.iter().map(|(name, value)| (*name, value.as_str())));
         let reply = self.http.submit(endpoint, &form).await.map_err(|fault| match fault {
             Fault::NotSent(why) | Fault::Unanswered(why) => unreachable(authority, why),
             Fault::Misconfigured(why) => misconfigured(why),
         })?;
         if !reply.is_success() {
-            return Err(refused(authority, &reply));
+            return Err(self.refused_device(&reply));
         }
         let document = reply.json().ok_or_else(|| {
             let why = reply.cut.as_deref().unwrap_or("it is no device authorization response");
@@ -92,7 +90,11 @@ impl Oidc {
     }
 
     /// One poll (sections 3.4 and 3.5).
-    pub(super) async fn poll_device(&self, metadata: &Metadata, flow: &DeviceFlow) -> Poll {
+    pub(in crate::providers) async fn poll_device(&self, flow: &DeviceFlow) -> Poll {
+        let metadata = match self.known_metadata().await {
+            Ok(metadata) => metadata,
+            Err(error) => return Poll::Ended(error),
+        };
         let (authority, device_code) = (&self.profile.authority, flow.device_code.expose_secret());
         let form = [
             ("grant_type", GRANT),
@@ -129,28 +131,27 @@ impl Oidc {
             answer => Poll::Answered(answer.map(|tokens| (Box::new(tokens), sent))),
         }
     }
-}
 
-/// An error of the device authorization endpoint (section 3.2 has none of its own; RFC 6749, section 5.2).
-fn refused(authority: &str, reply: &Reply) -> AgentError {
-    let why = refusal(reply, "");
-    let code = code(reply);
-    match code.as_deref() {
-        Some("access_denied") => denied(&format!("{authority} refused the sign-in: {why}")),
-        Some("unauthorized_client") => {
-            not_offered(&format!("{authority} does not let this client sign in on another device: {why}"))
+    /// An error of the device authorization endpoint (section 3.2 has none of its own; RFC 6749, section 5.2).
+    fn refused_device(&self, reply: &Reply) -> AgentError {
+        let (authority, why) = (&self.profile.authority, refusal(reply, ""));
+        let code = code(reply);
+        match code.as_deref() {
+            Some("access_denied") => denied(&format!("{authority} refused the sign-in: {why}")),
+            Some("unauthorized_client") => {
+                let what = "does not let this client sign in on another device";
+                self.not_offered(&format!("{authority} {what}: {why}"))
+            }
+            // 403 without a code is a gateway's.
+            code if reply.is_transient() || (code.is_none() && reply.status == 403) => {
+                unreachable(authority, why)
+            }
+            _ => misconfigured(format!("{authority} refuses this client: {why}")),
         }
-        // 403 without a code is a gateway's.
-        code if reply.is_transient() || (code.is_none() && reply.status == 403) => {
-            unreachable(authority, why)
-        }
-        _ => misconfigured(format!("{authority} refuses this client: {why}")),
     }
-}
 
-/// The other ways in.
-fn not_offered(why: &str) -> AgentError {
-    let hint = "run 'seqera login' and open its address in any browser; if that cannot come back to this host, \
-                paste the address that it ends on. Or give an access token to 'seqera login --with-token'";
-    AgentError::new(ErrorKind::Misconfigured, why, hint)
+    /// The other ways in.
+    fn not_offered(&self, why: &str) -> AgentError {
+        AgentError::new(ErrorKind::Misconfigured, why, self.dialect.without_device)
+    }
 }

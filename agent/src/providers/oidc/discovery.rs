@@ -1,5 +1,5 @@
-//! The provider's description of itself (OIDC Discovery), kept so that a renewal needs one request, and goes
-//! on while the description alone cannot be fetched.
+//! The provider's description of itself (OIDC Discovery; RFC 8414), kept so that a renewal needs one request,
+//! and goes on while the description alone cannot be fetched.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use crate::clock::{Clock, Moment};
 use crate::error::{AgentError, ErrorKind};
 use crate::network::is_loopback;
 use crate::outcome::{Outcome, Why};
+use crate::profile::Profile;
 use crate::providers::http::{Fault, Http};
 
 /// A description is used so long without a look at the provider. Endpoints move rarely, and a provider that
@@ -20,9 +21,23 @@ const FRESH: Duration = Duration::from_secs(3600);
 /// Both hosts of Seqera Cloud serve one API, and either may be named as the issuer.
 const CLOUD: [&str; 2] = ["https://api.cloud.seqera.io", "https://cloud.seqera.io/api"];
 
+/// What differs between the kinds of provider that speak OAuth 2.0.
+pub(in crate::providers) struct Dialect {
+    /// Where the description of an authority lies.
+    pub(in crate::providers) description: fn(authority: &str) -> Result<Url, url::ParseError>,
+    /// What a provider of this kind is called; completes "is no …".
+    pub(in crate::providers) provider: &'static str,
+    /// What its description is called; completes "is not …".
+    pub(in crate::providers) document: &'static str,
+    /// What a login asks for; empty: nothing in particular.
+    pub(in crate::providers) scope: fn(&Profile) -> String,
+    /// What a person can do where there is no sign-in on another device.
+    pub(in crate::providers) without_device: &'static str,
+}
+
 /// What the agent needs of the description.
 #[derive(Debug, Clone)]
-pub(super) struct Metadata {
+pub(in crate::providers) struct Metadata {
     pub(super) issuer: String,
     pub(super) authorization_endpoint: Url,
     pub(super) token_endpoint: Url,
@@ -48,7 +63,7 @@ pub(super) fn told<T>(failure: Outcome<T>, authority: &str) -> Result<T, AgentEr
 }
 
 /// The authority cannot be reached while somebody signs in.
-pub(super) fn unreachable(authority: &str, why: impl Into<Why>) -> AgentError {
+pub(in crate::providers) fn unreachable(authority: &str, why: impl Into<Why>) -> AgentError {
     let why = why.into();
     let hint = why.hint_or("check the network and the authority, then run 'seqera login' again");
     AgentError::new(ErrorKind::Unreachable, format!("{authority} cannot be reached: {why}"), hint)
@@ -62,6 +77,11 @@ pub(super) fn misconfigured(why: impl Into<Why>) -> AgentError {
     AgentError::new(ErrorKind::Misconfigured, why.to_string(), why.hint_or(hint))
 }
 
+/// The person or the provider said no.
+pub(super) fn denied(why: &str) -> AgentError {
+    AgentError::new(ErrorKind::LoginDenied, why, "run 'seqera login' again; nothing was changed")
+}
+
 /// Both name one issuer: equal but for a slash at the end, or the two hosts of Seqera Cloud.
 pub(super) fn same_issuer(a: &str, b: &str) -> bool {
     let (a, b) = (bare(a), bare(b));
@@ -72,7 +92,7 @@ fn bare(issuer: &str) -> &str {
     issuer.strip_suffix('/').unwrap_or(issuer)
 }
 
-/// As it is sent (OIDC Discovery, section 3).
+/// As it is sent (OIDC Discovery, section 3; RFC 8414, section 2).
 #[derive(Deserialize)]
 struct Document {
     issuer: String,
@@ -92,13 +112,14 @@ pub(super) struct Discovery {
     http: Http,
     clock: Arc<dyn Clock>,
     authority: String,
+    dialect: &'static Dialect,
     /// Never held across an await: two fetches at once cost a request and do no harm.
     kept: Mutex<Option<(Moment, Arc<Metadata>)>>,
 }
 
 impl Discovery {
-    pub(super) fn new(http: Http, clock: Arc<dyn Clock>, authority: &str) -> Self {
-        Self { http, clock, authority: bare(authority).to_owned(), kept: Mutex::new(None) }
+    pub(super) fn new(http: Http, clock: Arc<dyn Clock>, authority: &str, dialect: &'static Dialect) -> Self {
+        Self { http, clock, authority: bare(authority).to_owned(), dialect, kept: Mutex::new(None) }
     }
 
     /// The last good description, however old.
@@ -134,8 +155,8 @@ impl Discovery {
     }
 
     async fn fetch(&self) -> Outcome<Metadata> {
-        let url = format!("{}/.well-known/openid-configuration", self.authority);
-        let url = match Url::parse(&url) {
+        let Dialect { description, provider, document, .. } = self.dialect;
+        let url = match description(&self.authority) {
             Ok(url) => url,
             Err(error) => return Outcome::Misconfigured(self.wrong(&format!("is no URL: {error}"))),
         };
@@ -150,20 +171,21 @@ impl Discovery {
             return Outcome::Transient(why.into(), reply.retry_after);
         }
         if !reply.is_success() {
-            let why = format!("is no OIDC provider: {url} answered with status {}", reply.status);
+            let why = format!("is no {provider}: {url} answered with status {}", reply.status);
             return Outcome::Misconfigured(self.wrong(&why));
         }
         if let Some(why) = reply.cut {
             return Outcome::Transient(why.into(), None);
         }
         let accepted = match reply.json() {
-            Some(document) => self.accept(document),
-            None => Err(self.wrong(&format!("is no OIDC provider: {url} is not an OIDC discovery document"))),
+            Some(read) => self.accept(read),
+            None => Err(self.wrong(&format!("is no {provider}: {url} is not {document}"))),
         };
         accepted.map_or_else(Outcome::Misconfigured, Outcome::Granted)
     }
 
-    /// OIDC Discovery, section 4.3: a description that names another issuer is somebody else's.
+    /// OIDC Discovery, section 4.3; RFC 8414, section 3.3: a description that names another issuer is somebody
+    /// else's.
     fn accept(&self, document: Document) -> Result<Metadata, Why> {
         if !same_issuer(&document.issuer, &self.authority) {
             return Err(self.wrong(&format!("calls itself {:?}, which is another issuer", document.issuer)));

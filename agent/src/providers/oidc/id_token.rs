@@ -23,7 +23,7 @@ use crate::providers::Unservable;
 use crate::providers::http::{Fault, Http, Reply};
 use crate::token::Account;
 
-/// Machines whose clock is off by ten minutes can sign in (design, section 6, and its incidents).
+/// Machines whose clock is off by ten minutes can sign in ([What is checked](crate::manual::sign_in#what-is-checked)).
 const LEEWAY: Duration = Duration::from_secs(600);
 
 /// What an ID token must say.

@@ -5,6 +5,7 @@ use secrecy::ExposeSecret as _;
 use super::*;
 use crate::clock::Clock;
 use crate::error::ErrorKind;
+use crate::outcome::Outcome;
 use crate::testing::double::{Script, answer, cut_answer};
 
 const ROUTE: &str = "POST /device";
