@@ -4,6 +4,7 @@
 pub(crate) mod browser;
 pub(crate) mod http;
 pub(crate) mod known;
+pub(crate) mod oauth2;
 pub(crate) mod oidc;
 pub(crate) mod page;
 pub(crate) mod pat;

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::platform::Platform;
-use super::{Issuer, Issuers, Means, Provider, oidc, scitoolkit};
+use super::{Issuer, Issuers, Means, Provider, oauth2, oidc, scitoolkit};
 use crate::clock::Clock;
 use crate::error::{AgentError, ErrorKind};
 use crate::lock::lock;
@@ -13,7 +13,8 @@ use crate::providers::http::Http;
 use crate::token::Kind;
 
 /// All kinds. The first one is meant where none is named.
-const KNOWN: [&dyn Provider; 2] = [&oidc::OidcProvider, &scitoolkit::SciToolkitProvider];
+const KNOWN: [&dyn Provider; 3] =
+    [&oidc::OidcProvider, &scitoolkit::SciToolkitProvider, &oauth2::OAuth2Provider];
 
 /// More profiles than anybody has; what is dropped costs one request for discovery.
 const KEPT: usize = 64;
