@@ -1,33 +1,36 @@
-//! The two clocks of this host as one value.
+//! The wall clock and the monotonic clock, read as one value.
 //!
-//! The wall clock sees a suspend but can be set back; the monotonic clock cannot be set back but stops while
-//! a machine sleeps. Whoever asks how long a token still lives needs both ([Remaining life](crate::manual::sessions#remaining-life)).
+//! The wall clock keeps counting through a suspend but can be set back; the monotonic clock cannot be set back
+//! but stops while the machine sleeps. The remaining life of a token needs both
+//! ([Remaining life](crate::manual::sessions#remaining-life)).
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A moment by both clocks. Moments of one process can be compared; the wall part alone outlives it.
+/// A moment by both clocks. Only moments of the same process can be compared; the wall clock's part still means
+/// something after the process has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moment {
-    /// Wall clock.
     pub wall: SystemTime,
-    /// Monotonic clock, counted from the start of this process.
+    /// Monotonic time since this process started.
     pub mono: Duration,
 }
 
 impl Moment {
-    /// Time since `earlier`: the larger of both counts, because too long is the safe side for a token.
+    /// The time since `earlier`: the longer of the two counts, because for a token it is safer to overestimate
+    /// its age.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
         wall.max(self.mono.saturating_sub(earlier.mono))
     }
 
-    /// This moment and `by`, on both clocks.
+    /// This moment moved ahead by `by` on both clocks.
     pub(crate) fn plus(self, by: Duration) -> Self {
         Self { wall: self.wall + by, mono: self.mono + by }
     }
 
-    /// The moment at which `wall` was or will be, seen from here; only its wall part is exact.
+    /// The moment at which the wall clock showed or will show `wall`. The monotonic part is an estimate from
+    /// this moment.
     pub(crate) fn at_wall(self, wall: SystemTime) -> Self {
         let mono = match wall.duration_since(self.wall) {
             Ok(ahead) => self.mono + ahead,
@@ -36,37 +39,37 @@ impl Moment {
         Self { wall, mono }
     }
 
-    /// True when either clock has reached `due`.
+    /// True once either clock has reached `due`.
     pub(crate) fn reached(self, due: Self) -> bool {
         self.wall >= due.wall || self.mono >= due.mono
     }
 
-    /// How long until `due` by the clock that reaches it first; zero when it has passed.
+    /// How long until `due` by the clock that reaches it first; zero if it has passed.
     pub(crate) fn until(self, due: Self) -> Duration {
         let wall = due.wall.duration_since(self.wall).unwrap_or_default();
         wall.min(due.mono.saturating_sub(self.mono))
     }
 }
 
-/// Seconds since 1970, as the state files write times.
+/// Unix time in seconds, as the state files write it.
 pub(crate) fn unix(moment: Moment) -> u64 {
     moment.wall.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }
 
-/// The time of [`unix`]. A damaged number is cut at the last second of the year 9999, so that sums with it
-/// stay times.
+/// The inverse of [`unix`]. A number out of range, as a damaged file may hold, is cut at the last second of the
+/// year 9999, so that adding to the result cannot overflow.
 pub(crate) fn from_unix(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds.min(253_402_300_799))
 }
 
-/// Gives the time. The only door to it: a lint bans the others.
+/// The only way to read the time: `.clippy.toml` bans the others, so that tests can set the clock.
 pub(crate) trait Clock: Send + Sync {
-    /// Both clocks, read together.
+    /// Reads both clocks.
     fn now(&self) -> Moment;
 }
 
-/// Waits until either clock has reached `due`. It looks at least once a second: a timer that was set for the
-/// whole time would not count the hours that a machine slept.
+/// Waits until either clock has reached `due`. It looks at least once a second, because a timer set for the
+/// whole time would not count the hours that the machine slept.
 pub(crate) async fn reached(clock: &dyn Clock, due: Moment) {
     loop {
         let now = clock.now();
@@ -81,12 +84,12 @@ pub(crate) async fn reached(clock: &dyn Clock, due: Moment) {
 #[derive(Debug)]
 pub(crate) struct SystemClock {
     start: tokio::time::Instant,
-    /// Added to the wall clock.
     offset: WallOffset,
 }
 
-/// How far the wall clock is moved: a file with a whole number of seconds, which debug builds take from
-/// `SEQERA_AGENT_CLOCK_OFFSET`. It is read at each look, so that a test from outside makes the clock jump.
+/// What is added to the wall clock: the file named here holds a whole number of seconds. Debug builds take its
+/// name from `SEQERA_AGENT_CLOCK_OFFSET`. The file is read each time the clock is, so that a test from outside
+/// can make the clock jump.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WallOffset(pub Option<PathBuf>);
 
@@ -98,7 +101,7 @@ impl WallOffset {
 }
 
 impl SystemClock {
-    /// Starts the monotonic count.
+    /// Starts counting monotonic time.
     pub(crate) fn new(offset: WallOffset) -> Self {
         Self { start: tokio::time::Instant::now(), offset }
     }
@@ -117,8 +120,8 @@ fn shift(wall: SystemTime, seconds: i64) -> SystemTime {
     if seconds < 0 { wall - by } else { wall + by }
 }
 
-/// A clock for tests: the monotonic part follows tokio's (pausable) clock, the wall part is that plus an
-/// offset which the test moves. A suspend is "move the offset ahead".
+/// A clock for tests. The monotonic part follows tokio's clock, which tests pause; the wall part is the same
+/// plus an offset that the test changes. Moving the offset ahead simulates a suspend.
 #[cfg(test)]
 #[derive(Debug)]
 pub(crate) struct FakeClock {
@@ -128,7 +131,7 @@ pub(crate) struct FakeClock {
 
 #[cfg(test)]
 impl FakeClock {
-    /// Starts at 2026-01-01T00:00:00Z, so that a failing test prints times a person can read.
+    /// Starts at 2026-01-01T00:00:00Z, so that a failing test prints times that a person can read.
     pub(crate) fn new() -> std::sync::Arc<Self> {
         std::sync::Arc::new(Self {
             start: tokio::time::Instant::now(),
@@ -136,7 +139,7 @@ impl FakeClock {
         })
     }
 
-    /// Moves the wall clock by so many seconds; the monotonic clock does not see it.
+    /// Moves the wall clock by this many seconds and leaves the monotonic clock alone.
     pub(crate) fn jump(&self, seconds: i64) {
         self.offset.fetch_add(seconds, std::sync::atomic::Ordering::SeqCst);
     }

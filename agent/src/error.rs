@@ -1,7 +1,7 @@
-//! What a caller can meet, and its one mapping to a gRPC status.
+//! The errors that a caller can get, and the one place that maps them to a gRPC status.
 //!
-//! An error carries what the person reads. The chain of causes is logged where the failure was met, so that
-//! it never travels to a client; neither text may contain a secret.
+//! An error carries what the person reads. The chain of causes is logged where the failure happens and never
+//! travels to a client. Neither text may contain a secret.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,49 +14,49 @@ use tonic_types::{ErrorDetails, StatusExt};
 use crate::network::BadNetwork;
 use crate::profile::{BadName, ProfileName};
 
-/// The kinds of failure; the contract's reasons, and what only ends a stream.
+/// The kinds of failure: the contract's reasons, and the two that only end a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     /// Neither configuration nor state knows the name.
     UnknownProfile,
     /// Never signed in, or signed out on purpose.
     SignedOut,
-    /// The provider refused the renewal, or the token that was given.
+    /// The provider refused the renewal, or refused the token that the person gave.
     LoginExpired,
-    /// The person or the provider said no.
+    /// The person or the provider denied the login (`access_denied`).
     LoginDenied,
-    /// The session belongs to another host over the same home folder.
+    /// The session belongs to another host that shares the home folder.
     OtherHost,
-    /// Transient, and no valid token is left.
+    /// The failure is transient, and no valid token is left.
     Unreachable,
-    /// Nobody finished the login.
+    /// Nobody finished the login in time.
     LoginTimedOut,
-    /// The store refuses.
+    /// The store failed to read, write or delete a secret.
     StoreFailed,
     /// The keychain is locked, or shows a prompt that nobody answers.
     KeychainLocked,
-    /// The profile belongs to another authority.
+    /// The profile belongs to another authority than the one asked for.
     AuthorityMismatch,
-    /// Authority, client id, discovery or port wrong.
+    /// The authority, client id, discovery document or port is wrong.
     Misconfigured,
-    /// The caller's mistake.
+    /// The request is not valid.
     BadRequest,
-    /// This socket or caller may not do that.
+    /// This socket or this caller has no right to make the call.
     Forbidden,
     /// The agent serves another configuration folder.
     OtherAgent,
-    /// Programs still use what would be taken away.
+    /// Programs still use what the call would take away.
     InUse,
-    /// Somebody else ended it: a login that was replaced or cancelled.
+    /// Another call replaced or cancelled this login.
     Ended,
-    /// The agent stops; a client may try again.
+    /// The agent is stopping; a client may try again.
     Stopping,
-    /// A defect of ours.
+    /// A bug in the agent.
     Internal,
 }
 
 impl ErrorKind {
-    /// The one mapping to a status. `None`: the code alone says it.
+    /// The only mapping to a status. `None` where the code alone says everything.
     fn status(self) -> (Code, Option<Reason>) {
         match self {
             Self::UnknownProfile => (Code::NotFound, Some(Reason::UnknownProfile)),
@@ -84,27 +84,28 @@ impl ErrorKind {
 /// A failure as the person who asked sees it: what happened, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentError {
-    /// What decides the reason and the exit code.
+    /// Decides the status code, the reason and the client's exit code.
     pub kind: ErrorKind,
     message: String,
     hint: String,
-    /// The profile whose sign-in helps.
+    /// The profile to sign in to, where that helps.
     sign_in: Option<ProfileName>,
     retry_after: Option<Duration>,
 }
 
 impl AgentError {
-    /// An error of this kind. The hint may be empty.
+    /// Creates an error. The hint may be empty.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hint: hint.into(), sign_in: None, retry_after: None }
     }
 
-    /// An error that a sign-in to `profile` helps with. The client words the command; the hint is for others.
+    /// An error that signing in to `profile` resolves. Our client words the command itself; the hint is for
+    /// other clients.
     fn sign_in(kind: ErrorKind, message: String, profile: &ProfileName) -> Self {
         Self { sign_in: Some(profile.clone()), ..Self::new(kind, message, login_hint(profile)) }
     }
 
-    /// Neither configuration nor state knows `name`.
+    /// Neither configuration nor state knows `name`; `near` are known names that resemble it.
     pub(crate) fn unknown_profile(name: &ProfileName, near: &[&str]) -> Self {
         let offered = near.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
         let message = format!("there is no profile '{name}'");
@@ -125,13 +126,13 @@ impl AgentError {
         Self::sign_in(ErrorKind::LoginExpired, message, profile)
     }
 
-    /// What is known of the sessions cannot be read, which is not the same as "not signed in".
+    /// `sessions.json` cannot be read, so nothing is known of the sessions: not the same as "not signed in".
     pub(crate) fn state_unreadable(problem: &str) -> Self {
         let hint = "correct the file, or run 'seqera login', which sets it aside; nothing was deleted";
         Self::new(ErrorKind::StoreFailed, problem, hint)
     }
 
-    /// What the person chose is not on the disk.
+    /// The person's choice did not reach the disk.
     pub(crate) fn not_durable(why: &dyn fmt::Display) -> Self {
         let hint = "look at the configuration folder; 'seqera agent status' tells what is wrong with it";
         Self::new(ErrorKind::StoreFailed, format!("the choice could not be stored: {why}"), hint)
@@ -147,7 +148,7 @@ impl AgentError {
         )
     }
 
-    /// Transient, and no valid token is left.
+    /// The failure is transient, and no valid token is left.
     pub(crate) fn unreachable(authority: &str, why: &str, retry_after: Duration) -> Self {
         let message = format!("{authority} gave no token, and no valid one is left: {why}");
         let hint =
@@ -155,20 +156,20 @@ impl AgentError {
         Self { retry_after: Some(retry_after), ..Self::new(ErrorKind::Unreachable, message, hint) }
     }
 
-    /// Nobody finished the login.
+    /// Nobody finished the login in time.
     pub(crate) fn login_timed_out(after: Duration) -> Self {
         let message = format!("nobody finished the login within {} s", after.as_secs());
         let hint = "run 'seqera login' again, and check that the browser can reach the address it prints";
         Self::new(ErrorKind::LoginTimedOut, message, hint)
     }
 
-    /// Nobody entered the code of a device login while it could be entered.
+    /// The user code of a device login expired before anybody entered it.
     pub(crate) fn code_expired() -> Self {
         let hint = "run 'seqera login --device' again: each code can be entered for some minutes";
         Self::new(ErrorKind::LoginTimedOut, "the code has expired before anybody entered it", hint)
     }
 
-    /// The profile belongs to another authority; `fits` is the one that belongs to `asked`.
+    /// The profile belongs to another authority; `fits` is the profile that belongs to `asked`.
     pub(crate) fn authority_mismatch(
         profile: &ProfileName,
         belongs_to: &str,
@@ -183,18 +184,18 @@ impl AgentError {
         Self::new(ErrorKind::AuthorityMismatch, message, hint)
     }
 
-    /// The agent stops; another one can be asked.
+    /// The agent is stopping; the client can start another one and ask again.
     pub(crate) fn stopping() -> Self {
         Self::new(ErrorKind::Stopping, "the agent stops", "")
     }
 
-    /// A defect of ours.
+    /// A bug in the agent.
     pub(crate) fn internal(what: impl fmt::Display) -> Self {
         let hint = "'seqera agent logs' has the details; please report this";
         Self::new(ErrorKind::Internal, format!("the agent failed: {what}"), hint)
     }
 
-    /// What the person can do; empty where nothing can be done.
+    /// What the person can do; empty if there is nothing to do.
     pub fn hint(&self) -> &str {
         &self.hint
     }

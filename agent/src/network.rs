@@ -1,5 +1,5 @@
-//! The way to a provider, as a profile keeps it: proxy and private certificate authorities. Nothing of it is
-//! read from the agent's own environment; it comes with a login. Pure.
+//! How a profile reaches its provider: the proxy and private certificate authorities. These settings come with
+//! a login and are never read from the agent's own environment. Pure.
 
 use std::path::Path;
 
@@ -7,35 +7,35 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-/// Proxy and certificate authorities of one profile.
+/// The proxy and the certificate authorities of one profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Network {
-    /// `http://user@host:port`, or https, without a password; empty: none.
+    /// `http://user@host:port`, or https, without a password. Empty: no proxy.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub proxy: String,
-    /// Hosts that are reached without it, separated by commas.
+    /// Hosts that are reached without the proxy, separated by commas.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub no_proxy: String,
-    /// PEM file of certificate authorities that are trusted beside the system's; empty: none.
+    /// A PEM file of certificate authorities that are trusted in addition to the system's. Empty: no others.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub ca_file: String,
-    /// Of the proxy, as a login brings it. Kept in the store, never in `sessions.json`.
+    /// The proxy's password, as the login passed it. The store keeps it, never `sessions.json`.
     #[serde(skip)]
     pub password: Option<Password>,
 }
 
-/// The password of a proxy, percent-encoded as in its URL. `Debug` shows nothing of it.
+/// The password of a proxy, percent-encoded as in its URL. `Debug` redacts it.
 #[derive(Debug, Clone)]
 pub(crate) struct Password(SecretString);
 
 impl Password {
-    /// Takes it over as it stands in a URL.
+    /// Takes the password as it stands in a URL.
     pub(crate) fn new(encoded: &str) -> Self {
         Self(SecretString::from(encoded))
     }
 
-    /// As it stands in a URL. For the proxy and the store only.
+    /// The password as it stands in a URL, for the proxy and the store only.
     pub(crate) fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -49,7 +49,7 @@ impl PartialEq for Password {
 
 impl Eq for Password {}
 
-/// Why proxy or certificate authorities cannot be used, without a word of a password.
+/// Why the proxy or the certificate authorities cannot be used. Never contains a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub(crate) struct BadNetwork {
@@ -59,10 +59,11 @@ pub(crate) struct BadNetwork {
 }
 
 impl Network {
-    /// Reads what a caller gives, and parts the password from the proxy's URL.
+    /// Reads the settings that a caller passed, and separates the password from the proxy's URL.
     ///
     /// # Errors
-    /// [`BadNetwork`], for what is neither an address of a proxy nor an absolute path.
+    /// [`BadNetwork`] if `proxy` is not the address of an http or https proxy, or `ca_file` is not an absolute
+    /// path.
     pub(crate) fn read(proxy: &str, no_proxy: &str, ca_file: &str) -> Result<Self, BadNetwork> {
         if !ca_file.is_empty() && !Path::new(ca_file).is_absolute() {
             let hint = "give the absolute path of a PEM file as caFile or in SSL_CERT_FILE";
@@ -72,19 +73,19 @@ impl Network {
         Ok(Self { proxy, password, no_proxy: no_proxy.to_owned(), ca_file: ca_file.to_owned() })
     }
 
-    /// True where the proxy wants to know who asks.
+    /// True if the proxy's address names a user, so that the proxy wants to know who asks.
     pub(crate) fn has_user(&self) -> bool {
         self.proxy.contains('@')
     }
 
-    /// As it is recorded: the password is the store's.
+    /// These settings without the password, as `sessions.json` records them; the store keeps the password.
     #[must_use]
     pub(crate) fn recorded(&self) -> Self {
         Self { password: None, ..self.clone() }
     }
 }
 
-/// A host and port without a scheme is an http proxy, as curl reads it.
+/// Separates address and password. Like curl, takes an address without a scheme for an http proxy.
 fn read_proxy(text: &str) -> Result<(String, Option<Password>), BadNetwork> {
     const HINT: &str = "write it as http://[user:password@]host:port; https works as well, SOCKS does not";
     let bad = |what: &str| BadNetwork { what: what.to_owned(), hint: HINT };

@@ -1,29 +1,30 @@
-//! What came of asking a provider: one set of outcomes for a renewal, the exchange of a code and the poll of a
-//! device login. What each means for a session is decided by the session alone.
+//! The outcome of a request to a provider: one type for a renewal, the exchange of a code and the poll of a
+//! device login. Only the session decides what each outcome means for it.
 
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
-/// What a provider answered to a request for tokens, or that it did not answer.
+/// What a provider answered to a request for tokens, if it answered.
 #[derive(Debug, Clone)]
 pub(crate) enum Outcome<T> {
     /// A 2xx answer with at least one token.
     Granted(T),
-    /// Not sent, or 408, 425, 429 or 5xx: what was to be spent is still good. With `Retry-After`, where given.
+    /// The request was not sent, or was answered with 408, 425, 429 or 5xx: the refresh token or code is not
+    /// spent. Holds the `Retry-After`, if there was one.
     Transient(Why, Option<Duration>),
-    /// Sent, and no complete answer came: it may be spent or not.
+    /// The request was sent, and no complete answer came: the refresh token or code may or may not be spent.
     Unknown(Why),
     /// `invalid_grant`: the only answer that ends a session.
     Rejected(Why),
-    /// `invalid_client`, discovery 404 and the like: somebody has to correct the configuration.
+    /// `invalid_client`, 404 for the discovery document and the like: somebody has to correct the configuration.
     Misconfigured(Why),
-    /// 400 or 401 without an error code that we know.
+    /// 400 or 401 without a known error code.
     Unclear(Why),
 }
 
 impl<T> Outcome<T> {
-    /// What was granted, or the same failure as the outcome of something else.
+    /// What was granted, or the same failure as an outcome of another type.
     ///
     /// # Errors
     /// Every outcome but [`Outcome::Granted`].
@@ -38,7 +39,7 @@ impl<T> Outcome<T> {
         })
     }
 
-    /// The same outcome with something else granted.
+    /// Changes what was granted; a failure stays the same.
     pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Outcome<U> {
         match self.granted() {
             Ok(granted) => Outcome::Granted(change(granted)),
@@ -47,21 +48,21 @@ impl<T> Outcome<T> {
     }
 }
 
-/// Why something failed, in words for a person. Never holds a secret.
+/// Why something failed, in words for a person. Never contains a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Why {
     text: String,
     remedy: Option<Remedy>,
 }
 
-/// What a person can do about a failure on the way to a provider, where the cause is known.
+/// What a person can do about a failure on the way to a provider, if its cause is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Remedy {
-    /// The proxy wants another user or password.
+    /// Give the right user and password: the proxy wants others.
     ProxyUser,
-    /// The file of certificate authorities cannot be used.
+    /// Replace the file of certificate authorities, which cannot be used.
     AuthorityFile,
-    /// The provider's certificate is signed by an authority that this machine does not trust.
+    /// Name the certificate authority of the provider, which this machine does not trust.
     PrivateAuthority,
 }
 
@@ -83,7 +84,7 @@ impl Remedy {
 }
 
 impl Why {
-    /// A cause that a person can do something about.
+    /// Creates a cause that a person can do something about.
     pub(crate) fn with(remedy: Remedy, text: impl Into<String>) -> Self {
         Self { text: text.into(), remedy: Some(remedy) }
     }
@@ -93,7 +94,7 @@ impl Why {
         self.remedy.map_or(otherwise, Remedy::hint)
     }
 
-    /// The same cause in a longer sentence.
+    /// Puts the cause into a longer sentence and keeps the remedy.
     #[must_use]
     pub(crate) fn said(&self, sentence: impl FnOnce(&str) -> String) -> Self {
         Self { text: sentence(&self.text), remedy: self.remedy }
@@ -120,7 +121,7 @@ impl Deref for Why {
     }
 }
 
-/// As the text: the remedy belongs to what a person reads.
+/// The text alone: the remedy is for people, and `Debug` is for the log.
 impl fmt::Debug for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.text, f)

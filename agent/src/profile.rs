@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::network::Network;
 
-/// Longest name, in characters.
+/// The longest name, in characters.
 const LONGEST: usize = 63;
 
-/// Names that Windows keeps for devices; a file of such a name cannot be made there.
+/// Names that Windows reserves for devices: no file there can have them.
 const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 
 /// A parsed profile name: `[a-z0-9][a-z0-9._-]{0,62}`, not a Windows device name.
@@ -19,7 +19,7 @@ const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct ProfileName(String);
 
-/// Why a text is not a profile name.
+/// A text that is not a profile name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BadName(String);
 
@@ -33,35 +33,34 @@ impl fmt::Display for BadName {
 impl std::error::Error for BadName {}
 
 impl BadName {
-    /// What a name may look like.
+    /// Says what a name may look like.
     pub(crate) const HINT: &'static str =
         "use 1 to 63 of a-z, 0-9, '.', '_' and '-', starting with a letter or digit, for example 'work'";
 }
 
 impl ProfileName {
-    /// The name that is meant where none is given.
+    /// The name that applies when the caller gives none and none was chosen as the default.
     pub(crate) fn fallback() -> Self {
         Self("default".to_owned())
     }
 
-    /// The name as text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What a store calls the token of a lease. No profile can have this name: `~` is not among a name's
-    /// characters, so that lists of profiles leave it out.
+    /// The name under which a store keeps the token of a lease. Profile names cannot contain `~`, so no profile
+    /// has this name and lists of profiles leave it out.
     pub(crate) fn of_lease(id: &str) -> Self {
         Self(format!("lease~{id}"))
     }
 
-    /// A name for an account at `authority`, after its host.
+    /// A name for an account at `authority`, made from its host.
     pub(crate) fn after_host(authority: &str) -> Self {
         let host = url::Url::parse(authority).ok().and_then(|url| url.host_str().map(str::to_owned));
         Self::imported(host.as_deref().unwrap_or("profile"))
     }
 
-    /// A name made from a foreign one: lower case, other characters become `_`.
+    /// A name made from one of another program: in lower case, with `_` for characters that are not allowed.
     pub(crate) fn imported(foreign: &str) -> Self {
         let allowed = |c: char| if is_name_char(c) { c } else { '_' };
         let mut name: String = foreign.to_lowercase().chars().map(allowed).take(LONGEST).collect();
@@ -77,7 +76,7 @@ fn is_name_char(c: char) -> bool {
     matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-')
 }
 
-/// `con`, `com1.txt` and the like: Windows looks at what stands before the first dot.
+/// True for `con`, `com1.txt` and the like: Windows looks only at the part before the first dot.
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default();
     let numbered = |kind| {
@@ -119,19 +118,18 @@ impl fmt::Display for ProfileName {
     }
 }
 
-/// Names a kind of provider, as contract, records and configuration write it. `providers::known` knows what the
-/// names mean; a name that it does not know is kept, since a newer version may have written it.
+/// The name of a kind of provider, as the contract, records and configuration write it. `providers::known`
+/// knows what the names mean; a name that it does not know is kept, since a newer version may have written it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct ProviderId(Cow<'static, str>);
 
 impl ProviderId {
-    /// A name that is known when the program is built.
+    /// Creates an id from a name that is known when the program is built.
     pub(crate) const fn new(name: &'static str) -> Self {
         Self(Cow::Borrowed(name))
     }
 
-    /// The name.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -144,35 +142,35 @@ impl Default for ProviderId {
     }
 }
 
-/// How a profile reaches its provider. A refresh token is sent to this authority and client and no other.
+/// Where and how a profile reaches its provider. Its refresh token goes to no other authority, and is used with
+/// no other client id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Profile {
-    /// OIDC issuer base URL, without a slash at the end.
+    /// The OIDC issuer's base URL, without a slash at the end.
     pub authority: String,
-    /// OAuth client id; public, without a secret.
+    /// The OAuth client id of a public client, which has no secret.
     pub client_id: String,
-    /// `audience` of the authorization request; empty: none.
+    /// The `audience` parameter of the authorization request. Empty: not sent.
     #[serde(default)]
     pub audience: String,
-    /// The Platform's REST API; empty: the authority.
+    /// Base URL of the Platform's REST API. Empty: the authority's.
     #[serde(default)]
     pub api_url: String,
-    /// Co-Scientist backend; empty: none.
+    /// Base URL of the Co-Scientist backend. Empty: there is no backend.
     #[serde(default)]
     pub backend_url: String,
-    /// Space separated; `openid` is always asked for.
+    /// The scopes to request, separated by spaces; `openid` is always requested.
     #[serde(default)]
     pub scopes: String,
-    /// The kind of provider.
     #[serde(default)]
     pub provider: ProviderId,
-    /// The way to it.
+    /// The proxy and certificate authorities on the way to the provider.
     #[serde(default)]
     pub network: Network,
 }
 
-/// Seqera Cloud by the CLI's public client.
+/// Seqera Cloud, with the CLI's public client.
 impl Default for Profile {
     fn default() -> Self {
         Self {
@@ -189,26 +187,26 @@ impl Default for Profile {
 }
 
 impl Profile {
-    /// Seqera Cloud ([Documented defaults](crate::manual::providers#documented-defaults)).
+    /// The authority of Seqera Cloud ([Documented defaults](crate::manual::providers#documented-defaults)).
     pub(crate) const CLOUD_AUTHORITY: &'static str = "https://cloud.seqera.io/api";
     /// The CLI's public client.
     pub(crate) const CLIENT_ID: &'static str = "seqera_ai_cli";
-    /// What the Platform's tokens are for.
+    /// The audience of tokens for the Platform.
     pub(crate) const AUDIENCE: &'static str = "platform";
-    /// `offline_access` asks for a refresh token.
+    /// The scopes to request; `offline_access` asks for a refresh token (OIDC Core, section 11).
     pub(crate) const SCOPES: &'static str = "openid profile email offline_access";
 
-    /// The Platform API of this profile.
+    /// Base URL of this profile's Platform API.
     pub(crate) fn api(&self) -> &str {
         if self.api_url.is_empty() { &self.authority } else { &self.api_url }
     }
 
-    /// True where `authority` names the authority of this profile.
+    /// True if `authority` is this profile's authority, in whatever spelling.
     pub(crate) fn serves(&self, authority: &str) -> bool {
         canonical(&self.authority) == canonical(authority)
     }
 
-    /// True where a secret of `other` may be used with this profile.
+    /// True if a secret that came from `other` may be used with this profile.
     pub(crate) fn same_party(&self, other: &Self) -> bool {
         self.provider == other.provider
             && self.authority == other.authority
@@ -216,8 +214,9 @@ impl Profile {
     }
 }
 
-/// One spelling per authority. On Seqera Cloud two hosts serve the same API, and discovery at one may name
-/// the other ([Platform: addresses](crate::manual::providers#platform-addresses)); nowhere else are two addresses one authority.
+/// The one spelling of an authority. On Seqera Cloud two hosts serve the same API, and the discovery document of
+/// one may name the other ([Platform: addresses](crate::manual::providers#platform-addresses)). Everywhere else
+/// two addresses are two authorities.
 pub(crate) fn canonical(authority: &str) -> &str {
     match authority.trim_end_matches('/') {
         "https://api.cloud.seqera.io" => Profile::CLOUD_AUTHORITY,

@@ -1,4 +1,5 @@
-//! Secrets: redacted in `Debug`, wiped on drop, not serialisable by accident.
+//! Secrets that `Debug` redacts, that are wiped on drop and cannot be serialised by accident; and what a
+//! provider tells about the account that they belong to.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -14,7 +15,6 @@ macro_rules! secret {
         pub(crate) struct $name(SecretString);
 
         impl $name {
-            /// Takes over the secret.
             pub(crate) fn new(secret: impl Into<String>) -> Self {
                 Self(SecretString::from(secret.into()))
             }
@@ -24,7 +24,7 @@ macro_rules! secret {
                 self.0.expose_secret()
             }
 
-            /// SHA-256, lower-case hex: names a token without telling it.
+            /// The token's SHA-256 in lower-case hex, which identifies the token without revealing it.
             pub(crate) fn sha256(&self) -> String {
                 token_sha256(self.expose())
             }
@@ -39,29 +39,29 @@ macro_rules! secret {
 }
 
 secret! {
-    /// What a client may have: proves the account to the API for a while.
+    /// Authenticates the account at the API for a while. Clients may have it.
     AccessToken
 }
 secret! {
-    /// What only the agent may have: gets new access tokens.
+    /// Gets new access tokens. Only the agent may have it.
     RefreshToken
 }
 
-/// Who is signed in, as the provider and the Platform tell. No secret.
+/// Who is signed in, according to the provider and the Platform. Contains no secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Account {
-    /// `sub` of the ID token (OIDC Core, section 2), or the Platform's user id as text.
+    /// The `sub` claim of the ID token (OIDC Core, section 2), or the Platform's user id as text.
     pub subject: String,
-    /// Empty where unknown, as are the next two.
+    /// Empty if unknown.
     #[serde(default)]
     pub email: String,
-    /// Login name.
+    /// The login name; empty if unknown.
     #[serde(default)]
     pub user_name: String,
-    /// Name for people.
+    /// The person's name; empty if unknown.
     #[serde(default)]
     pub display_name: String,
-    /// The Platform's id; 0 where unknown.
+    /// The Platform's user id; 0 if unknown.
     #[serde(default)]
     pub user_id: i64,
 }
@@ -76,64 +76,59 @@ impl Account {
     }
 }
 
-/// An organisation at the Platform: what is billed.
+/// An organisation at the Platform, which is what gets billed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Organization {
-    /// The Platform's id.
     pub id: i64,
-    /// Its short name, which no other has.
+    /// The short name, unique at the Platform.
     pub name: String,
-    /// As people call it; may be empty.
+    /// The name that people use; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub full_name: String,
 }
 
-/// A workspace of an organisation: where programs run what they launch.
+/// A workspace of an organisation, where programs run what they launch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Workspace {
-    /// The Platform's id.
     pub id: i64,
-    /// Its short name, which no other of its organisation has.
+    /// The short name, unique in the organisation.
     pub name: String,
-    /// As people call it; may be empty.
+    /// The name that people use; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub full_name: String,
-    /// Whose it is.
     pub organization: Organization,
 }
 
-/// What an account belongs to, as its Platform told.
+/// The organisations and workspaces of an account, according to its Platform.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Memberships {
     /// In the Platform's order.
     pub organizations: Vec<Organization>,
-    /// `None`: the Platform did not tell.
+    /// `None` if the Platform did not list them.
     pub workspaces: Option<Vec<Workspace>>,
 }
 
-/// An access token and its life, counted from when its request was sent.
+/// An access token and its lifetime, counted from the moment when its request was sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
-    /// The secret.
     pub token: AccessToken,
-    /// `expires_in`, else `exp − iat` of a JWT, else five minutes. Zero: never to be served.
+    /// `expires_in`, else `exp − iat` of a JWT, else five minutes. Zero: the token must never be served.
     pub lifetime: Duration,
 }
 
-/// A set of tokens as a provider answered it.
+/// The tokens of one answer of a provider.
 #[derive(Debug, Clone)]
 pub(crate) struct Grant {
-    /// What is served.
     pub access: Access,
-    /// Missing: the session lasts as long as its access token.
+    /// Without a refresh token the session lasts as long as its access token.
     pub refresh: Option<RefreshToken>,
-    /// Life of the refresh token (`refresh_expires_in`), where told and not zero.
+    /// The lifetime of the refresh token (`refresh_expires_in`), if the provider gave one that is not zero.
     pub refresh_lifetime: Option<Duration>,
 }
 
-/// Renewable or not: decides who renews and who revokes.
+/// The kind of a credential, which decides how it is renewed and revoked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
@@ -144,24 +139,22 @@ pub(crate) enum Kind {
     Fixed,
 }
 
-/// What a login gives.
+/// The credential that a login obtains.
 #[derive(Debug, Clone)]
 pub(crate) enum Credential {
     /// Access token, refresh token, expiry.
     Renewable(Grant),
-    /// One long-lived secret: a personal access token or a toolkit token.
+    /// One long-lived secret: a personal access token or a SciToolkit token.
     Fixed {
-        /// The secret.
         token: AccessToken,
-        /// By the wall clock, where the provider tells.
+        /// By the wall clock, if the provider says when.
         expires_at: Option<SystemTime>,
-        /// Made by this login; else the person brought it, and may use it elsewhere.
+        /// True if this login created the token; otherwise the person brought it, and may use it elsewhere.
         minted: bool,
     },
 }
 
 impl Credential {
-    /// Renewable or fixed.
     pub(crate) fn kind(&self) -> Kind {
         match self {
             Self::Renewable(_) => Kind::Renewable,
