@@ -32,29 +32,19 @@ pub(crate) struct Env {
     provider: Provider,
 }
 
-/// What only the Platform's commands read.
-const OF_PLATFORM: [&str; 5] = [
-    "SEQERA_AUTH_DOMAIN",
-    "SEQERA_PLATFORM_API_URL",
-    "SEQERA_AI_BACKEND_URL",
-    "SEQERA_AUTH_CLI_CLIENT_ID",
-    "SEQERA_AUTH_AUDIENCE",
-];
-
 impl Env {
     #[expect(clippy::disallowed_methods, reason = "the command's one door to the environment")]
     pub(crate) fn of_process() -> Self {
         Self { read: Box::new(|name| std::env::var_os(name)), provider: Provider::Platform }
     }
 
-    /// The same as commands about `provider` see it. Where that is no Platform, what is meant for the
-    /// Platform is not there, and the profile is the provider's own unless a flag names another one.
+    /// The same as commands about `provider` see it. What is meant for another kind is not there, and the
+    /// profile is the provider's own, where it has one, unless a flag names another one.
     pub(crate) fn about(self, provider: Provider) -> Self {
-        let Some(profile) = provider.own_profile() else { return self };
         let read = self.read;
-        let seen = move |name: &str| match name {
-            "SEQERA_PROFILE" => Some(profile.into()),
-            _ if OF_PLATFORM.contains(&name) => None,
+        let seen = move |name: &str| match provider.own_profile() {
+            Some(profile) if name == "SEQERA_PROFILE" => Some(profile.into()),
+            _ if provider.foreign_variables().contains(&name) => None,
             _ => read(name),
         };
         Self { read: Box::new(seen), provider }
@@ -318,6 +308,21 @@ mod tests {
             Env::of(&[("SEQERA_ACCESS_TOKEN", "p")]).about(Provider::Scitoolkit).token_variables(),
             [""; 0]
         );
+    }
+
+    #[test]
+    fn a_plain_oauth_server_is_named_by_the_variables_and_has_no_api_of_the_platform() {
+        let env = Env::of(&[
+            ("SEQERA_ACCESS_TOKEN", "p"),
+            ("SEQERA_PROFILE", "work"),
+            ("SEQERA_AUTH_DOMAIN", "https://a"),
+            ("SEQERA_AUTH_CLI_CLIENT_ID", "mine"),
+            ("SEQERA_PLATFORM_API_URL", "https://p"),
+        ]);
+        let env = env.about(Provider::Oauth2);
+        assert_eq!((env.provider(), env.profile().as_deref()), (Provider::Oauth2, Some("work")));
+        assert_eq!(env.auth_domain().as_deref(), Some("https://a"));
+        assert_eq!((env.client_id().as_deref(), env.platform_api_url()), (Some("mine"), None));
     }
 
     #[test]

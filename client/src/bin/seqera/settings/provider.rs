@@ -15,6 +15,8 @@ pub(crate) enum Provider {
     Platform,
     /// SciToolkit: one token for all toolkits
     Scitoolkit,
+    /// An OAuth 2.0 server without OpenID Connect, by --authority and SEQERA_AUTH_CLI_CLIENT_ID
+    Oauth2,
 }
 
 impl Provider {
@@ -24,8 +26,8 @@ impl Provider {
     /// Where those are.
     pub(crate) const TOKEN_FOLDER: &str = "~/.scitoolkit";
 
-    /// The kind of this name. It is also the name of the profile that needs none, and what a link to this
-    /// program can be called; every other name means a Platform.
+    /// The kind of this name, where it has a profile and a link to this program of the same name. What holds for
+    /// a Platform holds for every other name.
     pub(crate) fn named(name: &str) -> Self {
         if name == SCITOOLKIT { Self::Scitoolkit } else { Self::Platform }
     }
@@ -41,14 +43,33 @@ impl Provider {
 
     /// For the agent, which takes an empty name for a Platform.
     pub(crate) fn name(self) -> &'static str {
-        self.own_profile().unwrap_or_default()
+        match self {
+            Self::Platform => "",
+            Self::Scitoolkit => SCITOOLKIT,
+            Self::Oauth2 => "oauth2",
+        }
     }
 
     /// The profile that is meant where none is named; `None`: the agent chooses.
     pub(crate) fn own_profile(self) -> Option<&'static str> {
         match self {
-            Self::Platform => None,
+            Self::Platform | Self::Oauth2 => None,
             Self::Scitoolkit => Some(SCITOOLKIT),
+        }
+    }
+
+    /// Variables that are meant for the Platform alone, and say nothing about this kind.
+    pub(crate) fn foreign_variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Platform => &[],
+            Self::Scitoolkit => &[
+                "SEQERA_AUTH_DOMAIN",
+                "SEQERA_PLATFORM_API_URL",
+                "SEQERA_AI_BACKEND_URL",
+                "SEQERA_AUTH_CLI_CLIENT_ID",
+                "SEQERA_AUTH_AUDIENCE",
+            ],
+            Self::Oauth2 => &["SEQERA_PLATFORM_API_URL", "SEQERA_AI_BACKEND_URL"],
         }
     }
 
@@ -57,6 +78,7 @@ impl Provider {
         match self {
             Self::Platform => "Seqera",
             Self::Scitoolkit => "SciToolkit",
+            Self::Oauth2 => "OAuth 2.0",
         }
     }
 
@@ -66,13 +88,14 @@ impl Provider {
             (Self::Platform, _) => "seqera login",
             (Self::Scitoolkit, SCITOOLKIT) => "scitoolkit login",
             (Self::Scitoolkit, _) => "seqera login --provider scitoolkit",
+            (Self::Oauth2, _) => "seqera login --provider oauth2 --authority URL",
         }
     }
 
     /// Variables that hold a token, best first.
     pub(crate) fn token_variables(self) -> &'static [&'static str] {
         match self {
-            Self::Platform => &["SEQERA_ACCESS_TOKEN", "TOWER_ACCESS_TOKEN"],
+            Self::Platform | Self::Oauth2 => &["SEQERA_ACCESS_TOKEN", "TOWER_ACCESS_TOKEN"],
             Self::Scitoolkit => &[SCITOOLKIT_TOKEN],
         }
     }
@@ -87,15 +110,33 @@ mod tests {
         assert_eq!(Provider::Scitoolkit.login("scitoolkit"), "scitoolkit login");
         assert_eq!(Provider::Scitoolkit.login("seqera"), "seqera login --provider scitoolkit");
         assert_eq!(Provider::Platform.login("seqera"), "seqera login");
+        assert_eq!(Provider::Oauth2.login("seqera"), "seqera login --provider oauth2 --authority URL");
     }
 
     #[test]
     fn names_and_variables_lead_back_to_their_provider() {
-        for provider in Provider::value_variants() {
-            assert_eq!(Provider::named(provider.name()), *provider);
+        for provider in [Provider::Platform, Provider::Scitoolkit] {
+            assert_eq!(Provider::named(provider.name()), provider);
             for variable in provider.token_variables() {
-                assert_eq!(Provider::of_variable(variable), *provider);
+                assert_eq!(Provider::of_variable(variable), provider);
             }
+        }
+    }
+
+    #[test]
+    fn a_kind_without_a_profile_of_its_own_has_the_variables_of_a_platform() {
+        let kinds = Provider::value_variants().iter();
+        for provider in kinds.filter(|provider| provider.own_profile().is_none()) {
+            let named = Provider::named(provider.name());
+            assert_eq!(named, Provider::Platform, "what a program gets comes with its endpoint");
+            assert_eq!(provider.token_variables(), named.token_variables());
+        }
+    }
+
+    #[test]
+    fn the_agent_knows_each_kind_by_the_word_of_the_command_line() {
+        for provider in Provider::value_variants().iter().filter(|provider| !provider.is_platform()) {
+            assert_eq!(provider.to_possible_value().unwrap().get_name(), provider.name());
         }
     }
 }
