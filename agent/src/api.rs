@@ -1,5 +1,5 @@
-//! The gRPC services: each method parses, asks the registry or a worker, and converts. Rights follow
-//! services: a restricted socket registers fewer of them.
+//! The gRPC services. Each method parses its request, asks the registry or a worker, and converts the answer.
+//! Access is granted per service: a restricted socket registers fewer of them.
 
 pub(crate) mod calls;
 pub(crate) mod choices;
@@ -33,7 +33,7 @@ use crate::providers::Issuers;
 use crate::providers::known::Providers;
 use crate::sessions::registry::Registry;
 
-/// All services of the owner's socket. `home` is the user's, where it is known.
+/// All services of the owner's socket. `home` is the user's home folder, if known.
 pub(crate) fn routes(
     registry: Arc<Registry>,
     providers: Arc<Providers>,

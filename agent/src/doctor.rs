@@ -1,5 +1,5 @@
-//! `seqera agent doctor`, the agent's half: looks at all that sign-in and renewal stand on. Nobody is prompted,
-//! no token is spent, and nothing is changed unless a repair is asked for.
+//! The agent's half of `seqera agent doctor`: checks everything that sign-in and renewal depend on. It prompts
+//! nobody, spends no token, and changes nothing unless a repair is requested.
 
 mod disk;
 mod files;
@@ -24,42 +24,42 @@ use crate::doctor::report::{Report, warning};
 use crate::providers::known::Providers;
 use crate::sessions::registry::Registry;
 
-/// A caller who reads slowly holds the checks up, and nothing else.
+/// A caller that reads slowly delays the checks and nothing else.
 const QUEUE: usize = 16;
 
-/// What is looked at.
+/// What the checks look at.
 pub(crate) struct Doctor {
-    /// All profiles, with stores and state.
     pub registry: Arc<Registry>,
-    /// Give the ways to the providers.
     pub providers: Arc<Providers>,
-    /// What the agent says of itself.
+    /// What the agent reports about itself.
     pub info: InfoResponse,
-    /// Those of its problems that are its surroundings': log, lock, core dumps.
-    pub met: Vec<String>,
-    /// The user's login name; empty: not known.
+    /// Those problems in `info` that lie around the process: log, lock, core dumps.
+    pub surroundings: Vec<String>,
+    /// The user's login name, or empty if unknown.
     pub user: String,
 }
 
 impl Doctor {
-    /// The checks, each as soon as it is known, always in the same order. They end when nobody listens.
+    /// Runs the checks, always in the same order, and sends each result as soon as it is known. Stops when
+    /// nobody listens any more.
     pub(crate) fn examine(self, asked: DiagnoseRequest) -> impl Stream<Item = Check> + Send + use<> {
         let (checks, stream) = mpsc::channel(QUEUE);
         let report = Report::new(checks);
         tokio::spawn(async move {
             tokio::select! {
                 () = self.look(asked, &report) => {}
-                () = report.unheard() => {}
+                () = report.closed() => {}
             }
         });
         ReceiverStream::new(stream)
     }
 
     async fn look(self, asked: DiagnoseRequest, report: &Report) {
-        let Self { registry, providers, info, met, user } = self;
+        let Self { registry, providers, info, surroundings, user } = self;
         disk::examine(&info, &user, &registry.shared, report).await;
-        let configured: Vec<_> = info.problems.into_iter().filter(|what| !met.contains(what)).collect();
-        for what in met {
+        let configured: Vec<_> =
+            info.problems.into_iter().filter(|what| !surroundings.contains(what)).collect();
+        for what in surroundings {
             report
                 .tell(warning("surroundings", what, "the agent works in spite of it; mend it when you can"))
                 .await;

@@ -29,7 +29,7 @@ Environment:
   SEQERA_AGENT_IDLE_EXIT   seconds without a session and a caller after which it exits; 0: never (600)
 ";
 
-/// `EX_USAGE` of other programs is 64; ours follow the table of `seqera`.
+/// The exit code for a usage error follows the table of `seqera`; other programs exit with `EX_USAGE`, 64.
 const USAGE: u8 = 2;
 
 /// What the command line asks for.
@@ -37,7 +37,7 @@ const USAGE: u8 = 2;
 enum Command {
     Serve(Flags),
     Launch(Flags),
-    Say(String),
+    Print(String),
 }
 
 fn main() -> ExitCode {
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         Command::Serve(flags) => process::serve(flags),
         Command::Launch(flags) => process::start_in_background(flags),
-        Command::Say(text) => {
+        Command::Print(text) => {
             print!("{text}");
             Ok(())
         }
@@ -78,9 +78,9 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
             Long("detached") => flags.detached = true,
             Long("dumpable") => flags.dumpable = true,
             Short('V') | Long("version") => {
-                return Ok(Command::Say(concat!("seqera-agent ", env!("CARGO_PKG_VERSION"), "\n").into()));
+                return Ok(Command::Print(concat!("seqera-agent ", env!("CARGO_PKG_VERSION"), "\n").into()));
             }
-            Short('h') | Long("help") => return Ok(Command::Say(HELP.into())),
+            Short('h') | Long("help") => return Ok(Command::Print(HELP.into())),
             other => return Err(other.unexpected()),
         }
     }

@@ -1,6 +1,6 @@
-//! What happens around every call, whichever service it is for: the caller's configuration folder is
-//! checked, the request is kept short, the call is counted while it runs and told in one line of the log.
-//! Contents are never logged.
+//! What happens around every call to any service. It checks the caller's configuration folder, limits the
+//! size of the request, counts the call while it runs, and writes one line to the log. Contents are never
+//! logged.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,19 +19,19 @@ use crate::error::{AgentError, ErrorKind};
 use crate::socket::activity::{Activity, Running};
 use crate::socket::peers::Caller;
 
-/// A message is preceded by a flag and its length (gRPC over HTTP/2, "Length-Prefixed-Message").
+/// The flag and the length before each message (gRPC over HTTP/2, "Length-Prefixed-Message").
 const MESSAGE_PREFIX: usize = 5;
 
-/// The service that is called in loops.
+/// Scripts call this service in loops.
 const HOT: &str = "/seqera.agent.v1.Tokens/";
 
-/// The longest text of a caller that is repeated in the log.
+/// How many characters of a caller's text are repeated in the log.
 const LONGEST_ID: usize = 64;
 
-/// Wraps the services of one agent.
+/// The layer around all services of one agent.
 #[derive(Debug, Clone)]
 pub(crate) struct CallLayer {
-    /// Tag of the configuration folder that this agent serves.
+    /// The tag of the configuration folder that this agent serves.
     tag: Arc<str>,
     activity: Arc<Activity>,
 }
@@ -42,8 +42,8 @@ impl CallLayer {
         Self { tag: tag.into(), activity }
     }
 
-    /// An agent of another folder holds other accounts. Callers that name no folder (tools that speak
-    /// gRPC) mean whoever listens.
+    /// The agent of another folder holds other accounts. Callers that name no folder, such as generic gRPC
+    /// tools, accept any agent.
     fn check_folder(&self, headers: &HeaderMap) -> Result<(), AgentError> {
         match headers.get(CONFIG_HEADER) {
             Some(tag) if tag.as_bytes() != self.tag.as_bytes() => Err(AgentError::new(
@@ -64,7 +64,7 @@ impl<S> tower::Layer<S> for CallLayer {
     }
 }
 
-/// A service with what happens around its calls.
+/// A service wrapped in a [`CallLayer`].
 #[derive(Debug, Clone)]
 pub(crate) struct Called<S> {
     inner: S,
@@ -91,14 +91,13 @@ where
             call.note(response.headers());
             return Box::pin(async { Ok(response) });
         }
-        let answer = self.inner.call(request.map(short));
+        let answer = self.inner.call(request.map(limited));
         Box::pin(async move { answer.await.map(|response| call.follow(response)) })
     }
 }
 
-/// The request body, refused where it goes on for longer than a message may. No method of the contract
-/// takes more than one message.
-fn short(body: Body) -> Body {
+/// Limits a request body to the size of one message, since no method of the contract takes more than one.
+fn limited(body: Body) -> Body {
     let limited = Limited::new(body, MAX_MESSAGE_BYTES + MESSAGE_PREFIX);
     Body::new(limited.map_err(|error| {
         match error.downcast::<Status>() {
@@ -114,13 +113,13 @@ fn short(body: Body) -> Body {
     }))
 }
 
-/// A call that runs. When it is dropped it has ended, one way or the other, and is logged.
+/// A running call. It is logged when dropped, whether it succeeded, failed or was cancelled.
 struct Call {
     method: String,
     caller: Option<Caller>,
     request_id: String,
     since: Instant,
-    /// The gRPC status code, once it is known; a caller that hangs up leaves it at cancelled.
+    /// The gRPC status code. It stays at `Cancelled` if the caller hangs up.
     outcome: AtomicI32,
     _running: [Option<Running>; 2],
 }
@@ -139,15 +138,15 @@ impl Call {
         }
     }
 
-    /// Reads the status where there is one: in the headers of an answer without a body, else in the
-    /// trailers behind it.
+    /// Records the status, if `headers` carry one. It is in the headers of an answer without a body, and
+    /// otherwise in the trailers after the body.
     fn note(&self, headers: &HeaderMap) {
         if let Some(status) = Status::from_header_map(headers) {
             self.outcome.store(status.code() as i32, Ordering::Relaxed);
         }
     }
 
-    /// Lives as long as the body of the response.
+    /// Keeps the call alive until the body of the response has been sent.
     fn follow(self, response: Response<Body>) -> Response<Body> {
         self.note(response.headers());
         response.map(|body| {
@@ -169,7 +168,7 @@ impl Drop for Call {
         let peer = self.caller.as_ref().map(|caller| &caller.peer);
         let pid = peer.and_then(|peer| peer.pid);
         let exe = peer.and_then(|peer| peer.exe.as_deref()).map(tracing::field::debug);
-        // `seqera token` is called in loops: what went well must not write to the disk each time.
+        // Scripts call `seqera token` in loops: a success must not write to the disk each time.
         if outcome == Code::Ok && method.starts_with(HOT) {
             tracing::debug!(method, pid, exe, request_id, ?outcome, milliseconds, "call");
         } else {
@@ -178,7 +177,7 @@ impl Drop for Call {
     }
 }
 
-/// What a caller sends is cut short and kept to one line.
+/// Truncates a caller's text and drops everything that could start a new line in the log.
 fn printable(text: &str) -> String {
     text.chars().filter(char::is_ascii_graphic).take(LONGEST_ID).collect()
 }

@@ -1,5 +1,5 @@
-//! `Sessions`: organisations, workspaces, and the profile that an empty name means. The Platform is asked for
-//! what there is; what is chosen goes through the profile's worker.
+//! Service `Sessions`: organisations, workspaces, and the profile that an empty name means. The Platform lists
+//! what exists; the profile's worker records the choice.
 
 use async_trait::async_trait;
 use seqera_agent_proto::v1::choice::Choice as Wanted;
@@ -23,21 +23,21 @@ use crate::sessions::view::View;
 use crate::storage::record::Record;
 use crate::token::{AccessToken, Kind, Organization, Workspace};
 
-/// Bytes of a name. Longer ones would not fit into the answer that quotes them.
+/// The longest name in bytes. A longer one would not fit into the answer that quotes it.
 const LONGEST: usize = 1000;
 
-/// A profile whose choice is to change, and the session that the choice is made for.
+/// The profile whose choice changes, and the session that the choice is made for.
 struct Chooser {
     name: ProfileName,
     generation: u64,
     record: Record,
 }
 
-/// What a provider can be asked for with a token.
+/// A question that a provider answers for the owner of a token.
 #[async_trait]
 trait Question {
     type Answer: Send;
-    /// Asks once. `user` is the account's id at the Platform, 0 where that is not known.
+    /// Sends one request. `user` is the account's id at the Platform, or 0 if unknown.
     async fn put(issuer: &dyn Issuer, token: &AccessToken, user: i64) -> Result<Self::Answer, Untold>;
 }
 
@@ -63,25 +63,23 @@ impl Question for Workspaces {
     }
 }
 
-/// Asks for what there is to choose from, and keeps choices.
+/// Lists organisations and workspaces, and records which one is chosen.
 pub(super) struct Choices<'a> {
-    /// All profiles.
     pub(super) registry: &'a Registry,
-    /// Ask the providers.
     pub(super) issuers: &'a dyn Issuers,
 }
 
 impl Choices<'_> {
-    /// The organisations of an account.
+    /// Lists the organisations of an account.
     ///
     /// # Errors
-    /// Where the profile has no token, or its provider does not say.
+    /// If the profile has no token, or its provider does not answer or has no organisations.
     pub(super) async fn organizations(
         &self,
         asked: AccountOf,
         until: Moment,
     ) -> Result<ListOrganizationsResponse, AgentError> {
-        let (all, whose) = self.told::<Organizations>(asked, until).await?;
+        let (all, whose) = self.for_account::<Organizations>(asked, until).await?;
         let (profile, record) = whose.map(|(name, record)| (name.to_string(), record)).unwrap_or_default();
         Ok(ListOrganizationsResponse {
             organizations: all.iter().map(convert::organization).collect(),
@@ -90,16 +88,16 @@ impl Choices<'_> {
         })
     }
 
-    /// The workspaces of an account, of all its organisations.
+    /// Lists the workspaces of an account in all its organisations.
     ///
     /// # Errors
-    /// As [`Self::organizations`].
+    /// As for [`Self::organizations`].
     pub(super) async fn workspaces(
         &self,
         asked: AccountOf,
         until: Moment,
     ) -> Result<ListWorkspacesResponse, AgentError> {
-        let (all, whose) = self.told::<Workspaces>(asked, until).await?;
+        let (all, whose) = self.for_account::<Workspaces>(asked, until).await?;
         let (profile, record) = whose.map(|(name, record)| (name.to_string(), record)).unwrap_or_default();
         Ok(ListWorkspacesResponse {
             workspaces: all.iter().map(convert::workspace).collect(),
@@ -109,10 +107,10 @@ impl Choices<'_> {
         })
     }
 
-    /// Chooses what is billed.
+    /// Chooses the organisation that is billed.
     ///
     /// # Errors
-    /// As [`Self::organizations`]; `BAD_REQUEST` for a name that means none or several.
+    /// As for [`Self::organizations`], and `BAD_REQUEST` if the name matches no organisation or several.
     pub(super) async fn choose_organization(
         &self,
         asked: ChooseOrganizationRequest,
@@ -124,7 +122,7 @@ impl Choices<'_> {
         let organization = match wanted(asked.choice.and_then(|choice| choice.choice))? {
             None => None,
             Some(wanted) => {
-                let (all, _) = self.asked::<Organizations>(&chooser.name, until).await?;
+                let (all, _) = self.for_profile::<Organizations>(&chooser.name, until).await?;
                 notes.extend(vanished(former, &all));
                 Some(find(all.iter(), &wanted)?.clone())
             }
@@ -136,7 +134,7 @@ impl Choices<'_> {
     /// Chooses the workspace that programs get.
     ///
     /// # Errors
-    /// As [`Self::choose_organization`], and for a workspace of another organisation than the chosen one.
+    /// As for [`Self::choose_organization`], and if the workspace is outside the chosen organisation.
     pub(super) async fn choose_workspace(
         &self,
         asked: ChooseWorkspaceRequest,
@@ -147,7 +145,7 @@ impl Choices<'_> {
         let workspace = match wanted(asked.choice.and_then(|choice| choice.choice))? {
             None => None,
             Some(wanted) => {
-                let (all, _) = self.asked::<Workspaces>(&chooser.name, until).await?;
+                let (all, _) = self.for_profile::<Workspaces>(&chooser.name, until).await?;
                 notes.extend(vanished(chooser.record.workspace.as_ref(), &all));
                 Some(find_workspace(&all, chooser.record.organization.as_ref(), &wanted)?.clone())
             }
@@ -155,7 +153,7 @@ impl Choices<'_> {
         self.keep(chooser, Choice::Workspace(workspace), notes).await
     }
 
-    /// Whose choice it is, before anybody is asked: what comes in between makes the choice void.
+    /// Notes the session before the Platform is asked. If the session changes in between, the choice is void.
     fn chooser(&self, name: &str, authority: &str) -> Result<Chooser, AgentError> {
         let name = self.registry.resolve(name, authority)?;
         let view = self.registry.worker(&name)?.view();
@@ -183,8 +181,8 @@ impl Choices<'_> {
         Ok(ChooseResponse { status: Some(status), notes, workspace })
     }
 
-    /// The Platform's answer about an account, and the profile that it belongs to.
-    async fn told<Q: Question>(
+    /// The Platform's answer about an account, and its profile unless the caller sent a token.
+    async fn for_account<Q: Question>(
         &self,
         asked: AccountOf,
         until: Moment,
@@ -200,12 +198,12 @@ impl Choices<'_> {
             None => String::new(),
         };
         let name = self.registry.resolve(&name, &asked.authority)?;
-        let (answer, record) = self.asked::<Q>(&name, until).await?;
+        let (answer, record) = self.for_profile::<Q>(&name, until).await?;
         Ok((answer, Some((name, record))))
     }
 
-    /// The Platform's answer to a profile's token. One that the Platform refuses is renewed, once.
-    async fn asked<Q: Question>(
+    /// The Platform's answer to a profile's token. If the Platform refuses the token, it is renewed once.
+    async fn for_profile<Q: Question>(
         &self,
         name: &ProfileName,
         until: Moment,
@@ -227,7 +225,7 @@ impl Choices<'_> {
     }
 }
 
-/// An id or a name; `None`: nothing shall be chosen.
+/// The id or name to choose. `None` clears the choice.
 fn wanted(choice: Option<Wanted>) -> Result<Option<String>, AgentError> {
     match choice {
         Some(Wanted::None(_)) => Ok(None),
@@ -242,10 +240,10 @@ fn wanted(choice: Option<Wanted>) -> Result<Option<String>, AgentError> {
     }
 }
 
-/// Chooses the profile that an empty name means; an empty name here means `default`. Answers which it is.
+/// Chooses the profile that an empty name means, and returns it. An empty name here means `default`.
 ///
 /// # Errors
-/// `UNKNOWN_PROFILE` with near names, `STORE_FAILED` where it is not durable.
+/// `UNKNOWN_PROFILE` with similar names, or `STORE_FAILED` if the choice cannot be written to disk.
 pub(super) async fn use_profile(registry: &Registry, asked: &str) -> Result<ProfileName, AgentError> {
     let fallback = ProfileName::fallback();
     let name: ProfileName = if asked.is_empty() { fallback.clone() } else { asked.parse()? };

@@ -17,25 +17,22 @@ use crate::sessions::registry::Registry;
 
 /// What the process around the registry can do. `assemble.rs` implements it.
 pub(crate) trait Host: Send + Sync {
-    /// Version, pid, folders, socket; sessions and problems of the state are added by the service.
+    /// Version, pid, folders and socket. The service adds the sessions and the problems of the state.
     fn info(&self) -> InfoResponse;
-    /// What is not as it should be around the process, in words for the user; part of the problems of `info`.
+    /// What is wrong around the process (log, lock, core dumps), in words for the user. `info` lists these
+    /// problems too.
     fn met(&self) -> Vec<String>;
-    /// The user's login name; empty: not known.
+    /// The user's login name, or empty if unknown.
     fn user(&self) -> String;
-    /// Reads the configuration again; its problems come back.
+    /// Reads the configuration again and returns its problems.
     fn reload(&self) -> Vec<String>;
-    /// Begins to stop.
+    /// Begins a shutdown without waiting for its end.
     fn stop(&self);
 }
 
-/// The service.
 pub(crate) struct Control {
-    /// All profiles.
     pub registry: Arc<Registry>,
-    /// Ways to the providers.
     pub providers: Arc<Providers>,
-    /// The process.
     pub host: Arc<dyn Host>,
 }
 
@@ -60,7 +57,7 @@ impl control_server::Control for Control {
             registry: Arc::clone(&self.registry),
             providers: Arc::clone(&self.providers),
             info: self.host.info(),
-            met: self.host.met(),
+            surroundings: self.host.met(),
             user: self.host.user(),
         };
         Ok(Response::new(Box::pin(doctor.examine(request.into_inner()).map(Ok))))

@@ -1,4 +1,4 @@
-//! From what the agent knows to what the contract says. No decisions here.
+//! Converts the agent's types into messages of the contract. No decisions are made here.
 
 use std::time::SystemTime;
 
@@ -14,7 +14,6 @@ use crate::sessions::view::{Served, View};
 use crate::storage::record::Record;
 use crate::token::{Account, Kind, Organization, Workspace};
 
-/// A wall time.
 pub(crate) fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp::from(time)
 }
@@ -23,7 +22,7 @@ fn unix(seconds: u64) -> Timestamp {
     timestamp(from_unix(seconds))
 }
 
-/// One hand-out.
+/// The answer to one hand-out.
 pub(crate) fn token(name: &ProfileName, served: &Served) -> v1::AccessToken {
     let record = &served.record;
     v1::AccessToken {
@@ -43,7 +42,6 @@ pub(crate) fn token(name: &ProfileName, served: &Served) -> v1::AccessToken {
     }
 }
 
-/// Who is signed in.
 pub(crate) fn account(account: &Account) -> v1::Account {
     v1::Account {
         subject: account.subject.clone(),
@@ -54,32 +52,29 @@ pub(crate) fn account(account: &Account) -> v1::Account {
     }
 }
 
-/// An organisation.
 pub(crate) fn organization(organization: &Organization) -> v1::Organization {
     let Organization { id, name, full_name } = organization.clone();
     v1::Organization { id, name, full_name }
 }
 
-/// A workspace.
 pub(crate) fn workspace(workspace: &Workspace) -> v1::Workspace {
     let Workspace { id, name, full_name, organization: of } = workspace.clone();
     v1::Workspace { id, name, full_name, organization: Some(organization(&of)) }
 }
 
-/// Whose token it is, and what its provider says of itself.
-pub(crate) fn description(told: &Description) -> v1::Description {
+/// The owner of a token, and what the provider says about itself.
+pub(crate) fn description(description: &Description) -> v1::Description {
     v1::Description {
-        account: Some(account(&told.account)),
-        organizations: told.organizations.iter().map(organization).collect(),
-        problems: told.problems.clone(),
-        backend_url: told.backend_url.clone(),
-        api_version: told.api_version.clone(),
-        platform_version: told.version.clone(),
-        api_url: told.api_url.clone(),
+        account: Some(account(&description.account)),
+        organizations: description.organizations.iter().map(organization).collect(),
+        problems: description.problems.clone(),
+        backend_url: description.backend_url.clone(),
+        api_version: description.api_version.clone(),
+        platform_version: description.version.clone(),
+        api_url: description.api_url.clone(),
     }
 }
 
-/// Renewable or fixed.
 pub(crate) fn kind(kind: Kind) -> v1::CredentialKind {
     match kind {
         Kind::Renewable => v1::CredentialKind::Renewable,
@@ -87,7 +82,6 @@ pub(crate) fn kind(kind: Kind) -> v1::CredentialKind {
     }
 }
 
-/// Whether somebody is signed in.
 pub(crate) fn state(standing: &Standing) -> v1::SessionState {
     match standing {
         Standing::SignedOut => v1::SessionState::SignedOut,
@@ -96,7 +90,6 @@ pub(crate) fn state(standing: &Standing) -> v1::SessionState {
     }
 }
 
-/// How the profile reaches its provider.
 pub(crate) fn settings(profile: &Profile) -> v1::ProfileSettings {
     v1::ProfileSettings {
         authority: profile.authority.clone(),
@@ -111,7 +104,7 @@ pub(crate) fn settings(profile: &Profile) -> v1::ProfileSettings {
     }
 }
 
-/// Without the proxy's password.
+/// The network settings without the proxy's password.
 pub(crate) fn network(network: &Network) -> v1::Network {
     v1::Network {
         proxy: network.proxy.clone(),
@@ -120,7 +113,7 @@ pub(crate) fn network(network: &Network) -> v1::Network {
     }
 }
 
-/// Everything `status` shows. From memory.
+/// Everything that `status` shows. All of it comes from memory.
 pub(crate) fn status(name: &ProfileName, view: &View, now: Moment) -> v1::SessionStatus {
     let record: &Record = &view.record;
     let held = view.held.as_ref().filter(|held| held.is_valid(now));
@@ -150,7 +143,8 @@ pub(crate) fn status(name: &ProfileName, view: &View, now: Moment) -> v1::Sessio
     }
 }
 
-/// Where the provider tells it; a session that cannot be renewed ends with its access token.
+/// The end of the session, if the provider states it. A session that cannot be renewed ends with its access
+/// token.
 fn session_end(view: &View) -> Option<Timestamp> {
     let renewable = view.can_renew || view.record.kind == Kind::Fixed;
     let token = view.held.as_ref().filter(|_| !renewable && view.standing == Standing::SignedIn);
@@ -158,7 +152,7 @@ fn session_end(view: &View) -> Option<Timestamp> {
     end.or(view.record.refresh_expires_at.map(unix))
 }
 
-/// Why renewals fail, or why there will be none.
+/// Why renewals fail, or why the session has ended.
 fn last_failure(view: &View) -> Option<v1::session_status::Failure> {
     match &view.standing {
         Standing::Expired(why) => Some(v1::session_status::Failure {

@@ -1,4 +1,4 @@
-//! Until when a caller waits.
+//! The deadline of a call (`grpc-timeout`, gRPC over HTTP/2).
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use tonic::Request;
 
 use crate::clock::Moment;
 
-/// How long a caller waits that sets no deadline.
+/// How long we assume that a caller without a deadline waits.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Kept back from a caller's deadline, so that it reads our error and not its own time-out.
+/// Subtracted from a caller's deadline, so that the caller sees our error instead of its own timeout.
 const MARGIN: Duration = Duration::from_millis(200);
 
-/// Until when the caller waits (`grpc-timeout`, gRPC over HTTP/2).
+/// The time by which the call has to be answered.
 pub(crate) fn until<T>(request: &Request<T>, now: Moment) -> Moment {
     let header = request.metadata().get("grpc-timeout").and_then(|value| value.to_str().ok());
     let patience = header.and_then(parse_timeout).unwrap_or(PATIENCE);
@@ -20,7 +20,7 @@ pub(crate) fn until<T>(request: &Request<T>, now: Moment) -> Moment {
     now.plus((patience - margin).min(Duration::from_secs(3600)))
 }
 
-/// At most eight digits and a unit.
+/// Parses at most eight digits followed by a unit.
 fn parse_timeout(header: &str) -> Option<Duration> {
     let (digits, unit) = header.split_at_checked(header.len().checked_sub(1)?)?;
     let value: u64 = digits.parse().ok()?;

@@ -1,4 +1,4 @@
-//! Service `Imports`: sign-ins that other programs have left.
+//! Service `Imports`: takes over sign-ins that other programs have left behind.
 
 use std::sync::Arc;
 
@@ -10,11 +10,8 @@ use tonic::{Request, Response, Status};
 use crate::api::status::status;
 use crate::sessions::registry::Registry;
 
-/// The service.
 pub(crate) struct Imports {
-    /// All profiles.
     pub registry: Arc<Registry>,
-    /// Finds and takes over.
     pub imports: Arc<crate::imports::Imports>,
 }
 

@@ -1,4 +1,4 @@
-//! Service `Leases`: access tokens of their own for programs that run for long.
+//! Service `Leases`: long-running programs get access tokens that are theirs alone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,18 +25,16 @@ use crate::storage::other_hosts;
 use crate::storage::record::{Ends, Lease};
 use crate::token::Kind;
 
-/// How long `End` waits for the Platform.
+/// How long `End` waits for the Platform to delete the token.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
-/// Letters of a program's name that are kept.
+/// How many characters of a program's name are recorded.
 const LONGEST_PROGRAM: usize = 64;
 
-/// A lease without an end would be a token that somebody makes at the Platform.
+/// A lease without an end would be no better than a token that its owner creates at the Platform.
 const LONGEST_KEEP: Duration = Duration::from_secs(366 * 86_400);
 
-/// The service.
 pub(crate) struct Leases {
-    /// All profiles.
     pub registry: Arc<Registry>,
 }
 
@@ -60,7 +58,7 @@ impl leases_server::Leases for Leases {
             let order = self.order(&asked, pid, name.clone(), &served)?;
             let access = Arc::clone(&self.registry) as Arc<dyn TokenSource>;
             match self.registry.shared.leases.create(order, access).await {
-                // One that the Platform refuses is renewed, once.
+                // A session token that the Platform refuses is renewed once.
                 Err(error) if error.kind == ErrorKind::LoginExpired && ask.rejected.is_none() => {
                     ask.rejected = Some(served.held.sha256.clone());
                 }
@@ -144,7 +142,7 @@ impl Leases {
         Ok(unix(self.registry.shared.now()).saturating_add(keep.as_secs().max(1)))
     }
 
-    /// The process at the other end, as the kernel named it. What a message says could be anybody's.
+    /// The process at the other end, as reported by the kernel. A pid in the message could belong to anybody.
     fn caller(&self, pid: Option<u32>) -> Result<crate::storage::record::Program, AgentError> {
         let pid = pid.filter(|pid| *pid != 0);
         let found = pid.map(|pid| self.registry.shared.leases.identify(pid));

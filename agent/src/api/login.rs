@@ -1,4 +1,4 @@
-//! `Sessions.Login` and `Sessions.ImportToken`, and what their callers see of them.
+//! `Sessions.Login` and `Sessions.ImportToken`, and the events that their callers see.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,13 +26,13 @@ use crate::sign_in::logins::LoginHandle;
 use crate::sign_in::stage::{self, LoginOptions, Method, Prompt, Stage};
 use crate::token::Kind;
 
-/// What the callers of a login see.
+/// The events that the callers of a login see.
 pub(crate) type Events = Pin<Box<dyn Stream<Item = Result<LoginEvent, Status>> + Send>>;
 
 /// Begins or joins a login. It ends when its last caller has gone.
 ///
 /// # Errors
-/// Where the profile's name is none.
+/// If the name is not a valid profile name, or the settings or the port are not valid.
 pub(crate) fn login(registry: &Arc<Registry>, asked: LoginRequest) -> Result<Events, AgentError> {
     let method = match asked.method() {
         LoginMethod::Unspecified | LoginMethod::Browser => Method::Browser,
@@ -58,7 +58,7 @@ pub(crate) fn login(registry: &Arc<Registry>, asked: LoginRequest) -> Result<Eve
     Ok(Box::pin(events(Arc::clone(registry), name, handle)))
 }
 
-/// Proxy and certificate authorities are taken over by a login only, and here there will be none.
+/// Only a login takes over proxy and certificate authorities, and this call does not start one.
 fn other_way(view: &View, profile: &Profile) -> Option<String> {
     let differs = view.record.profile.network.recorded() != profile.network.recorded();
     let note =
@@ -66,7 +66,7 @@ fn other_way(view: &View, profile: &Profile) -> Option<String> {
     differs.then(|| note.to_owned())
 }
 
-/// Keeps the session before browser and callers hear of a success.
+/// Stores the session before the browser and the callers learn of the success.
 fn installer(
     registry: &Arc<Registry>,
     name: &ProfileName,
@@ -94,7 +94,7 @@ fn events(
         (registry, name, handle, Vec::new()),
         |(registry, name, mut handle, mut owed)| async {
             if owed.is_empty() {
-                owed = told(&registry, &name, handle.joined, handle.next().await?);
+                owed = stage_events(&registry, &name, handle.joined, handle.next().await?);
             }
             let next = owed.remove(0);
             Some((next.map(|event| LoginEvent { event: Some(event) }), (registry, name, handle, owed)))
@@ -102,8 +102,13 @@ fn events(
     )
 }
 
-/// What one stage tells, in order; never nothing.
-fn told(registry: &Registry, name: &ProfileName, joined: bool, stage: Stage) -> Vec<Result<Event, Status>> {
+/// The events of one stage, in order. There is always at least one.
+fn stage_events(
+    registry: &Registry,
+    name: &ProfileName,
+    joined: bool,
+    stage: Stage,
+) -> Vec<Result<Event, Status>> {
     let progress = |text: &str| vec![Ok(Event::Progress(Progress { text: text.to_owned() }))];
     match stage {
         Stage::Preparing => progress("asking the provider how to sign in"),
@@ -146,10 +151,10 @@ fn named(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// Hands a login what its browser ended on.
+/// Passes a login the address that its browser ended on.
 ///
 /// # Errors
-/// `BAD_REQUEST` where none waits, or for another answer than the right one.
+/// `BAD_REQUEST` if no login waits for an address, or if this is not the address of that login.
 pub(crate) async fn complete(registry: &Registry, asked: CompleteLoginRequest) -> Result<(), AgentError> {
     let name = registry.resolve(&asked.profile, "")?;
     registry.logins.complete(&name, asked.answer).await
@@ -160,10 +165,10 @@ fn signed_in(registry: &Registry, name: &ProfileName, notes: Vec<String>) -> log
     SignedIn { status: Some(status), already: false, notes }
 }
 
-/// Signs in with a token that the caller brings.
+/// Signs in with a token that the caller supplies.
 ///
 /// # Errors
-/// As [`given::sign_in`].
+/// As for [`given::sign_in`], and if the name or the settings are not valid.
 pub(crate) async fn import(
     registry: &Registry,
     asked: ImportTokenRequest,

@@ -1,4 +1,4 @@
-//! `Sessions.Logout`: one profile or all, each with its own outcome as soon as it is known.
+//! `Sessions.Logout`: signs out one profile or all, and reports each outcome as soon as it is known.
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -20,13 +20,13 @@ use crate::sessions::sign_out::{Neighbour, SignedOut, sign_out_elsewhere};
 use crate::sessions::verdict::Standing;
 use crate::storage::store::StoreError;
 
-/// One outcome per profile.
+/// The outcomes, one for each profile.
 pub(crate) type Outcomes = Pin<Box<dyn Stream<Item = Result<LogoutOutcome, Status>> + Send>>;
 
-/// Signs out. A client that hangs up stops nothing.
+/// Signs out. The sign-out goes on if the client hangs up.
 ///
 /// # Errors
-/// Where the profile is not known.
+/// If the profile is unknown, or `IN_USE` if programs still use its leases and `force` is not set.
 pub(crate) async fn logout(registry: &Arc<Registry>, asked: LogoutRequest) -> Result<Outcomes, AgentError> {
     let all = matches!(asked.target, Some(Target::All(true)));
     let (names, unsearched) = match asked.target {
@@ -56,7 +56,7 @@ pub(crate) async fn logout(registry: &Arc<Registry>, asked: LogoutRequest) -> Re
     Ok(Box::pin(ReceiverStream::new(stream)))
 }
 
-/// Their programs would lose their tokens without a word.
+/// Refuses to sign out while leases are in use: the programs would lose their tokens without warning.
 fn refuse_in_use(registry: &Registry, names: &BTreeSet<ProfileName>) -> Result<(), AgentError> {
     let count: usize = names.iter().map(|name| registry.shared.leases.book.in_use(Some(name)).len()).sum();
     if count == 0 {
@@ -70,15 +70,15 @@ fn refuse_in_use(registry: &Registry, names: &BTreeSet<ProfileName>) -> Result<(
     Err(AgentError::new(ErrorKind::InUse, what, hint))
 }
 
-/// What other hosts keep in files over the same home folder.
+/// Signs out the sessions that other hosts keep in files in the same home folder.
 async fn other_hosts(registry: Arc<Registry>, outcomes: mpsc::Sender<Result<LogoutOutcome, Status>>) {
     let shared = &registry.shared;
     let known = shared.state.elsewhere();
     for neighbour in sign_out_elsewhere(&shared.places, known, &*shared.issuers, &shared.pending).await {
         let Neighbour { profile, host, result } = neighbour;
         let left = LogoutOutcome { result: Outcome::OtherHost.into(), ..LogoutOutcome::default() };
-        let told = result.map_or(left, |result| outcome(&profile, result));
-        let _ = outcomes.send(Ok(LogoutOutcome { profile: profile.to_string(), host, ..told })).await;
+        let found = result.map_or(left, |result| outcome(&profile, result));
+        let _ = outcomes.send(Ok(LogoutOutcome { profile: profile.to_string(), host, ..found })).await;
     }
 }
 
@@ -89,7 +89,7 @@ fn one(registry: &Registry, name: &str) -> Result<BTreeSet<ProfileName>, AgentEr
 }
 
 /// Every profile that the agent, the state files, the keychain and the files know, and those that are being
-/// signed in. With the stores that would not tell, and why; one that is not there has nothing to tell.
+/// signed in. Also returns why a store could not be searched; a store that does not exist is no error.
 async fn everything(registry: &Registry) -> (BTreeSet<ProfileName>, Vec<String>) {
     let mut names: BTreeSet<_> = registry.shared.state.snapshot().profiles.keys().cloned().collect();
     names.extend(registry.logins.names());

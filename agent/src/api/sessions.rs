@@ -1,4 +1,4 @@
-//! Service `Sessions`: signs in, signs out, and tells who is signed in.
+//! Service `Sessions`: signs in, signs out, and reports who is signed in.
 
 use std::sync::Arc;
 
@@ -28,11 +28,8 @@ use crate::sessions::target;
 use crate::sessions::verdict::Ask;
 use crate::token::{AccessToken, Kind};
 
-/// The service.
 pub(crate) struct Sessions {
-    /// All profiles.
     pub registry: Arc<Registry>,
-    /// Ask the Platform.
     pub providers: Arc<dyn Issuers>,
 }
 

@@ -1,5 +1,5 @@
-//! What every gRPC server offers beside its own services: health (`grpc.health.v1`) and reflection, the
-//! latter in both versions, because older tools know `v1alpha` only.
+//! The standard gRPC services: health (`grpc.health.v1`) and reflection. Reflection is served in both versions,
+//! because older tools know only `v1alpha`.
 
 use seqera_agent_proto::DESCRIPTORS;
 use tonic::service::RoutesBuilder;
@@ -12,7 +12,7 @@ use crate::error::AgentError;
 /// Adds the standard services. The reporter is for [`stop_serving`].
 ///
 /// # Errors
-/// Where the contract's own descriptors do not decode: a broken build.
+/// If the contract's own descriptors do not decode, which means that the build is broken.
 pub(crate) fn add(routes: &mut RoutesBuilder) -> Result<HealthReporter, AgentError> {
     let (reporter, health) = health_reporter();
     let described = || {
@@ -27,7 +27,7 @@ pub(crate) fn add(routes: &mut RoutesBuilder) -> Result<HealthReporter, AgentErr
     Ok(reporter)
 }
 
-/// From now on health says that this agent stops. The empty name is the server as a whole.
+/// Makes the health service report that this agent is stopping. The empty name stands for the whole server.
 pub(crate) async fn stop_serving(reporter: &HealthReporter) {
     reporter.set_service_status("", ServingStatus::NotServing).await;
 }

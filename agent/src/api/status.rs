@@ -1,4 +1,4 @@
-//! What `status` shows of a profile, each value with its source.
+//! What `status` shows about a profile, with the source of each value.
 
 use seqera_agent_proto::v1::SessionStatus;
 use seqera_agent_proto::v1::session_status::Sources;
@@ -8,13 +8,13 @@ use crate::profile::ProfileName;
 use crate::sessions::registry::Registry;
 use crate::sessions::view::View;
 
-/// The values that a login brought.
+/// The source of values that came with a login.
 const LOGIN: &str = "login";
 
-/// Nobody said anything.
+/// The source of values that nobody has set.
 const DEFAULT: &str = "default";
 
-/// From memory.
+/// The status of one profile. All of it comes from memory.
 pub(crate) fn status(registry: &Registry, name: &ProfileName, view: &View) -> SessionStatus {
     let shared = &registry.shared;
     let mut status = convert::status(name, view, shared.now());
@@ -28,7 +28,7 @@ pub(crate) fn status(registry: &Registry, name: &ProfileName, view: &View) -> Se
         sources.settings = DEFAULT.to_owned();
     }
     if let Some(kind) = view.record.store {
-        // A session stays where its login has put it, whatever is chosen later.
+        // A session stays in the store of its login, even if another store is chosen later.
         let as_chosen = shared.ladder.choice().only().is_none_or(|only| only == kind);
         sources.store = if as_chosen { shared.store_source.clone() } else { LOGIN.to_owned() };
     }

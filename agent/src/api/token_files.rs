@@ -1,4 +1,4 @@
-//! Service `TokenFiles`: what programs of SciToolkit have left in the home folder.
+//! Service `TokenFiles`: the token files that SciToolkit programs have left in the home folder.
 
 use std::sync::Arc;
 
@@ -14,16 +14,14 @@ use crate::error::{AgentError, ErrorKind};
 use crate::imports::token_files::{Found, Holds, TokenFiles as Files};
 use crate::sessions::registry::Registry;
 
-/// The service. Without a home folder there are no files.
 pub(crate) struct TokenFiles {
-    /// All profiles.
     pub registry: Arc<Registry>,
-    /// The folder.
+    /// `None` if there is no home folder.
     pub files: Option<Arc<Files>>,
 }
 
 impl TokenFiles {
-    /// Asks the file system, which may take its time, beside the runtime.
+    /// Runs `call` on a blocking thread, since the file system may be slow.
     async fn with<T: Default + Send + 'static>(
         &self,
         call: impl FnOnce(&Files) -> T + Send + 'static,
@@ -53,7 +51,7 @@ fn no_token(what: &str, why: &str) -> AgentError {
     AgentError::new(ErrorKind::BadRequest, message, "sign in with 'seqera login --provider scitoolkit'")
 }
 
-fn told(found: Found) -> TokenFile {
+fn token_file(found: Found) -> TokenFile {
     let kind = match found.holds {
         Holds::User => Kind::User,
         Holds::Toolkit => Kind::Toolkit,
@@ -69,7 +67,7 @@ impl token_files_server::TokenFiles for TokenFiles {
         &self,
         _: Request<FindTokenFilesRequest>,
     ) -> Result<Response<FindTokenFilesResponse>, Status> {
-        let files = self.with(Files::find).await?.into_iter().map(told).collect();
+        let files = self.with(Files::find).await?.into_iter().map(token_file).collect();
         Ok(Response::new(FindTokenFilesResponse { files }))
     }
 

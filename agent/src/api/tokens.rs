@@ -20,9 +20,7 @@ use crate::sessions::registry::Registry;
 use crate::sessions::verdict::Ask;
 use crate::sessions::view::Served;
 
-/// The service.
 pub(crate) struct Tokens {
-    /// All profiles.
     pub registry: Arc<Registry>,
 }
 
@@ -66,10 +64,10 @@ fn ask(asked: &GetAccessTokenRequest) -> Result<Ask, AgentError> {
     Ok(Ask { min_valid, rejected, ..Ask::default() })
 }
 
-/// A token for one caller. Whoever waits longer than its deadline loses its own answer and nothing else.
+/// Gets a token for one caller. A caller whose deadline passes loses only its own answer: the renewal goes on.
 ///
 /// # Errors
-/// Where there is none.
+/// If the profile is unknown or signed out, its session has ended, or no renewal succeeds before the deadline.
 pub(crate) async fn hand_out(
     registry: &Registry,
     name: &ProfileName,

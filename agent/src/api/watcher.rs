@@ -1,5 +1,5 @@
-//! One watching client of `Tokens.WatchAccessToken`. It holds the newest value only, however slowly it is
-//! read, and tells a sign-out before it tells another account's token.
+//! One watching client of `Tokens.WatchAccessToken`. A slow reader skips to the newest value, but always sees
+//! a sign-out before the token of another account.
 
 use std::sync::Arc;
 
@@ -16,37 +16,36 @@ use crate::sessions::registry::Registry;
 use crate::sessions::verdict::{Ask, Standing};
 use crate::sessions::view::View;
 
-/// What a watcher was told last.
+/// The last event sent to a watcher.
 #[derive(PartialEq, Eq)]
-enum Told {
+enum Sent {
     Nothing,
     SignedOut,
-    /// By generation, and hash of the token.
+    /// The generation, and the hash of the token.
     Token(u64, String),
 }
 
-/// One watching client.
 pub(crate) struct Watcher {
     registry: Arc<Registry>,
     name: ProfileName,
     worker: Handle,
     views: watch::Receiver<Arc<View>>,
     stopping: watch::Receiver<bool>,
-    told: Told,
+    sent: Sent,
 }
 
 impl Watcher {
     /// Watches a profile.
     ///
     /// # Errors
-    /// Where it is not known.
+    /// If the profile is unknown.
     pub(crate) fn new(registry: Arc<Registry>, name: ProfileName) -> Result<Self, AgentError> {
         let worker = registry.worker(&name)?;
         let (views, stopping) = (worker.watch(), registry.stopping());
-        Ok(Self { registry, name, worker, views, stopping, told: Told::Nothing })
+        Ok(Self { registry, name, worker, views, stopping, sent: Sent::Nothing })
     }
 
-    /// The events, until the client goes or the agent stops.
+    /// The events until the client hangs up or the agent stops.
     pub(crate) fn events(self) -> impl Stream<Item = Result<TokenEvent, Status>> + Send {
         futures_util::stream::unfold(Some(self), |watcher| async {
             let mut watcher = watcher?;
@@ -58,9 +57,9 @@ impl Watcher {
     }
 
     async fn next(&mut self) -> Result<TokenEvent, AgentError> {
-        if self.told == Told::Nothing {
-            // After a start there is no token in memory until somebody asks. The outcome shows in the view;
-            // a provider that is down for now is no event.
+        if self.sent == Sent::Nothing {
+            // After a start there is no token in memory until somebody asks for one. The outcome shows in the
+            // view; that the provider is unreachable for now is not an event.
             let patient = self.registry.shared.now().plus(std::time::Duration::from_secs(30));
             tokio::select! {
                 _ = self.worker.token(Ask::default(), patient) => {}
@@ -79,23 +78,23 @@ impl Watcher {
         }
     }
 
-    /// What the view has to tell that was not told.
+    /// The event that brings the client up to date, if anything has changed since the last one.
     fn event(&mut self, view: &View) -> Option<token_event::Event> {
         let served = view.served(self.registry.shared.now());
         let other_session =
-            matches!(&self.told, Told::Token(generation, _) if *generation != view.generation);
+            matches!(&self.sent, Sent::Token(generation, _) if *generation != view.generation);
         let signed_out = view.standing != Standing::SignedIn && served.is_none();
-        if other_session || (signed_out && self.told != Told::SignedOut) {
-            self.told = Told::SignedOut;
+        if other_session || (signed_out && self.sent != Sent::SignedOut) {
+            self.sent = Sent::SignedOut;
             let state = if signed_out { view.standing.clone() } else { Standing::SignedOut };
             return Some(token_event::Event::SignedOut(convert::state(&state).into()));
         }
         let served = served?;
-        let now = Told::Token(view.generation, served.held.sha256.clone());
-        if now == self.told {
+        let now = Sent::Token(view.generation, served.held.sha256.clone());
+        if now == self.sent {
             return None;
         }
-        self.told = now;
+        self.sent = now;
         Some(token_event::Event::Token(convert::token(&self.name, &served)))
     }
 }

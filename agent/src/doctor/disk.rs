@@ -1,4 +1,4 @@
-//! The folders of the agent, the file systems below them, and the process itself.
+//! The agent's folders, the file systems that they are on, and the process itself.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,10 @@ use crate::sessions::shared::Shared;
 use crate::storage::folder;
 use crate::storage::store::StoreKind;
 
-/// Where systemd keeps the runtime folders of those who are logged in.
+/// Where systemd keeps the runtime folders of logged-in users.
 const LOGIN_FOLDERS: &str = "/run/user/";
 
-/// `user` is the login name; empty: not known.
+/// `user` is the login name, or empty if unknown.
 pub(super) async fn examine(info: &InfoResponse, user: &str, shared: &Shared, report: &Report) {
     let socket = PathBuf::from(&info.socket);
     report.tell(socket_file(&socket)).await;
@@ -30,7 +30,7 @@ pub(super) async fn examine(info: &InfoResponse, user: &str, shared: &Shared, re
 }
 
 fn socket_file(socket: &Path) -> Check {
-    // A pipe of Windows is no file.
+    // A named pipe on Windows is not a file.
     if cfg!(unix) && socket.symlink_metadata().is_err() {
         let text = format!("{} has disappeared; it is bound again within seconds", socket.display());
         return warning("socket", text, "if it goes on disappearing, find out what cleans its folder");
@@ -76,7 +76,7 @@ async fn configuration_folder(shared: &Shared) -> Check {
     }
 }
 
-/// Without it systemd removes the runtime folder at logout, and may end the agent.
+/// Without lingering, systemd removes the runtime folder at logout and may end the agent.
 fn linger(socket: &Path, user: &str) -> Check {
     const NAME: &str = "linger";
     if !socket.starts_with(LOGIN_FOLDERS) || !Path::new("/run/systemd/system").exists() {

@@ -1,4 +1,4 @@
-//! The files of the configuration folder: can they be read, and by whom.
+//! The files in the configuration folder: whether they can be read, and by whom.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::storage::file::{PREFIX, is_bare_token};
 const REPAIR: &str = "correct the file, or run 'seqera agent doctor --repair', which sets it aside; where it \
                       was not written, make room on the disk or the folder yours";
 
-/// `configured` is what is wrong with configuration and process.
+/// `configured` lists the problems of the configuration.
 pub(super) async fn examine(configured: &[String], shared: &Shared, repair: bool, report: &Report) {
     for what in configured {
         report.tell(problem("configuration", what, "correct it, then run 'seqera agent restart'")).await;
@@ -41,7 +41,8 @@ pub(super) async fn examine(configured: &[String], shared: &Shared, repair: bool
     }
 }
 
-/// It is written at every change and never read for a decision: nobody else would notice.
+/// What is wrong with `auth-state.json`. The agent writes it at every change and never reads it for a decision,
+/// so nothing else would notice.
 async fn summary(shared: &Shared) -> Option<String> {
     let (path, sessions) = (shared.places.config_dir.join("auth-state.json"), shared.state.snapshot());
     in_time(move || crate::storage::summary::merge(&path, &sessions.profiles).err()).await.flatten()
@@ -58,7 +59,7 @@ async fn set_aside(shared: &Shared, report: &Report) {
     }
 }
 
-/// Files that only their user may read, and secrets of other programs that lie open.
+/// Finds private files that others can read, and tokens that the older CLI left in plain text.
 fn look(folder: &Path, run: &Path) -> Vec<Check> {
     let mut secrets: Vec<PathBuf> =
         fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();

@@ -1,4 +1,4 @@
-//! Findings, and where they go.
+//! The results of the checks, and the channel that they are sent through.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use tokio::sync::mpsc;
 
 use crate::profile::ProfileName;
 
-/// A local disk answers in microseconds; a network file system that is gone never does.
+/// A local disk answers in microseconds; a network file system whose server is gone never does.
 pub(super) const DISK_LIMIT: Duration = Duration::from_secs(3);
 
-/// A look at files. `None`: it did not come back in time; its thread is given up.
+/// Runs `look` on a blocking thread. `None` means that it did not return in time, and its thread is abandoned.
 pub(super) async fn in_time<T: Send + 'static>(look: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     tokio::time::timeout(DISK_LIMIT, tokio::task::spawn_blocking(look)).await.ok()?.ok()
 }
 
-/// Where findings go.
+/// Sends results to the caller.
 pub(super) struct Report(mpsc::Sender<Check>);
 
 impl Report {
@@ -25,12 +25,12 @@ impl Report {
     }
 
     /// Returns when nobody listens any more.
-    pub(super) async fn unheard(&self) {
+    pub(super) async fn closed(&self) {
         self.0.closed().await;
     }
 
     pub(super) async fn tell(&self, check: Check) {
-        // Nobody listens any more: the checks are about to end.
+        // An error means that nobody listens any more; then the checks are about to end.
         let _ = self.0.send(check).await;
     }
 }
@@ -43,7 +43,7 @@ pub(super) fn skipped(name: &str, text: impl Into<String>) -> Check {
     check(name, Verdict::Skipped, text.into(), "")
 }
 
-/// Works, and could work better or more safely.
+/// Something works, but could work better or more safely.
 pub(super) fn warning(name: &str, text: impl Into<String>, remedy: &str) -> Check {
     check(name, Verdict::Warning, text.into(), remedy)
 }
@@ -58,7 +58,7 @@ fn check(name: &str, verdict: Verdict, text: String, remedy: &str) -> Check {
     Check { name, verdict: verdict.into(), text, remedy, profile: String::new() }
 }
 
-/// The same about one profile.
+/// Assigns a check to one profile.
 pub(super) fn of(profile: &ProfileName, check: Check) -> Check {
     Check { profile: profile.to_string(), ..check }
 }

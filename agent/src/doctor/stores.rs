@@ -1,4 +1,5 @@
-//! The stores that hold the secrets: which is in use, how fast it answers, and whether it holds what it should.
+//! The stores that hold the secrets: which one is in use, how fast it answers, and whether it holds what it
+//! should.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::sessions::shared::Shared;
 use crate::storage::ladder::StoreChoice;
 use crate::storage::store::{StoreError, StoreKind};
 
-/// A keychain that needs longer makes every renewal after a start wait.
+/// A keychain that takes longer delays the first renewals after a start.
 const SLOW: Duration = Duration::from_secs(1);
 
 const UNLOCK: &str = "unlock the keychain; sessions in it are kept";
@@ -28,7 +29,7 @@ pub(super) async fn examine(registry: &Arc<Registry>, repair: bool, report: &Rep
     let mut used = shared.ladder.current_kind();
     for kind in rungs {
         let check = rung(kind, kind == used, shared).await;
-        // The next rung is the one that is used then.
+        // A store that is not available is passed over, and the next rung of the ladder is used.
         if kind == used && check.verdict() == Verdict::Skipped {
             used = StoreKind::File;
         }
@@ -44,7 +45,7 @@ pub(super) async fn examine(registry: &Arc<Registry>, repair: bool, report: &Rep
     }
 }
 
-/// One store, by asking what it holds.
+/// Checks one store by listing what it holds.
 async fn rung(kind: StoreKind, is_used: bool, shared: &Shared) -> Check {
     let name = kind.as_str();
     let begun = shared.now();
@@ -70,7 +71,8 @@ async fn rung(kind: StoreKind, is_used: bool, shared: &Shared) -> Check {
     }
 }
 
-/// Whether a profile's secret is where it should be. `None`: there should be none, and none is there.
+/// Checks whether a profile's secret is where it should be. `None` means that there should be no secret, and
+/// there is none.
 async fn secret(name: &ProfileName, shared: &Shared, repair: bool) -> Option<Check> {
     const WHAT: &str = "secret";
     let record = shared.state.record(name).unwrap_or_default();
@@ -83,7 +85,7 @@ async fn secret(name: &ProfileName, shared: &Shared, repair: bool) -> Option<Che
             &format!("run 'seqera logout --profile {name}'"),
         ),
         Ok(Some(_)) => match &record.ended {
-            // Kept for a look, and of no use.
+            // The secret is of no use any more; it is kept so that somebody can examine it.
             Some(why) => warning(
                 "session",
                 format!("has ended: {why}"),

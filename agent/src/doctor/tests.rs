@@ -1,4 +1,4 @@
-//! What the doctor finds in an agent with one session, and what a repair does.
+//! What the checks find in an agent with one session, and what a repair does.
 
 use futures_util::StreamExt;
 use seqera_agent_proto::v1::check::Verdict;
@@ -13,14 +13,15 @@ use crate::testing::fakes::{Agent, work};
 async fn examined(agent: &Agent, repair: bool) -> Vec<Check> {
     let clock = Arc::new(SystemClock::new(WallOffset::default()));
     let providers = Arc::new(Providers::new(Http::new(clock.clone(), Limits::default()), clock));
-    let met = vec!["the lock lies beside the socket".to_owned()];
+    let surroundings = vec!["the lock lies beside the socket".to_owned()];
     let info = InfoResponse {
-        problems: [met.clone(), vec!["config.json:1:1".into()]].concat(),
+        problems: [surroundings.clone(), vec!["config.json:1:1".into()]].concat(),
         ..Default::default()
     };
-    let doctor = Doctor { registry: Arc::clone(&agent.registry), providers, info, met, user: String::new() };
+    let registry = Arc::clone(&agent.registry);
+    let doctor = Doctor { registry, providers, info, surroundings, user: String::new() };
     let settings = Some(seqera_agent_proto::v1::ProfileSettings {
-        // Nobody listens there.
+        // Nothing listens on this port.
         authority: "http://127.0.0.1:1/api".into(),
         ..Default::default()
     });

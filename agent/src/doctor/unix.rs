@@ -1,14 +1,14 @@
-//! File systems of Linux, macOS and the BSDs, and who may read a file.
+//! File systems on Linux, macOS and the BSDs, and who can read a file.
 
 use std::fmt;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// What a path lies on.
+/// The file system that a path is on.
 pub(super) struct FileSystem {
     name: String,
-    /// Other hosts may see it.
+    /// Other hosts may have it mounted as well.
     pub(super) is_network: bool,
 }
 
@@ -18,8 +18,8 @@ impl fmt::Display for FileSystem {
     }
 }
 
-/// `f_type` of statfs(2) for what other hosts may see. From linux/magic.h, and from the sources of those that
-/// are no part of the kernel.
+/// `f_type` of statfs(2) for file systems that other hosts may have mounted as well. The numbers come from
+/// linux/magic.h, or from the file system's own source if it is not part of the kernel.
 #[cfg(target_os = "linux")]
 const NETWORK: [(u32, &str); 15] = [
     (0x6969, "NFS"),
@@ -39,7 +39,7 @@ const NETWORK: [(u32, &str); 15] = [
     (0x7461_636F, "OCFS2"),
 ];
 
-/// Local ones by name, so that a person recognises them.
+/// Local file systems, with names that people recognise.
 #[cfg(target_os = "linux")]
 const LOCAL: [(u32, &str); 7] = [
     (0xEF53, "ext4"),
@@ -55,7 +55,7 @@ const LOCAL: [(u32, &str); 7] = [
 #[cfg(target_os = "linux")]
 pub(super) fn file_system(path: &Path) -> FileSystem {
     let found = path.ancestors().find_map(|path| rustix::fs::statfs(path).ok());
-    // The type is a signed word of the machine; the numbers above have 32 bits.
+    // `f_type` is a signed machine word; the numbers above have 32 bits.
     found.map_or_else(unknown, |found| named(found.f_type as u32))
 }
 
@@ -70,7 +70,7 @@ fn named(kind: u32) -> FileSystem {
     }
 }
 
-/// The system says itself whether a file system is local (statfs(2), `MNT_LOCAL`).
+/// These systems report whether a file system is local (statfs(2), `MNT_LOCAL`).
 #[cfg(not(target_os = "linux"))]
 pub(super) fn file_system(path: &Path) -> FileSystem {
     const MNT_LOCAL: u32 = 0x1000;
@@ -86,7 +86,7 @@ fn unknown() -> FileSystem {
     FileSystem { name: "on an unknown file system".to_owned(), is_network: false }
 }
 
-/// Why others than this user can read the file, and what to do.
+/// Why somebody other than this user can read the file, and what to do about it.
 pub(super) fn exposed(path: &Path, meta: &Metadata) -> Option<(String, String)> {
     let (mode, shown) = (meta.mode() & 0o7777, path.display());
     let own = rustix::process::getuid().as_raw();

@@ -1,4 +1,5 @@
-//! The way to each provider: proxy and authorities in force, who answers and how fast, and whose clock is off.
+//! The way to each provider: the proxy and the certificate authorities in force, who answers and how fast, and
+//! whether the clocks agree.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,12 +18,12 @@ use crate::sessions::shared::Shared;
 use crate::sessions::target::target;
 use crate::token::Kind;
 
-/// Providers that are asked at the same time.
+/// How many providers are asked at the same time.
 const AT_ONCE: usize = 8;
 
-/// Providers allow this much between their clock and ours when they look at times in a token.
+/// Providers tolerate this much difference between their clock and ours when they check the times in a token.
 const CLOCK_LEEWAY: Duration = Duration::from_secs(30);
-/// From here on sign-ins fail in many places.
+/// Beyond this, sign-ins fail at many providers.
 const CLOCK_WRONG: Duration = Duration::from_secs(300);
 
 pub(super) async fn examine(
@@ -42,7 +43,7 @@ pub(super) async fn examine(
     }
 }
 
-/// Every profile that is known, and the one that the caller would sign in to.
+/// Every known profile, and the one that the caller would sign in to.
 async fn profiles(
     registry: &Registry,
     asked: &DiagnoseRequest,
@@ -59,7 +60,7 @@ async fn profiles(
     match target(registry, &asked.profile, &asked.settings.clone().unwrap_or_default()) {
         Ok((name, profile)) => match recorded.profiles.get(&name).filter(|record| !record.signed_out) {
             Some(record) => report_difference(&name, &record.profile, &profile, report).await,
-            // What a sign-in would take over now.
+            // These are the settings that a sign-in would take over now.
             None => {
                 profiles.retain(|(known, _)| *known != name);
                 profiles.push((name, profile));
@@ -70,7 +71,7 @@ async fn profiles(
     profiles
 }
 
-/// A profile keeps the way of its sign-in, whatever the shell says later.
+/// A profile keeps the network settings of its sign-in, even if the shell has others later.
 async fn report_difference(name: &ProfileName, known: &Profile, now: &Profile, report: &Report) {
     if known.network.recorded() == now.network.recorded() {
         return;
@@ -83,10 +84,10 @@ async fn report_difference(name: &ProfileName, known: &Profile, now: &Profile, r
 async fn look(profile: &Profile, providers: &Providers, shared: &Shared) -> Vec<Check> {
     let http = providers.http(profile);
     let mut checks = vec![way(profile)];
-    // The authority's probe comes first, and its clock is the one that counts.
+    // The first probe asks the authority, and only the authority's clock matters.
     let mut clock_is_known = false;
     for Probe { what, url, otherwise } in providers.issuer(profile, Kind::Renewable).probes() {
-        let (answer, offset) = asked(what, &url, &http, shared).await;
+        let (answer, offset) = ask(what, &url, &http, shared).await;
         checks.push(match (answer, otherwise) {
             (Err(check), _) => check,
             (Ok((reply, text)), _) if reply.is_success() => ok(what, text),
@@ -101,7 +102,7 @@ async fn look(profile: &Profile, providers: &Providers, shared: &Shared) -> Vec<
     checks
 }
 
-/// Proxy and certificate authorities in force.
+/// Names the proxy and the certificate authorities in force.
 fn way(profile: &Profile) -> Check {
     ok("way", described(profile))
 }
@@ -123,8 +124,8 @@ fn described(profile: &Profile) -> String {
 /// How far the provider's clock is ahead of ours, in seconds.
 type Offset = i64;
 
-/// Asks one address: the answer and what to say of it, or the check that says why there is none.
-async fn asked(
+/// Asks one address. Returns the answer and a description of it, or the check that says why no answer came.
+async fn ask(
     name: &str,
     url: &str,
     http: &Http,
@@ -159,7 +160,8 @@ fn ahead(theirs: SystemTime, ours: SystemTime) -> Offset {
     }
 }
 
-/// `Date` has whole seconds, and the answer took its time: a difference of a second or two is none.
+/// `Date` has a resolution of one second, and the answer was on its way for a while, so a difference of a second
+/// or two does not count.
 fn clock(offset: Offset, authority: &str) -> Check {
     const NAME: &str = "clock";
     const REMEDY: &str = "set the clock of this machine; 'timedatectl set-ntp true' keeps it right";

@@ -1,10 +1,11 @@
-//! Windows: a profile folder lets only its user in, and the names of file systems tell nothing here.
+//! Windows: only its user can open a profile folder, and the names of file systems do not tell whether they are
+//! shared.
 
 use std::fmt;
 use std::fs::Metadata;
 use std::path::Path;
 
-/// What a path lies on.
+/// The file system that a path is on.
 pub(super) struct FileSystem {
     pub(super) is_network: bool,
 }
@@ -15,7 +16,7 @@ impl fmt::Display for FileSystem {
     }
 }
 
-/// A UNC path is a share; a drive letter may be one, too, and is taken for a drive.
+/// A UNC path is a network share. A drive letter may be one too, but counts as a drive here.
 pub(super) fn file_system(path: &Path) -> FileSystem {
     FileSystem { is_network: path.as_os_str().to_string_lossy().starts_with(r"\\") }
 }

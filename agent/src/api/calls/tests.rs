@@ -1,4 +1,4 @@
-//! Tests of what is logged and counted around a call.
+//! What is logged and counted around a call.
 
 use std::io;
 use std::sync::Mutex;
@@ -12,7 +12,7 @@ use tracing::subscriber::DefaultGuard;
 use super::*;
 use crate::socket::peers::Peer;
 
-/// A service that answers with an empty message and "not found", after as long as it is told.
+/// A service that answers `NotFound` after the given time.
 #[derive(Clone)]
 struct Slow(Duration);
 

@@ -14,7 +14,7 @@ use crate::sessions::install::Login;
 use crate::testing::double::{Double, answer, json_answer};
 use crate::testing::fakes::{Agent, profile, work};
 
-/// A signed-in profile `work` whose Platform is the double.
+/// A signed-in profile `work` whose Platform is a test double.
 struct Bench {
     agent: Agent,
     double: Double,
@@ -77,7 +77,7 @@ impl Bench {
     }
 }
 
-/// Empty: none.
+/// An empty text clears the choice.
 fn choice(wanted: &str) -> Option<v1::Choice> {
     let choice = if wanted.is_empty() { Wanted::None(true) } else { Wanted::Wanted(wanted.into()) };
     Some(v1::Choice { choice: Some(choice) })

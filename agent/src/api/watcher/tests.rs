@@ -1,4 +1,4 @@
-//! What a watching client is told, and in which order.
+//! Which events a watching client gets, and in which order.
 
 use std::pin::Pin;
 
@@ -13,7 +13,7 @@ fn watch(agent: &Agent) -> Events {
     Box::pin(Watcher::new(Arc::clone(&agent.registry), work()).unwrap().events())
 }
 
-/// The token, or nothing for a sign-out.
+/// The next token, or `None` for a sign-out.
 async fn next(events: &mut Events) -> Option<String> {
     match events.next().await.unwrap().unwrap().event.unwrap() {
         token_event::Event::Token(token) => Some(token.access_token),
