@@ -1,4 +1,5 @@
-//! Storage.
+//! What the agent keeps beyond one call: secrets in their stores, and the state of the sessions in files
+//! ([the rules](crate::manual::storage)).
 
 pub(crate) mod durable;
 #[cfg(test)]

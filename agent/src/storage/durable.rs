@@ -1,8 +1,8 @@
 //! Files that survive a crash: private from the first byte, and always whole.
 //!
-//! New content goes to a temporary file beside the target, is forced to the disk, and takes the target's name
-//! in one step; then the folder is forced to the disk. Whoever is killed at any point, or runs into a full
-//! disk, leaves the old content or the new, never a piece.
+//! New content goes to a temporary file beside the target, is synced to the disk and then renamed to the target
+//! in one step; then the folder is synced. A process that is killed at any point, or finds the disk full,
+//! leaves the old content or the new, never a part of either.
 
 use std::fs;
 use std::io::{self, Write};
@@ -21,14 +21,15 @@ mod system;
 #[path = "durable/windows.rs"]
 mod system;
 
-/// How many names beside a file that was set aside before are tried.
+/// How many names are tried for a file that is set aside, in case others of the same second have taken some.
 const ASIDE_NAMES: u32 = 100;
 
-/// Puts `bytes` in place of the file. `owner` names the writer in the temporary file's name, so that it
-/// knows its own leftovers; the folder must exist.
+/// Replaces the content of the file with `bytes`. The name of the temporary file contains `owner`, so that
+/// [`sweep`] recognises what this writer has left behind. The folder must exist.
 ///
 /// # Errors
-/// What the file system says. The old content is untouched then, and the temporary file is gone.
+/// Any error of the file system. If writing or renaming failed, the old content is untouched and the temporary
+/// file is removed. If only the sync of the folder failed, the new content is there but may not survive a crash.
 pub(crate) fn write(path: &Path, owner: &str, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary(path, owner)?;
     let written = fill(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
@@ -44,10 +45,10 @@ fn fill(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Removes a file durably; `false` where there was none.
+/// Removes a file durably; returns `false` if it did not exist.
 ///
 /// # Errors
-/// What the file system says.
+/// Any error of the file system other than "not found".
 pub(crate) fn remove(path: &Path) -> io::Result<bool> {
     match fs::remove_file(path) {
         Ok(()) => system::sync_folder(parent(path)).map(|()| true),
@@ -56,10 +57,11 @@ pub(crate) fn remove(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Removes what a killed `owner` has left of its writes to `path`: temporary files can hold a secret.
+/// Removes the temporary files that `owner` left when it was killed while writing to `path`: they can contain a
+/// secret.
 ///
 /// # Errors
-/// What the file system says.
+/// Any error of the file system while listing the folder or removing a file.
 pub(crate) fn sweep(path: &Path, owner: &str) -> io::Result<()> {
     let prefix = prefix(path, owner);
     for entry in fs::read_dir(parent(path))? {
@@ -71,10 +73,10 @@ pub(crate) fn sweep(path: &Path, owner: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Renames a file that cannot be read to `….corrupt-<unix seconds>` and returns its new name.
+/// Renames a damaged file to `….corrupt-<unix seconds>` and returns its new path.
 ///
 /// # Errors
-/// What the file system says.
+/// Fails if all names for this second are taken, and with any error of the file system.
 pub(crate) fn set_aside(path: &Path, now: SystemTime) -> io::Result<PathBuf> {
     let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     for attempt in 0..ASIDE_NAMES {
@@ -92,34 +94,35 @@ pub(crate) fn set_aside(path: &Path, now: SystemTime) -> io::Result<PathBuf> {
     Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many files were set aside"))
 }
 
-/// True for the name of a file that was set aside.
+/// True if [`set_aside`] made this name.
 pub(crate) fn is_aside(name: &str) -> bool {
     name.rsplit_once(".corrupt-").is_some_and(|(_, time)| time.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// Makes sure that the folder is there and that nobody else can change what is in it.
+/// Makes sure that the folder exists and that nobody else can change what is in it.
 ///
 /// # Errors
-/// Where it belongs to another user or others may write to it; the text names folder, reason and remedy.
+/// Fails if the path is not a folder, or the folder belongs to another user, or others may write to it; the text
+/// names the folder, the reason and, if there is one, the remedy. Also any error of the file system.
 pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
     folder::make(path, true)?;
     check(path)
 }
 
-/// As [`private_folder`], and closes a folder of ours that was open to others.
+/// Like [`private_folder`], but first takes away the access that others have to a folder of ours.
 ///
 /// # Errors
-/// As [`private_folder`].
+/// The same as [`private_folder`].
 pub(crate) fn close_folder(path: &Path) -> io::Result<()> {
     folder::make(path, true)?;
     folder::close(path)?;
     check(path)
 }
 
-/// Checks a folder that may not exist yet: `false` if so.
+/// Checks a folder that may not exist yet; returns `false` if it does not.
 ///
 /// # Errors
-/// As [`private_folder`].
+/// The same as [`private_folder`].
 pub(crate) fn check_folder(path: &Path) -> io::Result<bool> {
     match check(path) {
         Ok(()) => Ok(true),
@@ -128,7 +131,7 @@ pub(crate) fn check_folder(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// The error is all that a person sees, without a hint of the caller's; so it says what helps.
+/// The error says what helps, because a person sees nothing else: callers add no hint to it.
 fn check(path: &Path) -> io::Result<()> {
     let Some(fault) = folder::fault(path, Links::Followed)? else { return Ok(()) };
     let shown = path.display();
@@ -154,7 +157,7 @@ fn prefix(path: &Path, owner: &str) -> String {
     format!(".{name}.{owner}~")
 }
 
-/// A name that nobody can foresee, so that nobody can have put something in its place.
+/// A path that nobody can guess, so that nobody can put something there first.
 fn temporary(path: &Path, owner: &str) -> io::Result<PathBuf> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(io::Error::other)?;

@@ -1,4 +1,4 @@
-//! A store for tests: fails, hangs and counts on demand.
+//! A store for tests that fails and hangs on demand, and counts saves.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use crate::profile::{ProfileName, ProviderId};
 use crate::storage::store::{Patience, Store, StoreError, StoreKind, Stored};
 use crate::token::Kind;
 
-/// A secret as a login of 2026-01-01 would keep it.
+/// A secret as a login on 2026-01-01 would store it.
 pub(crate) fn stored(secret: &str) -> Stored {
     Stored {
         provider: ProviderId::default(),
@@ -29,12 +29,12 @@ pub(crate) fn stored(secret: &str) -> Stored {
     }
 }
 
-/// Polls the future once: true where it has not ended.
+/// Polls the future once; true if it is not ready.
 pub(crate) async fn is_pending<T>(future: &mut (impl Future<Output = T> + Unpin)) -> bool {
     std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx).is_pending())).await
 }
 
-/// Keeps secrets in memory, under the kind that it plays.
+/// Keeps secrets in memory and passes for a store of the given kind.
 pub(crate) struct FakeStore {
     kind: StoreKind,
     contents: Mutex<BTreeMap<ProfileName, Stored>>,
@@ -45,7 +45,7 @@ pub(crate) struct FakeStore {
 }
 
 impl FakeStore {
-    /// An empty store that does what it is asked to.
+    /// Creates an empty store that works.
     pub(crate) fn new(kind: StoreKind) -> Arc<Self> {
         Arc::new(Self {
             kind,
@@ -57,22 +57,22 @@ impl FakeStore {
         })
     }
 
-    /// The next save fails with this; called twice, the next two.
+    /// Makes the next save fail with this error; two calls make the next two saves fail.
     pub(crate) fn fail_next_save(&self, error: StoreError) {
         lock(&self.next_save).insert(0, error);
     }
 
-    /// From now on every call fails with this; `None` mends the store.
+    /// Makes every call fail with this error from now on; `None` repairs the store.
     pub(crate) fn break_with(&self, error: Option<StoreError>) {
         *lock(&self.broken) = error;
     }
 
-    /// From now on saves hang.
+    /// Makes saves hang from now on.
     pub(crate) fn hold_saves(&self) {
         self.held.send_replace(true);
     }
 
-    /// Lets held saves end.
+    /// Lets hanging saves go on.
     pub(crate) fn release(&self) {
         self.held.send_replace(false);
     }
@@ -82,12 +82,12 @@ impl FakeStore {
         self.saves.load(Ordering::SeqCst)
     }
 
-    /// Somebody else removes what is kept for the profile.
+    /// Removes the profile's secret, as another program would.
     pub(crate) fn empty(&self, profile: &ProfileName) {
         lock(&self.contents).remove(profile);
     }
 
-    /// What is kept, by profile.
+    /// The stored secrets by profile.
     pub(crate) fn contents(&self) -> BTreeMap<ProfileName, String> {
         let exposed = |secret: &Stored| secret.secret.expose_secret().to_owned();
         lock(&self.contents).iter().map(|(name, secret)| (name.clone(), exposed(secret))).collect()

@@ -1,8 +1,8 @@
-//! Secrets in files of the configuration folder, readable by their owner only.
+//! Secrets in files in the configuration folder, which only their owner can read.
 //!
-//! A home folder may be shared by several hosts, and v1 of the CLI used the same names for a bare token. So a
-//! file called `refresh-token.<profile>` is ours only if it is a record of this host. If it is not, it stays
-//! as it is, and ours is called `refresh-token.<profile>@<host id>`.
+//! Several hosts may share a home folder, and v1 of the CLI used the same file names for a bare token. So a
+//! file called `refresh-token.<profile>` is ours only if it is a record of this host. Otherwise it stays as it
+//! is, and our file is called `refresh-token.<profile>@<host id>`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,9 +17,9 @@ use crate::profile::ProfileName;
 use crate::storage::durable;
 use crate::storage::store::{Patience, StoreError, StoreKind, Stored};
 
-/// Of the files' names; v1 of the CLI has the same.
+/// How the files' names begin, as in v1 of the CLI.
 pub(crate) const PREFIX: &str = "refresh-token.";
-/// A file of v1 holds one word; shorter ones are no tokens but damage.
+/// A file of v1 contains one word; a shorter word is not a token but damage.
 const SHORTEST_V1_TOKEN: usize = 20;
 
 /// The files of one host in one configuration folder.
@@ -28,7 +28,7 @@ pub(crate) struct File {
     host: String,
 }
 
-/// What a path holds.
+/// What a file contains.
 enum Found {
     Nothing,
     Ours(Stored),
@@ -39,12 +39,12 @@ enum Found {
 }
 
 impl File {
-    /// The files of this host in its configuration folder. Touches nothing yet.
+    /// The files of this host in its configuration folder. Does not touch the disk.
     pub(crate) fn new(places: &Places) -> Self {
         Self { folder: places.config_dir.clone(), host: places.host_id.clone() }
     }
 
-    /// The files of another host in the same folder. They are that host's to write.
+    /// The files of another host in the same folder. Only that host may write them.
     pub(crate) fn of_host(places: &Places, host: &str) -> Self {
         Self { folder: places.config_dir.clone(), host: host.to_owned() }
     }
@@ -57,7 +57,8 @@ impl File {
         self.folder.join(format!("{PREFIX}{profile}@{}", self.host))
     }
 
-    /// The path that is ours to write, and what there is.
+    /// The path that this host may write, and what was found. If another host or v1 has the plain name, the two
+    /// differ: the path is the one with the host id, the find is the file of the plain name.
     fn find(&self, profile: &ProfileName) -> Result<(PathBuf, Found), StoreError> {
         let with_host = self.with_host(profile);
         match self.look(&with_host)? {
@@ -86,7 +87,7 @@ impl File {
     }
 }
 
-/// v1 wrote the token and nothing else.
+/// True for a file of v1, which wrote the token and nothing else.
 pub(crate) fn is_bare_token(bytes: &[u8]) -> bool {
     let word = bytes.trim_ascii();
     word.len() >= SHORTEST_V1_TOKEN && word[0] != b'{' && word.iter().all(u8::is_ascii_graphic)
@@ -96,7 +97,7 @@ fn failed(path: &Path, error: &io::Error) -> StoreError {
     StoreError::Failed(format!("{}: {error}", path.display()))
 }
 
-/// The folder's own errors name it already.
+/// An error of [`durable`]'s check of a folder, which already names the folder.
 fn refused(error: io::Error) -> StoreError {
     StoreError::Failed(error.to_string())
 }
@@ -137,7 +138,7 @@ impl Place for File {
         }
     }
 
-    /// Profiles whose file is ours. One that cannot be read counts: there may be a secret in it.
+    /// The profiles whose file is ours. A damaged file counts, because it may contain a secret.
     fn list(&self) -> Result<Vec<ProfileName>, StoreError> {
         if !durable::check_folder(&self.folder).map_err(refused)? {
             return Ok(Vec::new());
@@ -161,7 +162,7 @@ impl Place for File {
     }
 }
 
-/// The profiles that any file of the folder is named after.
+/// The profiles named by the files in the folder, whoever wrote them.
 fn names(folder: &Path) -> io::Result<BTreeSet<ProfileName>> {
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(folder)? {

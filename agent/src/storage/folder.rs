@@ -1,9 +1,9 @@
-//! Folders that only this user may write to: what lies in another one could be anybody's.
+//! Folders that only this user may write to. A file in any other folder could be anybody's.
 //!
-//! One check, [`fault()`], for two kinds of folder. Those of sockets, locks and logs ([`private`]) lie in
-//! places that others may write to as well, `/tmp` for one, where a symbolic link could be somebody's trap:
-//! it is refused. Those of files with secrets and records (`durable`) lie in the person's home, which people
-//! do spread over disks with links of their own: a link is followed, and what it leads to is checked.
+//! One check, [`fault()`], serves two kinds of folder. The folders of sockets, locks and logs ([`private`]) lie
+//! in places that others may write to as well, such as `/tmp`. There a symbolic link could be somebody's trap,
+//! so it is refused. The folders of files with secrets and records (`durable`) lie in the person's home, which
+//! people do spread over several disks with links. There a link is followed, and its target is checked.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,43 +20,34 @@ pub(crate) use fault::Fault;
 pub(crate) use system::is_open_to_others;
 pub(super) use system::{close, make};
 
-/// What becomes of a symbolic link that stands in the folder's place.
+/// What to do if the path is a symbolic link.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Links {
     Refused,
     Followed,
 }
 
-/// Why a folder is not used.
+/// Why a folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FolderError {
-    /// Somebody else could put files there, or has prepared the folder for us.
+    /// Somebody else could put files there, or has set the folder up as a trap.
     #[error("{} {fault}", path.display())]
-    Unsafe {
-        /// The folder.
-        path: PathBuf,
-        /// What is wrong with it.
-        fault: Fault,
-    },
-    /// It cannot be made or looked at.
+    Unsafe { path: PathBuf, fault: Fault },
+    /// The folder cannot be created or inspected.
     #[error("{}: {error}", path.display())]
-    Failed {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
+    Failed { path: PathBuf, error: io::Error },
 }
 
-/// Makes the folder for this user alone where it is missing, and refuses one that is not safe: a symbolic
-/// link, another user's, or writable for others. With `parents` the missing folders above it are made too.
+/// Creates the folder for this user alone if it is missing, and refuses one that is not safe: a symbolic link,
+/// another user's folder, or one that others can write to. With `parents`, missing parents are created too.
 ///
 /// # Errors
-/// [`FolderError`]; nothing was changed then.
+/// [`FolderError::Unsafe`] if the folder is not safe, [`FolderError::Failed`] if it cannot be created or
+/// inspected. A folder that exists is never changed.
 pub(crate) fn private(path: &Path, parents: bool) -> Result<(), FolderError> {
     let failed = |error| FolderError::Failed { path: path.to_owned(), error };
     match make(path, parents) {
-        // With `parents` a link to a folder counts as made; the check that follows sees the link itself.
+        // With `parents`, `make` also accepts a link to a folder; the check below looks at the link itself.
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
         Ok(()) | Err(_) => {}
     }
@@ -66,10 +57,10 @@ pub(crate) fn private(path: &Path, parents: bool) -> Result<(), FolderError> {
     }
 }
 
-/// What is wrong with the folder; nothing where it belongs to this user and nobody else can write to it.
+/// What is wrong with the folder. `None` if it belongs to this user and nobody else can write to it.
 ///
 /// # Errors
-/// Where it cannot be looked at, or is not there.
+/// Any error of the file system, "not found" included.
 pub(super) fn fault(path: &Path, links: Links) -> io::Result<Option<Fault>> {
     let meta = match links {
         Links::Refused => path.symlink_metadata(),

@@ -1,4 +1,4 @@
-//! A secret as it is written down: JSON with the party it may be sent to and the host it belongs to.
+//! The stored form of a secret: JSON that also names the party it may be sent to and the host it belongs to.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -40,7 +40,7 @@ struct Read {
     proxy_password: Option<String>,
 }
 
-/// Where the text stops being an item. The parser's own words are dropped: they may quote the secret.
+/// Where parsing failed. The parser's own message is dropped, because it may quote the secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{line}:{column}: not a stored secret")]
 pub(crate) struct Malformed {
@@ -48,7 +48,6 @@ pub(crate) struct Malformed {
     column: usize,
 }
 
-/// The item as JSON.
 pub(crate) fn write(secret: &Stored, host: &str) -> Zeroizing<Vec<u8>> {
     let token = secret.secret.expose_secret();
     let written = Written {
@@ -65,10 +64,10 @@ pub(crate) fn write(secret: &Stored, host: &str) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(json)
 }
 
-/// The item and the host that it belongs to.
+/// Reads a secret and the host that it belongs to.
 ///
 /// # Errors
-/// Where the text is not such an item.
+/// [`Malformed`] if `json` is not the stored form of a secret.
 pub(crate) fn read(json: &[u8]) -> Result<(Stored, String), Malformed> {
     let read: Read = serde_json::from_slice(json)
         .map_err(|error| Malformed { line: error.line(), column: error.column() })?;

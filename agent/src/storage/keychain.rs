@@ -1,8 +1,8 @@
 //! Secrets in the operating system's keychain: Secret Service, macOS Keychain, Windows Credential Manager.
 //!
-//! Items are found by service and account. The account names the profile; on Linux also the host, because a
-//! home folder with its keyring files may be shared; and the configuration folder where it is not the default
-//! one, so that two folders never share a session.
+//! An item is found by service and account. The account names the profile; on Linux also the host, because
+//! several hosts may share a home folder with its keyring files; and the configuration folder unless it is the
+//! default one, so that two folders never share a session.
 
 use std::collections::BTreeSet;
 
@@ -33,12 +33,12 @@ const SERVICE: &str = "seqera-agent";
 /// The items of one host and configuration folder.
 pub(crate) struct Keychain {
     host: String,
-    /// Stands behind the profile in the account.
+    /// Follows the profile in the account.
     suffix: String,
 }
 
 impl Keychain {
-    /// The items of this host and configuration folder. Opens nothing yet.
+    /// Does not open the keychain; each call does.
     pub(crate) fn new(places: &Places) -> Self {
         let mut suffix = String::new();
         if system::NAMES_HOST {
@@ -67,7 +67,7 @@ impl Place for Keychain {
         let json = item::write(secret, &self.host);
         let (entry, _quiet) = system::entry(SERVICE, &self.account(profile), patience)?;
         match entry.set_secret(&json) {
-            // Two collections have an item of ours: keep one.
+            // Two collections have an item of ours. One is enough.
             Err(Error::Ambiguous(entries)) => {
                 delete_all(&entries)?;
                 entry.set_secret(&json).map_err(system::failure)
@@ -86,7 +86,7 @@ impl Place for Keychain {
         };
         match item::read(&json) {
             Ok((stored, host)) if host == self.host => Ok(Some(stored)),
-            // A keychain that was copied to a new machine.
+            // The keychain was copied to a new machine.
             Ok((_, host)) => Err(StoreError::OtherHost(host)),
             Err(malformed) => Err(StoreError::Corrupt(format!("keychain item '{account}', {malformed}"))),
         }

@@ -1,8 +1,8 @@
-//! One thread for calls that may hang, made in order, each with a time limit.
+//! One thread for calls that may hang. It makes them in order, each with a time limit.
 //!
-//! A frozen keychain daemon or a dead network file system blocks its caller for ever, and nothing can take a
-//! blocked system call back. So the calls block a thread of their own: it is started when first needed and
-//! never joined, so that it can hold up neither the runtime nor the exit of the process.
+//! A frozen keychain daemon or a dead network file system blocks its caller for ever, and nothing can cancel a
+//! blocked system call. So the calls get a dedicated thread, started when first needed and never joined: it
+//! cannot hold up the runtime or the exit of the process.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,48 +14,48 @@ use tokio::sync::oneshot;
 
 use crate::lock::lock;
 
-/// Calls that may wait in line. One profile has one writing call at a time, so a full line means a stall.
+/// The length of the queue. Each profile has one writing call at a time, so a full queue means a stall.
 const WAITING: usize = 256;
 
-/// A call and its number; numbers rise in the order of the line.
+/// A call and its number; numbers rise in the order of the queue.
 type Job = (u64, Box<dyn FnOnce() + Send>);
 
 /// Why a call gave no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stall {
-    /// It was not made, because an earlier call is overdue.
+    /// The call was not made, because an earlier one is overdue.
     Behind,
-    /// It took too long, or waited too long for its turn. If it has begun it may still come to its end.
+    /// The call took too long, or waited too long for its turn. If it has begun, it may still finish.
     Late,
-    /// There is no thread, or the call panicked.
+    /// The thread could not be started, the queue is full, or the call panicked.
     Broken,
 }
 
-/// The thread, its line of calls, and how far it has come.
+/// The thread, its queue of calls, and its progress.
 pub(crate) struct Lane {
     name: &'static str,
-    line: Mutex<Line>,
-    /// Number of the last call that has come to its end.
+    queue: Mutex<Queue>,
+    /// Number of the last call that has finished.
     finished: Arc<AtomicU64>,
     /// Highest number of a call whose caller gave up.
     given_up: AtomicU64,
-    /// Calls are made on the caller's thread: a paused clock runs ahead of other threads.
+    /// Calls are made on the caller's thread, because a paused clock would run ahead of another thread.
     #[cfg(test)]
     inline: bool,
 }
 
 #[derive(Default)]
-struct Line {
+struct Queue {
     last: u64,
     jobs: Option<SyncSender<Job>>,
 }
 
 impl Lane {
-    /// A lane whose thread will have this name. No thread is started yet.
+    /// Creates a lane whose thread will have this name. The first call starts the thread.
     pub(crate) fn new(name: &'static str) -> Self {
         Self {
             name,
-            line: Mutex::new(Line::default()),
+            queue: Mutex::new(Queue::default()),
             finished: Arc::new(AtomicU64::new(0)),
             given_up: AtomicU64::new(0),
             #[cfg(test)]
@@ -63,17 +63,17 @@ impl Lane {
         }
     }
 
-    /// A lane without a thread, for tests under a paused clock.
+    /// Creates a lane without a thread, for tests under a paused clock.
     #[cfg(test)]
     pub(crate) fn inline(name: &'static str) -> Self {
         Self { inline: true, ..Self::new(name) }
     }
 
-    /// Makes `call` on the thread and waits for its answer, at most for `limit`. A call whose caller has gone
-    /// before its turn came is never made.
+    /// Makes `call` on the thread and waits for its answer, at most for `limit`. If the caller gives up before
+    /// the call's turn comes, it is never made.
     ///
     /// # Errors
-    /// Says why there is no answer. Only after [`Stall::Late`] may the call still happen.
+    /// [`Stall`] says why there is no answer. Only after [`Stall::Late`] may the call still have an effect.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         limit: Duration,
@@ -102,33 +102,33 @@ impl Lane {
         }
     }
 
-    /// Puts a call into the line that nobody waits for.
+    /// Queues a call that nobody waits for.
     pub(crate) fn post(&self, call: impl FnOnce() + Send + 'static) {
         self.push(Box::new(call));
     }
 
-    /// True while a call whose caller gave up has not come to its end.
+    /// True while a call whose caller gave up has not finished.
     fn is_overdue(&self) -> bool {
         self.given_up.load(Ordering::SeqCst) > self.finished.load(Ordering::SeqCst)
     }
 
-    /// The number that the call got; `None` where the line is full or there can be no thread.
+    /// Queues the call and returns its number; `None` if the queue is full or the thread cannot be started.
     fn push(&self, call: Box<dyn FnOnce() + Send>) -> Option<u64> {
-        let mut line = lock(&self.line);
-        if line.jobs.is_none() {
-            line.jobs = self.start();
+        let mut queue = lock(&self.queue);
+        if queue.jobs.is_none() {
+            queue.jobs = self.start();
         }
-        let number = line.last + 1;
-        line.jobs.as_ref()?.try_send((number, call)).ok()?;
-        line.last = number;
+        let number = queue.last + 1;
+        queue.jobs.as_ref()?.try_send((number, call)).ok()?;
+        queue.last = number;
         Some(number)
     }
 
     fn start(&self) -> Option<SyncSender<Job>> {
-        let (jobs, line) = sync_channel(WAITING);
+        let (jobs, queue) = sync_channel(WAITING);
         let finished = self.finished.clone();
         let thread = std::thread::Builder::new().name(self.name.to_owned());
-        match thread.spawn(move || work(&line, &finished)) {
+        match thread.spawn(move || work(&queue, &finished)) {
             Ok(_) => Some(jobs),
             Err(error) => {
                 tracing::error!(thread = self.name, %error, "no thread could be started");
@@ -138,9 +138,9 @@ impl Lane {
     }
 }
 
-fn work(line: &Receiver<Job>, finished: &AtomicU64) {
-    for (number, call) in line {
-        // A panic in a library must not end the thread: the callers behind it would never be answered.
+fn work(queue: &Receiver<Job>, finished: &AtomicU64) {
+    for (number, call) in queue {
+        // A panic in a library must not end the thread: the callers in the queue would never get an answer.
         let _ = catch_unwind(AssertUnwindSafe(call));
         finished.store(number, Ordering::SeqCst);
     }
@@ -152,7 +152,7 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(3);
 
-    /// Blocks the thread of `lane`, lets the caller give up, and returns what frees the thread again.
+    /// Blocks the thread of `lane`, lets the caller give up, and returns the sender that frees the thread.
     async fn stall(lane: &Lane) -> SyncSender<()> {
         let (free, blocked) = sync_channel::<()>(1);
         let (begun, begins) = sync_channel::<()>(1);

@@ -1,4 +1,4 @@
-//! Secrets in this process only: the last resort, and what a login node without a home may choose.
+//! Secrets in this process only: the last resort, and an option for a login node without a home folder.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -9,7 +9,7 @@ use crate::lock::lock;
 use crate::profile::ProfileName;
 use crate::storage::store::{Patience, Store, StoreError, StoreKind, Stored};
 
-/// The secrets, wiped when they are replaced, removed or the process ends in order.
+/// The secrets. Each is wiped when it is replaced or removed, and when the process ends normally.
 #[derive(Default)]
 pub(crate) struct Memory(Mutex<HashMap<ProfileName, Stored>>);
 

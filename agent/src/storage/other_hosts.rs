@@ -1,4 +1,4 @@
-//! What other hosts over the same home folder have recorded. It is read, and neither spent nor overwritten.
+//! The records of other hosts that share the home folder. They are only read, never used or overwritten.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,15 @@ use seqera_agent_proto::place::Places;
 use crate::profile::ProfileName;
 use crate::storage::record::{Lease, read};
 
-/// The hosts that have a folder below `run/`, other than this one. Blocks on the file system.
+/// The other hosts that have a folder in `run/`. Blocks on the file system.
 pub(crate) fn hosts(places: &Places) -> Vec<String> {
     let entries = std::fs::read_dir(places.config_dir.join("run")).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     names.filter(|name| *name != places.host_id).collect()
 }
 
-/// Who is signed in on other hosts, with the host. What cannot be read is left out. Blocks on the file system.
+/// The profiles that are signed in on other hosts, each with its host. Skips what cannot be read. Blocks on the
+/// file system.
 pub(crate) fn sessions(places: &Places) -> BTreeMap<ProfileName, String> {
     let mut found = BTreeMap::new();
     for host in hosts(places) {
@@ -26,8 +27,8 @@ pub(crate) fn sessions(places: &Places) -> BTreeMap<ProfileName, String> {
     found
 }
 
-/// What other hosts have recorded of leases, with the host. No other host can judge their processes. Blocks
-/// on the file system.
+/// The leases of other hosts as (host, lease id, lease). Only their own host can tell whether their processes
+/// are still running. Blocks on the file system.
 pub(crate) fn leases(places: &Places) -> Vec<(String, String, Lease)> {
     let of_host = |host: String| {
         let path = places.config_dir.join("run").join(&host).join("sessions.json");

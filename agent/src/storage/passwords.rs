@@ -1,5 +1,5 @@
-//! Passwords of proxies. They are kept with the secret of each profile that uses the proxy, and known here
-//! once a login has brought them or the store has given them.
+//! The passwords of proxies. The store keeps one with the secret of each profile that uses the proxy; this
+//! process remembers a password once a login has proved it or a store has returned it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use crate::storage::ladder::Ladder;
 use crate::storage::state::State;
 use crate::storage::store::Stored;
 
-/// One password for each proxy and user: `http://user@host:port`.
+/// One password for each proxy and user. The key is the proxy's address, `http://user@host:port`.
 pub(crate) struct ProxyPasswords {
     known: Mutex<HashMap<String, Password>>,
     state: State,
@@ -21,31 +21,30 @@ pub(crate) struct ProxyPasswords {
 }
 
 impl ProxyPasswords {
-    /// Knows none yet.
     pub(crate) fn new(state: State, ladder: Arc<Ladder>) -> Self {
         Self { known: Mutex::default(), state, ladder }
     }
 
-    /// Takes over what a login has brought, once it has shown to be right.
+    /// Remembers the password that came with a login. Call it once the login has proved it right.
     pub(crate) fn learn(&self, network: &Network) {
         if let Some(password) = &network.password {
             lock(&self.known).insert(network.proxy.clone(), password.clone());
         }
     }
 
-    /// Takes over what the store has given. What a login brought since is newer.
+    /// Remembers the password that was stored with a secret, unless a password is known: that one is newer.
     pub(crate) fn found(&self, network: &Network, stored: &Stored) {
         if let Some(password) = &stored.proxy_password {
             lock(&self.known).entry(network.proxy.clone()).or_insert_with(|| password.clone());
         }
     }
 
-    /// The password that is to be kept with a secret of a profile.
+    /// The password to use and to store now: the one that came with the login, else the remembered one.
     pub(crate) fn known(&self, network: &Network) -> Option<Password> {
         network.password.clone().or_else(|| lock(&self.known).get(&network.proxy).cloned())
     }
 
-    /// Asks the store of each profile that uses the proxy, the newest login first.
+    /// Loads the secret of each profile that uses the proxy, the newest login first.
     async fn stored(&self, network: &Network) {
         let sessions = self.state.snapshot();
         let users =

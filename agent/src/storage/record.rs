@@ -1,4 +1,4 @@
-//! What is remembered about the sessions of this host: the shape of `sessions.json`. No secret is in it.
+//! The shape of `sessions.json`, the record of this host's sessions. It contains no secret.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,28 +12,29 @@ use crate::profile::{Profile, ProfileName};
 use crate::storage::store::StoreKind;
 use crate::token::{Account, Kind, Organization, Workspace};
 
-/// All sessions of one host and configuration folder. Fields of newer versions are kept, here and below.
+/// All sessions of one host and configuration folder. Fields of newer versions are kept, here and in the types
+/// below.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Sessions {
-    /// What `profile use` chose.
+    /// The profile chosen with `profile use`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_profile: Option<ProfileName>,
     /// Every profile that has ever signed in and was not forgotten.
     pub profiles: BTreeMap<ProfileName, Record>,
-    /// Refresh tokens of other programs that were being taken over, or were refused, by place and name.
+    /// Refresh tokens of other programs whose import was begun, or that were refused, by place and name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub imports: BTreeMap<String, Attempt>,
     /// Tokens made for programs, by the id of their lease.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub leases: BTreeMap<String, Lease>,
-    /// What we do not know.
+    /// Fields of newer versions.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
 impl Sessions {
-    /// As an agent finds them that has just started: what was kept in memory has gone with its process.
+    /// The sessions as a restarted agent finds them: secrets kept in memory went with the old process.
     #[must_use]
     pub(crate) fn after_restart(mut self) -> Self {
         for record in self.profiles.values_mut() {
@@ -46,65 +47,63 @@ impl Sessions {
     }
 }
 
-/// One profile's session, or the mark that it was ended. Times are Unix seconds.
+/// One profile's session, or the mark that the person has signed out. Times are Unix seconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Record {
-    /// Where it signs in.
+    /// Where the profile signs in.
     pub profile: Profile,
     /// Who is signed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Account>,
-    /// Renewable or fixed.
     #[serde(default)]
     pub kind: Kind,
-    /// Which store has the secret.
+    /// The store that has the secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreKind>,
     /// SHA-256 of the secret that was stored last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_sha256: Option<String>,
-    /// A renewal that was begun and has not been saved.
+    /// A renewal that has begun and is not saved yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
-    /// When the login was finished.
+    /// When the login finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logged_in_at: Option<u64>,
-    /// When a renewal was saved last.
+    /// When the last renewal was saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_renewed_at: Option<u64>,
-    /// End of the secret's life, where the provider tells.
+    /// When the stored secret expires, if the provider says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_expires_at: Option<u64>,
-    /// What is billed.
+    /// The organisation that gets billed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<Organization>,
-    /// The person chose the organisation, or chose to have none. Else a login took the first.
+    /// The person chose the organisation, or chose to have none. Otherwise a login took the first one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub organization_is_chosen: bool,
-    /// The workspace that was chosen.
+    /// The workspace that the person chose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<Workspace>,
-    /// The person signed out; nobody signs them in again behind their back.
+    /// The person signed out; no import or renewal may sign them in again behind their back.
     #[serde(default)]
     pub signed_out: bool,
     /// Why the provider ended the session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
-    /// How the sign-in was done.
+    /// How the person signed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<SignInMethod>,
-    /// What we do not know.
+    /// Fields of newer versions.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// A process, told apart from a later one of the same number.
+/// Identifies a process. Its start time tells it apart from a later process with the same id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Program {
-    /// Process id.
     pub pid: u32,
-    /// When it started, as the system tells it; to be compared and for nothing else.
+    /// The start time in the system's own form, good only for comparison.
     pub started: String,
 }
 
@@ -112,66 +111,65 @@ pub(crate) struct Program {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Ends {
-    /// The end of a process of the lease's own host.
+    /// The end of a process on the lease's own host.
     With(Program),
-    /// A time, in Unix seconds.
+    /// A time in Unix seconds.
     At(u64),
 }
 
-/// What is written down of a lease, before its token is made. No secret is in it.
+/// The record of a lease, written before its token is made. It contains no secret.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Lease {
     /// The token's name at the Platform.
     pub name: String,
-    /// Whose account it is.
+    /// The profile whose account the token belongs to.
     pub profile: ProfileName,
-    /// Where the token was made: the session may be gone when it has to be deleted.
+    /// Where the token was made. Kept here because the session may be gone when the token has to be deleted.
     pub settings: Profile,
-    /// The account (`sub`): another one's list would not show the token.
+    /// The account (`sub`): only its own list of tokens shows this one.
     pub subject: String,
-    /// Id of the host that made it. No other host can judge its process.
+    /// Id of the host that made the lease. Only that host can tell whether its process is still running.
     pub host: String,
-    /// What the person called the program.
+    /// The person's name for the program.
     pub program: String,
-    /// What ends it.
     pub ends: Ends,
     /// Unix seconds.
     pub created_at: u64,
-    /// The token's id at the Platform; missing: its creation was not answered, or the answer was not
-    /// recorded.
+    /// The token's id at the Platform. `None` if the request to create it was not answered, or the answer was
+    /// not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_id: Option<i64>,
-    /// Which store has the token.
+    /// The store that has the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreKind>,
-    /// It has ended, and its token is to be deleted.
+    /// The lease has ended, and its token has to be deleted.
     #[serde(default)]
     pub ending: bool,
-    /// What we do not know.
+    /// Fields of newer versions.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// How a sign-in was done.
+/// How the person signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SignInMethod {
-    /// In a browser that came back to this host.
+    /// In a browser that was redirected to this host.
     Browser,
-    /// By a code that was entered on another device.
+    /// With a code entered on another device.
     Device,
     /// With a token that the person gave.
     Token,
-    /// With what another program had left.
+    /// With a token that another program had left.
     Import,
-    /// As a newer version has written it.
+    /// A way that a newer version knows.
     #[serde(untagged)]
     Other(String),
 }
 
 impl SignInMethod {
-    /// As it is written.
+    /// The name in `sessions.json`, the contract and `status`.
     pub(crate) fn as_str(&self) -> &str {
         match self {
             Self::Browser => "browser",
@@ -183,7 +181,7 @@ impl SignInMethod {
     }
 }
 
-/// A refresh token is being spent: written before the renewal is sent, cleared when its answer is saved.
+/// A refresh token is being spent. Written before the renewal is sent, cleared when its answer is saved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Intent {
     /// SHA-256 of the token that is being spent.
@@ -192,29 +190,30 @@ pub(crate) struct Intent {
     pub at: u64,
 }
 
-/// Another program's refresh token is being spent: written before it is sent, gone when the session is kept.
+/// Another program's refresh token is being spent. Written before the token is sent, cleared when the session is
+/// saved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Attempt {
     /// SHA-256 of the token.
     pub sha256: String,
     /// Unix seconds.
     pub at: u64,
-    /// It is of no use any more: the provider refused it, or it is spent and could not be removed.
+    /// The token is useless now: the provider refused it, or it is spent and could not be removed.
     #[serde(default)]
     pub dead: bool,
 }
 
 impl Record {
-    /// Marks the deliberate sign-out. `store` stays, so that a start after a crash finds what is still to be
-    /// revoked and removed.
+    /// Marks the deliberate sign-out. `store` stays, so that an agent that starts after a crash finds what it
+    /// still has to revoke and remove.
     pub(crate) fn sign_out(&mut self) {
         self.signed_out = true;
         self.intent = None;
         self.ended = None;
     }
 
-    /// Drops everything about the account and its session. What stays: where to sign in, the mark, and where
-    /// an item is left that could not be removed.
+    /// Drops everything about the account and its session. Keeps where to sign in, the mark of the sign-out, and
+    /// the store whose item could not be removed (`left`).
     pub(crate) fn forget_session(&mut self, left: Option<StoreKind>) {
         *self = Self {
             profile: self.profile.clone(),
@@ -227,7 +226,10 @@ impl Record {
     }
 }
 
-/// No file means no sessions.
+/// Reads `sessions.json`. A missing file means no sessions.
+///
+/// # Errors
+/// Why the file cannot be read or parsed; the text names the file and, for a parse error, line and column.
 pub(crate) fn read(path: &Path) -> Result<Sessions, String> {
     match fs::read(path) {
         Ok(json) => {

@@ -1,8 +1,8 @@
-//! The one writer of `sessions.json`, which the agent relies on, and of `auth-state.json`, its summary.
+//! The only writer of `sessions.json`, which the agent relies on, and of `auth-state.json`, its summary.
 //!
-//! A change is seen in memory at once and answered when it is on the disk. Changes that come while a write
-//! runs share the next one. A change whose write failed stays in memory: undoing it could undo newer changes
-//! with it, and the next write carries it again. So an error means "not durable", not "not done".
+//! A change is visible in memory at once and answered when it is on the disk. Changes that come while a write
+//! runs share the next write. A change whose write failed stays in memory, because undoing it could undo newer
+//! changes too, and the next write includes it. So an error means "not durable", not "not done".
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,16 +18,16 @@ use crate::storage::lane::Lane;
 use crate::storage::record::{Record, Sessions, read};
 use crate::storage::{durable, other_hosts, summary};
 
-/// Two file systems syncs on a busy disk; a network file system that is gone takes longer than any limit.
+/// Long enough for two syncs on a busy disk. A network file system that is gone takes longer than any limit.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Why a change is not durable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum StateError {
-    /// The file cannot be read, so it is not overwritten, and nothing was changed.
+    /// `sessions.json` cannot be read, so it is not overwritten, and nothing was changed.
     #[error("{0}")]
     Corrupt(String),
-    /// It could not be written.
+    /// A file could not be written.
     #[error("{0}")]
     Failed(String),
     /// The file system does not answer.
@@ -49,11 +49,11 @@ struct Files {
     /// Who was signed in on other hosts over the same home folder when this agent started.
     elsewhere: BTreeMap<ProfileName, String>,
     sessions: ArcSwap<Sessions>,
-    /// Number of the newest change; the lock makes changes one by one.
+    /// Number of the newest change. The lock also makes changes one at a time.
     changes: Mutex<u64>,
-    /// How the last write went. Locked while files are written, so only the lane's thread may lock it.
+    /// The result of the last write. Locked while files are written, so only the lane's thread may lock it.
     written: Mutex<Written>,
-    /// What went wrong at the last write.
+    /// Why the last write failed, if it did.
     failure: Mutex<Option<String>>,
     /// Why `sessions.json` must not be overwritten.
     unreadable: Mutex<Option<String>>,
@@ -70,12 +70,13 @@ struct Written {
 }
 
 impl State {
-    /// Reads what is remembered. Never fails: what cannot be read is a problem that is told and kept.
+    /// Reads the files. Never fails: a file that cannot be read is left alone and listed in
+    /// [`problems`](State::problems).
     pub(crate) fn open(places: &Places) -> Self {
         Self::over(places, Lane::new("state"))
     }
 
-    /// As [`State::open`], for tests under a paused clock.
+    /// Like [`State::open`], for tests under a paused clock.
     #[cfg(test)]
     pub(crate) fn open_inline(places: &Places) -> Self {
         Self::over(places, Lane::inline("state"))
@@ -107,30 +108,30 @@ impl State {
         Self { files: Arc::new(files), lane: Arc::new(lane) }
     }
 
-    /// All that is remembered now. Never waits.
+    /// All sessions as they are in memory now. Never waits.
     pub(crate) fn snapshot(&self) -> Arc<Sessions> {
         self.files.sessions.load_full()
     }
 
-    /// What is remembered about one profile.
+    /// The record of one profile.
     pub(crate) fn record(&self, profile: &ProfileName) -> Option<Record> {
         self.files.sessions.load().profiles.get(profile).cloned()
     }
 
-    /// Sessions of other hosts over the same home folder, with the host, as of the start.
+    /// The sessions of other hosts that share the home folder, each with its host, as found at the start.
     pub(crate) fn elsewhere(&self) -> Vec<(ProfileName, String)> {
         self.files.elsewhere.iter().map(|(name, host)| (name.clone(), host.clone())).collect()
     }
 
-    /// The host over the same home folder that has a session of this profile.
+    /// The host that shares the home folder and has a session of this profile.
     pub(crate) fn other_host(&self, profile: &ProfileName) -> Option<&str> {
         self.files.elsewhere.get(profile).map(String::as_str)
     }
 
-    /// Changes one profile's record, which is made if there is none, and waits until that is durable.
+    /// Changes the record of one profile, creating it if there is none, and waits until the change is durable.
     ///
     /// # Errors
-    /// See [`StateError`]; only after [`StateError::Corrupt`] nothing was changed.
+    /// [`StateError`] if the change is not durable. Only [`StateError::Corrupt`] means that nothing was changed.
     pub(crate) async fn update(
         &self,
         profile: &ProfileName,
@@ -140,18 +141,18 @@ impl State {
         self.change(|sessions| change(sessions.profiles.entry(name).or_default())).await
     }
 
-    /// Chooses the profile that is meant where none is named.
+    /// Sets the profile for calls that name none.
     ///
     /// # Errors
-    /// As [`State::update`].
+    /// The same as [`State::update`].
     pub(crate) async fn set_default(&self, profile: Option<ProfileName>) -> Result<(), StateError> {
         self.change(|sessions| sessions.default_profile = profile).await
     }
 
-    /// Writes what an earlier failure has left unwritten.
+    /// Writes the changes that an earlier failure has left unwritten.
     ///
     /// # Errors
-    /// As [`State::update`].
+    /// [`StateError::Failed`] or [`StateError::Slow`] if they still cannot be written.
     pub(crate) async fn flush(&self) -> Result<(), StateError> {
         let files = self.files.clone();
         let write = move || {
@@ -166,16 +167,18 @@ impl State {
         self.lane.run(LIMIT, write).await.unwrap_or(Err(StateError::Slow))
     }
 
-    /// Renames the files that cannot be read, so that a login can go on. Returns their new names.
+    /// Renames the files that cannot be read, so that a login can go on. Returns their new paths.
     ///
     /// # Errors
-    /// Where a file cannot be renamed.
+    /// [`StateError::Failed`] if a file cannot be renamed, [`StateError::Slow`] if the file system does not
+    /// answer.
     pub(crate) async fn set_aside(&self, now: SystemTime) -> Result<Vec<PathBuf>, StateError> {
         let files = self.files.clone();
         self.lane.run(LIMIT, move || files.set_aside(now)).await.unwrap_or(Err(StateError::Slow))
     }
 
-    /// What is wrong with the files, one sentence each: file, line and column, reason, what to do.
+    /// What is wrong with the files: one sentence for each problem, with the file, line and column if known, the
+    /// reason and what to do.
     pub(crate) fn problems(&self) -> Vec<String> {
         let files = &self.files;
         let hint = "'seqera login' sets it aside";
@@ -184,7 +187,7 @@ impl State {
         unreadable.into_iter().chain(summary).chain(unsaved).collect()
     }
 
-    /// Why nothing is known of the sessions, where `sessions.json` cannot be read.
+    /// Why `sessions.json` cannot be read; nothing is known of the sessions then.
     pub(crate) fn unreadable(&self) -> Option<String> {
         lock(&self.files.unreadable).clone()
     }
@@ -205,7 +208,7 @@ impl Files {
         self.folder.join("auth-state.json")
     }
 
-    /// Changes the memory and returns the number of the change.
+    /// Makes the change in memory and returns its number.
     fn change(&self, change: impl FnOnce(&mut Sessions)) -> Result<u64, StateError> {
         let mut changes = lock(&self.changes);
         if let Some(problem) = &*lock(&self.unreadable) {
@@ -218,11 +221,11 @@ impl Files {
         Ok(*changes)
     }
 
-    /// Makes this change durable, and all newer ones with it, unless an earlier write has done so.
+    /// Makes this change and all newer ones durable, unless an earlier write has done so.
     fn write(&self, change: u64) -> Result<(), StateError> {
         let mut written = lock(&self.written);
         if written.change < change {
-            // Read together: the snapshot has at least the changes up to the number.
+            // The number is read before the snapshot, so the snapshot has at least the changes up to it.
             let newest = *lock(&self.changes);
             written.result = self.write_files(&self.sessions.load());
             written.change = newest;
@@ -247,9 +250,9 @@ impl Files {
         json.push(b'\n');
         durable::sweep(&path, &self.host).map_err(|error| failed(&path, &error))?;
         durable::write(&path, &self.host, &json).map_err(|error| failed(&path, &error))?;
-        // The summary decides nothing, so its trouble is told and stops nothing.
-        let told = summary::write(&self.summary_path(), &self.host, &sessions.profiles);
-        *lock(&self.summary_problem) = told.err();
+        // No decision depends on the summary, so a failure to write it is reported and stops nothing.
+        let summary = summary::write(&self.summary_path(), &self.host, &sessions.profiles);
+        *lock(&self.summary_problem) = summary.err();
         Ok(())
     }
 
@@ -262,7 +265,7 @@ impl Files {
         let is_unreadable = lock(&self.unreadable).is_some();
         if is_unreadable {
             let path = self.sessions_path();
-            // The file system may only have had a bad moment at the start.
+            // The file may be readable now: perhaps the file system only failed for a moment at the start.
             match read(&path) {
                 Ok(sessions) => self.sessions.store(Arc::new(sessions)),
                 Err(_) => moved.push(aside(&path)?),

@@ -1,7 +1,7 @@
-//! `auth-state.json`: the documented summary of all profiles, in the shape that v1 of the CLI gave it.
+//! `auth-state.json`: the documented summary of all profiles, in the format of v1 of the CLI.
 //!
-//! It is written for people and other programs and never read for a decision. Other programs, and agents of
-//! other hosts, write to it as well: what is not ours in it stays, at every level.
+//! The agent writes it for people and other programs, and bases no decision on it. Other programs and the agents
+//! of other hosts write to it as well, so keys that are not ours stay as they are, at every level.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,25 +14,26 @@ use crate::profile::ProfileName;
 use crate::storage::durable;
 use crate::storage::record::Record;
 
-/// Brings the file up to date. `owner` as in [`durable::write`].
+/// Brings the file up to date. For `owner` see [`durable::write`].
 ///
 /// # Errors
-/// As [`merge`], and where it cannot be written: it is left as it is then.
+/// The same as [`merge`], and why the file could not be written. The old content is left in either case.
 pub(crate) fn write(
     path: &Path,
     owner: &str,
     profiles: &BTreeMap<ProfileName, Record>,
 ) -> Result<(), String> {
-    // Most changes of a session (an intent, say) are not seen here.
+    // Most changes of a session, such as an intent, do not show in the summary.
     let Some(new) = merge(path, profiles)? else { return Ok(()) };
     let text = format!("{new:#}\n");
     durable::write(path, owner, text.as_bytes()).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The file's content with the profiles in it; `None` where it says so already.
+/// Merges the profiles into the file's content; `None` if that changes nothing.
 ///
 /// # Errors
-/// Where it cannot be read or is not such a file; the text names the file, and line and column.
+/// Why the file cannot be read, or is not such a summary; the text names the file, and line and column of bad
+/// content.
 pub(crate) fn merge(path: &Path, profiles: &BTreeMap<ProfileName, Record>) -> Result<Option<Value>, String> {
     let shown = path.display();
     let old = match fs::read(path) {
@@ -45,31 +46,31 @@ pub(crate) fn merge(path: &Path, profiles: &BTreeMap<ProfileName, Record>) -> Re
     Ok((new != old).then_some(new))
 }
 
-/// `None` where the old content has another shape.
+/// `None` if the old content has another shape.
 fn merged(mut old: Value, profiles: &BTreeMap<ProfileName, Record>) -> Option<Value> {
-    let told: Vec<_> = profiles.iter().filter(|(_, record)| is_told(record)).collect();
+    let listed: Vec<_> = profiles.iter().filter(|(_, record)| is_listed(record)).collect();
     let top = old.as_object_mut()?;
-    if told.is_empty() {
+    if listed.is_empty() {
         return Some(old);
     }
     let entries = top.entry("profiles").or_insert_with(|| json!({})).as_object_mut()?;
-    for (name, record) in told {
+    for (name, record) in listed {
         let entry = entries.entry(name.as_str()).or_insert_with(|| json!({})).as_object_mut()?;
         describe(entry, record);
     }
     Some(old)
 }
 
-/// A profile appears with its first login.
-fn is_told(record: &Record) -> bool {
+/// A profile is listed from its first login on.
+fn is_listed(record: &Record) -> bool {
     record.account.is_some() || record.signed_out || record.ended.is_some()
 }
 
-/// Sets the documented keys; after a sign-out nothing about the account remains.
+/// Sets the documented keys, and removes everything about the account after a sign-out.
 fn describe(entry: &mut Map<String, Value>, record: &Record) {
     let account = record.account.as_ref().filter(|_| !record.signed_out);
     let profile = &record.profile;
-    let told = |value: Value| if record.signed_out { Value::Null } else { value };
+    let unless_signed_out = |value: Value| if record.signed_out { Value::Null } else { value };
     let status = match record {
         Record { signed_out: true, .. } => "signed_out",
         Record { ended: Some(_), .. } => "expired",
@@ -77,12 +78,12 @@ fn describe(entry: &mut Map<String, Value>, record: &Record) {
     };
     let keys = [
         ("user", json!(account.map(|account| account.label()))),
-        ("last_login", told(json!(record.logged_in_at))),
-        ("last_refresh", told(json!(record.last_renewed_at))),
-        ("method", told(json!(record.method))),
-        ("domain", told(json!(profile.authority))),
-        ("audience", told(json!(profile.audience))),
-        ("client_id", told(json!(profile.client_id))),
+        ("last_login", unless_signed_out(json!(record.logged_in_at))),
+        ("last_refresh", unless_signed_out(json!(record.last_renewed_at))),
+        ("method", unless_signed_out(json!(record.method))),
+        ("domain", unless_signed_out(json!(profile.authority))),
+        ("audience", unless_signed_out(json!(profile.audience))),
+        ("client_id", unless_signed_out(json!(profile.client_id))),
         ("status", json!(status)),
         ("explicitly_logged_out", json!(record.signed_out)),
     ];

@@ -1,8 +1,8 @@
-//! Makes a store whose calls may hang into one whose calls end in time, and whose late calls do no harm.
+//! Turns a place whose calls may hang into a store whose calls end in time and do no harm when they finish late.
 //!
-//! A call that was given up may still come to its end: an old token would then lie over a newer one, or a
-//! secret would be back after a sign-out. So every call that did not end well leaves a debt: what the place
-//! should hold by the caller's last word. The thread settles debts between calls.
+//! A call that was given up may still finish. Then an old token would overwrite a newer one, or a secret would
+//! come back after a sign-out. So every call that did not end well leaves a debt: what the place should contain
+//! according to the caller's last request. The thread settles debts between calls.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,22 +16,21 @@ use crate::lock::lock;
 use crate::profile::ProfileName;
 use crate::storage::store::{Patience, Store, StoreError, StoreKind, Stored};
 
-/// Nobody waits in front of a screen, but callers of the agent do.
+/// Nobody is at the screen, but callers of the agent are waiting.
 const BACKGROUND: Duration = Duration::from_secs(3);
 /// A person may have to find and type the password of a keychain.
 const LOGIN: Duration = Duration::from_secs(60);
 
-/// A place for secrets whose calls block, perhaps for ever. They come from one thread, one at a time.
+/// A place for secrets whose calls block, perhaps for ever. One thread makes all calls, one at a time.
 pub(crate) trait Place: Send + Sync + 'static {
-    /// Which one this is.
     const KIND: StoreKind;
-    /// What people call it, for error texts.
+    /// The name that people know, for error texts.
     const NAME: &'static str;
     /// See [`Store::is_documented_for`]. Does not block.
     fn is_documented_for(&self, _profile: &ProfileName, _secret: &Stored) -> bool {
         false
     }
-    /// See [`Store::save`]. With [`Patience::Background`] it must not raise a prompt; the others never may.
+    /// See [`Store::save`]. May raise a prompt only with [`Patience::Login`]; the other methods never may.
     fn save(&self, profile: &ProfileName, secret: &Stored, patience: Patience) -> Result<(), StoreError>;
     /// See [`Store::load`].
     fn load(&self, profile: &ProfileName) -> Result<Option<Stored>, StoreError>;
@@ -45,7 +44,7 @@ pub(crate) trait Place: Send + Sync + 'static {
     }
 }
 
-/// A [`Place`] behind a thread of its own.
+/// A [`Place`] that a dedicated thread calls.
 pub(crate) struct Timed<P> {
     shared: Arc<Shared<P>>,
     lane: Lane,
@@ -57,25 +56,25 @@ struct Shared<P> {
     debts: Mutex<BTreeMap<ProfileName, Debt>>,
 }
 
-/// What a profile's place should hold after a call that did not end well.
+/// What the place should contain for a profile after a call that did not end well.
 #[derive(Clone)]
 struct Debt {
-    /// The call that left it. A later call of the profile cancels it.
+    /// The call that left the debt. A later call for the same profile cancels it.
     ticket: u64,
-    /// `None`: nothing.
+    /// The secret that the place should have; `None`: no secret.
     truth: Option<Stored>,
-    /// It stays in the map after it was settled: the caller may only now be about to disown the secret.
+    /// A settled debt stays in the map, because its caller may still be about to disown the secret.
     settled: bool,
 }
 
 impl<P: Place> Timed<P> {
-    /// Puts `place` behind a thread that starts with the first call.
+    /// The first call starts the thread.
     pub(crate) fn new(place: P) -> Self {
         let shared = Shared { place, debts: Mutex::new(BTreeMap::new()) };
         Self { shared: Arc::new(shared), lane: Lane::new(P::KIND.as_str()), tickets: AtomicU64::new(0) }
     }
 
-    /// A call that changes nothing.
+    /// Makes a call that leaves no debt when it fails.
     async fn read<T: Send + 'static>(
         &self,
         call: impl FnOnce(&P) -> Result<T, StoreError> + Send + 'static,
@@ -100,7 +99,7 @@ impl<P: Place> Timed<P> {
         self.write(profile, Some(secret.clone()), limit, call).await
     }
 
-    /// A call that changes what is kept for `profile`. `truth` is what the place should hold after it.
+    /// Makes a call that changes the secret of `profile`. `truth` is what the place should contain afterwards.
     async fn write<T: Send + 'static>(
         &self,
         profile: &ProfileName,
@@ -125,7 +124,7 @@ impl<P: Place> Timed<P> {
         })
     }
 
-    /// Settles debts behind whatever the thread is doing now.
+    /// Settles debts once the thread has finished its current call.
     fn settle_soon(&self) {
         let shared = self.shared.clone();
         self.lane.post(move || shared.settle(None));
@@ -137,7 +136,7 @@ impl<P: Place> Shared<P> {
         lock(&self.debts).insert(profile.clone(), debt);
     }
 
-    /// Cancels older debts of the profile, because a newer call begins now. False if that call was given up.
+    /// Cancels an older debt of the profile, because a newer call begins now. False if that call was given up.
     fn begin(&self, profile: &ProfileName, ticket: u64) -> bool {
         let mut debts = lock(&self.debts);
         if debts.get(profile).is_some_and(|debt| debt.ticket >= ticket) {
@@ -147,8 +146,8 @@ impl<P: Place> Shared<P> {
         true
     }
 
-    /// Makes the place agree with the debts, as far as it lets us. The profile that the current call is
-    /// about is left out: that call decides about it.
+    /// Settles the open debts until one fails. Leaves out the profile of the current call, which decides about
+    /// that profile itself.
     fn settle(&self, except: Option<&ProfileName>) {
         let open: Vec<(ProfileName, Debt)> = lock(&self.debts)
             .iter()
@@ -169,7 +168,7 @@ impl<P: Place> Shared<P> {
         }
     }
 
-    /// Marks the debt, unless the caller has changed it meanwhile.
+    /// Marks the debt as settled, unless the caller has changed it in the meantime.
     fn settled(&self, profile: &ProfileName, done: &Debt) {
         let mut debts = lock(&self.debts);
         let Some(debt) = debts.get_mut(profile) else { return };
@@ -206,7 +205,7 @@ impl<P: Place> Store for Timed<P> {
     ) -> Result<(), StoreError> {
         let quick = self.save_within(BACKGROUND, profile, secret, Patience::Background).await;
         match quick {
-            // It answers and needs a person: only that is worth a long wait. A frozen one is not.
+            // A keychain that answers and needs a person is worth a long wait; one that hangs is not.
             Err(StoreError::Locked(_)) if patience == Patience::Login => {
                 self.save_within(LOGIN, profile, secret, Patience::Login).await
             }

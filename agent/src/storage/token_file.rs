@@ -1,8 +1,8 @@
-//! `~/.scitoolkit/token`, where SciToolkit documents that its token is: the one exception to the rules of
-//! storage. The file is the bare token with a line end, so that the other programs of SciToolkit read it.
+//! `~/.scitoolkit/token`, the place that SciToolkit documents for its token: the one exception to the rules of
+//! storage. The file contains the bare token and a line end, so that SciToolkit's other programs can read it.
 //!
-//! A bare token does not say where it belongs, and other programs write the file too. So what we know of ours
-//! (authority, time, SHA-256) is kept beside the state of this host; a token that it does not fit is not ours.
+//! A bare token does not say where it belongs, and other programs write the file too. So a label beside the
+//! state of this host describes our token (authority, time, SHA-256); a token that does not match is not ours.
 
 use std::fs;
 use std::io::{self, Read};
@@ -23,17 +23,17 @@ use crate::storage::durable;
 use crate::storage::store::{Patience, StoreError, StoreKind, Stored};
 use crate::token::Kind;
 
-/// More than any token; what is longer is something else.
+/// Longer than any token; a longer file contains something else.
 const LONGEST: u64 = 16 * 1024;
 
-/// The file, and what this host knows of it.
+/// The file and its label.
 pub(crate) struct TokenFile {
     path: PathBuf,
     label: PathBuf,
     host: String,
 }
 
-/// What is known of a token of ours, and what cannot stand in its file.
+/// What the token's own file cannot say about a token of ours.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Label {
@@ -45,18 +45,18 @@ struct Label {
     proxy_password: Option<String>,
 }
 
-/// What the file holds.
+/// What the file contains.
 enum Found {
     Nothing,
     Ours(Stored),
-    /// A token that another program, or another host over the same home, has put there.
+    /// A token of another program, or of another host that shares the home folder.
     Foreign,
-    /// No token.
+    /// Something other than a token.
     Unknown,
 }
 
 impl TokenFile {
-    /// The file of a user's home folder. Touches nothing yet.
+    /// The file in a user's home folder. Does not touch the disk.
     pub(crate) fn new(home: &Path, places: &Places) -> Self {
         Self {
             path: folder(home).join("token"),
@@ -81,7 +81,7 @@ impl TokenFile {
         }
     }
 
-    /// Without it no token is ours, so that one that cannot be read is as good as none.
+    /// Without a label no token is ours, so a label that cannot be read counts as missing.
     fn read_label(&self) -> Option<Label> {
         serde_json::from_slice(&fs::read(&self.label).ok()?).ok()
     }
@@ -115,15 +115,16 @@ impl Label {
     }
 }
 
-/// SciToolkit's folder in a home folder.
+/// SciToolkit's folder in the user's home folder.
 pub(crate) fn folder(home: &Path) -> PathBuf {
     home.join(".scitoolkit")
 }
 
-/// A file that may hold a token; `None` where there is none.
+/// Reads a file that may contain a token; `None` if it does not exist.
 ///
 /// # Errors
-/// What the file system says, and where it is no text or too long for one token.
+/// [`io::ErrorKind::InvalidData`] if the file is not text or too long for a token, and any error of the file
+/// system.
 pub(crate) fn read(path: &Path) -> io::Result<Option<Zeroizing<String>>> {
     let file = match fs::File::open(path) {
         Ok(file) => file,
@@ -157,7 +158,7 @@ impl Place for TokenFile {
         secret.provider == scitoolkit::ID && is_own(profile)
     }
 
-    /// The token of another program is replaced, as that program replaces ours.
+    /// Replaces the token of another program, as that program replaces ours.
     fn save(&self, _: &ProfileName, secret: &Stored, _: Patience) -> Result<(), StoreError> {
         durable::close_folder(self.folder()).map_err(|error| StoreError::Failed(error.to_string()))?;
         if let Found::Unknown = self.find()? {
@@ -165,7 +166,8 @@ impl Place for TokenFile {
         }
         durable::sweep(&self.path, &self.host).map_err(|error| failed(&self.path, &error))?;
         let line = Zeroizing::new(format!("{}\n", secret.secret.expose_secret()));
-        // The label first: a crash between the two leaves a token that is not ours, and no other's as ours.
+        // The label first: after a crash between the two the token in the file counts as foreign, and a foreign
+        // token never counts as ours.
         self.write_label(secret).map_err(|error| failed(&self.label, &error))?;
         durable::write(&self.path, &self.host, line.as_bytes()).map_err(|error| failed(&self.path, &error))
     }
@@ -184,7 +186,7 @@ impl Place for TokenFile {
         }
     }
 
-    /// What another program has put there stays.
+    /// Leaves what another program has put there.
     fn remove(&self, profile: &ProfileName) -> Result<bool, StoreError> {
         if !is_own(profile) {
             return Ok(false);

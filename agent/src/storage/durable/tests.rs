@@ -1,12 +1,12 @@
-//! What happens to a file when its writer is killed or the disk is full. Limits of a process are set in a
-//! child, which is this test program again with one of the ignored tests.
+//! What happens to a file when its writer is killed or the disk is full. Process limits are set in a child
+//! process, which is this test program running one of the ignored tests.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Child, Command, Stdio};
 
 use super::*;
 
-/// Larger than one write of the system, so that a cut can fall inside.
+/// More than one system call writes at once, so that a kill can hit the middle.
 const LARGE: usize = 300_000;
 
 /// Starts an ignored test in `folder` after the shell has run `limits`.
@@ -60,7 +60,8 @@ fn child_without_umask() {
 #[test]
 fn a_full_disk_leaves_the_old_content_and_no_piece_of_the_new() {
     let folder = tempfile::tempdir().unwrap();
-    // A limit on file sizes fails a write half-way, as a full disk does. The signal is for the ignoring.
+    // A limit on file sizes makes a write fail half-way, as a full disk does. It also raises SIGXFSZ, which
+    // would kill the child.
     let limits = "trap '' XFSZ; ulimit -f 64";
     assert!(child(folder.path(), limits, "child_on_a_full_disk").wait().unwrap().success());
     assert_eq!(fs::read_to_string(folder.path().join("file")).unwrap(), "old");
@@ -145,7 +146,7 @@ fn a_folder_that_others_may_write_to_is_refused_with_the_remedy() {
         let error = private_folder(folder.path()).unwrap_err();
         assert!(error.to_string().contains("chmod go-w"), "{error}");
     }
-    // Readable is harmless: the files in it are private.
+    // That others can read the folder is harmless: the files in it are private.
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     private_folder(folder.path()).unwrap();
 }

@@ -1,20 +1,19 @@
-//! Permissions and durability as POSIX has them.
+//! Permissions and durability on POSIX systems.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Others may neither read nor write.
 const PRIVATE_FILE: u32 = 0o600;
 
-/// A new file, private from its creation: there is no moment at which others could open it.
+/// Creates a file that is private from the start: there is no moment at which others could open it.
 pub(super) fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(PRIVATE_FILE).open(path)
 }
 
-/// Makes a rename or removal in this folder durable. Some network file systems cannot, and say so with
-/// EINVAL; they order such changes by themselves.
+/// Makes a rename or removal in this folder durable. Some network file systems cannot do that and answer
+/// EINVAL; they keep such changes in order themselves.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     match File::open(path)?.sync_all() {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),

@@ -8,7 +8,7 @@ pub(super) fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).open(path)
 }
 
-/// A folder cannot be forced to the disk here; NTFS journals renames and removals.
+/// Windows cannot sync a folder; NTFS journals renames and removals.
 pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }

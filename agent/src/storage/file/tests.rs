@@ -26,7 +26,7 @@ fn load(store: &File) -> Result<Option<String>, StoreError> {
     Ok(loaded.map(|stored| stored.secret.expose_secret().to_owned()))
 }
 
-/// Puts content where the plain name is, as another program would.
+/// Writes content to the plain name, as another program would.
 fn plant(store: &File, content: &str) -> PathBuf {
     fs::create_dir_all(&store.folder).unwrap();
     let path = store.plain(&work());
@@ -100,7 +100,7 @@ fn a_corrupt_file_is_named_and_neither_overwritten_nor_removed() {
             assert!(!text.contains("canary"));
         }
         assert_eq!(fs::read_to_string(&path).unwrap(), damage);
-        // There may be a secret in it: a sign-out of all must meet it.
+        // It may contain a secret, so signing out of all profiles must not miss it.
         assert_eq!(store.list(), Ok(vec![work()]));
     }
 }

@@ -1,6 +1,6 @@
-//! What the check of folders finds.
+//! What the check of a folder can find.
 
-/// What makes a folder unsafe; completes the sentence that begins with the folder.
+/// What makes a folder unsafe. The text completes a sentence that begins with the folder's path.
 #[derive(Debug, thiserror::Error)]
 #[cfg_attr(windows, expect(dead_code, reason = "access lists are inherited from the profile folder"))]
 pub(crate) enum Fault {

@@ -1,4 +1,4 @@
-//! Owner and permissions as POSIX has them.
+//! Owner and permissions on POSIX systems.
 
 use std::fs::{self, DirBuilder, Metadata, Permissions};
 use std::io;
@@ -8,12 +8,12 @@ use std::path::Path;
 use super::fault::Fault;
 
 const PRIVATE: u32 = 0o700;
-/// Whatever group and others may do.
+/// All permissions of the group and of others.
 const OTHERS: u32 = 0o077;
-/// What makes a folder unsafe; that others read it is harmless, since the files in it are private.
+/// The permissions that make a folder unsafe. Reading it is harmless, since the files in it are private.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// `Ok` where it is there already and `parents` are made too.
+/// Creates the folder. With `parents` it may exist already.
 pub(in crate::storage) fn make(path: &Path, parents: bool) -> io::Result<()> {
     DirBuilder::new().recursive(parents).mode(PRIVATE).create(path)
 }
@@ -28,8 +28,8 @@ pub(super) fn access_fault(meta: &Metadata) -> Option<Fault> {
     }
 }
 
-/// Closes a folder of ours that others may read or write to. Another user's stays as it is, and fails the
-/// check.
+/// Takes away the access that others have to a folder of ours. Another user's folder stays as it is, and fails
+/// the check.
 pub(in crate::storage) fn close(path: &Path) -> io::Result<()> {
     let found = fs::metadata(path)?;
     if found.mode() & OTHERS != 0 && found.is_dir() && found.uid() == us() {
@@ -38,13 +38,13 @@ pub(in crate::storage) fn close(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// True where other users may read what is there. What cannot be looked at is not.
+/// True if group or others have any permission on the file or folder; false if it cannot be inspected.
 pub(crate) fn is_open_to_others(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.mode() & OTHERS != 0)
 }
 
-/// The real user id: it names the folders of sockets, and clients look for it on the socket's folder and its
-/// peer. The effective one differs in a set-uid program only, which none of ours is.
+/// The real user id: the sockets' folders are named after it, and clients expect it on the socket's folder and
+/// on their peer. The effective id differs only in a set-uid program, and none of ours is one.
 fn us() -> u32 {
     rustix::process::getuid().as_raw()
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::fault::Fault;
 
-/// `Ok` where it is there already and `parents` are made too.
+/// Creates the folder. With `parents` it may exist already.
 pub(in crate::storage) fn make(path: &Path, parents: bool) -> io::Result<()> {
     DirBuilder::new().recursive(parents).create(path)
 }
@@ -15,12 +15,12 @@ pub(super) fn access_fault(_: &Metadata) -> Option<Fault> {
     None
 }
 
-/// There is nothing to close.
+/// Does nothing: the inherited access list lets nobody else in.
 pub(in crate::storage) fn close(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Never, by the inherited access list.
+/// Never true, because of the inherited access list.
 pub(crate) fn is_open_to_others(_: &Path) -> bool {
     false
 }

@@ -1,4 +1,4 @@
-//! What version 1 of the CLI keeps in the keychain: one item for each profile, the bare refresh token in it.
+//! The items of version 1 of the CLI in the keychain: one for each profile, containing the bare refresh token.
 
 use keyring_core::Error;
 use secrecy::SecretString;
@@ -7,19 +7,19 @@ use zeroize::Zeroizing;
 use super::{delete_all, system};
 use crate::storage::store::{Patience, StoreError};
 
-/// v1's name in the keychain ([The earlier CLI](crate::manual::providers#the-earlier-cli)).
+/// v1's service name in the keychain ([The earlier CLI](crate::manual::providers#the-earlier-cli)).
 const SERVICE: &str = "seqera-ai-cli";
 
-/// v1's items. Nothing is ever written there.
+/// v1's items. The agent reads and removes them, and never writes any.
 pub(crate) struct Earlier;
 
 impl Earlier {
-    /// v1's profiles that have an item. Raises no prompt.
+    /// The profiles of v1 that have an item. Raises no prompt.
     pub(crate) fn profiles() -> Result<Vec<String>, StoreError> {
         Ok(system::accounts(SERVICE)?.into_iter().collect())
     }
 
-    /// The refresh token of a profile.
+    /// Reads the refresh token of a profile; `None` if there is no item.
     pub(crate) fn read(profile: &str, patience: Patience) -> Result<Option<SecretString>, StoreError> {
         let (entry, _quiet) = system::entry(SERVICE, profile, patience)?;
         let bytes = match entry.get_secret() {
@@ -34,7 +34,7 @@ impl Earlier {
         Ok(Some(SecretString::from(token)))
     }
 
-    /// Removes the item of a profile.
+    /// Removes the item of a profile, if there is one. Raises no prompt.
     pub(crate) fn remove(profile: &str) -> Result<(), StoreError> {
         let (entry, _quiet) = system::entry(SERVICE, profile, Patience::Background)?;
         match entry.delete_credential() {

@@ -1,10 +1,10 @@
-//! What the libraries of all systems mean by their errors.
+//! The meaning of the errors that the keychain libraries of all systems share.
 
 use keyring_core::Error;
 
 use crate::storage::store::StoreError;
 
-/// What an error means that says the same on every system. None of these texts contains what is kept.
+/// Translates an error that means the same on every system. None of these texts contains a secret.
 pub(super) fn common(error: Error) -> StoreError {
     match error {
         Error::NoStorageAccess(cause) => StoreError::Locked(cause.to_string()),

@@ -1,8 +1,8 @@
 //! The Secret Service on the session bus (freedesktop.org's Secret Service API, draft 0.2).
 //!
-//! The library unlocks whatever it meets, which raises a prompt and waits for it without a limit. So a call
-//! in the background asks first whether anything is locked. Every call connects anew: a daemon that was
-//! started again does not know the sessions of the one before it.
+//! The library unlocks every item that it touches, which raises a prompt and waits for it without a limit. So a
+//! call in the background first asks whether anything is locked. Every call opens a new connection, because a
+//! restarted daemon does not know the sessions of the previous one.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -18,7 +18,7 @@ use crate::storage::store::{Patience, StoreError};
 /// The keyring files lie in the home folder, which other hosts may share.
 pub(super) const NAMES_HOST: bool = true;
 
-/// The item of a service and account, and nothing that must be held during the call.
+/// The item of a service and account. The unit stands for the guard that macOS needs during the call.
 pub(super) fn entry(service: &str, account: &str, patience: Patience) -> Result<(Entry, ()), StoreError> {
     if patience == Patience::Background {
         check_unlocked(service, account)?;
@@ -27,13 +27,13 @@ pub(super) fn entry(service: &str, account: &str, patience: Patience) -> Result<
     Ok((store.build(service, account, None).map_err(failure)?, ()))
 }
 
-/// Refuses where a call about this account could raise a prompt.
+/// Refuses a call about this account if it could raise a prompt.
 fn check_unlocked(service: &str, account: &str) -> Result<(), StoreError> {
     let bus = connect()?;
     let items = bus
         .search_items(HashMap::from([("service", service), ("username", account)]))
         .map_err(service_failure)?;
-    // An item in a locked collection is not always found, so the default one must be open in any case.
+    // The search does not always find an item in a locked collection, so the default one must be unlocked too.
     if !items.locked.is_empty() || is_locked(&bus)? { Err(locked()) } else { Ok(()) }
 }
 
@@ -46,8 +46,8 @@ fn locked() -> StoreError {
     StoreError::Locked("unlock it, for example by signing in to the desktop".into())
 }
 
-/// The accounts that a service has items for, in locked collections too. A daemon that has never unlocked a
-/// collection does not tell what is in it.
+/// The accounts that have an item of this service, in locked collections too. A daemon lists nothing of a
+/// collection that it has never unlocked, so an empty list from a locked keychain is an error.
 pub(super) fn accounts(service: &str) -> Result<BTreeSet<String>, StoreError> {
     let bus = connect()?;
     let items = bus.search_items(HashMap::from([("service", service)])).map_err(service_failure)?;
@@ -62,12 +62,13 @@ pub(super) fn accounts(service: &str) -> Result<BTreeSet<String>, StoreError> {
     Ok(accounts)
 }
 
-/// Nothing secret travels over this connection, so it needs no encryption.
+/// No secret travels over this connection, so it needs no encryption.
 fn connect() -> Result<SecretService<'static>, StoreError> {
     SecretService::connect(EncryptionType::Plain).map_err(|error| absent(&error))
 }
 
-/// No bus, or nobody on it: usual on servers, so the text is for people and the cause for the log.
+/// There is no bus, or no Secret Service on it. That is common on servers, so people get a plain text and only
+/// the log gets the cause.
 fn absent(cause: &dyn std::error::Error) -> StoreError {
     tracing::debug!(cause = chain(cause), "no Secret Service");
     StoreError::Unavailable("there is no keychain: no Secret Service answers on the session bus".into())

@@ -13,12 +13,12 @@ use crate::storage::store::{Patience, StoreError};
 /// A keychain belongs to one machine.
 pub(super) const NAMES_HOST: bool = false;
 
-/// SecBase.h: a prompt would be needed, and we have forbidden it.
+/// `errSecInteractionNotAllowed` of SecBase.h: a prompt would be needed, and we have forbidden it.
 const INTERACTION_NOT_ALLOWED: i32 = -25308;
-/// SecBase.h: the person did not unlock.
+/// `errSecAuthFailed` of SecBase.h: the person did not unlock the keychain.
 const AUTH_FAILED: i32 = -25293;
 
-/// The item of a service and account; while the lock is held, no call raises a prompt.
+/// The item of a service and account. No call raises a prompt while the returned lock is held.
 pub(super) fn entry(
     service: &str,
     account: &str,
@@ -32,7 +32,7 @@ pub(super) fn entry(
     Ok((store.build(service, account, None).map_err(failure)?, quiet))
 }
 
-/// The accounts that a service has items for.
+/// The accounts that have an item of this service.
 pub(super) fn accounts(service: &str) -> Result<BTreeSet<String>, StoreError> {
     let _quiet = quiet()?;
     let store = Store::new().map_err(failure)?;

@@ -1,4 +1,4 @@
-//! The Windows Credential Manager. It takes 2,560 bytes a credential.
+//! The Windows Credential Manager, which takes at most 2,560 bytes for each credential.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,19 +8,19 @@ use windows_native_keyring_store::Store;
 
 use crate::storage::store::{Patience, StoreError};
 
-/// Credentials are kept on one machine, see [`entry`].
+/// Credentials stay on one machine, see [`entry`].
 pub(super) const NAMES_HOST: bool = false;
 
-/// The item of a service and account. "Local": the library's default roams to other machines of a domain, and two of
-/// them would spend one refresh token. Nothing here raises a prompt.
+/// The item of a service and account. Its persistence is "Local" because the library's default roams to other
+/// machines of the domain, where two of them would spend one refresh token. Nothing here raises a prompt.
 pub(super) fn entry(service: &str, account: &str, _: Patience) -> Result<(Entry, ()), StoreError> {
     let store = Store::new().map_err(failure)?;
     let local = HashMap::from([("persistence", "Local")]);
     Ok((store.build(service, account, Some(&local)).map_err(failure)?, ()))
 }
 
-/// The accounts that a service has items for, by the library's own names (`<account>.<service>`): what
-/// Python's library has named in another way is not found.
+/// The accounts that have an item of this service. Finds only items that the library has named itself
+/// (`<account>.<service>`), not those that Python's library names differently.
 pub(super) fn accounts(service: &str) -> Result<BTreeSet<String>, StoreError> {
     let store = Store::new().map_err(failure)?;
     let pattern = format!(r"\.{service}$");

@@ -15,7 +15,7 @@ fn shown(password: Option<Password>) -> Option<String> {
     password.map(|password| password.expose().to_owned())
 }
 
-/// The profile goes through the proxy from now on, and its stored secret has this password with it.
+/// Makes the profile use the proxy, and stores this password with its secret.
 async fn keep(agent: &Agent, name: &ProfileName, password: &str, logged_in_at: u64) {
     let shared = &agent.registry.shared;
     let change = move |record: &mut Record| {

@@ -1,4 +1,4 @@
-//! A place whose calls hang on demand, so that the rules can be shown without a keychain.
+//! The rules of [`Timed`], shown without a keychain: with a place whose calls hang on demand.
 
 use std::sync::Condvar;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -8,13 +8,13 @@ use secrecy::ExposeSecret;
 use super::*;
 use crate::storage::fake::{is_pending, stored};
 
-/// Long enough for any machine; a condition that is not met by then fails the test.
+/// Long enough for any machine; a condition that is still false by then fails the test.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Default)]
 struct Inner {
     contents: BTreeMap<ProfileName, String>,
-    /// The next call waits here.
+    /// The next call takes this and waits for a message.
     gate: Option<std::sync::mpsc::Receiver<()>>,
     hanging: bool,
     locked: bool,
@@ -24,7 +24,7 @@ struct Inner {
 struct Frozen(Arc<(Mutex<Inner>, Condvar)>);
 
 impl Frozen {
-    /// The next call hangs until the sender is used.
+    /// Makes the next call hang until the sender is used.
     fn freeze(&self) -> SyncSender<()> {
         let (thaw, gate) = sync_channel(1);
         lock(&self.0.0).gate = Some(gate);
@@ -107,7 +107,7 @@ async fn save(store: &Timed<Frozen>, secret: &str) -> Result<(), StoreError> {
     store.save(&work(), &stored(secret), Patience::Background).await
 }
 
-/// Saves, and gives up when the call hangs: nothing else is due, so the paused clock jumps to the limit.
+/// Saves, and gives up because the call hangs: nothing else is due, so the paused clock jumps to the limit.
 async fn save_in_vain(store: &Timed<Frozen>, place: &Frozen, secret: &str) {
     let mut call = Box::pin(save(store, secret));
     assert!(is_pending(&mut call).await);
@@ -117,7 +117,7 @@ async fn save_in_vain(store: &Timed<Frozen>, place: &Frozen, secret: &str) {
     tokio::time::resume();
 }
 
-/// Loads as soon as the overdue call has ended. What it left to make good comes before this call in the line.
+/// Loads as soon as the overdue call has ended. The thread settles that call's debt before this load.
 async fn load_when_it_answers(store: &Timed<Frozen>) -> Option<Stored> {
     let loaded = async {
         loop {

@@ -56,7 +56,7 @@ fn the_file_is_the_bare_token_as_documented_private_and_read_back() {
     save(&store, "stk_user_a").unwrap();
     assert_eq!(fs::read_to_string(bench.path()).unwrap(), "stk_user_a\n");
     assert_eq!((bench.mode(&bench.path()), bench.mode(bench.path().parent().unwrap())), (0o600, 0o700));
-    // Another process of this host.
+    // As another process of this host would find it.
     let again = bench.store();
     let found = again.load(&own()).unwrap().unwrap();
     assert_eq!(found.secret.expose_secret(), "stk_user_a");
