@@ -14,6 +14,7 @@ mod folders;
 mod imports;
 mod leases;
 mod logs;
+mod oauth2;
 mod paste;
 mod platform;
 mod private_site;

@@ -50,6 +50,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/logout", post(sign_in::logout));
     Router::new()
         .route("/", get(authorize::front_page))
+        // The path of the issuer comes last here (RFC 8414, 3.1).
+        .route("/.well-known/oauth-authorization-server/api", get(discovery::discovery))
         .route("/cli-auth", get(scitoolkit::consent))
         .route("/cli-auth/approve", post(scitoolkit::approve))
         .route("/cli-tokens", get(scitoolkit::tokens_page).post(scitoolkit::generate))
