@@ -4,10 +4,10 @@
 //! cargo run -p seqera-client --example token -- work 300
 //! ```
 //!
-//! Both arguments can be left out: the profile (the agent then takes the default one) and the shortest time
-//! that the token must still live, in seconds. The token goes to standard output and everything else to
-//! standard error, so that `$(…)` gets the token alone. To try it without an account, build it, and
-//! call `…/target/debug/examples/token` in the shell that `cargo xtask demo --shell` opens.
+//! Both arguments are optional: the profile (without it, the agent uses the default one) and how long the
+//! token must still be valid, in seconds. The token goes to standard output and everything else to standard
+//! error, so that `$(…)` captures only the token. To try this without an account, build it, and run
+//! `…/target/debug/examples/token` in the shell that `cargo xtask demo --shell` opens.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use seqera_client::proto::reason::Reason;
 use seqera_client::{Client, Error, Options, Refusal, Token, Want};
 
-/// For what the provider cannot give at the moment: how long a person would wait in front of a terminal.
+/// How long to wait if the provider is not available: about as long as a person would wait at a terminal.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::main(flavor = "current_thread")]
@@ -39,8 +39,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// One call is enough: the agent renews where it must, and starts where none runs. What it cannot get from
-/// the provider now is asked for once more, when the agent expects an answer.
+/// One call is enough: the agent renews the token if it must, and is started if it is not running. If the
+/// provider is not available, this asks once more, at the time when the agent expects an answer.
 async fn token(profile: String, min_valid: Duration) -> Result<Token, Error> {
     let client = Client::new(Options { profile, ..Options::from_env()? });
     let want = Want { min_valid: Some(min_valid), ..Want::default() };
@@ -59,7 +59,7 @@ async fn token(profile: String, min_valid: Duration) -> Result<Token, Error> {
     }
 }
 
-/// A token can be shorter than asked for: some providers never issue one that lives so long.
+/// A token may be valid for less time than asked for: some providers never issue a longer one.
 fn warn(token: &Token, min_valid: Duration) {
     if let Some(left) = token.valid_for.filter(|left| *left < min_valid) {
         eprintln!("warning: the token of {} expires in {} s", token.profile, left.as_secs());
@@ -69,7 +69,7 @@ fn warn(token: &Token, min_valid: Duration) {
     }
 }
 
-/// The type says what a program can do about an error; texts are for people and may change.
+/// The type of an error says what a program can do about it; texts are for people and may change.
 fn explain(error: &Error) {
     match error {
         Error::Refused(refusal) => match refusal.reason {

@@ -1,13 +1,13 @@
-//! Says each time a profile gets a new access token, and when it is signed out:
+//! Reports each new access token of a profile, and each sign-out:
 //!
 //! ```sh
 //! cargo run -p seqera-client --example watch -- work
 //! ```
 //!
-//! The profile can be left out; the agent then takes the default one. This is how a program that lives for
-//! days keeps a token that works: it holds the newest one and never renews anything itself. Ctrl-C ends
-//! it. To try it without an account, build it, and call `…/target/debug/examples/watch` in the shell
-//! that `cargo xtask demo --shell` opens.
+//! The profile is optional; without it, the agent uses the default one. A program that runs for days keeps a
+//! working token in this way: it holds the newest one and never renews anything itself. Ctrl-C ends it. To
+//! try this without an account, build it, and run `…/target/debug/examples/watch` in the shell that `cargo
+//! xtask demo --shell` opens.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use std::time::Duration;
 use seqera_client::proto::v1::SessionState;
 use seqera_client::{Change, Client, Error, Options, Watch};
 
-/// Seconds between attempts to reach an agent that has gone; half a minute in all, as long as an agent that
-/// stops may take to save a running renewal.
+/// Seconds between attempts to reach an agent that has gone; half a minute in all, which is as long as a
+/// stopping agent may take to save a running renewal.
 const PAUSES: [u64; 5] = [1, 2, 4, 8, 16];
 
 #[tokio::main(flavor = "current_thread")]
@@ -33,8 +33,9 @@ async fn main() -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
-/// Watches until that makes no sense any more. An agent that stops takes the watch with it, so the watch
-/// begins anew, and its first message is the state of that moment: nothing is missed but what was overtaken.
+/// Watches until there is no point in going on. The watch ends when the agent stops, so it is then begun
+/// again. Its first message is the state at that moment, so only states that are already out of date are
+/// missed.
 async fn follow(client: &Client) -> Error {
     let mut failures = 0;
     loop {
@@ -56,12 +57,12 @@ async fn follow(client: &Client) -> Error {
     }
 }
 
-/// A lost agent is back soon, or is started by the next call. A refusal stays one.
+/// A lost agent will soon be back, or the next call starts it. A refusal will not change.
 fn may_pass(error: &Error) -> bool {
     matches!(error, Error::Lost(_) | Error::Unreachable { .. } | Error::TimedOut)
 }
 
-/// Prints every change until the watch ends, and returns why it did. The tokens themselves are not shown.
+/// Prints every change until the watch ends, and returns the reason. The tokens themselves are not shown.
 async fn report(changes: &mut Watch) -> Error {
     loop {
         match changes.next().await {
@@ -80,7 +81,7 @@ fn why(state: SessionState) -> &'static str {
     match state {
         SessionState::LoginExpired => "the session has ended, somebody has to sign in again",
         SessionState::OtherHost => "the session belongs to another host",
-        // The remaining ones, and those of a later agent.
+        // All other states, and those of a later agent.
         _ => "signed out",
     }
 }

@@ -1,5 +1,6 @@
-//! Starts an agent where none listens: `seqera-agent --launch`, which returns when the agent serves.
-//! Many clients may do so at once; all but one of their launchers find that agent and return as well.
+//! Starts an agent if none is listening, by running `seqera-agent --launch`, which returns once the agent
+//! serves. Several clients may do this at once: one launcher starts the agent, and the others find it and
+//! return as well.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -13,16 +14,17 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::connect::check_program;
 use crate::error::Error;
 
-/// The launcher has ended when its words are read, so they are all in the pipe; a second is plenty.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// The launcher has exited before its output is read, so everything it printed is already in the pipe: a
+/// second is plenty.
+const READING: Duration = Duration::from_secs(1);
 
 /// Enough for an error and its hint.
-const LAST_WORDS_MAX: u64 = 8 * 1024;
+const PRINTED_MAX: u64 = 8 * 1024;
 
-/// Runs the launcher and waits for its end.
+/// Runs the launcher and waits until it exits.
 ///
 /// # Errors
-/// [`Error::NoProgram`], [`Error::Distrusted`], [`Error::NotStarted`] with the launcher's own words, or
+/// [`Error::NoProgram`], [`Error::Distrusted`], [`Error::NotStarted`] with what the launcher printed, or
 /// [`Error::TimedOut`].
 pub(crate) async fn launch(search_path: Option<&OsStr>, deadline: Instant) -> Result<(), Error> {
     let program = find(search_path)?;
@@ -30,7 +32,7 @@ pub(crate) async fn launch(search_path: Option<&OsStr>, deadline: Instant) -> Re
     let mut launcher = Command::new(&program)
         .arg("--launch")
         .stdin(Stdio::null())
-        // The caller of `$(seqera token)` waits until every holder of its pipe is gone.
+        // A shell that runs `$(seqera token)` waits until every process that holds the pipe has exited.
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -38,32 +40,32 @@ pub(crate) async fn launch(search_path: Option<&OsStr>, deadline: Instant) -> Re
     let ended = timeout_at(deadline, launcher.wait()).await.map_err(|_| Error::TimedOut)?;
     match ended {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(quoted(&last_words(launcher.stderr.take()).await, &status.to_string())),
+        Ok(status) => Err(quoted(&printed(launcher.stderr.take()).await, &status.to_string())),
         Err(error) => Err(not_started(error.to_string())),
     }
 }
 
-async fn last_words(pipe: Option<ChildStderr>) -> String {
+async fn printed(pipe: Option<ChildStderr>) -> String {
     let mut text = Vec::new();
     if let Some(pipe) = pipe {
-        let mut pipe = pipe.take(LAST_WORDS_MAX);
-        let _ = timeout(LAST_WORDS, pipe.read_to_end(&mut text)).await;
+        let mut pipe = pipe.take(PRINTED_MAX);
+        let _ = timeout(READING, pipe.read_to_end(&mut text)).await;
     }
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// The launcher's `error:` and `hint:` lines, or how it ended if it said nothing.
-fn quoted(words: &str, ended: &str) -> Error {
-    let (said, hint) = words.trim().split_once("\nhint:").unwrap_or((words.trim(), ""));
-    let said = said.trim_start_matches("error:").trim();
+/// The launcher's `error:` and `hint:` lines, or its exit status if it printed nothing.
+fn quoted(printed: &str, status: &str) -> Error {
+    let (error, hint) = printed.trim().split_once("\nhint:").unwrap_or((printed.trim(), ""));
+    let error = error.trim_start_matches("error:").trim();
     let hint = hint.trim();
     Error::NotStarted {
-        message: if said.is_empty() { ended } else { said }.to_owned(),
+        message: if error.is_empty() { status } else { error }.to_owned(),
         hint: (!hint.is_empty()).then(|| hint.to_owned()),
     }
 }
 
-/// The agent's program: beside this executable, which is as trusted as we are, else on `PATH`.
+/// Finds the agent's program: next to this executable, where it is as trusted as we are, or else on `PATH`.
 fn find(search_path: Option<&OsStr>) -> Result<PathBuf, Error> {
     let name = format!("seqera-agent{}", std::env::consts::EXE_SUFFIX);
     let own = std::env::current_exe().ok();
@@ -72,7 +74,7 @@ fn find(search_path: Option<&OsStr>) -> Result<PathBuf, Error> {
         return Ok(program);
     }
     let program = std::env::split_paths(search_path.unwrap_or_default())
-        // A relative entry means something else in every folder.
+        // A relative entry would mean a different folder in every working directory.
         .filter(|folder| folder.is_absolute())
         .map(|folder| folder.join(&name))
         .find(|file| file.is_file())
@@ -126,7 +128,7 @@ mod tests {
         let gate = folder.path().join("gate");
         rustix::fs::mkfifoat(rustix::fs::CWD, &gate, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)
             .unwrap();
-        // The child holds standard error until somebody opens the gate, which happens after the launch.
+        // The child keeps standard error open until the gate is opened, which is after the launch.
         install(folder.path(), &format!("cat {} >&2 & exit 0", gate.display()), 0o755);
         assert_eq!(launch_from(folder.path()).await, Ok(()));
         write(&gate, "").unwrap();

@@ -1,4 +1,4 @@
-//! The calls.
+//! The client: one method for each call.
 
 mod choices;
 mod diagnose;
@@ -24,18 +24,20 @@ use crate::route::{Call, Route};
 use crate::stream::{Events, Watch};
 use crate::token::Token;
 
-/// A prompt of the keychain may stay open for 60 s while a token is imported; the agent's manual has it under storage, "Calls that may hang".
+/// The keychain may keep a prompt open for 60 s while a token is imported (the agent's manual, storage,
+/// "Calls that may hang").
 const IMPORT: Duration = Duration::from_secs(90);
 
-/// The agent saves a running renewal before it goes, up to 20 s; the agent's manual has it under socket, "Stopping".
+/// The agent may take up to 20 s to save a running renewal before it exits (the agent's manual, socket,
+/// "Stopping").
 const STOP: Duration = Duration::from_secs(25);
 
-/// What a caller wants of a token.
+/// What a caller asks for.
 #[derive(Clone, Default)]
 pub struct Want {
-    /// The least remaining life; `None`: whatever is fresh.
+    /// How long the token must at least remain valid; `None` accepts any fresh token.
     pub min_valid: Option<Duration>,
-    /// A token that the API refused with 401. It is not sent to the agent, only its hash.
+    /// A token that the API refused with 401. Only its hash is sent to the agent.
     pub rejected: Option<String>,
 }
 
@@ -46,44 +48,43 @@ impl fmt::Debug for Want {
     }
 }
 
-/// A client of the agent, for the profile of its [`Options`]. Connects at the first call, starts an agent
-/// where none listens, and connects again when the connection was lost. All calls may run at once.
+/// A client of the agent, for the profile in its [`Options`]. It connects on the first call, starts an agent
+/// if none is listening, and reconnects if the connection is lost. Calls may run concurrently.
 ///
 /// # Errors
 /// Every call can fail on its way: with [`Error::NoAgent`], [`Error::NobodyAtChosen`], [`Error::NoProgram`]
-/// or [`Error::NotStarted`] where no agent runs and none could be started, with [`Error::Distrusted`] or
-/// [`Error::Unreachable`] where the one that there is cannot be used, with [`Error::TimedOut`] after the
-/// deadline of the [`Options`], with [`Error::Lost`] where the agent ends meanwhile, and with
-/// [`Error::Misunderstood`] where its version is another one. What the agent refuses is [`Error::Refused`];
-/// each method names the reasons of its own.
+/// or [`Error::NotStarted`] if no agent runs and none could be started; with [`Error::Distrusted`] or
+/// [`Error::Unreachable`] if the agent cannot be used; with [`Error::TimedOut`] after the deadline in the
+/// [`Options`]; with [`Error::Lost`] if the agent exits during the call; and with [`Error::Misunderstood`] if
+/// its version does not fit. [`Error::Refused`] is what the agent refuses; each method lists its own reasons.
 #[derive(Debug)]
 pub struct Client {
     route: Route,
 }
 
 impl Client {
-    /// Connects to nothing yet.
+    /// Creates a client. It connects when it makes its first call.
     pub fn new(options: Options) -> Self {
         Self { route: Route::new(options) }
     }
 
-    /// The id under which the agent's log knows the calls of this client.
+    /// The id of this client's calls in the agent's log.
     pub fn request_id(&self) -> &str {
         &self.route.request_id
     }
 
-    /// Where the agent listens, or would listen. No connection is made.
+    /// Where the agent listens, or would listen. Makes no connection.
     pub fn expected_socket(&self) -> Option<PathBuf> {
         connect::expected_socket(&self.route.options.places)
     }
 
-    /// An access token; waits for a renewal where one is needed.
+    /// Gets an access token. Waits for a renewal if one is needed.
     ///
     /// # Errors
-    /// Beside [those of every call](Client#errors): `SIGNED_OUT` and `LOGIN_EXPIRED` where there is no
-    /// session, `OTHER_HOST` where it belongs to another host, `ISSUER_UNREACHABLE` where no valid token is
-    /// left and none can be had now, `UNKNOWN_PROFILE`, `AUTHORITY_MISMATCH`, `MISCONFIGURED`, and
-    /// `STORE_FAILED` or `KEYCHAIN_LOCKED` where the secrets cannot be read.
+    /// Besides [those of every call](Client#errors): `SIGNED_OUT` or `LOGIN_EXPIRED` if there is no session,
+    /// `OTHER_HOST` if it belongs to another host, `ISSUER_UNREACHABLE` if no valid token is left and none
+    /// can be obtained now, `UNKNOWN_PROFILE`, `AUTHORITY_MISMATCH`, `MISCONFIGURED`, and `STORE_FAILED` or
+    /// `KEYCHAIN_LOCKED` if the secrets cannot be read.
     pub async fn token(&self, want: Want) -> Result<Token, Error> {
         let message = v1::GetAccessTokenRequest {
             profile: self.profile(),
@@ -94,37 +95,38 @@ impl Client {
         Ok(self.ask(tokens::GET_ACCESS_TOKEN, message).await?.into())
     }
 
-    /// The current token, then each new one and each sign-out.
+    /// Follows a profile: the current token, then each new one and each sign-out.
     ///
     /// # Errors
-    /// Beside [those of every call](Client#errors): `UNKNOWN_PROFILE`, `AUTHORITY_MISMATCH`. That there is no
-    /// session is no error: see [`Change::SignedOut`](crate::Change::SignedOut).
+    /// Besides [those of every call](Client#errors): `UNKNOWN_PROFILE`, `AUTHORITY_MISMATCH`. A missing
+    /// session is not an error: see [`Change::SignedOut`](crate::Change::SignedOut).
     pub async fn watch(&self) -> Result<Watch, Error> {
         let message = v1::WatchAccessTokenRequest { profile: self.profile(), authority: self.authority() };
         let call = Call::open_ended().repeatable();
         Ok(Watch(self.route.open(call, tokens::WATCH_ACCESS_TOKEN, message).await?))
     }
 
-    /// Who is signed in, from the agent's memory.
+    /// Says who is signed in, from the agent's memory.
     ///
     /// # Errors
-    /// Beside [those of every call](Client#errors): `UNKNOWN_PROFILE`, `AUTHORITY_MISMATCH`. Being signed out
-    /// is a state, not an error.
+    /// Besides [those of every call](Client#errors): `UNKNOWN_PROFILE`, `AUTHORITY_MISMATCH`. Being signed
+    /// out is a state, not an error.
     pub fn status(&self) -> Reply<'_, v1::SessionStatus> {
         let message = v1::StatusRequest { profile: self.profile(), authority: self.authority() };
         self.ask(sessions::STATUS, message)
     }
 
-    /// Every profile the agent knows, from its memory.
+    /// Lists every profile that the agent knows, from its memory.
     pub fn list(&self) -> Reply<'_, v1::ListResponse> {
         self.ask(sessions::LIST, v1::ListRequest {})
     }
 
-    /// Signs in with a browser or on another device. An empty profile in the message means the client's own.
+    /// Signs in with a browser or on another device. If the message names no profile, the client's own is
+    /// used.
     ///
     /// # Errors
-    /// [Those of every call](Client#errors). How the login itself fails, such as with `LOGIN_DENIED` or
-    /// `LOGIN_TIMED_OUT`, comes from [`Events::next`].
+    /// [Those of every call](Client#errors). If the login itself fails, such as with `LOGIN_DENIED` or
+    /// `LOGIN_TIMED_OUT`, [`Events::next`] returns the error.
     pub async fn login(&self, mut message: v1::LoginRequest) -> Result<Events<v1::LoginEvent>, Error> {
         if message.profile.is_empty() {
             message.profile = self.profile();
@@ -132,23 +134,24 @@ impl Client {
         self.route.open(Call::open_ended(), sessions::LOGIN, message).await
     }
 
-    /// Hands the running login of a profile the address that its browser ended on, as a person pasted it.
+    /// Passes the address that the browser ended on, as a person pasted it, to the running login of a
+    /// profile.
     ///
     /// # Errors
-    /// Beside [those of every call](Client#errors): `BAD_REQUEST` for another answer than the right one, and
-    /// the login goes on.
+    /// Besides [those of every call](Client#errors): `BAD_REQUEST` for a wrong answer, after which the login
+    /// goes on.
     pub async fn complete_login(&self, profile: &str, answer: &str) -> Result<(), Error> {
         let message = v1::CompleteLoginRequest { profile: profile.to_owned(), answer: answer.to_owned() };
         let call = Call::within(self.route.options.deadline);
         self.route.ask(call, sessions::COMPLETE_LOGIN, message).await.map(drop)
     }
 
-    /// Signs in with a personal access token, which is checked at the Platform before it is kept. An empty
-    /// organisation lets the agent choose, as at any login.
+    /// Signs in with a personal access token, which is checked at the Platform before it is kept. If no
+    /// organisation is named, the agent chooses one, as at any login.
     ///
     /// # Errors
-    /// Beside [those of every call](Client#errors): `LOGIN_EXPIRED` for a token that the Platform refuses,
-    /// `BAD_REQUEST` for one of another kind, `ISSUER_UNREACHABLE`, `MISCONFIGURED`, `STORE_FAILED`,
+    /// Besides [those of every call](Client#errors): `LOGIN_EXPIRED` for a token that the Platform refuses,
+    /// `BAD_REQUEST` for another kind of token, `ISSUER_UNREACHABLE`, `MISCONFIGURED`, `STORE_FAILED`,
     /// `KEYCHAIN_LOCKED`.
     pub fn import_token(
         &self,
@@ -165,28 +168,28 @@ impl Client {
         self.route.ask(Call::within(IMPORT), sessions::IMPORT_TOKEN, message)
     }
 
-    /// Signs out; a message without a target means the client's own profile.
+    /// Signs out. A message without a target means the client's own profile.
     ///
     /// # Errors
-    /// Beside [those of every call](Client#errors): `IN_USE`, unless forced, while programs hold tokens that
-    /// end with the session.
+    /// Besides [those of every call](Client#errors): `IN_USE` while programs hold tokens that end with the
+    /// session, unless the message forces it.
     pub async fn logout(&self, mut message: v1::LogoutRequest) -> Result<Events<v1::LogoutOutcome>, Error> {
         message.target.get_or_insert_with(|| Target::Profile(self.profile()));
         self.route.open(Call::open_ended(), sessions::LOGOUT, message).await
     }
 
-    /// Asks the Platform who the profile is.
+    /// Asks the Platform whose account the profile is.
     ///
     /// # Errors
-    /// As [`Client::token`]; `LOGIN_EXPIRED` also where the Platform refuses the token.
+    /// As [`Client::token`]; also `LOGIN_EXPIRED` if the Platform refuses the token.
     pub async fn describe(&self) -> Result<v1::Description, Error> {
         self.describe_subject(Subject::Profile(self.profile()), v1::ProfileSettings::default()).await
     }
 
-    /// Asks the Platform who a token stands for. The agent uses it for this call and keeps nothing.
+    /// Asks the Platform whose token this is. The agent uses the token for this call and keeps nothing.
     ///
     /// # Errors
-    /// Beside [those of every call](Client#errors): `LOGIN_EXPIRED` for a token that the Platform refuses,
+    /// Besides [those of every call](Client#errors): `LOGIN_EXPIRED` for a token that the Platform refuses,
     /// `ISSUER_UNREACHABLE`, `MISCONFIGURED`.
     pub async fn describe_token(
         &self,
@@ -205,22 +208,22 @@ impl Client {
         self.ask(sessions::DESCRIBE, message)
     }
 
-    /// Version, process, socket and store of the agent.
+    /// Describes the agent: version, process, socket and store.
     pub fn info(&self) -> Reply<'_, v1::InfoResponse> {
         self.ask(control::INFO, v1::InfoRequest {})
     }
 
-    /// Has the agent read its configuration again; the answer names what it could not read.
+    /// Makes the agent read its configuration again. Returns a description of what it could not read.
     pub async fn reload(&self) -> Result<Vec<String>, Error> {
         Ok(self.ask(control::RELOAD, v1::ReloadRequest {}).await?.problems)
     }
 
-    /// Stops the agent and waits until nobody listens where it did. Never starts one to stop it. Returns how
-    /// many leases have nobody to end them until the next start.
+    /// Stops the agent and waits until nobody is listening at its socket. Never starts an agent in order to
+    /// stop it. Returns how many leases nobody will end until the next start.
     ///
     /// # Errors
-    /// Beside [those of every call](Client#errors): `STORE_FAILED`, unless forced, while something lives only
-    /// in memory.
+    /// Besides [those of every call](Client#errors): `STORE_FAILED` while something exists only in memory,
+    /// unless `force` is set.
     pub async fn shutdown(&self, force: bool) -> Result<u32, Error> {
         let once = Call::within(STOP).of_a_running_agent();
         let leases = self.route.ask(once, control::SHUTDOWN, v1::ShutdownRequest { force }).await?.leases;
@@ -228,7 +231,7 @@ impl Client {
         Ok(leases)
     }
 
-    /// A call that may be repeated, within the deadline of the options.
+    /// Makes a call that may be repeated, within the deadline in the options.
     fn ask<M: Message, R: Message + Default>(&self, method: Method<M, R>, message: M) -> Reply<'_, R> {
         let call = Call::within(self.route.options.deadline).repeatable();
         self.route.ask(call, method, message)

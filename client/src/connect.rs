@@ -1,8 +1,8 @@
-//! Finds the agent's socket, distrusts what could be somebody else's, and dials.
+//! Finds the agent's socket, rejects one that could be somebody else's, and connects.
 //!
-//! The threat: another local user who prepares a folder or a socket where ours would be (CVE-2014-2905),
-//! gets our requests, and answers with tokens of his own. So the folder must be ours alone, and the
-//! process at the other end must be ours too, whatever the path says.
+//! The threat: another local user creates a folder or a socket where ours would be (CVE-2014-2905), receives
+//! our requests, and answers with tokens of their own. So the folder must belong to this user alone, and so
+//! must the process at the other end, whatever the path says.
 
 use std::fs::File;
 use std::io::Read;
@@ -27,21 +27,21 @@ use self::unix as system;
 #[cfg(windows)]
 use self::windows as system;
 
-/// `agent.json` has three short fields; whatever is longer is not it.
+/// `agent.json` has three short fields; a longer file is something else.
 const AGENT_JSON_MAX: u64 = 4096;
 
 /// A connected socket whose other end belongs to this user.
 pub(crate) struct Found {
     pub(crate) stream: system::Stream,
-    /// Its number among the candidates.
+    /// The index of the socket among the candidates.
     pub(crate) place: usize,
     pub(crate) socket: PathBuf,
 }
 
-/// Dials the candidates from number `from` on, in order, until one answers.
+/// Tries the candidates in order, starting with number `from`, until one accepts the connection.
 ///
-/// A place that cannot be trusted ends the search only where it is the first: that is where an agent
-/// would be started. A later one is passed over, so that a stranger's folder cannot lock the user out.
+/// A place that cannot be trusted ends the search only if it is the first, because an agent would be started
+/// there. A later one is skipped, so that another user's folder cannot lock this user out.
 pub(crate) fn search(places: &Places, from: usize, deadline: Instant) -> Result<Found, Miss> {
     for (place, socket) in candidates(places).into_iter().enumerate().skip(from) {
         match dial(&socket, deadline) {
@@ -54,13 +54,13 @@ pub(crate) fn search(places: &Places, from: usize, deadline: Instant) -> Result<
     Err(Miss::Nobody)
 }
 
-/// Connects to one socket. Blocks while the agent's backlog is full, until the deadline.
+/// Connects to one socket. Blocks while the agent's backlog is full, but not beyond the deadline.
 pub(crate) fn dial(socket: &Path, deadline: Instant) -> Result<system::Stream, Miss> {
     system::dial(socket, deadline.saturating_duration_since(Instant::now()))
 }
 
-/// The computed places, then the socket that a running agent has written down: it may have been started
-/// with another runtime folder. A chosen socket is the only one.
+/// The computed places, then the socket that a running agent has recorded, since it may have been started
+/// with another runtime folder. A socket that the user chose is the only candidate.
 fn candidates(places: &Places) -> Vec<PathBuf> {
     let mut sockets = places.sockets.clone();
     if !places.socket_is_chosen {
@@ -69,7 +69,7 @@ fn candidates(places: &Places) -> Vec<PathBuf> {
     sockets
 }
 
-/// The socket in `agent.json`; `None` where there is no such file or it makes no sense.
+/// The socket in `agent.json`; `None` if the file is missing or makes no sense.
 fn recorded(places: &Places) -> Option<PathBuf> {
     #[derive(Deserialize)]
     struct Record {
@@ -81,7 +81,7 @@ fn recorded(places: &Places) -> Option<PathBuf> {
     record.socket.is_absolute().then_some(record.socket)
 }
 
-/// Where the agent listens or would listen, found without a connection.
+/// Where the agent listens or would listen, worked out without connecting.
 pub(crate) fn expected_socket(places: &Places) -> Option<PathBuf> {
     let noted = (!places.socket_is_chosen).then(|| recorded(places)).flatten();
     noted.filter(|socket| socket.symlink_metadata().is_ok()).or_else(|| places.sockets.first().cloned())

@@ -1,4 +1,5 @@
-//! Why a call failed: one type for what the agent answered and for what kept us from reaching it.
+//! Why a call failed: one type for the agent's refusals and for everything that kept the call from reaching
+//! it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,39 +9,39 @@ use seqera_agent_proto::reason::{DOMAIN, EXIT_NO_AGENT, HINT, Reason, SIGN_IN};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-/// Interrupted or cancelled: 128 and the number of SIGINT, as shells count.
+/// The exit code after an interruption or a cancellation: 128 plus the number of SIGINT, as in shells.
 pub const EXIT_ENDED: u8 = 130;
 
 /// The agent's refusal, decoded from `google.rpc.ErrorInfo`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// [`Reason::Unspecified`] for a reason of a later version; `name` has its name.
+    /// [`Reason::Unspecified`] for a reason of a later version; `name` says which.
     pub reason: Reason,
-    /// Such as `SIGNED_OUT`.
+    /// The name of the reason, such as `SIGNED_OUT`.
     pub name: String,
-    /// For people.
+    /// What happened, for people.
     pub message: String,
     /// What the person can do.
     pub hint: Option<String>,
-    /// The profile that has to be signed in, where that is what helps. `hint` says the same in words.
+    /// The profile to sign in, if that would help. `hint` says the same in words.
     pub sign_in: Option<String>,
-    /// When it makes sense to ask again.
+    /// How long to wait before asking again.
     pub retry_after: Option<Duration>,
 }
 
 /// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The agent said no.
+    /// The agent refused the call.
     #[error("{}", .0.message)]
     Refused(Refusal),
-    /// Nobody listens, and none was to be started.
+    /// Nobody is listening, and no agent was to be started.
     #[error("no agent is running")]
     NoAgent,
-    /// Nobody listens at the socket that `SEQERA_AGENT_SOCK` names; such an agent is not started.
+    /// Nobody is listening at the socket that `SEQERA_AGENT_SOCK` names. No agent is started there.
     #[error("no agent listens at {}", .0.display())]
     NobodyAtChosen(PathBuf),
-    /// Nobody listens, and there is no program to start.
+    /// Nobody is listening, and there is no program to start.
     #[error("no agent is running, and no 'seqera-agent' program was found to start one")]
     NoProgram,
     /// Something on the way to the agent could belong to somebody else.
@@ -51,12 +52,12 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
-    /// The agent was started and gave up; its own words.
+    /// The agent was started, but gave up.
     #[error("the agent did not start: {message}")]
     NotStarted {
-        /// What it said, or how it ended.
+        /// What it printed, its exit status, or why it could not be run.
         message: String,
-        /// What it said the person can do.
+        /// The hint that it printed.
         hint: Option<String>,
     },
     /// The system refused the connection.
@@ -64,19 +65,19 @@ pub enum Error {
     Unreachable {
         /// The socket.
         path: PathBuf,
-        /// The system's word.
+        /// The system's error message.
         why: String,
     },
     /// The connection ended before the answer was complete.
     #[error("the connection to the agent was lost: {0}")]
     Lost(String),
-    /// Somebody else ended it: a login that was cancelled, or replaced by another one.
+    /// Somebody else ended the call: the login was cancelled, or replaced by another one.
     #[error("{0}")]
     Ended(String),
     /// The deadline passed.
     #[error("the agent did not answer in time")]
     TimedOut,
-    /// The answer is not one this client understands.
+    /// This client does not understand the answer.
     #[error("the agent's answer was not understood: {0}")]
     Misunderstood(String),
     /// The environment does not say where the user's files are.
@@ -85,7 +86,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The name for machines: the agent's reason, or one of the client's own such as `NO_AGENT`.
+    /// The name for programs: the agent's reason, or one of the client's own such as `NO_AGENT`.
     pub fn reason(&self) -> &str {
         match self {
             Self::Refused(refusal) => &refusal.name,
@@ -124,7 +125,7 @@ impl Error {
         }
     }
 
-    /// The exit code of `seqera` for it (the README's table; `sysexits.h` from 64 on).
+    /// The exit code of `seqera` for this error (the table in the README; `sysexits.h` from 64 on).
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Refused(refusal) => refusal.reason.exit_code(),
@@ -142,7 +143,7 @@ impl Error {
         }
     }
 
-    /// True where the agent that answered serves another configuration folder.
+    /// True if the agent that answered serves another configuration folder.
     pub(crate) fn is_other_agent(&self) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.reason == Reason::OtherAgent)
     }

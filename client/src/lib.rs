@@ -1,6 +1,7 @@
 //! Client of the Seqera credential agent.
 //!
-//! The agent keeps the refresh tokens and renews; a program asks it for access tokens:
+//! The agent keeps the refresh tokens and renews the access tokens. A program asks it for an access token
+//! whenever it needs one:
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -17,12 +18,12 @@
 //! One call goes through these modules:
 //! - [`options`]: which agent and which profile, read from the environment
 //! - [`client`](Client): one method for each call
-//! - `route`: the way to the right agent, with deadline and repeats
-//! - `connect`: finds the socket, distrusts what is not ours, dials
-//! - `autostart`: starts an agent where none listens
-//! - `reply`, `stream`: the answer to come, or many
-//! - `link`, `codec`: one HTTP/2 connection, and messages as bytes on it
-//! - [`token`], [`error`]: what comes back
+//! - `route`: finds the right agent, keeps to the deadline, and repeats a call where that is safe
+//! - `connect`: finds the socket, rejects one that could be another user's, and connects
+//! - `autostart`: starts an agent if none is listening
+//! - `reply`, `stream`: the single answer to a call, or its stream of answers
+//! - `link`, `codec`: one HTTP/2 connection, and the messages on it as bytes
+//! - [`token`], [`error`]: the token that comes back, or the reason why none does
 
 mod autostart;
 mod client;

@@ -1,5 +1,5 @@
-//! One HTTP/2 connection to the agent, in the shape that tonic's calls want. tonic's own channel
-//! brings balancing, reconnecting and its worker tasks; one call over one socket needs none of them.
+//! One HTTP/2 connection to the agent, with the interface that tonic's calls need. tonic's own channel adds
+//! load balancing, reconnection and worker tasks, and a call over one socket needs none of them.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use tonic::{Status, Streaming};
 use crate::codec::Raw;
 use crate::connect::Found;
 
-/// `:authority` of every request: HTTP/2 libraries refuse a socket path there.
+/// The `:authority` of every request. HTTP/2 libraries refuse a socket path there.
 fn origin() -> Uri {
     Uri::from_static("http://localhost")
 }
@@ -28,9 +28,9 @@ fn origin() -> Uri {
 #[derive(Clone)]
 pub(crate) struct Link {
     sender: SendRequest<Body>,
-    /// Which of the candidates it leads to.
+    /// The index of its socket among the candidates.
     pub(crate) place: usize,
-    /// Where that one listens.
+    /// The socket that it is connected to.
     pub(crate) socket: PathBuf,
 }
 
@@ -38,12 +38,12 @@ impl Link {
     pub(crate) async fn open(found: Found) -> Result<Self, Status> {
         let io = TokioIo::new(found.stream);
         let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.map_err(lost)?;
-        // Ends with its last sender. A failure reaches the callers through their own requests.
+        // The task ends with the last sender. Callers learn of a failure through their own requests.
         tokio::spawn(connection);
         Ok(Self { sender, place: found.place, socket: found.socket })
     }
 
-    /// Calls the method at `path`; its answers come as they are.
+    /// Calls the method at `path`. The answers are not decoded.
     pub(crate) async fn call(
         self,
         path: &'static str,
@@ -74,7 +74,7 @@ impl GrpcService<Body> for Link {
     }
 }
 
-/// A broken connection is UNAVAILABLE without a reason: the one failure that is tried again.
+/// A broken connection becomes UNAVAILABLE without a reason, the only failure that is retried.
 fn lost(cause: hyper::Error) -> Status {
     Status::unavailable(cause.to_string())
 }

@@ -7,38 +7,41 @@ use seqera_agent_proto::place::{Lookup, Places};
 
 use crate::error::Error;
 
-/// As long as the agent waits for a renewal when a caller names no deadline (the contract, `tokens.proto`).
+/// The time that the agent itself waits for a renewal if a call has no deadline (`tokens.proto`).
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Which agent, which profile, how long.
+/// Which agent to ask, for which profile, and how long to wait.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Configuration folder and sockets.
+    /// The configuration folder and the sockets.
     pub places: Places,
     /// The profile that calls are about; empty: the one the agent chooses.
     pub profile: String,
-    /// OIDC issuer base URL that the profile must have; empty: any.
+    /// The OIDC issuer base URL that the profile must have; empty: any.
     pub authority: String,
-    /// Longest wait for one call, a start of the agent included.
+    /// How long one call may take, including the start of an agent.
     pub deadline: Duration,
-    /// Start an agent where none listens. A socket chosen by `SEQERA_AGENT_SOCK` is never started.
+    /// Whether to start an agent if none is listening. At a socket chosen by `SEQERA_AGENT_SOCK`, none is
+    /// ever started.
     pub start_agent: bool,
-    /// Folders to look in for the agent's program, after the folder of this executable: `PATH`.
+    /// The value of `PATH`: the folders to search for the agent's program after the folder of this
+    /// executable.
     pub search_path: Option<OsString>,
 }
 
 impl Options {
-    /// The options of this process: folders and socket from the environment, the default profile, 30 s.
+    /// The options of this process: folders and socket from the environment, the default profile, and a
+    /// deadline of 30 s.
     ///
     /// # Errors
-    /// [`Error::Places`] where no home folder is known, or a variable holds a relative path.
+    /// [`Error::Places`] if no home folder is known, or if a variable holds a relative path.
     #[expect(clippy::disallowed_methods, reason = "the library's one door to the environment")]
     pub fn from_env() -> Result<Self, Error> {
         Self::find(&|name| std::env::var_os(name))
     }
 
-    /// As [`Options::from_env`], with another source of variables. An agent that has to be started
-    /// inherits the real environment: folders that it does not see there are not passed on.
+    /// Like [`Options::from_env`], with another source of variables. An agent that has to be started inherits
+    /// the real environment, so it does not know folders that only `env` names.
     ///
     /// # Errors
     /// As [`Options::from_env`].

@@ -1,5 +1,5 @@
-//! The answer of a call, before it has come. All calls share one way to the agent in a box: compiled into
-//! every call, it would make the command some kilobytes larger for each.
+//! The answer to a call that is still under way. All calls share one boxed future: compiled into each of
+//! them, it would make the command some kilobytes larger per call.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,13 +12,13 @@ use tonic::{Status, Streaming};
 
 use crate::error::Error;
 
-/// What comes of a call: its first answer, where it was waited for, and the stream of all others.
+/// The result of a call: its first answer, if the call waited for one, and the stream of the others.
 pub(crate) type Answers = (Option<Bytes>, Streaming<Bytes>);
 
 /// A call under way.
 pub(crate) type Way<'a> = Pin<Box<dyn Future<Output = Result<Answers, Error>> + Send + 'a>>;
 
-/// One answer to come. Nothing is asked before it is awaited; dropping it ends the call.
+/// The single answer to a call. The call is made when this is awaited, and ends when it is dropped.
 #[must_use = "a call is made when its reply is awaited"]
 pub struct Reply<'a, R> {
     way: Way<'a>,
@@ -49,7 +49,7 @@ fn first((first, _): Answers) -> Result<Bytes, Error> {
     first.ok_or_else(|| Status::internal("an answer without a message").into())
 }
 
-/// The message, unless the agent speaks another contract.
+/// Decodes an answer. Fails if the agent speaks another contract.
 pub(crate) fn decoded<R: Message + Default>(answer: Bytes) -> Result<R, Error> {
     R::decode(answer).map_err(|error| Status::internal(error.to_string()).into())
 }

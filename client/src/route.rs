@@ -1,4 +1,5 @@
-//! How one call reaches the right agent: which candidate, one start at most, and the repeats.
+//! How a call reaches the right agent: which socket to try, when to start an agent (once at most), and when
+//! to repeat the call.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -20,15 +21,15 @@ use crate::options::Options;
 use crate::reply::{Answers, Reply, Way};
 use crate::stream::Events;
 
-/// Pause before a call is repeated, doubled each time up to the longest: an agent that restarts is back
-/// within the first few, and one that keeps failing is not hammered.
+/// The pause before a call is repeated, doubled each time up to the longest. An agent that restarts is back
+/// within the first few, and one that keeps failing is not flooded with calls.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How much longer than the agent we wait, so that it is the agent's word that arrives: it says why.
+/// How much longer than the agent we wait, so that its answer arrives, which says what took so long.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// The rules for one call.
+/// What one call may do: how long it may take, whether it may be repeated, and whether it may start an agent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call {
     within: Option<Duration>,
@@ -41,12 +42,12 @@ impl Call {
         Self { within: Some(limit), repeatable: false, may_start: true }
     }
 
-    /// As long as it takes, once connected.
+    /// A call that may take as long as it needs once it is connected.
     pub(crate) fn open_ended() -> Self {
         Self { within: None, repeatable: false, may_start: true }
     }
 
-    /// Asking twice does the same as asking once.
+    /// Marks a call that may be made twice with the same effect as once.
     pub(crate) fn repeatable(self) -> Self {
         Self { repeatable: true, ..self }
     }
@@ -56,19 +57,19 @@ impl Call {
     }
 }
 
-/// Where one call has looked so far.
+/// How far one call has got in its search for the agent.
 struct Search {
-    /// Until when the agent must be found.
+    /// The time by which the agent must be found.
     until: Instant,
     may_start: bool,
     started: bool,
-    /// Candidates before this one are agents of other configuration folders.
+    /// The first candidate to try. Agents of other configuration folders listen at those before it.
     from: usize,
-    /// What such an agent said: the answer if nobody else is found.
+    /// The refusal of such an agent, which is the answer if no other agent is found.
     refusal: Option<Error>,
 }
 
-/// The way to the agent of one configuration folder. Keeps the connection between calls.
+/// The route to the agent of one configuration folder. Keeps the connection between calls.
 pub(crate) struct Route {
     pub(crate) options: Options,
     pub(crate) request_id: String,
@@ -78,7 +79,7 @@ pub(crate) struct Route {
 
 impl Route {
     pub(crate) fn new(options: Options) -> Self {
-        // It only has to tell log lines apart: without randomness the process id does.
+        // The id only distinguishes lines in the log, so the process id will do if there is no randomness.
         let id = getrandom::u64().unwrap_or_else(|_| std::process::id().into());
         Self { options, request_id: format!("{id:016x}"), open: Mutex::new(None) }
     }
@@ -88,7 +89,7 @@ impl Route {
         Reply::of(self.run(call, method.path, message.encode_to_vec().into()))
     }
 
-    /// Makes a call that is answered by a stream.
+    /// Makes a call with a stream of answers.
     pub(crate) async fn open<M: Message, R: Message + Default>(
         &self,
         call: Call,
@@ -99,8 +100,9 @@ impl Route {
         Ok(Events::of(answers))
     }
 
-    /// Makes one call: finds the agent, asks, looks further where another folder's agent answers, and
-    /// repeats where the connection was lost and the call allows it. A timed call has its one answer with it.
+    /// Makes one call: finds the agent and asks it, tries the next socket if the agent of another folder
+    /// answers, and repeats the call if the connection was lost and the call may be repeated. A call with a
+    /// time limit returns together with its first answer.
     fn run(&self, call: Call, path: &'static str, message: Bytes) -> Way<'_> {
         Box::pin(self.way(call, path, message))
     }
@@ -114,7 +116,7 @@ impl Route {
             let timed = call.within.is_some();
             match self.attempt(&mut search, timed, path, message.clone()).await {
                 Ok(answers) => return Ok(answers),
-                // The next candidate, at once; each step leaves one fewer.
+                // Try the next candidate at once. This ends, because each attempt leaves one fewer.
                 Err(error) if error.is_other_agent() => {}
                 Err(Error::Lost(_)) if call.repeatable && Instant::now() + pause < until => {
                     sleep(pause).await;
@@ -146,7 +148,7 @@ impl Route {
             Ok(answer) => return Ok(answer),
             Err(status) => Error::from(status),
         };
-        // A server answers CANCELLED, too, where it is the first to see the deadline pass.
+        // A server also answers CANCELLED if it is the first to see the deadline pass.
         if timed && matches!(error, Error::Ended(_)) && Instant::now() >= search.until {
             return Err(Error::TimedOut);
         }
@@ -175,7 +177,7 @@ impl Route {
                 Err(Miss::Nobody) if search.may_start && !search.started => {
                     autostart::launch(self.options.search_path.as_deref(), search.until).await?;
                     search.started = true;
-                    // It may listen at any place; who was refused before is refused again.
+                    // The new agent may listen at any place; an agent that refused before will refuse again.
                     search.from = 0;
                 }
                 Err(Miss::Nobody) => return Err(Error::NoAgent),
@@ -199,7 +201,8 @@ impl Route {
         for (name, value) in
             [(CONFIG_HEADER, &self.options.places.tag), (REQUEST_ID_HEADER, &self.request_id)]
         {
-            // Both are hexadecimal; a tag that a program made up otherwise would just not be sent.
+            // Both are hexadecimal. A program may set a tag that is not valid in a header; then it is not
+            // sent.
             if let Ok(value) = MetadataValue::<Ascii>::try_from(value) {
                 request.metadata_mut().insert(name, value);
             }
@@ -207,7 +210,7 @@ impl Route {
         request
     }
 
-    /// Waits until nobody listens any more where the last call went.
+    /// Waits until nobody is listening any more where the last call went.
     pub(crate) async fn gone(&self, limit: Duration) -> Result<(), Error> {
         let Some(link) = self.kept() else { return Ok(()) };
         let until = Instant::now() + limit;
@@ -230,7 +233,7 @@ impl Route {
     }
 }
 
-/// The call, and its first answer, which is the only one of a method that does not stream.
+/// Makes a call and waits for its first answer, which is the only one unless the method streams.
 async fn one(link: Link, path: &'static str, request: Request<Bytes>) -> Result<Answers, Status> {
     let mut answers = link.call(path, request).await?;
     Ok((answers.message().await?, answers))

@@ -1,4 +1,4 @@
-//! Answers that come one after the other.
+//! Answers that arrive one after the other.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,7 +12,8 @@ use crate::error::Error;
 use crate::reply::decoded;
 use crate::token::Token;
 
-/// The events of one login or sign-out. Dropping it ends the call; a login with no caller left ends, too.
+/// The events of a call such as a login or a sign-out. Dropping this ends the call, and a login ends when its
+/// last caller has gone.
 pub struct Events<T> {
     answers: Streaming<Bytes>,
     kind: PhantomData<fn() -> T>,
@@ -26,7 +27,7 @@ impl<T: Message + Default> Events<T> {
     /// Waits for the next event; `None` after the last one.
     ///
     /// # Errors
-    /// What ended the call before its last event.
+    /// Whatever ended the call before its last event, such as the reason why a login failed.
     pub async fn next(&mut self) -> Result<Option<T>, Error> {
         self.answers.message().await?.map(decoded).transpose()
     }
@@ -41,20 +42,20 @@ impl<T> fmt::Debug for Events<T> {
 /// What happened to the watched profile.
 #[derive(Debug)]
 pub enum Change {
-    /// This is the token from now on.
+    /// The token to use from now on.
     Token(Box<Token>),
-    /// There is no token now, and why.
+    /// There is no token now; the state says why.
     SignedOut(SessionState),
 }
 
-/// The state of one profile, then every change. A slow reader gets the newest state only.
+/// The state of one profile, then every change. A slow reader gets only the newest state.
 pub struct Watch(pub(crate) Events<v1::TokenEvent>);
 
 impl Watch {
     /// Waits for the next change; `None` when the agent ends the watch.
     ///
     /// # Errors
-    /// [`Error::Lost`] when the agent stops: watch again.
+    /// [`Error::Lost`] when the agent stops. The caller can then watch again.
     pub async fn next(&mut self) -> Result<Option<Change>, Error> {
         while let Some(event) = self.0.next().await? {
             match event.event {

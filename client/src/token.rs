@@ -1,4 +1,4 @@
-//! An access token as programs get it.
+//! The access token that a program gets.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -6,28 +6,30 @@ use std::time::{Duration, SystemTime};
 use seqera_agent_proto::v1;
 use zeroize::Zeroizing;
 
-/// One access token and what is known about it. Wiped when dropped; `Debug` does not show the secret.
+/// An access token and what is known about it. It is wiped when dropped, and `Debug` does not show the
+/// secret.
 pub struct Token {
     secret: Zeroizing<String>,
-    /// As used in the `Authorization` header: `Bearer`.
+    /// The scheme for the `Authorization` header: `Bearer`.
     pub token_type: String,
-    /// By the wall clock of this host; `None`: does not expire by itself.
+    /// When the token expires, by the wall clock of this host; `None` if it does not expire by itself.
     pub expires_at: Option<SystemTime>,
-    /// Remaining life when the agent answered, by the stricter of its clocks; `None`: does not expire.
+    /// How long the token was valid when the agent answered, by the stricter of its clocks; `None` if it does
+    /// not expire.
     pub valid_for: Option<Duration>,
     /// The profile it belongs to.
     pub profile: String,
-    /// OIDC issuer base URL it comes from.
+    /// The OIDC issuer base URL that it comes from.
     pub authority: String,
-    /// Who it stands for, where the agent knows.
+    /// Whose token it is, if the agent knows.
     pub account: Option<v1::Account>,
-    /// The last renewal failed and this is the older, still valid token.
+    /// True if the last renewal failed and this is the older, still valid token.
     pub renewal_failing: bool,
-    /// REST API of the Platform; empty where the profile does not say.
+    /// The Platform's REST API; empty if the profile does not say.
     pub api_url: String,
-    /// Chosen workspace; 0: none.
+    /// The id of the chosen workspace; 0: none.
     pub workspace_id: i64,
-    /// Renewable or fixed.
+    /// Whether the credential is renewable or fixed.
     pub kind: v1::CredentialKind,
     /// The kind of provider it comes from: `platform`, `scitoolkit`.
     pub provider: String,
@@ -47,7 +49,7 @@ impl From<v1::AccessToken> for Token {
             secret: Zeroizing::new(answer.access_token),
             token_type: answer.token_type,
             expires_at: answer.expires_at.and_then(|time| SystemTime::try_from(time).ok()),
-            // A negative duration does not convert: that token has no life left.
+            // A negative duration cannot be converted: that token has expired.
             valid_for: answer.valid_for.map(|left| Duration::try_from(left).unwrap_or_default()),
             profile: answer.profile,
             authority: answer.authority,

@@ -1,4 +1,4 @@
-//! The calls about organisations, workspaces, and the profile that an empty name means.
+//! Calls for organisations, workspaces, and the profile that an empty name means.
 
 use seqera_agent_proto::methods::sessions;
 use seqera_agent_proto::v1::account_of::Account;
@@ -10,19 +10,20 @@ use crate::error::Error;
 use crate::reply::Reply;
 
 impl Client {
-    /// The organisations of the profile's account, asked at the Platform, and the chosen one.
+    /// Asks the Platform for the organisations of the profile's account. The answer also has the chosen one.
     ///
     /// # Errors
-    /// As [`Client::describe`]; `MISCONFIGURED` where the authority has no Platform API.
+    /// As [`Client::describe`]; also `MISCONFIGURED` if the authority has no Platform API.
     pub fn organizations(&self) -> Reply<'_, v1::ListOrganizationsResponse> {
         let account = Some(self.own_account());
         self.ask(sessions::LIST_ORGANIZATIONS, v1::ListOrganizationsRequest { account })
     }
 
-    /// The organisations of a token. The agent uses it for this call and keeps nothing.
+    /// Asks the Platform for the organisations of a token. The agent uses the token for this call and keeps
+    /// nothing.
     ///
     /// # Errors
-    /// As [`Client::describe_token`]; `MISCONFIGURED` where the authority has no Platform API.
+    /// As [`Client::describe_token`]; also `MISCONFIGURED` if the authority has no Platform API.
     pub fn organizations_of_token(
         &self,
         token: &str,
@@ -32,17 +33,18 @@ impl Client {
         self.ask(sessions::LIST_ORGANIZATIONS, v1::ListOrganizationsRequest { account })
     }
 
-    /// Chooses what is billed, by id or name; `None`: nothing.
+    /// Chooses the organisation that is billed, by id or name; `None` chooses none.
     ///
     /// # Errors
-    /// As [`Client::organizations`]; `BAD_REQUEST` for a name that means none or several.
+    /// As [`Client::organizations`]; also `BAD_REQUEST` for a name that matches nothing or several.
     pub fn choose_organization(&self, wanted: Option<&str>) -> Reply<'_, v1::ChooseResponse> {
         let (profile, authority, choice) = (self.profile(), self.authority(), Some(choice(wanted)));
         let message = v1::ChooseOrganizationRequest { profile, authority, choice };
         self.ask(sessions::CHOOSE_ORGANIZATION, message)
     }
 
-    /// The workspaces of the profile's account in all its organisations, and the chosen one.
+    /// Asks the Platform for the workspaces of the profile's account, in all its organisations. The answer
+    /// also has the chosen one.
     ///
     /// # Errors
     /// As [`Client::organizations`].
@@ -51,7 +53,8 @@ impl Client {
         self.ask(sessions::LIST_WORKSPACES, v1::ListWorkspacesRequest { account })
     }
 
-    /// The workspaces of a token. The agent uses it for this call and keeps nothing.
+    /// Asks the Platform for the workspaces of a token. The agent uses the token for this call and keeps
+    /// nothing.
     ///
     /// # Errors
     /// As [`Client::organizations_of_token`].
@@ -64,21 +67,23 @@ impl Client {
         self.ask(sessions::LIST_WORKSPACES, v1::ListWorkspacesRequest { account })
     }
 
-    /// Chooses the workspace that programs get, by id or name; `None`: none, which is the account's own.
+    /// Chooses the workspace that programs get, by id or name; `None` chooses none, so that they use the
+    /// account's own.
     ///
     /// # Errors
-    /// As [`Client::choose_organization`], and for a workspace of another organisation than the chosen one.
+    /// As [`Client::choose_organization`]; also for a workspace that is not in the chosen organisation.
     pub fn choose_workspace(&self, wanted: Option<&str>) -> Reply<'_, v1::ChooseResponse> {
         let (profile, authority, choice) = (self.profile(), self.authority(), Some(choice(wanted)));
         let message = v1::ChooseWorkspaceRequest { profile, authority, choice };
         self.ask(sessions::CHOOSE_WORKSPACE, message)
     }
 
-    /// Chooses the profile that an empty name means; an empty name here means `default`. Answers which it is.
+    /// Chooses the profile that an empty name means; an empty `name` chooses `default`. Returns the profile
+    /// that is now meant.
     ///
     /// # Errors
-    /// Beside [those of every call](Client#errors): `UNKNOWN_PROFILE` with near names, `STORE_FAILED` where
-    /// the choice cannot be kept.
+    /// Besides [those of every call](Client#errors): `UNKNOWN_PROFILE` with similar names, `STORE_FAILED` if
+    /// the choice cannot be saved.
     pub async fn use_profile(&self, name: &str) -> Result<String, Error> {
         let message = v1::UseProfileRequest { profile: name.to_owned() };
         Ok(self.ask(sessions::USE_PROFILE, message).await?.default_profile)

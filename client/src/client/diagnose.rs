@@ -9,9 +9,9 @@ use crate::route::Call;
 use crate::stream::Events;
 
 impl Client {
-    /// Looks at all that sign-in and renewal stand on; each check as soon as it is known. The profile of the
-    /// options is looked at with these settings, and every other profile with its own. With `repair` files
-    /// that cannot be read are set aside.
+    /// Checks everything that sign-in and renewal depend on, and sends each result as soon as it is known.
+    /// The profile in the options is checked with these settings, every other one with its own. With
+    /// `repair`, files that cannot be read are set aside.
     pub async fn diagnose(
         &self,
         settings: v1::ProfileSettings,

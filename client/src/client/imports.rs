@@ -9,11 +9,11 @@ use crate::client::Client;
 use crate::reply::Reply;
 use crate::route::Call;
 
-/// A prompt of the keychain may stay open for 60 s, and then the provider is asked.
+/// The keychain may keep a prompt open for 60 s, and after that the provider is asked.
 const TAKE: Duration = Duration::from_secs(120);
 
 impl Client {
-    /// What there is to take over for a login of this client's profile. No secret is in the answer.
+    /// Finds what can be taken over for a login of this client's profile. The answer contains no secrets.
     pub fn find_imports(
         &self,
         settings: v1::ProfileSettings,
@@ -24,10 +24,10 @@ impl Client {
         self.ask(imports::FIND, message)
     }
 
-    /// Makes a session of one of them. The agent goes on with it although its caller hangs up.
+    /// Turns one of them into a session. The agent finishes this even if its caller hangs up.
     ///
     /// # Errors
-    /// As [`Client::import_token`]. What was not taken is left where it is.
+    /// As [`Client::import_token`]. An import that fails leaves the other program's sign-in where it is.
     pub fn take_import(
         &self,
         import: v1::Import,

@@ -1,4 +1,4 @@
-//! Token files of SciToolkit's other programs.
+//! Token files that SciToolkit's other programs have left.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::error::Error;
 use crate::reply::Reply;
 use crate::route::Call;
 
-/// A prompt of the keychain may stay open for 60 s, and before that SciToolkit is asked.
+/// SciToolkit is asked first, and then the keychain may keep a prompt open for 60 s.
 const TAKE: Duration = Duration::from_secs(90);
 
 impl Client {
-    /// What is in `~/.scitoolkit`. No secret is in the answer.
+    /// Lists the token files in `~/.scitoolkit`. The answer contains no secrets.
     pub async fn find_token_files(&self) -> Result<Vec<v1::TokenFile>, Error> {
         Ok(self.ask(tokenfiles::FIND, v1::FindTokenFilesRequest {}).await?.files)
     }
@@ -22,13 +22,13 @@ impl Client {
     /// Signs in with the per-user token that another program has left.
     ///
     /// # Errors
-    /// As [`Client::import_token`]; `BAD_REQUEST` where there is none.
+    /// As [`Client::import_token`]; also `BAD_REQUEST` if there is no such token.
     pub fn take_token_file(&self, settings: v1::ProfileSettings) -> Reply<'_, v1::SessionStatus> {
         let message = v1::TakeTokenFileRequest { profile: self.profile(), settings: Some(settings) };
         self.route.ask(Call::within(TAKE), tokenfiles::TAKE, message)
     }
 
-    /// Removes the files of per-toolkit tokens. What could not be removed is in the answer.
+    /// Removes the files with per-toolkit tokens. The answer lists what could not be removed.
     pub fn clean_token_files(&self) -> Reply<'_, v1::CleanTokenFilesResponse> {
         self.ask(tokenfiles::CLEAN, v1::CleanTokenFilesRequest {})
     }

@@ -1,11 +1,11 @@
-//! Why a candidate gave no connection.
+//! Why a candidate did not lead to a connection.
 
 use crate::error::Error;
 
 #[derive(Debug)]
 pub(crate) enum Miss {
-    /// Nobody listens there.
+    /// Nobody is listening there.
     Nobody,
-    /// Any other reason, which ends the search.
+    /// Any other failure. It ends the search.
     Failed(Error),
 }

@@ -15,7 +15,7 @@ use crate::error::Error;
 
 pub(crate) type Stream = tokio::net::UnixStream;
 
-/// Group and others may write.
+/// Write permission for the group and for others.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 pub(super) fn dial(socket: &Path, wait: Duration) -> Result<Stream, Miss> {
@@ -27,7 +27,7 @@ pub(super) fn dial(socket: &Path, wait: Duration) -> Result<Stream, Miss> {
 
 fn connect(path: &Path, wait: Duration) -> Result<Stream, IoError> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // Zero would mean "no limit" (socket(7), SO_SNDTIMEO), which also bounds connect(2).
+    // SO_SNDTIMEO also limits connect(2), and zero would mean no limit (socket(7)).
     socket.set_write_timeout(Some(wait.max(Duration::from_millis(1))))?;
     let address = SockAddr::unix(path)?;
     loop {
@@ -49,10 +49,10 @@ fn miss(socket: &Path, error: &IoError) -> Miss {
     }
 }
 
-/// The folder must be a real one, ours, and closed to other writers.
+/// The folder must be a real folder that belongs to this user, and nobody else may write to it.
 fn check_folder(folder: &Path) -> Result<(), Miss> {
     let meta = match symlink_metadata(folder) {
-        // A runtime folder left over from another user (`su`): no agent of ours can be in there.
+        // The runtime folder of another user, left over after `su`: our agent cannot be in there.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(Miss::Nobody),
         Err(error) => return Err(miss(folder, &error)),
         Ok(meta) => meta,
@@ -73,7 +73,7 @@ fn check_peer(stream: &Stream, socket: &Path) -> Result<(), Miss> {
     trusted(socket, stranger(peer.uid(), &[getuid().as_raw()])).map_err(Miss::Failed)
 }
 
-/// A program found on `PATH` must be root's or this user's, and nobody else may have changed it.
+/// A program found on `PATH` must belong to root or to this user, and nobody else may write to it.
 ///
 /// # Errors
 /// [`Error::Distrusted`], which names the file.

@@ -1,5 +1,6 @@
-//! Named pipes of Windows. Any user may create a pipe with our name before the agent does, so its owner
-//! is checked after opening. tokio opens with SECURITY_IDENTIFICATION: the server cannot act as us.
+//! Windows named pipes. Any user can create a pipe with our name before the agent does, so the pipe's owner
+//! is checked after opening it. tokio opens it with SECURITY_IDENTIFICATION, so that the server cannot
+//! impersonate us.
 
 use std::ffi::c_void;
 use std::io::{Error as IoError, ErrorKind};
@@ -39,14 +40,14 @@ fn open(pipe: &Path, wait: Duration) -> Result<Stream, IoError> {
         opened => return opened,
     }
     wait_for_instance(pipe, wait)?;
-    // Somebody else may have been faster; the caller's repeats take it from here.
+    // Another client may have taken the free instance; that counts as a timeout.
     ClientOptions::new().open(pipe)
 }
 
 #[expect(unsafe_code, reason = "Win32 has no safe wrapper for waiting on a pipe")]
 fn wait_for_instance(pipe: &Path, wait: Duration) -> Result<(), IoError> {
     let name: Vec<u16> = pipe.as_os_str().encode_wide().chain([0]).collect();
-    // Zero would mean the server's default.
+    // Zero would mean the server's default timeout.
     let millis = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX - 1).max(1);
     // SAFETY: the name ends with a zero and outlives the call.
     match unsafe { WaitNamedPipeW(name.as_ptr(), millis) } {
@@ -64,14 +65,14 @@ fn miss(pipe: &Path, error: &IoError) -> Miss {
     }
 }
 
-/// The owner of the pipe as text (`S-1-5-…`); `None` where Windows does not tell.
+/// The SID of the pipe's owner as text (`S-1-5-…`); `None` if Windows does not say.
 #[expect(unsafe_code, reason = "Win32 has no safe wrapper for the owner of a handle")]
 fn owner_sid(stream: &Stream) -> Option<String> {
     let mut owner = std::ptr::null_mut();
     let mut descriptor: *mut c_void = std::ptr::null_mut();
     let mut text = std::ptr::null_mut();
-    // SAFETY: the handle is open; `owner` points into `descriptor`, which is freed last, by the function
-    // that Windows names for it, as is the text.
+    // SAFETY: the handle is open; `owner` points into `descriptor`, which outlives its use. Both `descriptor`
+    // and the text are freed with the function that Windows documents for them.
     unsafe {
         let code = GetSecurityInfo(
             stream.as_raw_handle(),
@@ -98,7 +99,8 @@ fn owner_sid(stream: &Stream) -> Option<String> {
     }
 }
 
-/// Access lists are too rich to judge in a few lines, so only a program beside this one is started.
+/// Access control lists are too complex to judge in a few lines, so only a program next to this one is
+/// started.
 ///
 /// # Errors
 /// Always [`Error::Distrusted`].

@@ -1,4 +1,4 @@
-//! A double of the agent: a real gRPC server on a real socket, with answers that a test chooses.
+//! A stand-in for the agent: a real gRPC server on a real socket, with answers that a test chooses.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -22,14 +22,14 @@ use crate::client::{Client, Want};
 
 const TAG: &str = "0123456789ab";
 
-/// Answers with the metadata of the request; refuses callers of another configuration folder.
-struct Double {
+/// Answers with the metadata of the request, and refuses callers of another configuration folder.
+struct StandIn {
     serves: &'static str,
     calls: Arc<AtomicUsize>,
 }
 
 #[tonic::async_trait]
-impl Tokens for Double {
+impl Tokens for StandIn {
     async fn get_access_token(
         &self,
         request: Request<GetAccessTokenRequest>,
@@ -97,16 +97,16 @@ impl Home {
         Client::new(self.options.clone())
     }
 
-    /// Serves the folder with tag `serves`, after `drops` connections that end without an answer.
+    /// Serves the folder with tag `serves`, after dropping `drops` connections without an answer.
     fn serve(&self, socket: &str, serves: &'static str, drops: usize) -> Arc<AtomicUsize> {
         let listener = UnixListener::bind(self.folder.path().join(socket)).unwrap();
         let calls = Arc::new(AtomicUsize::new(0));
-        let double = Double { serves, calls: calls.clone() };
+        let stand_in = StandIn { serves, calls: calls.clone() };
         tokio::spawn(async move {
             for _ in 0..drops {
                 drop(listener.accept().await.unwrap());
             }
-            let router = Server::builder().add_service(TokensServer::new(double));
+            let router = Server::builder().add_service(TokensServer::new(stand_in));
             router.serve_with_incoming(UnixListenerStream::new(listener)).await.unwrap();
         });
         calls
@@ -168,7 +168,7 @@ async fn a_call_that_changes_something_is_not_repeated() {
     home.serve("agent.sock", TAG, 1);
     let error = home.client().logout(v1::LogoutRequest::default()).await.unwrap_err();
     assert!(matches!(error, Error::Lost(_)), "{error:?}");
-    // The second connection would have been served: the double does not know this call.
+    // The second connection is served, but the stand-in does not know this call.
     let error = home.client().logout(v1::LogoutRequest::default()).await.unwrap_err();
     assert!(matches!(error, Error::Misunderstood(_)), "{error:?}");
 }
