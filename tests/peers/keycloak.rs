@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use seqera_tests::browser::{authorization_url, parameter};
 use seqera_tests::keycloak::{EMAIL, Realm};
 use seqera_tests::visit::encoded;
 use seqera_tests::{Home, Visit, eventually, http};
@@ -151,6 +152,28 @@ fn a_refresh_token_that_somebody_else_spent_ends_the_family_and_the_login_with_a
     let refused = home.seqera("token --profile kc").run().fails_with(3);
     assert!(refused.stderr.contains("Maximum allowed refresh token reuse exceeded"), "{}", refused.stderr);
     assert_eq!((realm.user_info(&thief), realm.sessions().len()), (401, 0), "the thief is out, too");
+}
+
+#[test]
+fn oauth2_without_openid_signs_in_renews_and_is_revoked() {
+    let Some(realm) = Realm::new(&[(LIFESPAN, json!(6))]) else { return };
+    let home = Home::new().with("SEQERA_AUTH_CLI_CLIENT_ID", "seqera_ai_cli");
+    let args = format!("login --no-browser --provider oauth2 --profile kc --authority {}", realm.authority);
+    let mut login = home.seqera(&args).start();
+    let url = login.until("authorization URL", authorization_url);
+    assert_eq!((parameter(&url, "scope"), parameter(&url, "nonce")), (None, None), "{url}");
+    assert!(realm.sign_in(&url).page.body.contains("Signed in"));
+    let login = login.finish(LIMIT).ok();
+    assert!(login.stdout.contains(&format!("Successfully authenticated as {EMAIL}")), "{}", login.stdout);
+    let first = home.token("kc");
+    assert_eq!(realm.user_info(&first), 403, "a good token, and no OpenID Connect");
+    eventually(LIMIT, "a renewal with nobody asking", || (realm.count("REFRESH_TOKEN") >= 1).then_some(()));
+    let renewed = home.token("kc");
+    assert_ne!(renewed, first);
+    assert_eq!((realm.count("REFRESH_TOKEN_ERROR"), realm.online_sessions().len()), (0, 1));
+    assert_eq!(home.seqera("logout --profile kc").run().ok().line(), "kc: revoked");
+    assert_eq!((realm.count("REVOKE_GRANT"), realm.online_sessions().len()), (1, 0));
+    home.seqera("token --profile kc").run().fails_with(3);
 }
 
 /// Spends the stored refresh token, as a thief would, and returns the access token that comes back.

@@ -153,7 +153,18 @@ impl Realm {
     /// The client's offline sessions, one for each login that asked for `offline_access`.
     #[track_caller]
     pub fn sessions(&self) -> Vec<String> {
-        let sessions = self.admin("GET", &format!("/clients/{}/offline-sessions", self.client)).json();
+        self.sessions_of("offline-sessions")
+    }
+
+    /// The client's other sessions.
+    #[track_caller]
+    pub fn online_sessions(&self) -> Vec<String> {
+        self.sessions_of("user-sessions")
+    }
+
+    #[track_caller]
+    fn sessions_of(&self, kind: &str) -> Vec<String> {
+        let sessions = self.admin("GET", &format!("/clients/{}/{kind}", self.client)).json();
         let sessions = sessions.as_array().expect("a list of sessions").iter();
         sessions.map(|session| session["id"].as_str().expect("a session has an id").to_owned()).collect()
     }

@@ -94,7 +94,7 @@ impl OAuth2 {
     }
 
     /// Whose token it is, where it is a JWT (RFC 9068, section 2.2). Its signature is not checked: it comes
-    /// from the token endpoint itself, and nothing is decided by it but what the person is called.
+    /// from the token endpoint itself, and says nothing but whose the session is.
     fn owner(&self, token: &AccessToken) -> Account {
         let claims = claims(token.expose()).unwrap_or_default();
         let text = |name| claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
