@@ -1,5 +1,5 @@
-//! The agent's half of `seqera agent doctor`: checks everything that sign-in and renewal depend on. It prompts
-//! nobody, spends no token, and changes nothing unless a repair is requested.
+//! The agent's half of `seqera agent doctor`: checks everything that sign-in and renewal depend on. It
+//! prompts nobody, spends no token, and changes nothing unless a repair is requested.
 
 mod disk;
 mod files;

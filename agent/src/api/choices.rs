@@ -1,5 +1,5 @@
-//! Service `Sessions`: organisations, workspaces, and the profile that an empty name means. The Platform lists
-//! what exists; the profile's worker records the choice.
+//! Service `Sessions`: organisations, workspaces, and the profile that an empty name means. The Platform
+//! lists what exists; the profile's worker records the choice.
 
 use async_trait::async_trait;
 use seqera_agent_proto::v1::choice::Choice as Wanted;

@@ -1,5 +1,5 @@
-//! The standard gRPC services: health (`grpc.health.v1`) and reflection. Reflection is served in both versions,
-//! because older tools know only `v1alpha`.
+//! The standard gRPC services: health (`grpc.health.v1`) and reflection. Reflection is served in both
+//! versions, because older tools know only `v1alpha`.
 
 use seqera_agent_proto::DESCRIPTORS;
 use tonic::service::RoutesBuilder;

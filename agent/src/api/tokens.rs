@@ -64,10 +64,12 @@ fn ask(asked: &GetAccessTokenRequest) -> Result<Ask, AgentError> {
     Ok(Ask { min_valid, rejected, ..Ask::default() })
 }
 
-/// Gets a token for one caller. A caller whose deadline passes loses only its own answer: the renewal goes on.
+/// Gets a token for one caller. A caller whose deadline passes loses only its own answer: the renewal goes
+/// on.
 ///
 /// # Errors
-/// If the profile is unknown or signed out, its session has ended, or no renewal succeeds before the deadline.
+/// If the profile is unknown or signed out, its session has ended, or no renewal succeeds before the
+/// deadline.
 pub(crate) async fn hand_out(
     registry: &Registry,
     name: &ProfileName,

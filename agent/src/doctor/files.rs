@@ -41,8 +41,8 @@ pub(super) async fn examine(configured: &[String], shared: &Shared, repair: bool
     }
 }
 
-/// What is wrong with `auth-state.json`. The agent writes it at every change and never reads it for a decision,
-/// so nothing else would notice.
+/// What is wrong with `auth-state.json`. The agent writes it at every change and never reads it for a
+/// decision, so nothing else would notice.
 async fn summary(shared: &Shared) -> Option<String> {
     let (path, sessions) = (shared.places.config_dir.join("auth-state.json"), shared.state.snapshot());
     in_time(move || crate::storage::summary::merge(&path, &sessions.profiles).err()).await.flatten()

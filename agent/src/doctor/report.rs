@@ -11,7 +11,8 @@ use crate::profile::ProfileName;
 /// A local disk answers in microseconds; a network file system whose server is gone never does.
 pub(super) const DISK_LIMIT: Duration = Duration::from_secs(3);
 
-/// Runs `look` on a blocking thread. `None` means that it did not return in time, and its thread is abandoned.
+/// Runs `look` on a blocking thread. `None` means that it did not return in time, and its thread is
+/// abandoned.
 pub(super) async fn in_time<T: Send + 'static>(look: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     tokio::time::timeout(DISK_LIMIT, tokio::task::spawn_blocking(look)).await.ok()?.ok()
 }

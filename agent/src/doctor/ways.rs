@@ -1,5 +1,5 @@
-//! The way to each provider: the proxy and the certificate authorities in force, who answers and how fast, and
-//! whether the clocks agree.
+//! The way to each provider: the proxy and the certificate authorities in force, who answers and how fast,
+//! and whether the clocks agree.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -160,8 +160,8 @@ fn ahead(theirs: SystemTime, ours: SystemTime) -> Offset {
     }
 }
 
-/// `Date` has a resolution of one second, and the answer was on its way for a while, so a difference of a second
-/// or two does not count.
+/// `Date` has a resolution of one second, and the answer was on its way for a while, so a difference of a
+/// second or two does not count.
 fn clock(offset: Offset, authority: &str) -> Check {
     const NAME: &str = "clock";
     const REMEDY: &str = "set the clock of this machine; 'timedatectl set-ntp true' keeps it right";

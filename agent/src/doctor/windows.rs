@@ -1,5 +1,5 @@
-//! Windows: only its user can open a profile folder, and the names of file systems do not tell whether they are
-//! shared.
+//! Windows: only its user can open a profile folder, and the names of file systems do not tell whether they
+//! are shared.
 
 use std::fmt;
 use std::fs::Metadata;
