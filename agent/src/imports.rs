@@ -1,8 +1,9 @@
-//! Sign-ins that other programs of this user have left: what there is, and how one becomes a session of ours
-//! when the person agrees.
+//! Sign-ins that this user's other programs have left behind: finds them and, if the person agrees, turns one
+//! into a session of ours.
 //!
-//! The danger is a refresh token with two owners: the provider ends both. So a token of v1 is spent once,
-//! with a note of that on the disk before; what comes back is kept; and then the old place is emptied.
+//! The danger is a refresh token with two owners: the provider ends the sessions of both. So a token of v1 is
+//! spent only once, after a note of that has been written to disk. Then the new token is stored, and only
+//! then is the old one removed.
 
 mod leftovers;
 mod nextflow;
@@ -27,7 +28,7 @@ use crate::sessions::target::{target, unnamed};
 use crate::storage::lane::Lane;
 use crate::storage::store::StoreError;
 
-/// Finds and takes over what others have left.
+/// Finds and takes over the sign-ins of other programs.
 pub(crate) struct Imports {
     registry: Arc<Registry>,
     providers: Arc<Providers>,
@@ -35,26 +36,26 @@ pub(crate) struct Imports {
     files: Lane,
 }
 
-/// Something that could become a session. Holds no secret.
+/// A sign-in that could become a session. It holds no secret.
 #[derive(Debug, Clone)]
 struct Candidate {
     origin: Origin,
-    /// In the other program.
+    /// The name in the other program.
     name: String,
-    /// For people.
+    /// Where it is, in words for people.
     place: String,
     owner: Owner,
-    /// The person gave the name.
+    /// True if a person gave the name.
     named: bool,
 }
 
 impl Candidate {
-    /// Names it in the state.
+    /// The key of the attempt in the state.
     fn key(&self) -> String {
         key(self.origin, &self.name)
     }
 
-    /// In a sentence.
+    /// Words for a sentence.
     fn shown(&self) -> String {
         shown(self.origin, &self.place)
     }
@@ -71,30 +72,29 @@ fn key(origin: Origin, name: &str) -> String {
     format!("{place} {name}")
 }
 
-/// What a look around has found.
+/// The result of a search.
 #[derive(Default)]
 struct Found {
     candidates: Vec<Candidate>,
-    /// What could not be looked at.
+    /// Places that could not be searched.
     problems: Vec<String>,
-    /// What is there and cannot be taken, and why.
+    /// What was found but cannot be taken over, and why.
     left_out: Vec<String>,
 }
 
 impl Imports {
-    /// Looks at nothing yet.
     pub(crate) fn new(registry: Arc<Registry>, providers: Arc<Providers>) -> Self {
         let keychain = Arc::new(Keychain::default());
         Self { registry, providers, keychain, files: Lane::new("imports") }
     }
 
-    /// What there is for the login that is asked about; the best first.
+    /// Finds the sign-ins that suit the requested login, the best one first.
     ///
     /// # Errors
-    /// Where the profile's name is none, or its authority no address.
+    /// If the name is not a valid profile name, or the authority is not a valid URL.
     pub(crate) async fn find(&self, asked: FindImportsRequest) -> Result<FindImportsResponse, AgentError> {
         let settings = asked.settings.unwrap_or_default();
-        // Only Platforms have had an earlier CLI, and Nextflow's token.
+        // The earlier CLI and Nextflow keep tokens for Platforms only.
         if !matches!(settings.provider.as_str(), "" | "platform") {
             return Ok(FindImportsResponse::default());
         }
@@ -110,14 +110,14 @@ impl Imports {
                     let what = candidate.shown();
                     left_out.push(format!("{what} is left as it is: profile '{name}' is signed in"));
                 }
-                Some(name) => imports.push(told(candidate, &name)),
+                Some(name) => imports.push(import(candidate, &name)),
                 None => {}
             }
         }
         Ok(FindImportsResponse { imports, problems, left_out })
     }
 
-    /// The profile that it becomes in this login; `None`: another one is meant.
+    /// The profile that the candidate becomes in this login, or `None` if the login is for another one.
     fn becomes(
         &self,
         candidate: &Candidate,
@@ -141,7 +141,7 @@ impl Imports {
         self.registry.worker(name).is_ok_and(|worker| worker.view().is_usable())
     }
 
-    /// Everything that others have left, whatever login is meant.
+    /// Finds everything that other programs have left, whichever login it suits.
     async fn look(&self, nextflow_file: &Path) -> Found {
         let mut found = Found::default();
         let folder = self.registry.shared.places.config_dir.clone();
@@ -158,7 +158,7 @@ impl Imports {
                 let owner = owners.get(&name);
                 found.v1(Origin::V1Keychain, name, place, owner);
             }),
-            // No keychain, nothing in it.
+            // Without a keychain there is nothing to find in it.
             Err(StoreError::Unavailable(_)) => {}
             Err(error) => found.problems.push(format!("nothing was looked for in the keychain: {error}")),
         }
@@ -176,7 +176,7 @@ impl Imports {
         found
     }
 
-    /// The summary of our own sessions has the shape of v1's; what it says is no word of v1.
+    /// True if the entry in `auth-state.json` is our own: we write our summary in the format of v1.
     fn is_ours(&self, name: &str) -> bool {
         let state = &self.registry.shared.state;
         name.parse::<ProfileName>().is_ok_and(|name| {
@@ -186,7 +186,7 @@ impl Imports {
         })
     }
 
-    /// Tried before, and v1 has not signed in again since.
+    /// True if the provider refused this token before, and v1 has not signed in again since.
     fn is_dead(&self, candidate: &Candidate) -> bool {
         let sessions = self.registry.shared.state.snapshot();
         let attempt = sessions.imports.get(&candidate.key());
@@ -232,7 +232,7 @@ impl Imports {
 }
 
 impl Found {
-    /// A token of v1, with what v1 says about it.
+    /// Adds a token of v1, or leaves it out if v1 did not record where it belongs.
     fn v1(&mut self, origin: Origin, name: String, place: String, owner: Option<&Owner>) {
         let Some(owner) = owner.cloned() else {
             let what = shown(origin, &place);
@@ -243,7 +243,7 @@ impl Found {
     }
 }
 
-fn told(candidate: Candidate, profile: &ProfileName) -> Import {
+fn import(candidate: Candidate, profile: &ProfileName) -> Import {
     Import {
         origin: candidate.origin.into(),
         name: candidate.name,

@@ -1,4 +1,5 @@
-//! The keychain of another program, on a thread of its own: a keychain that hangs must not hold up a login.
+//! The keychain items of the earlier CLI. All calls run on a separate thread: a keychain that hangs must not
+//! hold up a login.
 
 use std::time::Duration;
 
@@ -10,13 +11,14 @@ use crate::storage::keychain::earlier::Earlier;
 use crate::storage::lane::{Lane, Stall};
 use crate::storage::store::{Patience, StoreError};
 
-/// A call about it, without a person at a prompt ([Calls that may hang](crate::manual::storage#calls-that-may-hang)).
+/// The limit of a call that shows no prompt
+/// ([Calls that may hang](crate::manual::storage#calls-that-may-hang)).
 pub(super) const LIMIT: Duration = Duration::from_secs(3);
 
-/// A person may answer the keychain's prompt, where it is locked or does not know this program.
+/// The limit of a call that may show a prompt, because the keychain is locked or does not know this program.
 const PROMPT: Duration = Duration::from_secs(60);
 
-/// What v1 has in the keychain, by its own profile names.
+/// The tokens that v1 keeps in the keychain, by v1's profile names.
 #[async_trait]
 pub(super) trait Leftovers: Send + Sync {
     async fn profiles(&self) -> Result<Vec<String>, StoreError>;
@@ -24,7 +26,7 @@ pub(super) trait Leftovers: Send + Sync {
     async fn remove(&self, profile: &str) -> Result<(), StoreError>;
 }
 
-/// The system's.
+/// The keychain of the operating system.
 pub(super) struct Keychain(Lane);
 
 impl Default for Keychain {
@@ -53,7 +55,7 @@ impl Leftovers for Keychain {
         self.call(LIMIT, Earlier::profiles).await
     }
 
-    /// Quietly first: only a keychain that answers, and needs a person, is worth a long wait.
+    /// Tries without a prompt first: a long wait makes sense only if the keychain answers that it needs one.
     async fn read(&self, profile: &str) -> Result<Option<SecretString>, StoreError> {
         let name = profile.to_owned();
         match self.call(LIMIT, move || Earlier::read(&name, Patience::Background)).await {
@@ -71,7 +73,7 @@ impl Leftovers for Keychain {
     }
 }
 
-/// SHA-256 of a secret, as records have it.
+/// SHA-256 of a secret, in the form that records use.
 pub(super) fn sha256(secret: &SecretString) -> String {
     token_sha256(secret.expose_secret())
 }

@@ -1,5 +1,5 @@
-//! Nextflow's own file, which `nextflow auth login` writes. It is a program in Groovy; what is read here are
-//! plain settings in it, and whatever is computed counts as absent.
+//! The file that `nextflow auth login` writes. It is a Groovy program. Only plain settings in it are read
+//! here; a value that is computed counts as absent.
 
 use std::path::Path;
 
@@ -7,13 +7,13 @@ use secrecy::SecretString;
 
 use crate::profile::{Profile, canonical};
 
-/// The scope that the settings stand in.
+/// The scope that contains the settings.
 const SCOPE: &str = "tower";
 
-/// Larger files are none that Nextflow wrote.
+/// Nextflow does not write larger files.
 const LARGEST: u64 = 64 * 1024;
 
-/// What the file says.
+/// The settings in the file.
 #[derive(Default)]
 pub(super) struct Settings {
     pub(super) token: Option<SecretString>,
@@ -23,14 +23,15 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// The authority that the token belongs to; Cloud where the file names none, as for Nextflow.
+    /// The authority that the token belongs to. If the file names none, it is Cloud, as in Nextflow.
     pub(super) fn authority(&self) -> String {
         let endpoint = self.endpoint.as_deref().unwrap_or(Profile::CLOUD_AUTHORITY);
         canonical(endpoint).to_owned()
     }
 
-    /// A token that ends within the hour, or that two programs would renew against each other, is no
-    /// credential to keep ([Programs that use the token](crate::manual::providers#programs-that-use-the-token)).
+    /// True for a personal access token. A token that expires within the hour, or that two programs would
+    /// renew against each other, is not worth keeping
+    /// ([Programs that use the token](crate::manual::providers#programs-that-use-the-token)).
     pub(super) fn is_personal(&self) -> bool {
         use secrecy::ExposeSecret;
         let is_jwt = |token: &SecretString| token.expose_secret().matches('.').count() == 2;
@@ -38,10 +39,10 @@ impl Settings {
     }
 }
 
-/// Reads the file; none is no settings.
+/// Reads the file. A missing file has no settings.
 ///
 /// # Errors
-/// Where it is there and cannot be read.
+/// If the file exists but cannot be read, is larger than [`LARGEST`], or is not a regular file.
 pub(super) fn read(file: &Path) -> Result<Settings, String> {
     let shown = |error: std::io::Error| format!("{}: {error}", file.display());
     match std::fs::metadata(file) {
@@ -81,7 +82,7 @@ fn parse(text: &str) -> Settings {
     settings
 }
 
-/// `key = 'value'`, with what may stand behind it. A `$` in double quotes is computed.
+/// Parses `key = 'value'` and ignores the rest of the line. A double-quoted text with a `$` is computed.
 fn setting(line: &str) -> Option<(&str, &str)> {
     let (key, rest) = line.split_once('=')?;
     let rest = rest.trim_start();

@@ -1,4 +1,4 @@
-//! Takes one of them over. Runs to its end, whoever stays.
+//! Takes over one sign-in. Once begun, this runs to the end even if the caller hangs up.
 
 use crate::storage::record::SignInMethod;
 use std::path::Path;
@@ -26,20 +26,21 @@ use crate::token::{Access, AccessToken, Account, Credential, Grant, Kind, Refres
 /// A sign-in that was taken over.
 #[derive(Debug)]
 pub(crate) struct Taken {
-    /// What it became.
+    /// The profile that it became.
     pub profile: ProfileName,
-    /// For the person.
+    /// Sentences for the person.
     pub notes: Vec<String>,
 }
 
 impl Imports {
-    /// Makes a session of one that [`Imports::find`] has told of.
+    /// Turns a sign-in that [`Imports::find`] has listed into a session.
     ///
     /// # Errors
-    /// Where it has gone, the provider refuses it, or nobody can be asked. What was not taken is left there.
+    /// If the sign-in has gone or its profile is signed in, if its token cannot be read, or if the provider
+    /// refuses it or cannot be reached. After an error the sign-in is still where it was.
     pub(crate) async fn take(self: Arc<Self>, asked: TakeImportRequest) -> Result<Taken, AgentError> {
         let work = tokio::spawn(async move {
-            // One at a time; and an agent that stops waits for it.
+            // Imports run one at a time, and a stopping agent waits for the one that runs.
             let _turn = self.registry.taking.lock().await;
             self.take_one(asked).await
         });
@@ -73,14 +74,14 @@ impl Imports {
         }
     }
 
-    /// Nextflow's token is checked and kept as any other; its file is Nextflow's.
+    /// Checks and stores Nextflow's token like any other. The file belongs to Nextflow and is left alone.
     async fn keep_fixed(
         &self,
         candidate: &Candidate,
         name: &ProfileName,
         profile: Profile,
     ) -> Result<Taken, AgentError> {
-        // Read again: the token of another authority may stand there by now.
+        // The file is read again, because by now it may hold the token of another authority.
         let read = self.nextflow_settings(Path::new(&candidate.name)).await.ok();
         let same = read.filter(|now| now.is_personal() && now.authority() == candidate.owner.authority);
         let token = same.and_then(|settings| settings.token).ok_or_else(|| vanished(candidate))?;
@@ -91,7 +92,7 @@ impl Imports {
         Ok(Taken { profile: name.clone(), notes })
     }
 
-    /// Spends v1's refresh token, keeps the new one, and empties the old place.
+    /// Spends v1's refresh token, stores the new one, and removes the old one.
     async fn adopt(
         &self,
         candidate: &Candidate,
@@ -99,6 +100,10 @@ impl Imports {
         profile: Profile,
     ) -> Result<Taken, AgentError> {
         let shared = &self.registry.shared;
+        shared.ownership.may_spend().await.map_err(|why| {
+            let hint = "nothing was changed; make the folder writable, then sign in again";
+            AgentError::new(ErrorKind::StoreFailed, why, hint)
+        })?;
         let secret = self.read(candidate).await?;
         let worker = self.registry.ensure(name);
         let generation = worker.view().generation;
@@ -120,7 +125,8 @@ impl Imports {
         if is_spent || worker.view().unsaved.is_none() {
             notes.extend(self.remove(candidate, &secret).await);
         } else {
-            // The provider does not rotate and our store refuses: the old place is the only one that lasts.
+            // The provider does not rotate tokens and our store failed: the old place is the only durable
+            // one.
             self.end(candidate, false).await;
         }
         Ok(Taken { profile: name.clone(), notes })
@@ -147,7 +153,7 @@ impl Imports {
         read?.ok_or_else(|| vanished(candidate))
     }
 
-    /// Notes durably that the token is being spent. True where that was noted before and never ended.
+    /// Notes on disk that the token is being spent. Returns true if an earlier attempt was interrupted.
     async fn begin(&self, candidate: &Candidate, secret: &SecretString) -> Result<bool, AgentError> {
         let shared = &self.registry.shared;
         let attempt = Attempt { sha256: leftovers::sha256(secret), at: unix(shared.now()), dead: false };
@@ -161,7 +167,7 @@ impl Imports {
         Ok(before.is_some_and(|before| before.sha256 == attempt.sha256))
     }
 
-    /// Ends the note: the token is as good as before, or dead.
+    /// Closes the note: the token is dead, or otherwise the note is deleted.
     async fn end(&self, candidate: &Candidate, dead: bool) {
         let key = candidate.key();
         let ended = self.registry.shared.state.change(|sessions| match sessions.imports.get_mut(&key) {
@@ -183,7 +189,7 @@ impl Imports {
                 let hint = "it stays where it is and is not offered again; sign in anew with 'seqera login'";
                 AgentError::new(ErrorKind::LoginExpired, message, hint)
             }
-            // The note stays: nobody knows whether the token is spent.
+            // The note stays, because nobody knows whether the token is spent.
             Renewal::Unknown(why) => {
                 let message = format!("{authority} gave no answer about {what}: {why}");
                 AgentError::new(ErrorKind::Unreachable, message, "it is still there; try again")
@@ -203,7 +209,7 @@ impl Imports {
         }
     }
 
-    /// The new tokens, and whose they are. The token is rotated by now, so that nothing of this may fail.
+    /// The new tokens and their account. By now the old token may be spent, so nothing in here may fail.
     async fn granted(
         &self,
         candidate: &Candidate,
@@ -213,19 +219,20 @@ impl Imports {
         renewed: Renewed,
         sent: Moment,
     ) -> Granted {
-        // Without one the first caller has it renewed again.
+        // Without an access token, the first caller triggers another renewal.
         let none = |_| Access { token: AccessToken::new(""), lifetime: Duration::ZERO };
         let access = renewed.access.unwrap_or_else(none);
-        let noted = || Account { email: candidate.owner.account.clone(), ..Account::default() };
+        let recorded = || Account { email: candidate.owner.account.clone(), ..Account::default() };
         let mut notes = Vec::new();
         let mut account = match issuer.check(&access.token).await {
             Check::Valid(account) => account,
             Check::Refused | Check::Unsure(_) => {
                 notes.push("the Platform could not be asked whose session it is".to_owned());
-                noted()
+                recorded()
             }
         };
-        // The Platform's own id is not what later renewals are compared with.
+        // Later renewals are compared with the subject that the provider gave, not with the Platform's own
+        // id.
         account.subject = renewed.subject.unwrap_or_default();
         let provider = self.providers.issuer(profile, Kind::Renewable);
         let memberships = memberships(&*provider, &access.token, account.user_id).await;
@@ -234,7 +241,8 @@ impl Imports {
         Granted { credential: Credential::Renewable(grant), account, sent, memberships, notes }
     }
 
-    /// Empties the old place; a note where that failed. A token that v1 has written there since is its own.
+    /// Removes the spent token from its old place, and returns a note if that fails. A token that v1 has
+    /// written there since stays.
     async fn remove(&self, candidate: &Candidate, spent: &SecretString) -> Option<String> {
         let removed = match candidate.origin {
             Origin::V1Keychain => self.keychain.remove(&candidate.name).await.map_err(|e| e.to_string()),

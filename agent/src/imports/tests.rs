@@ -14,7 +14,7 @@ use crate::token::{Access, AccessToken, RefreshToken};
 
 const TOKEN: &str = "a-refresh-token-of-version-1";
 
-/// v1's keychain, in memory.
+/// v1's keychain items, in memory.
 #[derive(Default)]
 struct FakeKeychain(Mutex<BTreeMap<String, String>>);
 
@@ -34,7 +34,7 @@ impl Leftovers for FakeKeychain {
     }
 }
 
-/// An agent, and what v1 has left of profiles at `https://<name>.test/api`.
+/// An agent, and the sign-ins of v1 at `https://<name>.test/api`.
 struct Bench {
     agent: Agent,
     imports: Imports,
@@ -81,7 +81,7 @@ impl Bench {
         found.imports.iter().map(|import| format!("{} as {}", import.name, import.profile)).collect()
     }
 
-    /// Moves a profile's authority to a port of this machine where the Platform's API is not.
+    /// Moves a profile's authority to a local port where no Platform listens.
     fn nobody_listens_at(&self, name: &str) {
         let owner = json!({"domain": "http://127.0.0.1:9/api", "last_login": 100});
         let state = self.agent.places.places().config_dir.join("auth-state.json");

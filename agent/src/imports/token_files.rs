@@ -1,14 +1,14 @@
-//! What programs of SciToolkit have left in `~/.scitoolkit`: the documented token file, and those of the time
-//! when each toolkit had a token of its own.
+//! The files that SciToolkit programs have left in `~/.scitoolkit`: the documented token file, and older
+//! files from the time when each toolkit had a separate token.
 //!
-//! The documentation does not name the older files, so that their content decides:
-//! | file | looked at | taken for a per-toolkit token where |
+//! The documentation does not name the older files, so their content decides:
+//! | file | source | counts as a per-toolkit token if |
 //! |---|---|---|
 //! | `~/.scitoolkit/token` | documented | it holds `stk_…` that is not `stk_user_…` |
-//! | `~/.scitoolkit/<any name>` | inferred | its one word is such a token |
-//! | `~/.scitoolkit/tokens/<any name>` | inferred | its one word is such a token |
+//! | `~/.scitoolkit/<any name>` | inferred | its only word is such a token |
+//! | `~/.scitoolkit/tokens/<any name>` | inferred | its only word is such a token |
 //!
-//! Whatever holds something else is neither told nor touched. Links are not followed.
+//! Files with any other content are neither reported nor touched. Symbolic links are not followed.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,41 +22,39 @@ use crate::storage::durable;
 use crate::storage::timed::Place;
 use crate::storage::token_file::{self, TokenFile};
 
-/// What a file holds.
+/// What kind of token a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Holds {
-    /// A token for a person that another program has put there.
+    /// A per-user token that another program has written.
     User,
-    /// A token for one toolkit.
+    /// A per-toolkit token.
     Toolkit,
-    /// What this agent has put there.
+    /// A token that this agent has written.
     Ours,
 }
 
 /// A file with a token in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// Where it is.
     pub path: PathBuf,
-    /// What it holds.
     pub holds: Holds,
-    /// Others may read it, or look into its folder.
+    /// Other users can read the file, or list its folder.
     pub open_to_others: bool,
 }
 
-/// The folder of one user. Its methods block on the file system.
+/// One user's `~/.scitoolkit`. The methods block on the file system.
 pub(crate) struct TokenFiles {
     folder: PathBuf,
     documented: TokenFile,
 }
 
 impl TokenFiles {
-    /// Of a home folder. Touches nothing yet.
+    /// `home` is the user's home folder. Reads nothing yet.
     pub(crate) fn new(home: &Path, places: &Places) -> Self {
         Self { folder: token_file::folder(home), documented: TokenFile::new(home, places) }
     }
 
-    /// The files with tokens, sorted. What cannot be read is left out.
+    /// Lists the files with tokens, sorted by path. A file that cannot be read is left out.
     pub(crate) fn find(&self) -> Vec<Found> {
         let paths: BTreeSet<_> = [self.folder.clone(), self.folder.join("tokens")]
             .iter()
@@ -71,7 +69,7 @@ impl TokenFiles {
         let holds = match prefix {
             Prefix::Toolkit => Holds::Toolkit,
             Prefix::Unknown => return None,
-            // One elsewhere is of no use to any program that is documented.
+            // No documented program reads a per-user token from another file.
             Prefix::User | Prefix::RetiredUser if path != self.folder.join("token") => return None,
             Prefix::User | Prefix::RetiredUser if self.is_ours() => Holds::Ours,
             Prefix::User | Prefix::RetiredUser => Holds::User,
@@ -85,18 +83,19 @@ impl TokenFiles {
         own.is_some_and(|own| self.documented.load(&own).is_ok_and(|stored| stored.is_some()))
     }
 
-    /// The per-user token that another program has left; `None` where there is none, or it is ours.
+    /// Reads the per-user token that another program has left. Returns `None` if there is no token, or it is
+    /// ours.
     ///
     /// # Errors
-    /// What the file system says.
+    /// If the file cannot be read.
     pub(crate) fn of_another_program(&self) -> io::Result<Option<zeroize::Zeroizing<String>>> {
         let path = self.folder.join("token");
         let is_users = matches!(prefix_of(&path), Some(Prefix::User | Prefix::RetiredUser));
         if is_users && !self.is_ours() { token_file::read(&path) } else { Ok(None) }
     }
 
-    /// Removes the files with per-toolkit tokens: their paths, and what could not be removed, with the reason.
-    /// Each is looked at once more before.
+    /// Removes the files with per-toolkit tokens, after a fresh look at each. Returns the paths of the
+    /// removed files, and the other paths with the reason why they could not be removed.
     pub(crate) fn clean(&self) -> (Vec<PathBuf>, Vec<String>) {
         let (mut removed, mut problems) = (Vec::new(), Vec::new());
         for found in self.find().into_iter().filter(|found| found.holds == Holds::Toolkit) {
@@ -109,7 +108,7 @@ impl TokenFiles {
     }
 }
 
-/// What the one word of a regular file is.
+/// The kind of token that a regular file holds as its only word.
 fn prefix_of(path: &Path) -> Option<Prefix> {
     if !path.symlink_metadata().ok()?.is_file() {
         return None;

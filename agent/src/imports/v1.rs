@@ -1,5 +1,6 @@
-//! What version 1 of the CLI left in the configuration folder: bare refresh tokens in files, and in
-//! `auth-state.json` where each belongs ([The earlier CLI](crate::manual::providers#the-earlier-cli)).
+//! What version 1 of the CLI has left in the configuration folder: files with bare refresh tokens, and an
+//! `auth-state.json` that says where each token belongs
+//! ([The earlier CLI](crate::manual::providers#the-earlier-cli)).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,20 +14,20 @@ use crate::profile::Profile;
 use crate::storage::durable;
 use crate::storage::file::{PREFIX, is_bare_token};
 
-/// Where the token of one of v1's profiles belongs, and who it stands for.
+/// The authority and the account that a token of v1 belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Owner {
     pub(super) authority: String,
     pub(super) client_id: String,
     pub(super) audience: String,
-    /// As v1 noted it.
+    /// The account's name, as v1 recorded it.
     pub(super) account: String,
-    /// When v1 got the token, in Unix seconds; 0 where it did not say.
+    /// When v1 got the token, in Unix seconds, or 0 if v1 did not record it.
     pub(super) since: u64,
 }
 
-/// v1's profiles by its own names. A file that is missing or no longer readable tells of none: without an
-/// owner a token is sent nowhere.
+/// The owners of v1's tokens, by v1's profile names. If the file is missing or unreadable there are none, and
+/// a token without an owner is never sent anywhere.
 pub(super) fn owners(folder: &Path) -> BTreeMap<String, Owner> {
     let read = std::fs::read(folder.join("auth-state.json")).ok();
     let state: Value = read.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
@@ -38,7 +39,7 @@ fn owner(entry: &Map<String, Value>) -> Option<Owner> {
     let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
     let or = |value: &str, default: &str| if value.is_empty() { default } else { value }.to_owned();
     let time = |key: &str| entry.get(key).and_then(Value::as_f64).map_or(0, |seconds| seconds as u64);
-    // Logged out on purpose: whatever is left is not to be used again.
+    // After a deliberate logout, whatever is left must not be used again.
     if text("domain").is_empty() || entry.get("explicitly_logged_out") == Some(&Value::Bool(true)) {
         return None;
     }
@@ -56,24 +57,24 @@ fn authority(domain: &str) -> String {
     if domain.contains("://") { domain.to_owned() } else { format!("https://{domain}") }
 }
 
-/// v1 made such a name itself, `<domain>:<audience>`; any other was given by the person.
+/// True for a name that v1 generated: `<domain>:<audience>`. Every other name was given by a person.
 pub(super) fn is_generated(name: &str, owner: &Owner) -> bool {
     let domain = owner.authority.trim_start_matches("https://");
     let made = [&owner.authority, domain].map(|domain| file_name(&format!("{domain}:{}", owner.audience)));
     made.contains(&file_name(name))
 }
 
-/// As v1 writes a profile's name into a file's.
+/// The form that a profile's name takes in the name of v1's file.
 pub(super) fn file_name(profile: &str) -> String {
     profile.replace(':', "_")
 }
 
-/// The file of a name that stood behind the prefix.
+/// The path of a file, from the part of its name after the prefix.
 pub(super) fn path(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{PREFIX}{name}"))
 }
 
-/// The names behind the prefix of all files with a bare token in them.
+/// Lists the files that hold a bare token, by the part of their names after the prefix.
 pub(super) fn files(folder: &Path) -> io::Result<Vec<String>> {
     if !durable::check_folder(folder)? {
         return Ok(Vec::new());
@@ -90,7 +91,7 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// The token in v1's file; `None` where there is no such file, or one of ours.
+/// Reads the token in a file of v1. Returns `None` if the file does not exist, or is ours.
 pub(super) fn token(folder: &Path, name: &str) -> io::Result<Option<SecretString>> {
     let bytes = match std::fs::read(path(folder, name)) {
         Ok(bytes) => Zeroizing::new(bytes),
