@@ -1,6 +1,6 @@
-//! The leases of this agent: makes their tokens, and keeps one task for each, which deletes its token in the
-//! end. What is known of them lies in `sessions.json`, written before a token is made: whatever dies, the
-//! next start finds what is to be deleted.
+//! The agent's leases. Each lease is a personal access token at the Platform, and a task that deletes the
+//! token when the lease ends. Leases are recorded in `sessions.json` before their tokens are created, so that
+//! after any crash the next start finds what to delete.
 
 pub(crate) mod book;
 pub(crate) mod life;
@@ -27,31 +27,30 @@ use crate::storage::record::{Ends, Lease, Program, Record};
 use crate::storage::store::{Patience, Stored};
 use crate::token::{AccessToken, Kind};
 
-/// Names that are tried before a Platform that has them all is believed.
+/// How many names are tried before a Platform is believed that all of them are taken.
 pub(crate) const NAMES: usize = 3;
 
-/// What a caller wants.
+/// A caller's request for a lease.
 pub(crate) struct Order {
-    /// Whose session makes the token.
+    /// The profile whose session creates the token.
     pub profile: ProfileName,
-    /// That session.
+    /// The record of that session.
     pub record: Arc<Record>,
-    /// Its token.
+    /// The access token of that session.
     pub by: AccessToken,
     /// What ends the lease.
     pub ends: Ends,
-    /// What the person calls the program.
+    /// The name that the person gave the program.
     pub program: String,
 }
 
-/// A lease that was made.
+/// A new lease.
 #[derive(Debug)]
 pub(crate) struct Leased {
     /// Eight hexadecimal digits.
     pub id: String,
-    /// As recorded.
+    /// The lease as recorded.
     pub lease: Lease,
-    /// The token.
     pub token: AccessToken,
 }
 
@@ -59,27 +58,31 @@ pub(crate) struct Leased {
 pub(crate) struct Leases {
     pub(crate) book: Book,
     lives: Mutex<BTreeMap<String, (Arc<Life>, AbortHandle)>>,
-    /// Has a receiver for each token that is being made, so that a task that breaks does not count for ever.
+    /// Has one receiver for each token that is being created. A task that panics drops its receiver, so it
+    /// does not count for ever.
     making: watch::Sender<()>,
 }
 
 impl Leases {
-    /// Those that are recorded; [`Self::resume`] goes on with them.
+    /// Knows the recorded leases. [`Self::resume`] starts their tasks.
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
         Arc::new(Self { book: Book { parts }, lives: Mutex::default(), making: watch::Sender::new(()) })
     }
 
-    /// Goes on with what an earlier agent of this host has left. Another host's is that host's to judge.
+    /// Resumes the leases that an earlier agent on this host has left. Leases of other hosts are theirs to
+    /// end.
     pub(crate) fn resume(self: &Arc<Self>, access: &Arc<dyn TokenSource>) {
         let own = self.book.recorded().into_iter().filter(|(_, lease)| lease.host == self.book.parts.host);
         own.for_each(|(id, _)| self.begin(&id, access));
     }
 
-    /// Makes a token, and a lease that deletes it. A caller that hangs up meanwhile has no lease.
+    /// Creates a token, and a lease that deletes it. If the caller hangs up meanwhile, the lease is ended at
+    /// once.
     ///
     /// # Errors
-    /// Where it cannot be written down, or the Platform makes none; `LOGIN_EXPIRED` where it refuses the
-    /// session's token, which may be another one after a renewal.
+    /// If the lease cannot be recorded, the Platform creates no token, or the profile is signed out
+    /// meanwhile. `LOGIN_EXPIRED` if the Platform refuses the session's token; after a renewal it may accept
+    /// the new one.
     pub(crate) async fn create(
         self: &Arc<Self>,
         order: Order,
@@ -97,29 +100,29 @@ impl Leases {
         answer.await.unwrap_or_else(|_| Err(AgentError::internal("a lease could not be made")))
     }
 
-    /// The process of a caller, told apart from a later one of the same number.
+    /// Identifies a caller's process, so that a later process with the same pid is not mistaken for it.
     ///
     /// # Errors
-    /// What the system said, where there is no such process.
+    /// If there is no such process, or the system does not tell when it started.
     pub(crate) fn identify(&self, pid: u32) -> std::io::Result<Program> {
         self.book.parts.programs.identify(pid)
     }
 
-    /// The task of a lease, while there is one.
+    /// The task of a lease, while it runs.
     pub(crate) fn life(&self, id: &str) -> Option<Arc<Life>> {
         lock(&self.lives).get(id).map(|(life, _)| Arc::clone(life))
     }
 
-    /// Ends a lease and waits, at most so long, for the outcome of the first attempt: true where the token
-    /// is gone. `None`: there is no such lease here.
+    /// Ends a lease, and waits up to `limit` for the first attempt to delete its token. Returns true if the
+    /// token is gone, or `None` if there is no such lease on this host.
     pub(crate) async fn end(&self, id: &str, limit: Duration) -> Option<bool> {
         let (life, before) = self.ask_for_end(id, None)?;
         let _ = timeout(limit, life.tried(before)).await;
         Some(life.is_over())
     }
 
-    /// Forgets a lease whose token cannot be deleted: its Platform is gone, say. Returns the token's name, for
-    /// the person to look for.
+    /// Forgets a lease whose token cannot be deleted, perhaps because its Platform is gone. Returns the
+    /// token's name, so that the person can look for it.
     pub(crate) async fn give_up(&self, id: &str) -> Option<String> {
         let lease = self.book.lease(id).filter(|lease| lease.host == self.book.parts.host)?;
         let life = lock(&self.lives).remove(id);
@@ -132,7 +135,7 @@ impl Leases {
         Some(lease.name)
     }
 
-    /// Ends every lease of a profile, whose session ends with `by` as its last token.
+    /// Ends every lease of a profile whose session ends. `by` is the last access token of that session.
     pub(crate) async fn end_all(&self, profile: &ProfileName, by: Option<&AccessToken>, limit: Duration) {
         let all = self.book.recorded().into_iter().filter(|(_, lease)| lease.profile == *profile);
         let lives: Vec<_> = all.filter_map(|(id, _)| self.ask_for_end(&id, by)).collect();
@@ -140,7 +143,7 @@ impl Leases {
         let _ = timeout(limit, futures_util::future::join_all(tried)).await;
     }
 
-    /// Waits until no token is being made, and touches nothing any more: the next agent goes on.
+    /// Waits until no token is being created, then stops all tasks. The next agent resumes the leases.
     pub(crate) async fn drain(&self) {
         self.making.closed().await;
         lock(&self.lives).values().for_each(|(_, task)| task.abort());
@@ -157,7 +160,7 @@ impl Leases {
         let life = Arc::new(Life::default());
         let (leases, access, own_id) = (Arc::clone(self), Arc::clone(access), id.to_owned());
         let lives = Arc::clone(&life);
-        // Locked until it is in the map: its end takes it out again.
+        // The lock is held until the task is in the map, because the task removes itself when it ends.
         let mut all = lock(&self.lives);
         let task = tokio::spawn(async move {
             lives.run(&leases.book, &own_id, &*access).await;
@@ -189,7 +192,7 @@ impl Leases {
                     return Err(refused(order, &why));
                 }
                 Err(MintError::Unknown(why)) => {
-                    // Its task looks for the name, and deletes what it finds.
+                    // The task looks for a token of this name and deletes it.
                     let _ = self.book.change(&id, |lease| lease.ending = true).await;
                     self.begin(&id, access);
                     return Err(unanswered(order, &why));
@@ -224,7 +227,7 @@ impl Leases {
         Ok((id, lease))
     }
 
-    /// Before the token is made, because afterwards may be too late.
+    /// Records the lease. This happens before the token is created, since afterwards may be too late.
     async fn write_down(&self, id: &str, lease: &Lease) -> Result<(), AgentError> {
         let (key, value) = (id.to_owned(), lease.clone());
         let written = self.book.parts.state.change(|sessions| drop(sessions.leases.insert(key, value))).await;
@@ -236,8 +239,8 @@ impl Leases {
         Ok(())
     }
 
-    /// A sign-out ends the leases that have begun. One that came while this token was made has not seen it;
-    /// but it has marked the record before it looked for leases.
+    /// Ends a lease whose session was signed out while the token was being created. That sign-out has not
+    /// seen this lease, but it marked the record before it looked for leases.
     fn unless_signed_out(&self, order: &Order, leased: Leased) -> Result<Leased, AgentError> {
         let is_same = |now: Record| !now.signed_out && now.logged_in_at == order.record.logged_in_at;
         if self.book.parts.state.record(&order.profile).is_some_and(is_same) {
@@ -247,7 +250,7 @@ impl Leases {
         Err(AgentError::signed_out(&order.profile))
     }
 
-    /// A token that cannot be recorded is deleted at once.
+    /// Stores and records the new token. A token that cannot be recorded is deleted at once.
     async fn keep(
         self: &Arc<Self>,
         id: String,
@@ -259,7 +262,7 @@ impl Leases {
         let now = self.book.parts.clock.now().wall;
         let stored = Stored::new(&lease.settings, Kind::Fixed, minted.token.expose(), now)
             .with_proxy_password(self.book.parts.passwords.known(&lease.settings.network));
-        // Without it the session deletes the token.
+        // If the token is not stored, the session deletes it instead.
         let item = ProfileName::of_lease(&id);
         let kept = self.book.parts.ladder.save(&item, &stored, None, Patience::Background).await;
         let store = kept.ok().map(|kept| kept.kind);
@@ -279,7 +282,7 @@ impl Leases {
     }
 }
 
-/// `20260102T0304Z`.
+/// The time in the form `20260102T0304Z`.
 fn minute(now: Moment) -> String {
     let zoned = jiff::Timestamp::try_from(now.wall).unwrap_or_default();
     zoned.strftime("%Y%m%dT%H%MZ").to_string()

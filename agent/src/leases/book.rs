@@ -1,5 +1,5 @@
-//! The book of leases: what is written down of each in `sessions.json`, and the pure rules of their lives. It
-//! is written before a token is made: whatever dies, the next start finds what is to be deleted.
+//! The book of leases: what `sessions.json` records about each, and the rules that need no I/O. A lease is
+//! recorded before its token is created, so that after any crash the next start finds what to delete.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,83 +18,80 @@ use crate::storage::record::Lease;
 use crate::storage::state::{State, StateError};
 use crate::token::AccessToken;
 
-/// How long a token whose creation was not answered may still turn up in the Platform's list. Gateways give
-/// up after a minute or two and leave what they have passed on to its end.
+/// How many seconds after an unanswered request its token may still turn up in the Platform's list. Gateways
+/// give up after a minute or two, while the Platform goes on with the request.
 const MAY_APPEAR: u64 = 600;
 
-/// Attempts to delete a token before it is left to the long pause: they take about five minutes.
+/// How often a deletion is attempted before the long pauses begin. These attempts take about five minutes.
 const QUICK_ATTEMPTS: u32 = 10;
 
-/// Between two attempts after that: a laptop may be offline for a weekend.
+/// The pause between the attempts after that: a laptop may be offline for a weekend.
 const LONG_PAUSE: Duration = Duration::from_secs(600);
 
-/// Letters of a token's name at the Platform. It documents no limit; this one has met no refusal.
+/// Limits on parts of a token's name at the Platform, in characters. The Platform documents no limit and has
+/// never refused names of this length.
 const LONGEST_USER: usize = 8;
 const LONGEST_HOST: usize = 10;
 
-/// What the leases work with.
+/// Everything that the leases depend on.
 pub(crate) struct Parts {
-    /// Keeps what is known of them.
+    /// Records the leases.
     pub state: State,
-    /// Keeps their tokens.
+    /// Stores their tokens.
     pub ladder: Arc<Ladder>,
-    /// Gives the time.
     pub clock: Arc<dyn Clock>,
-    /// Of the proxies on the way to them.
     pub passwords: Arc<ProxyPasswords>,
-    /// The Platforms.
+    /// Gives access to the Platforms.
     pub mints: Arc<dyn Mints>,
-    /// The processes of this host.
+    /// Watches the processes of this host.
     pub programs: Arc<dyn Programs>,
-    /// Id of this host.
+    /// The id of this host.
     pub host: String,
-    /// The user's name and the host's, for the names of tokens.
+    /// The names of the user and the host, for the names of tokens.
     pub owner: (String, String),
-    /// Dies at a named point; debug builds only.
+    /// Aborts the process at a named point, in debug builds only.
     pub crash: fn(&'static str),
 }
 
-/// Where the token of a session comes from: what makes a lease, and what deletes its token where the token
-/// itself cannot.
+/// The source of session tokens. A session token creates the token of a lease, and deletes it if the lease's
+/// token cannot delete itself.
 #[async_trait]
 pub(crate) trait TokenSource: Send + Sync {
-    /// A token of the profile's session, as any caller would get it.
+    /// Gets a token of the profile's session, as any caller does.
     async fn access(&self, profile: &ProfileName) -> Result<SessionToken, AgentError>;
 }
 
-/// An access token of a session, and whose it is.
+/// An access token of a session, and its account.
 pub(crate) struct SessionToken {
-    /// The token.
     pub token: AccessToken,
     /// Where the session signed in.
     pub profile: Profile,
-    /// The account (`sub`); empty: not known.
+    /// The account (`sub`), or empty if unknown.
     pub subject: String,
 }
 
-/// What is recorded of all leases.
+/// The records of all leases.
 pub(crate) struct Book {
     pub(super) parts: Parts,
 }
 
 impl Book {
-    /// Every recorded lease, with its id.
+    /// Every recorded lease by its id.
     pub(crate) fn recorded(&self) -> BTreeMap<String, Lease> {
         self.parts.state.snapshot().leases.clone()
     }
 
-    /// One lease as recorded.
     pub(crate) fn lease(&self, id: &str) -> Option<Lease> {
         self.parts.state.snapshot().leases.get(id).cloned()
     }
 
-    /// How many tokens there are, or may be, that this host has to delete some day.
+    /// How many tokens exist, or may exist, that this host has to delete some day.
     pub(crate) fn count(&self) -> usize {
         let snapshot = self.parts.state.snapshot();
         snapshot.leases.values().filter(|lease| lease.host == self.parts.host).count()
     }
 
-    /// Ids of the leases that programs use: of one profile, or of all.
+    /// The ids of the leases that programs still use, for one profile or for all.
     pub(crate) fn in_use(&self, profile: Option<&ProfileName>) -> Vec<String> {
         let of_profile = |lease: &Lease| profile.is_none_or(|name| *name == lease.profile);
         let used = |lease: &Lease| lease.host == self.parts.host && !lease.ending && of_profile(lease);
@@ -105,7 +102,7 @@ impl Book {
         self.parts.state.change(|sessions| sessions.leases.get_mut(id).map(change).unwrap_or_default()).await
     }
 
-    /// What a person should know of a profile's leases; `None`: nothing.
+    /// A note for the person about the profile's leases, if any are in use.
     pub(crate) fn note(&self, profile: &ProfileName) -> Option<String> {
         let holders = match self.in_use(Some(profile)).len() {
             0 => return None,
@@ -123,14 +120,16 @@ impl Book {
 }
 
 impl Lease {
-    /// True while a token whose creation was not answered may still turn up although the list has none.
+    /// True while the token of an unanswered request may still turn up, although the list does not have it
+    /// yet.
     pub(crate) fn may_appear(&self, now: u64) -> bool {
         self.token_id.is_none() && now < self.created_at.saturating_add(MAY_APPEAR)
     }
 }
 
-/// A token's name at the Platform. It tells the person who and where, and it is the agent's own: by its
-/// random part it can be looked up when nothing else is known. `time` is `20260102T0304Z`.
+/// A token's name at the Platform. It tells the person who created the token and where. The random part makes
+/// it unique, so the agent can find the token when it knows only the name. `time` is in the form
+/// `20260102T0304Z`.
 pub(crate) fn token_name(user: &str, host: &str, time: &str, id: &str) -> String {
     let plain = |text: &str, most| -> String {
         let known = text.split('.').next().unwrap_or_default();
@@ -141,12 +140,12 @@ pub(crate) fn token_name(user: &str, host: &str, time: &str, id: &str) -> String
     format!("seqera-{}", parts.join("-"))
 }
 
-/// The id in a lease's random bytes: eight hexadecimal digits.
+/// A lease's id: its random bytes as eight hexadecimal digits.
 pub(crate) fn id(random: u32) -> String {
     format!("{random:08x}")
 }
 
-/// What a failed deletion asks of its next attempt; `None`: the usual back-off.
+/// The pause after a failed deletion. `None` means the usual back-off.
 pub(crate) fn pause(failures: u32) -> Option<Duration> {
     (failures >= QUICK_ATTEMPTS).then_some(LONG_PAUSE)
 }

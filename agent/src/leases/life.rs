@@ -1,4 +1,4 @@
-//! The life of one lease: waits for its end, then deletes its token, however long that takes.
+//! The task of one lease: waits until the lease ends, then deletes its token, however long that takes.
 
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
@@ -19,43 +19,42 @@ use crate::storage::record::{Ends, Lease};
 use crate::storage::store::StoreKind;
 use crate::token::AccessToken;
 
-/// Timers stop while a machine sleeps.
+/// Timers stop while a machine is suspended, so the clock is checked at least this often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// Why a token could not be deleted, and when that is tried again.
+/// Why a token could not be deleted, and when the next attempt is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FailedDeletion {
-    /// For the person.
+    /// The reason, in words for the person.
     pub why: String,
-    /// The next attempt.
     pub retry_at: SystemTime,
 }
 
-/// What others see of a lease's task, and ask of it.
+/// The shared state of a lease's task: what it reports, and what others request.
 #[derive(Default)]
 pub(crate) struct Life {
-    /// The end is asked for; the number grows with each time.
+    /// How often the end has been requested.
     asked: watch::Sender<u64>,
-    /// The last token of a session that ends.
+    /// The last access token of a session that ends.
     by: Mutex<Option<AccessToken>>,
-    /// Attempts to delete the token that have ended.
+    /// How many attempts to delete the token have ended.
     tried: watch::Sender<u64>,
     over: watch::Sender<bool>,
     failure: Mutex<Option<FailedDeletion>>,
 }
 
 impl Life {
-    /// What kept the token from being deleted.
+    /// Why the last attempt failed.
     pub(crate) fn failure(&self) -> Option<FailedDeletion> {
         lock(&self.failure).clone()
     }
 
-    /// True when the token is gone.
+    /// True once the token is gone.
     pub(crate) fn is_over(&self) -> bool {
         *self.over.borrow()
     }
 
-    /// Wants the end, or another attempt at it. Returns how many attempts have ended before.
+    /// Requests the end, or another attempt. Returns how many attempts have ended so far.
     pub(crate) fn ask_for_end(&self, by: Option<AccessToken>) -> u64 {
         if by.is_some() {
             *lock(&self.by) = by;
@@ -65,7 +64,7 @@ impl Life {
         before
     }
 
-    /// Returns when the token is gone, or more attempts have ended than `before`.
+    /// Returns once the token is gone, or once more than `before` attempts have ended.
     pub(crate) async fn tried(&self, before: u64) {
         let _ = self.tried.subscribe().wait_for(|tried| *tried > before || self.is_over()).await;
     }
@@ -74,7 +73,7 @@ impl Life {
     pub(crate) async fn run(&self, book: &Book, id: &str, access: &dyn TokenSource) {
         let Some(lease) = book.lease(id) else { return };
         let mut asked = self.asked.subscribe();
-        // Nobody has a token whose creation was not answered.
+        // If the request was not answered, nobody has the token, so the lease ends at once.
         if !lease.ending && lease.token_id.is_some() {
             tokio::select! {
                 () = end_of(book, &lease.ends) => {}
@@ -82,7 +81,7 @@ impl Life {
             }
         }
         if !lease.ending {
-            // An end that cannot be recorded is an end all the same.
+            // The lease ends even if that cannot be recorded.
             let _ = book.change(id, |lease| lease.ending = true).await;
         }
         asked.mark_unchanged();
@@ -105,7 +104,8 @@ impl Life {
         self.tried.send_modify(|tried| *tried += 1);
     }
 
-    /// Deletes the token by itself, which needs no session; else by the session. The error is for the person.
+    /// Deletes the token with the token itself, which needs no session, or else with the session's token. The
+    /// error is a text for the person.
     async fn delete(&self, book: &Book, id: &str, access: &dyn TokenSource) -> Result<(), String> {
         let Some(lease) = book.lease(id) else { return Ok(()) };
         let mint = book.parts.mints.mint(&lease.settings);
@@ -116,8 +116,8 @@ impl Life {
         };
         match by_itself {
             Ok(()) => {}
-            // It does not work any more, which is what was wanted; or something before the Platform refuses it
-            // for now, which the session finds out where there is one.
+            // The token no longer works, which is the goal. Or a gateway in front of the Platform refuses it
+            // for now; if there is a session, it finds that out.
             Err(PlatformError::Unauthorized) if self.session(&lease, access).await.is_err() => {}
             Err(PlatformError::Unauthorized | PlatformError::Forbidden) => {
                 self.delete_by_session(book, &*mint, &lease, access).await?
@@ -138,13 +138,13 @@ impl Life {
         let by = self.session(lease, access).await?;
         let deleted = delete_by(book, mint, &by, lease).await;
         if let Err(PlatformError::Unauthorized | PlatformError::Forbidden) = deleted {
-            // It has expired: the next attempt is for whoever is signed in then.
+            // That token has expired. The next attempt uses the session that is signed in by then.
             *lock(&self.by) = None;
         }
         deleted.map_err(|error| error.to_string())
     }
 
-    /// A token of the account that the lease was made with.
+    /// A session token of the account that created the lease.
     async fn session(&self, lease: &Lease, access: &dyn TokenSource) -> Result<AccessToken, String> {
         if let Some(last) = lock(&self.by).clone() {
             return Ok(last);
@@ -159,7 +159,7 @@ impl Life {
     }
 }
 
-/// Returns when the lease's own end has come.
+/// Returns when the program has ended, or the time has come.
 async fn end_of(book: &Book, ends: &Ends) {
     let until = match ends {
         Ends::With(program) => return book.parts.programs.ended(program).await,
@@ -176,7 +176,7 @@ async fn end_of(book: &Book, ends: &Ends) {
     }
 }
 
-/// The lease's own token. One that was saved and not recorded is found as well.
+/// The token of the lease, even if it was stored but the store was not recorded.
 async fn stored(book: &Book, id: &str, lease: &Lease) -> Option<AccessToken> {
     let item = ProfileName::of_lease(id);
     let ladder = &book.parts.ladder;
@@ -214,7 +214,8 @@ async fn delete_by(
         },
     };
     match mint.delete(by, token).await {
-        // Gone already, or the answer of a page that knows nothing of tokens: the list tells.
+        // Either the token is gone already, or the answer comes from something that is not a Platform. The
+        // list tells which.
         Err(error @ PlatformError::NotAPlatform(_)) => {
             let left = mint.list(by).await?;
             if left.iter().any(|entry| entry.id == token) { Err(error) } else { Ok(()) }
@@ -223,7 +224,8 @@ async fn delete_by(
     }
 }
 
-/// Takes the token out of its store. Nothing depends on it any more: where the store is locked it stays there.
+/// Removes the token from its store. If the store is locked the token stays there, which does no harm any
+/// more.
 pub(crate) async fn clear(book: &Book, id: &str, lease: &Lease) {
     for place in StoreKind::ALL.into_iter().filter(|place| lease.store.is_none_or(|store| store == *place)) {
         let removed = book.parts.ladder.remove(&ProfileName::of_lease(id), place).await;

@@ -1,5 +1,5 @@
-//! Personal access tokens at a Platform: made, found by name, deleted. The leases know these traits only, so
-//! that tests can play the Platform.
+//! Creates, lists and deletes personal access tokens at a Platform. The leases use only these traits, so that
+//! a test can replace the Platform.
 
 use std::sync::Arc;
 
@@ -13,43 +13,44 @@ use crate::providers::known::Providers;
 use crate::providers::platform::{Platform, PlatformError, TokenEntry};
 use crate::token::AccessToken;
 
-/// A token that was just made.
+/// A new token.
 #[derive(Debug, Clone)]
 pub(crate) struct Minted {
-    /// For its deletion.
+    /// The id by which it can be deleted.
     pub id: i64,
-    /// The token itself, which the Platform tells this once.
+    /// The token, which the Platform shows only this once.
     pub token: AccessToken,
 }
 
-/// Why there is no new token.
+/// Why no token was created.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MintError {
-    /// 409.
+    /// Status 409.
     #[error("a token of this name exists already")]
     NameTaken,
-    /// Certainly none was made.
+    /// It is certain that no token was created.
     #[error("{0}")]
     Refused(PlatformError),
-    /// One may have been made all the same.
+    /// A token may have been created.
     #[error("{0}")]
     Unknown(String),
 }
 
-/// The personal access tokens of one Platform. Every method asks it once, as the owner of the given token.
+/// The personal access tokens at one Platform. Every method sends one request, as the owner of the given
+/// token.
 #[async_trait]
 pub(crate) trait Mint: Send + Sync {
-    /// Makes a token of this name.
+    /// Creates a token with this name.
     async fn create(&self, by: &AccessToken, name: &str) -> Result<Minted, MintError>;
-    /// The owner's tokens.
+    /// Lists the owner's tokens.
     async fn list(&self, by: &AccessToken) -> Result<Vec<TokenEntry>, PlatformError>;
-    /// Deletes one token. A 404 is [`PlatformError::NotAPlatform`]: it may be any page's.
+    /// Deletes one token. A 404 is [`PlatformError::NotAPlatform`], since any web server may have sent it.
     async fn delete(&self, by: &AccessToken, id: i64) -> Result<(), PlatformError>;
 }
 
 /// Finds the Platform of a profile.
 pub(crate) trait Mints: Send + Sync {
-    /// Asks nobody yet.
+    /// Sends no request yet.
     fn mint(&self, settings: &Profile) -> Arc<dyn Mint>;
 }
 
@@ -88,7 +89,7 @@ impl Mint for Platform {
                 let made = answer.ok_or_else(|| MintError::Unknown("its answer was not complete".into()))?;
                 Ok(Minted { id: made.token.id, token: AccessToken::new(made.access_key) })
             }
-            // A gateway that gives up has passed the request on.
+            // By the time a gateway gives up, it has passed the request on.
             500.. | 408 => Err(MintError::Unknown(format!("it answered with status {}", reply.status))),
             _ => match self.accept(&reply) {
                 Err(error) => Err(MintError::Refused(error)),
@@ -107,4 +108,57 @@ impl Mint for Platform {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::clock::FakeClock;
+    use crate::providers::http::{Http, Limits};
+    use crate::testing::double::{Double, Script, answer, json_answer};
+
+    async fn create(script: Script) -> (Result<Minted, MintError>, Double) {
+        let double = Double::bare().await;
+        double.script("POST /tokens", script);
+        let platform = Platform::new(Http::new(FakeClock::new(), Limits::default()), &double.url);
+        (platform.create(&AccessToken::new("access-0"), "seqera-1").await, double)
+    }
+
+    #[tokio::test]
+    async fn a_token_is_made_under_its_name_by_the_session() {
+        let answer = json!({"accessKey": "canary", "token": {"id": 7, "name": "seqera-1"}});
+        let (made, double) = create(json_answer(200, &answer)).await;
+        let made = made.unwrap();
+        assert_eq!((made.id, made.token.expose()), (7, "canary"));
+        assert!(!format!("{made:?}").contains("canary"));
+        let seen = &double.seen("POST /tokens")[0];
+        assert_eq!(seen.body, r#"{"name":"seqera-1"}"#);
+        assert!(seen.head.contains("authorization: Bearer access-0"), "{}", seen.head);
+    }
+
+    #[tokio::test]
+    async fn a_taken_name_and_a_refusal_are_told_from_an_answer_that_was_lost() {
+        assert_eq!(create(answer(409, &[], "")).await.0.unwrap_err(), MintError::NameTaken);
+        for status in [400, 401, 403, 404, 422, 429] {
+            let error = create(answer(status, &[], "")).await.0.unwrap_err();
+            assert!(matches!(error, MintError::Refused(_)), "{status}: {error}");
+        }
+        for lost in [
+            answer(502, &[], "<html>"),
+            answer(504, &[], ""),
+            answer(408, &[], ""),
+            json_answer(200, &json!({"token": {"id": 7}})),
+            Script::Bytes(crate::testing::double::cut_answer(200, "{\"accessKey\":")),
+            Script::Reset,
+        ] {
+            let error = create(lost).await.0.unwrap_err();
+            assert!(matches!(error, MintError::Unknown(_)), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn where_nobody_listens_nothing_was_made() {
+        let double = Double::bare().await;
+        let platform = Platform::new(Http::new(FakeClock::new(), Limits::default()), "http://127.0.0.1:1");
+        let error = platform.create(&AccessToken::new("t"), "seqera-1").await.unwrap_err();
+        assert!(matches!(error, MintError::Refused(PlatformError::Unreachable(_))), "{error}");
+        drop(double);
+    }
+}

@@ -1,5 +1,5 @@
-//! Processes that leases are tied to: which one it is, and when it has ended. The system tells of the end by
-//! itself, so that nothing wakes up while programs run for days.
+//! The processes that leases are tied to: identifies a process, and waits until it has ended. The system
+//! notifies us of the end, so that the agent does not wake up while programs run for days.
 
 use std::io;
 use std::time::Duration;
@@ -20,22 +20,22 @@ mod system;
 #[path = "program/windows.rs"]
 mod system;
 
-/// Between two looks, where the system cannot tell of an end: a kernel before 5.3, or no descriptor left.
+/// How often we check if the system cannot notify us: on a kernel before 5.3, or without a free descriptor.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// The processes of this host.
 #[async_trait]
 pub(crate) trait Programs: Send + Sync {
-    /// The process that has this number now.
+    /// Identifies the process that has this pid now.
     ///
     /// # Errors
-    /// Where there is none, or the system does not tell of it.
+    /// [`io::ErrorKind::NotFound`] if there is no such process; other kinds if the system does not tell.
     fn identify(&self, pid: u32) -> io::Result<Program>;
-    /// Returns when that very process has ended; at once if it has.
+    /// Returns once that very process has ended.
     async fn ended(&self, program: &Program);
 }
 
-/// Those of the operating system.
+/// The processes that the operating system reports.
 #[derive(Debug, Default)]
 pub(crate) struct SystemPrograms;
 
@@ -46,7 +46,7 @@ impl Programs for SystemPrograms {
     }
 
     async fn ended(&self, program: &Program) {
-        // Opened first and compared then: what was opened cannot become another process any more.
+        // Open first and compare then: an open descriptor never refers to another process.
         let watch = system::watch(program.pid);
         if !self.lives(program) {
             return;
@@ -64,7 +64,7 @@ impl Programs for SystemPrograms {
 }
 
 impl SystemPrograms {
-    /// A system that does not tell, for want of descriptors, say, does not tell that it has ended.
+    /// If the system does not tell, perhaps for lack of descriptors, the process counts as alive.
     fn lives(&self, program: &Program) -> bool {
         match self.identify(program.pid) {
             Ok(now) => now == *program,
@@ -82,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    /// Lives until its standard input is closed.
+    /// A process that runs until its standard input is closed.
     fn child() -> Child {
         Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
     }

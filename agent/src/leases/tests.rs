@@ -1,4 +1,4 @@
-//! Leases under a paused clock, with a Platform and processes that the test plays.
+//! Leases under a paused clock, with a fake Platform and fake processes.
 
 mod sign_out;
 
@@ -35,7 +35,7 @@ pub(super) async fn create(agent: &Agent, ends: Ends) -> Result<Leased, AgentErr
     leases(agent).create(order(agent, ends), access).await
 }
 
-/// A call whose token is being made at the Platform, until the test lets that go on.
+/// Starts a call whose token creation hangs at the Platform until the test releases it.
 pub(super) async fn create_held(agent: &Agent) -> JoinHandle<Result<Leased, AgentError>> {
     let outside = &agent.provider.outside;
     outside.held.send_replace(true);
@@ -46,7 +46,7 @@ pub(super) async fn create_held(agent: &Agent) -> JoinHandle<Result<Leased, Agen
     calling
 }
 
-/// Until no lease is left, at most a day.
+/// Waits until no lease is left, for at most a day.
 pub(super) async fn all_over(agent: &Agent) {
     for _ in 0..86_400 {
         if leases(agent).book.count() == 0 {

@@ -1,4 +1,4 @@
-//! Linux: a descriptor of the process (`pidfd_open(2)`), which becomes readable with its end.
+//! Linux: a process descriptor (`pidfd_open(2)`), which becomes readable when the process ends.
 
 use std::os::fd::OwnedFd;
 use std::{fs, io};
@@ -9,18 +9,18 @@ use tokio::io::unix::AsyncFd;
 
 use super::descriptor::readable;
 
-/// Where the start time stands among what follows the name of the program (`proc_pid_stat(5)`: field 22).
+/// The index of the start time among the fields after the program's name (`proc_pid_stat(5)`: field 22).
 const START_TIME: usize = 19;
 
-/// Clock ticks since the boot, and which boot that was: after another one the numbers begin anew.
+/// The start time in clock ticks since boot, and the id of that boot, since the ticks restart with each boot.
 pub(super) fn started(pid: u32) -> io::Result<String> {
     let stat =
         fs::read_to_string(format!("/proc/{pid}/stat")).map_err(|error| match error.raw_os_error() {
-            // It ended while it was read.
+            // The process ended while its file was being read.
             Some(code) if code == Errno::SRCH.raw_os_error() => io::ErrorKind::NotFound.into(),
             _ => error,
         })?;
-    // The name stands in brackets and may itself contain anything.
+    // The name is in parentheses, and may itself contain anything.
     let after_name = stat.rsplit_once(')').map(|(_, rest)| rest);
     let ticks = after_name.and_then(|rest| rest.split_whitespace().nth(START_TIME));
     let ticks = ticks.ok_or_else(|| io::Error::other("/proc does not tell when the process started"))?;
@@ -28,7 +28,7 @@ pub(super) fn started(pid: u32) -> io::Result<String> {
     Ok(format!("{ticks}@{}", boot.trim()))
 }
 
-/// An open process.
+/// An open process descriptor.
 pub(super) struct Watch(AsyncFd<OwnedFd>);
 
 pub(super) fn watch(pid: u32) -> io::Result<Watch> {

@@ -1,4 +1,4 @@
-//! macOS: a kernel queue that is told of the end (`kqueue(2)`, `NOTE_EXIT`).
+//! macOS: a kernel event queue that reports the end of a process (`kqueue(2)`, `NOTE_EXIT`).
 
 use std::ffi::{c_int, c_void};
 use std::io;
@@ -11,12 +11,12 @@ use tokio::io::unix::AsyncFd;
 
 use super::descriptor::readable;
 
-/// `struct proc_bsdinfo` of <sys/proc_info.h>: its size, and where the start time stands in it, seconds
-/// first and then microseconds, 8 bytes each.
+/// The size of `struct proc_bsdinfo` in <sys/proc_info.h>, and the offset of the start time in it: first the
+/// seconds, then the microseconds, 8 bytes each.
 const INFO_BYTES: usize = 136;
 const START_TIME: usize = 120;
 
-/// Seconds and microseconds since 1970.
+/// The start time in seconds and microseconds since 1970.
 pub(super) fn started(pid: u32) -> io::Result<String> {
     const PROC_PIDTBSDINFO: c_int = 3;
     #[expect(unsafe_code, reason = "the system's library speaks C")]
@@ -27,7 +27,7 @@ pub(super) fn started(pid: u32) -> io::Result<String> {
     let mut info = [0_u8; INFO_BYTES];
     let pid = c_int::try_from(pid).map_err(|_| io::ErrorKind::InvalidInput)?;
     #[expect(unsafe_code, reason = "the system's library speaks C")]
-    // SAFETY: the buffer has the length that is told, and nothing of it is kept.
+    // SAFETY: the buffer has the length that is passed, and the system keeps no pointer to it.
     let filled =
         unsafe { proc_pidinfo(pid, PROC_PIDTBSDINFO, 0, info.as_mut_ptr().cast(), INFO_BYTES as c_int) };
     if usize::try_from(filled).ok() != Some(INFO_BYTES) {
@@ -43,7 +43,7 @@ pub(super) fn started(pid: u32) -> io::Result<String> {
     Ok(format!("{}.{:06}", number(START_TIME), number(START_TIME + 8)))
 }
 
-/// A queue for the end of one process.
+/// An event queue for the end of one process.
 pub(super) struct Watch(AsyncFd<OwnedFd>);
 
 pub(super) fn watch(pid: u32) -> io::Result<Watch> {
@@ -53,7 +53,7 @@ pub(super) fn watch(pid: u32) -> io::Result<Watch> {
     let change = [Event::new(end, EventFlags::ADD, null_mut())];
     let mut none: [Event; 0] = [];
     #[expect(unsafe_code, reason = "an event could name a descriptor")]
-    // SAFETY: the one event names a process, and no descriptor that might be closed meanwhile.
+    // SAFETY: the only event names a process, and no descriptor that might be closed meanwhile.
     unsafe { kevent(&queue, &change, &mut none[..], None) }?;
     readable(queue).map(Watch)
 }

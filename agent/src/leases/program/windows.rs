@@ -1,4 +1,4 @@
-//! Windows: a handle of the process, which is signalled with its end. A thread waits for it.
+//! Windows: a process handle, which is signalled when the process ends. A thread waits for it.
 
 use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
@@ -9,19 +9,19 @@ use windows_sys::Win32::System::Threading::{
     WaitForSingleObject,
 };
 
-/// The time of its creation as Windows counts: 100 ns since 1601.
+/// The creation time as Windows counts it: in units of 100 ns since 1601.
 pub(super) fn started(pid: u32) -> io::Result<String> {
     let process = open(pid)?;
     let zero = FILETIME { dwLowDateTime: 0, dwHighDateTime: 0 };
     let (mut created, mut ended, mut kernel, mut user) = (zero, zero, zero, zero);
     #[expect(unsafe_code, reason = "the system speaks C")]
     // SAFETY: the handle is open and the four results outlive the call.
-    let told =
+    let succeeded =
         unsafe { GetProcessTimes(process.as_raw_handle(), &mut created, &mut ended, &mut kernel, &mut user) };
-    if told == 0 {
+    if succeeded == 0 {
         return Err(io::Error::last_os_error());
     }
-    // A process that has ended lives on for those who hold a handle.
+    // A process that has ended can still be opened while somebody holds a handle to it.
     if (ended.dwHighDateTime, ended.dwLowDateTime) != (0, 0) {
         return Err(io::ErrorKind::NotFound.into());
     }
@@ -39,11 +39,11 @@ fn open(pid: u32) -> io::Result<OwnedHandle> {
         return Err(if gone { io::ErrorKind::NotFound.into() } else { error });
     }
     #[expect(unsafe_code, reason = "a new handle has no owner yet")]
-    // SAFETY: it was made above and nobody else has it.
+    // SAFETY: the handle was opened above and nobody else owns it.
     Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 
-/// An open process.
+/// An open process handle.
 pub(super) struct Watch(OwnedHandle);
 
 pub(super) fn watch(pid: u32) -> io::Result<Watch> {
@@ -53,13 +53,13 @@ pub(super) fn watch(pid: u32) -> io::Result<Watch> {
 impl Watch {
     pub(super) async fn ended(&self) -> io::Result<()> {
         let process = self.0.try_clone()?;
-        let (told, end) = tokio::sync::oneshot::channel();
-        // A thread that nobody joins: it must not hold up the exit of the agent.
+        let (sender, end) = tokio::sync::oneshot::channel();
+        // Nobody joins this thread, since it must not hold up the exit of the agent.
         std::thread::Builder::new().name("program".into()).spawn(move || {
             #[expect(unsafe_code, reason = "the system speaks C")]
-            // SAFETY: the handle is open until the wait is over.
+            // SAFETY: the handle stays open until the wait is over.
             let waited = unsafe { WaitForSingleObject(process.as_raw_handle(), INFINITE) };
-            let _ = told.send(waited == WAIT_OBJECT_0);
+            let _ = sender.send(waited == WAIT_OBJECT_0);
         })?;
         match end.await {
             Ok(true) => Ok(()),

@@ -1,4 +1,4 @@
-//! Leases beside a sign-out: none outlives the session that it was made with.
+//! Leases during a sign-out: no lease outlives the session that created it.
 
 use std::sync::Arc;
 use std::time::Duration;
