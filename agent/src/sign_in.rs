@@ -1,4 +1,4 @@
-//! Sign-in.
+//! Sign-in: at most one login for each profile, in a browser or on another device.
 
 pub(crate) mod login;
 pub(crate) mod logins;

@@ -1,5 +1,5 @@
-//! One running login: the way in that was chosen, the listener, the time limit, and the order of things. It
-//! does not know which issuer it serves.
+//! One running login: its method, its listener, its time limit, and the order of its steps. It works with any
+//! issuer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,38 +17,35 @@ use crate::sign_in::polling;
 use crate::sign_in::stage::{Install, LoginOptions, Method, Prompt, SignedIn, Stage};
 use crate::token::Account;
 
-/// As documented: `SEQERA_AUTH_CALLBACK_TIMEOUT_MS`.
+/// The documented default of `SEQERA_AUTH_CALLBACK_TIMEOUT_MS`.
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// The task of one login.
 pub(crate) struct SignIn {
-    /// For the time limit.
     pub clock: Arc<dyn Clock>,
-    /// Whom the person signs in at.
     pub issuer: Arc<dyn Issuer>,
-    /// How.
     pub options: LoginOptions,
-    /// What the callers see.
+    /// The progress that callers watch.
     pub stage: watch::Sender<Stage>,
-    /// The login that this one replaces.
+    /// The stages of the login that this one replaces.
     pub before: Option<watch::Receiver<Stage>>,
-    /// Why it is to end; closed when nobody is left who wants it.
+    /// Why the login has to end. The channel closes when the last caller has gone.
     pub ended: watch::Receiver<Option<AgentError>>,
-    /// What the person pastes.
+    /// The addresses that the person pastes.
     pub pasted: mpsc::Receiver<Paste>,
 }
 
-/// The code that a browser brought, and where its page goes.
+/// The authorization code from a browser, and where to send the browser's page.
 type Owed = (SecretString, oneshot::Sender<Page>);
 
-/// The person's part is done; a browser waits for its page.
+/// The result of the person's part. A browser, if there is one, still waits for its page.
 struct Returned {
     answer: Answer,
     browser: Option<oneshot::Sender<Page>>,
 }
 
 impl SignIn {
-    /// Runs to its end, which is the last stage.
+    /// Runs the login until [`Stage::Done`].
     pub(crate) async fn run(mut self, install: Install) {
         let outcome = self.sign_in(install).await;
         if let Err(error) = &outcome {
@@ -62,13 +59,13 @@ impl SignIn {
             Method::Browser => self.by_browser().await?,
             Method::Device => self.by_device().await?,
         };
-        // Whoever pastes now, or has just done so, is told that nobody waits for it.
+        // Anyone who pastes from now on, or has just pasted, gets the error that no login waits for it.
         self.pasted.close();
         while self.pasted.try_recv().is_ok() {}
         self.stage.send_replace(Stage::Finishing);
         let outcome = self.finish(answer, install).await;
         if let Some(browser) = browser {
-            // A browser that has gone does not change what was done.
+            // An error means that the browser has gone, which does not change the outcome.
             let _ = browser.send(self.issuer.page(outcome.as_ref().map(|(account, _)| account)));
         }
         outcome.map(|(_, installed)| installed)
@@ -91,7 +88,7 @@ impl SignIn {
         }
     }
 
-    /// Waits for the right answer. The listener closes with it: a second one finds nobody.
+    /// Waits for the right answer. The listener then closes, so a replayed answer finds nobody.
     async fn browser(&mut self, until: Moment) -> Result<Returned, AgentError> {
         self.after_the_one_before().await;
         let mut loopback = Loopback::open(&self.issuer.landing(), self.options.port).await?;
@@ -121,9 +118,9 @@ impl SignIn {
         }
     }
 
-    /// A request to the listener. The browser with the right answer has to wait for its page.
+    /// Handles a request to the listener. The browser with the right answer has to wait for its page.
     fn visited(&self, flow: &Flow, visit: Visit) -> Result<Option<Owed>, AgentError> {
-        // A send fails where the visitor has gone, which is its own affair.
+        // A send fails if the visitor has gone, which does not matter.
         match self.issuer.callback(flow, &visit.request) {
             Callback::NotYet(page) => {
                 let _ = visit.reply.send(page);
@@ -137,23 +134,23 @@ impl SignIn {
         }
     }
 
-    /// What a person has pasted, judged as if the browser had come here with it.
+    /// Handles a pasted address as if the browser had requested it here.
     fn brought(&self, flow: &Flow, paste: Paste) -> Result<Option<SecretString>, AgentError> {
         let Paste { text, reply } = paste;
         let judged = pasted::request(&flow.redirect_uri, &text);
-        let (told, outcome) = match judged.map(|request| self.issuer.callback(flow, &request)) {
+        let (verdict, outcome) = match judged.map(|request| self.issuer.callback(flow, &request)) {
             Err(error) => (Err(error), Ok(None)),
             Ok(Callback::NotYet(_)) => (Err(pasted::stray()), Ok(None)),
             Ok(Callback::Code(code)) => (Ok(()), Ok(Some(code))),
-            // It was the right address; the login tells its callers what it means.
+            // It was the right address; the callers of the login get the error.
             Ok(Callback::Failed(_, error)) => (Ok(()), Err(error)),
         };
-        // Whoever pasted may have gone.
-        let _ = reply.send(told);
+        // The client that sent the paste may have gone.
+        let _ = reply.send(verdict);
         outcome
     }
 
-    /// Shows the code, and polls until there is an answer.
+    /// Shows the user code, and polls until there is an answer.
     async fn by_device(&mut self) -> Result<Returned, AgentError> {
         let begun = self.clock.now();
         let mut ended = self.ended.clone();
@@ -183,16 +180,16 @@ impl SignIn {
         self.issuer.start_device().await
     }
 
-    /// The replaced login frees its port first.
+    /// Waits until the replaced login has freed its port.
     async fn after_the_one_before(&mut self) {
         if let Some(before) = &mut self.before {
-            // An error means that it is gone already.
+            // An error means that the login has gone already.
             let _ = before.wait_for(|stage| matches!(stage, Stage::Finishing | Stage::Done(_))).await;
         }
     }
 }
 
-/// Waits until somebody ends the login, or nobody is left who wants it.
+/// Waits until somebody ends the login, or its last caller has gone.
 async fn end(ended: &mut watch::Receiver<Option<AgentError>>) -> AgentError {
     let nobody = || AgentError::new(ErrorKind::Ended, "nobody waits for this login any more", "");
     match ended.wait_for(Option::is_some).await {

@@ -1,5 +1,5 @@
-//! Running logins: at most one a profile. Here callers begin, join, complete and end them; what one does is in
-//! [`crate::sign_in::login`].
+//! The running logins, at most one for each profile. Callers begin, join, complete and end them here; the
+//! login itself is in [`crate::sign_in::login`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -14,15 +14,15 @@ use crate::sign_in::login::SignIn;
 use crate::sign_in::pasted::Paste;
 use crate::sign_in::stage::{Install, LoginOptions, Method, Stage};
 
-/// Pastes that wait for the login to look at them; a person makes one at a time.
+/// How many pastes can wait for the login; a person makes one at a time.
 const PASTES: usize = 4;
 
-/// Says why the login is to end. A login lives as long as one caller holds this.
+/// Ends a login and says why. A login lives as long as at least one caller holds this.
 type End = watch::Sender<Option<AgentError>>;
 
-/// One caller's part in a login. A login whose last handle is dropped ends, unless the answer has come.
+/// One caller's share in a login. The login ends when its last handle is dropped, unless the answer has come.
 pub(crate) struct LoginHandle {
-    /// True where the login ran already.
+    /// True if the login was already running.
     pub joined: bool,
     stages: watch::Receiver<Stage>,
     over: bool,
@@ -35,8 +35,8 @@ impl LoginHandle {
         Self { joined, stages, over: false, _end: end }
     }
 
-    /// The current stage, then each that differs; `None` after the last. A caller that is slow misses what
-    /// has passed.
+    /// The current stage first, then each new one; `None` after the last. A slow caller misses stages that
+    /// have passed.
     pub(crate) async fn next(&mut self) -> Option<Stage> {
         if self.over {
             return None;
@@ -59,7 +59,7 @@ struct Running {
 }
 
 impl Running {
-    /// The login, for as long as it has callers and no result.
+    /// The end switch, while the login has callers and no result.
     fn alive(&self) -> Option<Arc<End>> {
         self.end.upgrade().filter(|_| !matches!(*self.stages.borrow(), Stage::Done(_)))
     }
@@ -72,13 +72,12 @@ pub(crate) struct Logins {
 }
 
 impl Logins {
-    /// None runs.
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, running: Mutex::default() }
     }
 
-    /// Begins a login, or joins the one that runs for the same authority, client and method. Another one that
-    /// runs is replaced. Needs a tokio runtime.
+    /// Begins a login, or joins the running one if its authority, client and method are the same. Otherwise
+    /// the new login replaces the running one. Must be called within a tokio runtime.
     pub(crate) fn begin(
         &self,
         name: &ProfileName,
@@ -116,16 +115,17 @@ impl Logins {
         LoginHandle::new(false, stages, end)
     }
 
-    /// Hands a login in a browser what that browser ended on, as a person pasted it.
+    /// Passes a browser login the address that its browser ended on, as a person pasted it.
     ///
     /// # Errors
-    /// Where no such login waits, or for another answer than the right one; then the login goes on.
+    /// `BAD_REQUEST` if no browser login waits, or if this is not the address of that login; the login then
+    /// goes on.
     pub(crate) async fn complete(&self, name: &ProfileName, text: String) -> Result<(), AgentError> {
         let pastes = self.pastes(name)?;
-        let (reply, told) = oneshot::channel();
-        // A login that has its answer does not look at pastes any more.
+        let (reply, verdict) = oneshot::channel();
+        // An error means that the login has its answer and accepts no more pastes.
         let _ = pastes.send(Paste { text, reply }).await;
-        told.await.unwrap_or_else(|_| Err(nothing_to_complete(name)))
+        verdict.await.unwrap_or_else(|_| Err(nothing_to_complete(name)))
     }
 
     fn pastes(&self, name: &ProfileName) -> Result<mpsc::Sender<Paste>, AgentError> {
@@ -140,7 +140,7 @@ impl Logins {
         }
     }
 
-    /// Ends a login whose answer has not come. `false`: none runs.
+    /// Ends a login whose answer has not come. Returns false if none is running.
     pub(crate) fn cancel(&self, name: &ProfileName) -> bool {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(end) = running.get(name).and_then(Running::alive) else { return false };
@@ -148,7 +148,7 @@ impl Logins {
         true
     }
 
-    /// Returns when the logins whose answer has come have ended.
+    /// Waits until the logins whose answer has come have ended.
     pub(crate) async fn finished(&self) {
         let finishing: Vec<_> = {
             let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,6 @@
-//! The listener that a browser comes back to (RFC 8252, section 7.3). Any program of this machine, and any web
-//! page through a browser, can send it requests: it listens on loopback addresses only, answers to no other
-//! name (DNS rebinding), and limits what one connection may take.
+//! The listener that receives the redirect of the browser (RFC 8252, section 7.3). Any program on this
+//! machine, and any web page through a browser, can send it requests. So it listens on loopback addresses
+//! only, rejects every other host name (DNS rebinding), and limits what one connection may use.
 
 use std::convert::Infallible;
 use std::io;
@@ -25,27 +25,29 @@ use crate::error::{AgentError, ErrorKind};
 use crate::providers::browser::{CallbackRequest, Landing, Page};
 use crate::providers::page;
 
-/// Browsers open connections ahead and leave them idle; these share the places for so long at most.
+/// Browsers open connections in advance and leave them idle. An idle connection keeps its place for at most
+/// this long.
 const READ_LIMIT: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 16;
 const HEADER_BYTES: usize = 16 * 1024;
 const BODY_BYTES: usize = 64 * 1024;
 
-/// A request and where its page goes. The browser waits until the page is sent; dropping the sender ends it.
+/// A request, and where its page goes. The browser waits until the page is sent. If the sender is dropped,
+/// the browser gets the page that says that the login is over.
 pub(crate) struct Visit {
-    /// What came. Its `Host` has been checked.
+    /// The request. Its `Host` has been checked.
     pub request: CallbackRequest,
-    /// What is owed.
+    /// Sends the page to the browser.
     pub reply: oneshot::Sender<Page>,
 }
 
-/// Listens until it is dropped, while somebody waits for a visit. Visits that are being answered when it is
-/// dropped are answered still.
+/// The listener. It accepts connections only while somebody waits in [`Self::visit`]. Visits that are being
+/// answered when it is dropped still get their answers.
 pub(crate) struct Loopback {
     path: &'static str,
     port: u16,
     v4: TcpListener,
-    /// Missing where there is no IPv6; the redirect names IPv4.
+    /// `None` on a machine without IPv6. The redirect URI uses IPv4.
     v6: Option<TcpListener>,
     places: Arc<Semaphore>,
     sender: mpsc::Sender<Visit>,
@@ -53,10 +55,10 @@ pub(crate) struct Loopback {
 }
 
 impl Loopback {
-    /// Opens the port that the person chose, or the first that is free.
+    /// Opens the port that the person chose, or the first free one.
     ///
     /// # Errors
-    /// Where the chosen port, or every port, is taken or forbidden.
+    /// `MISCONFIGURED` if the chosen port, or every port, is in use or cannot be opened.
     pub(crate) async fn open(landing: &Landing, chosen: Option<u16>) -> Result<Self, AgentError> {
         let (v4, port) = match chosen {
             Some(port) => bind(port).await.map_err(|error| taken(port, &error))?,
@@ -82,8 +84,8 @@ impl Loopback {
         })
     }
 
-    /// Where the provider sends the browser: by IP literal, since `localhost` may lead elsewhere (RFC 8252,
-    /// section 8.3).
+    /// The address that the provider redirects the browser to. It uses the IP literal, since `localhost` may
+    /// resolve to another address (RFC 8252, section 8.3).
     pub(crate) fn redirect_uri(&self) -> Url {
         let mut url = Url::parse("http://127.0.0.1/").expect("the text is a URL");
         url.set_path(self.path);
@@ -91,7 +93,7 @@ impl Loopback {
         url
     }
 
-    /// The next request. New connections are taken while this waits.
+    /// Waits for the next request. New connections are accepted only meanwhile.
     pub(crate) async fn visit(&mut self) -> Option<Visit> {
         loop {
             let (stream, place) = tokio::select! {
@@ -107,13 +109,13 @@ impl Loopback {
     }
 }
 
-/// The next connection, once there is a place for it.
+/// Accepts the next connection, once there is a place for it.
 async fn connection(
     v4: &TcpListener,
     v6: Option<&TcpListener>,
     places: &Arc<Semaphore>,
 ) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-    // The semaphore is never closed, so there is a permit.
+    // This cannot fail, because the semaphore is never closed.
     let place = places.clone().acquire_owned().await.ok();
     loop {
         let accepted = tokio::select! {
@@ -122,7 +124,7 @@ async fn connection(
         };
         match accepted {
             Ok((stream, _)) => return (stream, place),
-            // Out of descriptors: without a pause this would spin until others close theirs.
+            // There is no free descriptor. Without a pause this loop would spin until one is closed.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
@@ -194,7 +196,7 @@ async fn answer(
     Ok(response.body(body).unwrap_or_else(|_| Response::new(Full::default())))
 }
 
-/// A request that was meant for this listener, with its whole body.
+/// Reads a whole request, and checks that it is meant for this listener.
 async fn checked(request: Request<Incoming>, port: u16) -> Result<CallbackRequest, Page> {
     let (head, body) = request.into_parts();
     let hosts = head.headers.get_all(HOST).iter().collect::<Vec<_>>();
@@ -203,7 +205,7 @@ async fn checked(request: Request<Incoming>, port: u16) -> Result<CallbackReques
             .iter()
             .any(|name| host.eq_ignore_ascii_case(name))
     };
-    // One name, ours, and no other one in the request line.
+    // There must be exactly one `Host`, ours, and no authority in the request line.
     match hosts.as_slice() {
         [host] if head.uri.authority().is_none() && host.to_str().is_ok_and(ours) => {}
         _ => return Err(page::foreign()),

@@ -1,4 +1,4 @@
-//! What a person copied out of a browser that could not reach this host: the address that it ended on.
+//! The address that a person copies from a browser that cannot reach this host.
 
 use tokio::sync::oneshot;
 use url::Url;
@@ -6,23 +6,23 @@ use url::Url;
 use crate::error::{AgentError, ErrorKind};
 use crate::providers::browser::CallbackRequest;
 
-/// Longer than any address that a browser takes.
+/// More than any redirect address needs.
 const LONGEST: usize = 16 * 1024;
 
-/// A text, and whom to tell whether it was the right one. Not `Debug`: the code in it is a secret.
+/// A pasted text, and where to send the verdict on it. It is not `Debug`, because the code in it is a secret.
 pub(crate) struct Paste {
-    /// As it was typed.
+    /// The text exactly as pasted.
     pub text: String,
-    /// Good, or what is wrong with it.
+    /// Receives `Ok` for the right address, or what is wrong with the text.
     pub reply: oneshot::Sender<Result<(), AgentError>>,
 }
 
-/// The request that the browser would have made here. Takes the whole address, or its query.
+/// The request that the browser would have sent here. `text` is the whole address or its query.
 ///
 /// # Errors
-/// Where it is neither.
+/// `BAD_REQUEST` if the text is too long, is the address of another page, or has no `state`.
 pub(crate) fn request(redirect_uri: &Url, text: &str) -> Result<CallbackRequest, AgentError> {
-    // Quotes and brackets come along with a copy out of a chat or a mail.
+    // Text copied from a chat or a mail often comes with quotes or angle brackets.
     let text = text.trim().trim_matches(['"', '\'', '<', '>']);
     if text.len() > LONGEST {
         return Err(unusable("it is too long", redirect_uri));
@@ -34,14 +34,14 @@ pub(crate) fn request(redirect_uri: &Url, text: &str) -> Result<CallbackRequest,
     };
     let has = |name: &str| url::form_urlencoded::parse(query.as_bytes()).any(|(key, _)| key == name);
     if !has("state") {
-        // A code alone could be anybody's: only the state says that it belongs to this login (RFC 6749, 10.12).
+        // A code alone could be anybody's: only the state ties it to this login (RFC 6749, section 10.12).
         return Err(unusable("there is no state in it", redirect_uri));
     }
     let target = format!("{}?{query}", redirect_uri.path());
     Ok(CallbackRequest { method: "GET".into(), target, ..CallbackRequest::default() })
 }
 
-/// The right shape, of another login.
+/// The error for an address that has the right form but belongs to another login.
 pub(crate) fn stray() -> AgentError {
     let hint = "open the address that this login shows, and paste the one that the browser ends on";
     AgentError::new(ErrorKind::BadRequest, "this is not the answer to the sign-in that is running", hint)

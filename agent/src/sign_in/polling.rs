@@ -1,4 +1,4 @@
-//! Waits for the tokens of a device login by asking for them again and again (RFC 8628, section 3.5).
+//! Polls the provider for the tokens of a device login (RFC 8628, section 3.5).
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,22 +11,22 @@ use crate::error::{AgentError, ErrorKind};
 use crate::outcome::Outcome;
 use crate::providers::{Answer, DeviceFlow, Issuer, Poll};
 
-/// What `slow_down` adds to the interval, for good.
+/// `slow_down` increases the interval by this much, for this and all later polls (RFC 8628, section 3.5).
 const SLOWER: Duration = Duration::from_secs(5);
 
-/// No provider means less, whatever it says.
+/// A shorter interval is not believed.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// While the network is away, the back-off grows to this: a person who waits sees the end of it soon enough.
+/// The longest back-off while the network is down. A waiting person still notices soon that it is back.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
-/// Whatever a gateway demands.
+/// The longest `Retry-After` that is honoured, whatever a gateway demands.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 
 /// How long to wait before the next poll.
 struct Pace {
     interval: Duration,
-    /// Polls in a row that brought no answer.
+    /// How many polls in a row got no answer.
     lost: u32,
 }
 
@@ -35,19 +35,19 @@ impl Pace {
         Self { interval: interval.max(SHORTEST), lost: 0 }
     }
 
-    /// An answer was heard: at the interval again.
-    fn heard(&mut self) -> Duration {
+    /// An answer has come, so the next poll follows after the interval.
+    fn answered(&mut self) -> Duration {
         self.lost = 0;
         self.interval
     }
 
     fn slow_down(&mut self) -> Duration {
         self.interval += SLOWER;
-        self.heard()
+        self.answered()
     }
 
-    /// No answer: each further one doubles the wait.
-    fn unheard(&mut self, retry_after: Option<Duration>) -> Duration {
+    /// No answer has come: each further failure doubles the wait.
+    fn unanswered(&mut self, retry_after: Option<Duration>) -> Duration {
         self.lost = self.lost.saturating_add(1);
         let doubled = self.interval.saturating_mul(2_u32.saturating_pow(self.lost));
         let backoff = doubled.min(LONGEST_BACKOFF.max(self.interval));
@@ -55,10 +55,11 @@ impl Pace {
     }
 }
 
-/// Polls until the person has decided, or `stop` says why not to go on.
+/// Polls until the person has decided, or until `stop` returns a reason to end. Tokens that arrive after
+/// `stop` are revoked.
 ///
 /// # Errors
-/// The refusal, or what `stop` said. Tokens that arrive after `stop` are revoked.
+/// The provider's refusal, an error that further polls cannot mend, or the reason that `stop` returned.
 pub(crate) async fn poll(
     clock: &Arc<dyn Clock>,
     issuer: &Arc<dyn Issuer>,
@@ -85,17 +86,17 @@ pub(crate) async fn poll(
         };
         let answer = answer.unwrap_or_else(|_| Poll::Ended(AgentError::internal("a poll broke off")));
         wait = match answer {
-            Poll::Pending => pace.heard(),
+            Poll::Pending => pace.answered(),
             Poll::SlowDown => pace.slow_down(),
             Poll::Ended(error) => return Err(error),
             Poll::Answered(Outcome::Granted((tokens, sent))) => return Ok(Answer::Tokens(tokens, sent)),
             Poll::Answered(Outcome::Transient(why, retry_after)) => {
                 tracing::debug!(%why, "a poll for a device login failed for now");
-                pace.unheard(retry_after)
+                pace.unanswered(retry_after)
             }
             Poll::Answered(Outcome::Unknown(why)) => {
                 unknown = Some(why);
-                pace.unheard(None)
+                pace.unanswered(None)
             }
             Poll::Answered(Outcome::Rejected(why)) => return Err(spent(&why, unknown.as_deref())),
             Poll::Answered(Outcome::Misconfigured(why) | Outcome::Unclear(why)) => {
@@ -106,13 +107,13 @@ pub(crate) async fn poll(
     }
 }
 
-/// A task of its own, because what it brings must not be dropped: the provider gives these tokens once.
+/// Polls in a separate task, so that the answer is not dropped: the provider gives these tokens only once.
 fn ask(issuer: &Arc<dyn Issuer>, flow: &Arc<DeviceFlow>) -> JoinHandle<Poll> {
     let (issuer, flow) = (Arc::clone(issuer), Arc::clone(flow));
     tokio::spawn(async move { issuer.poll(&flow).await })
 }
 
-/// Revokes what a question brings whose login has ended.
+/// Revokes the tokens that arrive after the login has ended.
 async fn give_back(issuer: Arc<dyn Issuer>, question: JoinHandle<Poll>) {
     if let Ok(Poll::Answered(Outcome::Granted((tokens, _)))) = question.await {
         let revocation = issuer.revoke(&tokens.revocable()).await;
@@ -120,7 +121,8 @@ async fn give_back(issuer: Arc<dyn Issuer>, question: JoinHandle<Poll>) {
     }
 }
 
-/// The device code is not good any more. After a poll whose answer was lost the tokens may have been in that.
+/// The error for a device code that the provider no longer accepts. If an earlier answer was lost, the tokens
+/// may have been in that answer.
 fn spent(why: &str, lost: Option<&str>) -> AgentError {
     let hint = "run 'seqera login --device' again; nothing was changed";
     match lost {

@@ -1,4 +1,5 @@
-//! How a login is done and how far it is: what those who begin it, those who watch it and the login itself share.
+//! The options and the stages of a login. Those who begin a login, those who watch it, and the login itself
+//! share these types.
 
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};
@@ -8,72 +9,71 @@ use url::Url;
 use crate::error::AgentError;
 use crate::providers::{Granted, UserCode};
 
-/// The way in that the person chose.
+/// How the person signs in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Method {
-    /// A browser that comes back to this host.
+    /// In a browser that is redirected to this host.
     #[default]
     Browser,
-    /// A code that is entered on any device.
+    /// With a user code that can be entered on any device.
     Device,
 }
 
-/// How a login is to be done.
+/// The options of a login.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LoginOptions {
-    /// The way in.
     pub method: Method,
-    /// The callback's port. Used alone where it is set; else the documented one, the nine after it, then any.
+    /// The only port for the callback. `None` tries the documented port, the nine after it, and then any
+    /// other.
     pub port: Option<u16>,
-    /// How long the person may take. `None`: 300 s in a browser, as documented
-    /// (`SEQERA_AUTH_CALLBACK_TIMEOUT_MS`), and on another device as long as the code can be entered.
+    /// How long the person may take. `None` means 300 s in a browser, as documented
+    /// (`SEQERA_AUTH_CALLBACK_TIMEOUT_MS`), and the lifetime of the user code on another device.
     pub limit: Option<Duration>,
 }
 
-/// What is left of a login when its session is kept.
+/// The result of a successful login, once its session has been stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct SignedIn {
     /// Sentences for the person.
     pub notes: Vec<String>,
 }
 
-/// Keeps the session of a login. It is called once, before browser and callers are told of a success; what
-/// becomes of the tokens when it fails is its own affair.
+/// Stores the session of a login. It is called once, before the browser and the callers learn of the success.
+/// If it fails, it also has to dispose of the tokens.
 pub(crate) type Install =
     Box<dyn FnOnce(Granted) -> Pin<Box<dyn Future<Output = Result<SignedIn, AgentError>> + Send>> + Send>;
 
-/// What a person has to do.
+/// What the person has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Prompt {
-    /// Open a page.
+    /// Open a page in a browser.
     Browser {
-        /// What the browser opens.
+        /// The authorization URL.
         url: Url,
-        /// Where it comes back to.
+        /// The address that the browser is redirected to.
         redirect_uri: Url,
-        /// The provider also offers a login on another device.
+        /// True if the provider also offers the device flow.
         offers_device: bool,
-        /// The address that the browser ends on is the answer.
+        /// True if the address that the browser ends on can be pasted as the answer.
         can_be_pasted: bool,
     },
-    /// Enter a code.
+    /// Enter the code on another device.
     Device(UserCode),
 }
 
-/// How far a login is.
+/// The progress of a login.
 #[derive(Debug, Clone)]
 pub(crate) enum Stage {
-    /// The provider is asked for its description, the listener opens.
+    /// The provider's metadata is being fetched, and the listener opens.
     Preparing,
-    /// The person's turn.
+    /// The person has to act.
     Waiting {
-        /// What there is to do.
         prompt: Prompt,
         /// When the login gives up.
         until: SystemTime,
     },
-    /// The answer has come: from here the login runs to its end, whoever stays.
+    /// The answer has come. From here on the login runs to its end, even if all callers leave.
     Finishing,
-    /// The end, the same for everybody who joined.
+    /// The login has ended, with the same result for every caller.
     Done(Result<SignedIn, AgentError>),
 }

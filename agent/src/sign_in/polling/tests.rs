@@ -1,4 +1,4 @@
-//! Polls of a provider in memory, under a paused clock.
+//! Polling an in-memory provider under a paused clock.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -14,13 +14,13 @@ use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing, Page};
 use crate::providers::{Check, Granted, Renewal, Revocable, Revocation, Tokens, UserCode};
 use crate::token::{Access, AccessToken, Account, RefreshToken};
 
-/// Answers polls as the test wrote them, and knows when each came.
+/// Gives the scripted answers, and records when each poll came.
 struct Provider {
     start: Instant,
     answers: Mutex<VecDeque<Poll>>,
     polls: Mutex<Vec<u64>>,
     revoked: watch::Sender<Vec<String>>,
-    /// Where it is set, a poll is answered only when it is told.
+    /// If set, a poll is answered only after a notification.
     hold: Option<Notify>,
     asked: Notify,
 }
@@ -122,7 +122,7 @@ fn cancelled() -> AgentError {
     AgentError::new(ErrorKind::Ended, "cancelled", "")
 }
 
-/// Polls to the end without a limit.
+/// Polls to the end, without a time limit.
 async fn run(provider: &Arc<Provider>) -> Result<Answer, AgentError> {
     let clock: Arc<dyn Clock> = FakeClock::new();
     let issuer: Arc<dyn Issuer> = provider.clone();

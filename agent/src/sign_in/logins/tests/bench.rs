@@ -16,7 +16,7 @@ use crate::sign_in::stage::{Install, LoginOptions, Prompt, SignedIn, Stage};
 use crate::testing::double::{Double, json_answer, jwt};
 use crate::token::Kind as CredentialKind;
 
-/// A provider, an agent's logins, and what was installed.
+/// A provider, an agent's logins, and what they installed.
 pub(super) struct Bench {
     pub(super) double: Double,
     pub(super) clock: Arc<FakeClock>,
@@ -74,7 +74,7 @@ impl Bench {
         self.logins.begin(&ProfileName::fallback(), &profile, issuer, options, install)
     }
 
-    /// The provider grants the code of a login whose authorization URL is this.
+    /// Makes the provider accept the code of the login with this authorization URL.
     pub(super) fn grant(&self, url: &Url) {
         let field = |name| url.query_pairs().find(|(key, _)| key == name).unwrap().1.into_owned();
         let now = self.clock.now().wall.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
@@ -87,7 +87,7 @@ impl Bench {
     }
 }
 
-/// The URL and the port of a login that waits for the browser.
+/// Waits until the login is ready for the browser, and returns its authorization URL and its port.
 pub(super) async fn waiting(handle: &mut LoginHandle) -> (Url, u16) {
     loop {
         match handle.next().await {
@@ -109,7 +109,7 @@ pub(super) async fn done(handle: &mut LoginHandle) -> Result<SignedIn, AgentErro
     }
 }
 
-/// What a browser gets: status and page.
+/// Sends a browser's request, and returns the status and the page.
 pub(super) async fn visit(address: (&str, u16), host: &str, target: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).await.unwrap();
@@ -127,7 +127,7 @@ pub(super) fn answer_to(url: &Url) -> String {
     format!("code=code-1&state={state}")
 }
 
-/// A port that nobody listens on, outside the range that the logins of other tests take first.
+/// A free port, outside the range that the logins of other tests try first.
 pub(super) async fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
 }

@@ -9,7 +9,7 @@ use crate::testing::double::json_answer;
 
 const PENDING: &str = "authorization_pending";
 
-/// A provider that offers the device flow, and whose person takes their time.
+/// A provider that offers the device flow, with a person who does not enter the code yet.
 async fn offering() -> Bench {
     let bench = Bench::new().await;
     let url = &bench.double.url;
@@ -87,7 +87,7 @@ async fn the_code_s_own_life_is_the_limit_unless_the_person_set_a_shorter_one() 
     let mut handle = begin(&bench, None);
     shown(&mut handle).await;
     bench.clock.jump(301);
-    // The limit of a login in a browser has passed, and it still polls.
+    // The limit of a browser login has passed, but the device login still polls.
     bench.double.wait_for("POST /token").await;
     bench.clock.jump(600);
     let error = done(&mut handle).await.unwrap_err();
