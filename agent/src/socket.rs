@@ -1,5 +1,5 @@
-//! The local socket: bound in the first place that works, accepted within limits, bound again when its
-//! file disappears. tonic has none of these limits.
+//! The local socket: binds the first usable path, accepts connections within limits, and binds again when the
+//! socket file disappears. tonic has no such limits.
 
 pub(crate) mod activity;
 pub(crate) mod bind;

@@ -1,5 +1,5 @@
-//! Who is being served right now, and since when nobody is: decides when a connection is cut and when an
-//! agent that keeps nothing exits.
+//! Counts the running calls, and measures how long there have been none. This decides when a connection is
+//! closed, and when an agent that holds nothing exits.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,19 +13,19 @@ pub(crate) struct Activity(Mutex<Calls>);
 #[derive(Debug)]
 struct Calls {
     running: usize,
-    /// A call has been made at least once.
+    /// True once a call has been made.
     any: bool,
-    /// When the last call began or ended; before the first one, the start.
+    /// When the last call began or ended; before the first call, when counting began.
     changed: Instant,
 }
 
 impl Activity {
-    /// No calls yet, from now on.
+    /// Starts counting now, without a call.
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::new(Calls { running: 0, any: false, changed: Instant::now() })))
     }
 
-    /// A call runs until the guard is dropped.
+    /// Counts a call as running until the guard is dropped.
     pub(crate) fn begin(self: &Arc<Self>) -> Running {
         let mut calls = self.calls();
         calls.running += 1;
@@ -35,24 +35,24 @@ impl Activity {
         Running(Arc::clone(self))
     }
 
-    /// For how long nobody has been served; zero while a call runs.
+    /// How long no call has run; zero while one runs.
     pub(crate) fn quiet_for(&self) -> Duration {
         let calls = self.calls();
         if calls.running > 0 { Duration::ZERO } else { calls.changed.elapsed() }
     }
 
-    /// True when a call has been made at least once.
+    /// True once a call has been made.
     pub(crate) fn any(&self) -> bool {
         self.calls().any
     }
 
-    /// Nothing that panics runs under this lock.
+    /// Ignores poisoning, since no code that can panic runs under this lock.
     fn calls(&self) -> MutexGuard<'_, Calls> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A call that runs.
+/// The guard of a running call.
 #[derive(Debug)]
 pub(crate) struct Running(Arc<Activity>);
 

@@ -17,33 +17,33 @@ use crate::error::{AgentError, ErrorKind};
 use crate::socket::connection::{Connection, Silence};
 use crate::socket::system::{self, Listener};
 
-/// More than any login node has processes of one user that ask at the same time.
+/// More processes than any user runs at the same time on a login node.
 const MOST_CONNECTIONS: usize = 4096;
-/// Left to files, keychain, HTTP and timers.
+/// Descriptors that are kept free for files, keychain, HTTP and timers.
 const RESERVED_DESCRIPTORS: usize = 64;
-/// After an error of accept, of which "no descriptors left" comes back at once.
+/// The pause after a failed accept. Without it, "no descriptors left" would fail again at once.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Refused strangers are told in the log at most this often.
+/// Refused users and failures of accept are logged at most this often.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// How much is accepted.
+/// The limits on connections.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// Connections at a time; further ones wait in the backlog.
+    /// How many connections may be open; further ones wait in the backlog.
     pub connections: usize,
-    /// How long each may be silent.
+    /// How long each connection may be silent.
     pub silence: Silence,
 }
 
 impl Limits {
-    /// The limits of a process that may open so many descriptors.
+    /// The limits of a process that may open this many descriptors.
     pub(crate) fn of_descriptors(descriptors: usize) -> Self {
         let connections = descriptors.saturating_sub(RESERVED_DESCRIPTORS).clamp(1, MOST_CONNECTIONS);
         Self { connections, silence: Silence::DEFAULT }
     }
 }
 
-/// Accepted connections, for tonic. Errors of accept never reach it.
+/// Accepted connections, for tonic. It never sees the errors of accept.
 #[derive(Debug)]
 pub(crate) struct Incoming(ReceiverStream<Connection>);
 
@@ -55,7 +55,7 @@ impl tokio_stream::Stream for Incoming {
     }
 }
 
-/// The socket that is served.
+/// The socket that the agent serves. Dropping it stops accepting and removes the file.
 #[derive(Debug)]
 pub(crate) struct Socket {
     candidates: Vec<PathBuf>,
@@ -65,10 +65,10 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Serves `handed_over`, or else the first of the places that works.
+    /// Serves `handed_over`, or else the first usable path.
     ///
     /// # Errors
-    /// The first place that is not safe, or else every place with its reason.
+    /// `MISCONFIGURED` with the first unsafe folder, or with every path and the reason why it cannot be used.
     pub(crate) async fn bind(
         places: &Places,
         handed_over: Option<Listener>,
@@ -87,16 +87,16 @@ impl Socket {
         Ok((socket, Incoming(ReceiverStream::new(accepted))))
     }
 
-    /// Where clients find it.
+    /// The path at which clients find the socket.
     pub(crate) fn path(&self) -> &Path {
         self.listener.path()
     }
 
-    /// Binds again if the file has disappeared (cleaners of temporary folders do that). True where the
-    /// socket is a new one, perhaps at another place.
+    /// Binds again if the file has disappeared, as cleaners of temporary folders make it do. Returns true if
+    /// the socket is a new one, perhaps at another path.
     ///
     /// # Errors
-    /// As [`Socket::bind`]; those who are connected are served on.
+    /// As for [`Socket::bind`]. Open connections are still served.
     pub(crate) async fn ensure(&mut self) -> Result<bool, AgentError> {
         if self.listener.in_place() {
             return Ok(false);
@@ -110,7 +110,6 @@ impl Socket {
     }
 }
 
-/// Accepts nobody any more, and removes the file.
 impl Drop for Socket {
     fn drop(&mut self) {
         self.accepting.abort();
@@ -135,7 +134,7 @@ fn unusable(reasons: &str) -> AgentError {
     AgentError::new(ErrorKind::Misconfigured, format!("no place for the socket: {reasons}"), hint)
 }
 
-/// Turns what comes in at a listener into connections.
+/// Accepts connections from a listener.
 #[derive(Debug, Clone)]
 struct Acceptor {
     queue: mpsc::Sender<Connection>,
@@ -148,11 +147,11 @@ impl Acceptor {
         tokio::spawn(self.clone().run(Arc::clone(listener))).abort_handle()
     }
 
-    /// Ends when nobody takes connections any more.
+    /// Runs until the receiver of the connections is dropped.
     async fn run(self, listener: Arc<Listener>) {
-        let mut strangers = Seldom::default();
-        let mut failures = Seldom::default();
-        // Accepting waits for a free place: those who come meanwhile wait in the kernel's queue.
+        let mut strangers = RateLimit::default();
+        let mut failures = RateLimit::default();
+        // We accept only when a place is free; until then, clients wait in the kernel's backlog.
         while let Ok(place) = Arc::clone(&self.places).acquire_owned().await {
             match listener.accept().await {
                 Ok(Ok((stream, peer))) => {
@@ -179,19 +178,20 @@ impl Acceptor {
 
 /// Keeps an event that others can cause from filling the log.
 #[derive(Debug, Default)]
-struct Seldom {
-    told: Option<Instant>,
+struct RateLimit {
+    logged: Option<Instant>,
     times: u32,
 }
 
-impl Seldom {
-    /// Counts the event; how often it happened since it was last told, when it is time to tell it.
+impl RateLimit {
+    /// Counts the event. If it is time to log it again, returns how often it has happened since the last
+    /// time.
     fn note(&mut self) -> Option<u32> {
         self.times = self.times.saturating_add(1);
-        if self.told.is_some_and(|told| told.elapsed() < QUIET) {
+        if self.logged.is_some_and(|logged| logged.elapsed() < QUIET) {
             return None;
         }
-        self.told = Some(Instant::now());
+        self.logged = Some(Instant::now());
         Some(std::mem::take(&mut self.times))
     }
 }

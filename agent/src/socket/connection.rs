@@ -1,4 +1,4 @@
-//! One accepted connection: who is at the other end, and for how long it may be silent.
+//! One accepted connection: who is at the other end, and how long it may be silent.
 
 use std::io;
 use std::pin::Pin;
@@ -17,25 +17,25 @@ use crate::socket::system::Stream;
 /// How long a connection may be silent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Silence {
-    /// Until the first request.
+    /// The limit before the first request.
     pub first: Duration,
-    /// Between two requests, while none runs.
+    /// The limit between two requests, while none runs.
     pub idle: Duration,
 }
 
 impl Silence {
-    /// A request of a local program takes milliseconds to arrive; 5 s is a loaded machine. A client that
-    /// comes back within 5 min finds its connection.
+    /// A request from a local program arrives within milliseconds; 5 s are enough on a loaded machine. A
+    /// client that sends another request within 5 min can reuse its connection.
     pub(crate) const DEFAULT: Self = Self { first: Duration::from_secs(5), idle: Duration::from_secs(300) };
 
-    /// What is left for a connection with this activity; `None` when it has been silent for too long.
+    /// How much longer a connection may be silent, or `None` if it has been silent for too long.
     fn left(self, activity: &Activity) -> Option<Duration> {
         let limit = if activity.any() { self.idle } else { self.first };
         limit.checked_sub(activity.quiet_for()).filter(|left| !left.is_zero())
     }
 }
 
-/// An accepted connection of this user. It holds its place among the connections until it is dropped.
+/// An accepted connection of this user. It counts against the limit until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: Stream,
@@ -51,7 +51,7 @@ impl Connection {
         Self { stream, caller, silence, timer: Box::pin(sleep(silence.first)), _place: place }
     }
 
-    /// Ready when nobody has been heard for too long. The timer is set again only when it fires.
+    /// Ready once the connection has been silent for too long. The timer is reset only when it fires.
     fn poll_silent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.timer.as_mut().poll(cx).is_ready() {
             let Some(left) = self.silence.left(&self.caller.activity) else { return Poll::Ready(()) };
@@ -127,7 +127,7 @@ mod tests {
         (Connection::new(ours, peer, Silence::DEFAULT, place), theirs)
     }
 
-    /// Seconds until the connection gives up; time is paused and jumps to the next timer.
+    /// Seconds until the connection is closed. The clock is paused, so time jumps to the next timer.
     async fn seconds_until_cut(mut connection: Connection) -> u64 {
         let start = Instant::now();
         let error = connection.read_u8().await.unwrap_err();

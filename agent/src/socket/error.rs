@@ -1,27 +1,27 @@
-//! Why the socket cannot be in a place.
+//! Why the socket cannot be bound at a path.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::storage::folder::FolderError;
 
-/// Why a place cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BindError {
-    /// The folder is not safe, or cannot be made.
+    /// The folder is not safe, or cannot be created.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// Something that is not ours is there.
+    /// The path is taken by something that is not ours.
     #[error("{} {_1}", _0.display())]
     InTheWay(PathBuf, &'static str),
-    /// The system refuses: no such folder, read-only, a file system without sockets.
+    /// The system refuses, for example because the folder is missing or read-only, or the file system does
+    /// not support sockets.
     #[error("{}: {_1}", _0.display())]
     Failed(PathBuf, io::Error),
 }
 
 impl BindError {
-    /// True where another place may work. An unsafe folder is not passed over in silence: clients refuse
-    /// it too, and the user has to know.
+    /// True if another path may work. An unsafe folder is never skipped silently: clients refuse it too, and
+    /// the user has to know.
     pub(super) fn try_elsewhere(&self) -> bool {
         matches!(self, Self::Failed(..) | Self::Folder(FolderError::Failed { .. }))
     }

@@ -1,6 +1,6 @@
-//! Unix sockets. The threat: another user of the host who connects, or who prepares the folder or the file
-//! before the agent comes. Hence a folder of our own, mode 0600 before anybody can connect, and the peer's
-//! uid from the kernel.
+//! Unix sockets. The threat is another user on the host who connects, or who creates the folder or the file
+//! before the agent does. So the folder must be ours alone, the mode is 0600 before anybody can connect, and
+//! the kernel reports the peer's uid.
 
 use std::fs::Permissions;
 use std::io;
@@ -19,28 +19,30 @@ use crate::storage::folder;
 /// A stream of bytes to one client.
 pub(super) type Stream = UnixStream;
 
-/// Clipped by the kernel to the system's maximum (`listen(2)`), which is what is wanted.
+/// The kernel reduces this to the system's maximum (`listen(2)`), which is what we want.
 const BACKLOG: u32 = i32::MAX as u32;
 
-/// A live agent's kernel answers at once; only a full backlog takes longer, and that one is alive.
+/// If an agent is alive, the kernel answers a connect at once. Only a full backlog takes longer, and that too
+/// means that the agent is alive.
 const PROBE: Duration = Duration::from_secs(1);
 
-/// A listening socket and the file by which it is found.
+/// A listening socket, and the file at which clients find it.
 #[derive(Debug)]
 pub(crate) struct Listener {
     inner: UnixListener,
     path: PathBuf,
-    /// Device and inode of the file, to know it again.
+    /// Device and inode of the file, by which it is recognised later.
     file: (u64, u64),
-    /// A service manager removes its own files.
+    /// False if a service manager made the socket; then the manager removes the file.
     ours: bool,
 }
 
-/// Binds `path`, whose folder is made and checked. Whoever calls holds the lock of this agent, so a file
-/// at which nobody answers was left behind and is replaced.
+/// Binds `path`, after creating and checking its folder. The caller holds the agent's lock, so a socket file
+/// at which nobody answers is stale and is replaced.
 ///
 /// # Errors
-/// [`BindError::Failed`] says that another place may work.
+/// If the folder is not safe, if something else is at the path, or if the system refuses.
+/// [`BindError::try_elsewhere`] says whether another path may work.
 pub(super) async fn bind(path: &Path) -> Result<Listener, BindError> {
     let dir = path.parent().ok_or_else(|| BindError::InTheWay(path.to_owned(), "is no file name"))?;
     folder::private(dir, false)?;
@@ -51,13 +53,13 @@ pub(super) async fn bind(path: &Path) -> Result<Listener, BindError> {
 fn listen(path: &Path) -> io::Result<Listener> {
     let socket = UnixSocket::new_stream()?;
     socket.bind(path)?;
-    // Between bind and listen nobody can connect, whatever the umask made of the mode.
+    // Between bind and listen nobody can connect, whatever mode the umask has left.
     std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
     let inner = socket.listen(BACKLOG)?;
     Ok(Listener { inner, path: path.to_owned(), file: identity(path)?, ours: true })
 }
 
-/// Removes what a crashed agent left at `path`, and nothing else.
+/// Removes the socket file that a crashed agent has left at `path`, and nothing else.
 async fn make_way(path: &Path) -> Result<(), BindError> {
     let Ok(meta) = path.symlink_metadata() else { return Ok(()) };
     if !meta.file_type().is_socket() {
@@ -69,7 +71,7 @@ async fn make_way(path: &Path) -> Result<(), BindError> {
     std::fs::remove_file(path).map_err(|error| BindError::Failed(path.to_owned(), error))
 }
 
-/// True unless a connect is refused: a process listens there, even if it has no time for us.
+/// True unless a connect is refused: a process listens there, even if it does not answer.
 pub(crate) async fn serves(path: &Path) -> bool {
     match tokio::time::timeout(PROBE, UnixStream::connect(path)).await {
         Ok(Ok(_)) | Err(_) => true,
@@ -77,17 +79,17 @@ pub(crate) async fn serves(path: &Path) -> bool {
     }
 }
 
-/// Takes over the listening socket that a service manager made.
+/// Takes over the listening socket that a service manager has made.
 ///
 /// # Errors
-/// Where it is not a listening Unix stream socket with a file, or the file or its folder are not safe.
+/// If it is not a listening Unix stream socket with a path, or if its folder or its file is not safe.
 pub(crate) fn adopt(descriptor: OwnedFd) -> Result<Listener, BindError> {
     let unfit = |error: io::Error| BindError::Failed("descriptor 3".into(), error);
     let kind = rustix::net::sockopt::socket_type(&descriptor).map_err(|error| unfit(error.into()))?;
     #[cfg(not(target_vendor = "apple"))]
     let listens =
         rustix::net::sockopt::socket_acceptconn(&descriptor).map_err(|error| unfit(error.into()))?;
-    // macOS declares the option and does not answer it; accept fails there if it does not listen.
+    // macOS declares the option but does not support it. If the socket does not listen, accept fails later.
     #[cfg(target_vendor = "apple")]
     let listens = true;
     let inner = StdListener::from(descriptor);
@@ -100,15 +102,15 @@ pub(crate) fn adopt(descriptor: OwnedFd) -> Result<Listener, BindError> {
         )));
     };
     folder::private(path.parent().unwrap_or(Path::new("/")), false)?;
-    // The manager may have made the file by its umask.
+    // The manager may have created the file with the mode of its umask.
     std::fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(unfit)?;
     let file = identity(&path).map_err(unfit)?;
     inner.set_nonblocking(true).map_err(unfit)?;
     Ok(Listener { inner: UnixListener::from_std(inner).map_err(unfit)?, path, file, ours: false })
 }
 
-/// True where a process of `peer` may speak to the agent of `own`. Root is another user too: what root
-/// wants it takes, but not by mistake.
+/// True if a process of the user `peer` may talk to the agent of the user `own`. Root counts as another user:
+/// root can take what it wants, but not by mistake.
 fn admits(own: u32, peer: u32) -> bool {
     own == peer
 }
@@ -119,15 +121,15 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 }
 
 impl Listener {
-    /// The file by which clients find the socket.
+    /// The file at which clients find the socket.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Waits for a client. `Err(uid)` inside: a process of another user, which has been hung up on.
+    /// Waits for a client. The inner `Err(uid)` is the user of a process that was turned away.
     ///
     /// # Errors
-    /// What the system said, descriptor limits above all.
+    /// If accept fails, which mostly means that no descriptor is free.
     pub(crate) async fn accept(&self) -> io::Result<Result<(Stream, Peer), u32>> {
         let (stream, _) = self.inner.accept().await?;
         let credentials = stream.peer_cred()?;
@@ -139,12 +141,12 @@ impl Listener {
         Ok(Ok((stream, Peer { uid: credentials.uid(), pid, exe })))
     }
 
-    /// True while clients find this very socket at its path.
+    /// True while this very socket is at its path.
     pub(crate) fn in_place(&self) -> bool {
         identity(&self.path).is_ok_and(|file| file == self.file)
     }
 
-    /// Removes the file if it is still this socket's and was made here.
+    /// Removes the file if it still belongs to this socket and we made it.
     pub(crate) fn remove(&self) {
         if self.ours && self.in_place() {
             let _ = std::fs::remove_file(&self.path);

@@ -1,6 +1,6 @@
-//! Named pipes. The threats: a pipe of this name that somebody else has made first, and another user or
-//! another machine that connects. Hence the first-instance flag (set by the library for the first one), an
-//! access list for the user alone, and no remote clients.
+//! Named pipes. The threats are a pipe of this name that somebody else has created first, and another user or
+//! another machine that connects. So the pipe has the first-instance flag (which the library sets for the
+//! first instance), an access list for the user alone, and accepts no remote clients.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,17 +17,18 @@ use super::peers::Peer;
 /// A stream of bytes to one client.
 pub(super) type Stream = DuplexPipeStream<Bytes>;
 
-/// A pipe that is listened to.
+/// A listening pipe.
 #[derive(Debug)]
 pub(crate) struct Listener {
     inner: PipeListener<Bytes, Bytes>,
     path: PathBuf,
 }
 
-/// Makes the pipe. Fails where it exists: somebody else's would get our callers.
+/// Creates the pipe.
 ///
 /// # Errors
-/// [`BindError::Failed`].
+/// [`BindError::Failed`], also if the pipe exists already: if it belongs to somebody else, our callers would
+/// connect to them.
 pub(super) async fn bind(path: &Path) -> Result<Listener, BindError> {
     let failed = |error| BindError::Failed(path.to_owned(), error);
     let inner = PipeListenerOptions::new()
@@ -39,14 +40,14 @@ pub(super) async fn bind(path: &Path) -> Result<Listener, BindError> {
     Ok(Listener { inner, path: path.to_owned() })
 }
 
-/// "Protected, and everything to this SID" (security descriptor string format, SDDL).
+/// Grants full access to this SID and inherits nothing (security descriptor string format, SDDL).
 fn owner_only() -> io::Result<SecurityDescriptor> {
     let sid = user_sid().ok_or_else(|| io::Error::other("the user's SID is unknown"))?;
     let text = widestring::U16CString::from_str(format!("D:P(A;;GA;;;{sid})")).map_err(io::Error::other)?;
     SecurityDescriptor::deserialize(&text)
 }
 
-/// True where a pipe of this name exists.
+/// True if a pipe of this name accepts a connection.
 pub(crate) async fn serves(path: &Path) -> bool {
     DuplexPipeStream::<Bytes>::connect_by_path(path).await.is_ok()
 }
@@ -57,10 +58,10 @@ impl Listener {
         &self.path
     }
 
-    /// Waits for a client. The access list has let in nobody but this user.
+    /// Waits for a client. The access list admits only this user.
     ///
     /// # Errors
-    /// What the system said.
+    /// If the pipe cannot accept a connection.
     pub(crate) async fn accept(&self) -> io::Result<Result<(Stream, Peer), u32>> {
         let stream = self.inner.accept().await?;
         let pid = stream.client_process_id().ok();
@@ -72,6 +73,6 @@ impl Listener {
         true
     }
 
-    /// A pipe goes with its listener.
+    /// A pipe disappears with its listener.
     pub(crate) fn remove(&self) {}
 }

@@ -1,4 +1,4 @@
-//! Tests of binding, replacing and adopting.
+//! Binding, replacing and adopting sockets.
 
 use std::fs::Permissions;
 use std::os::fd::OwnedFd;
@@ -104,7 +104,7 @@ async fn a_socket_whose_file_disappears_is_bound_again() {
     std::fs::remove_dir_all(first.parent().unwrap()).unwrap();
     assert!(socket.ensure().await.unwrap());
     assert_eq!(socket.path(), first);
-    // Something else has taken the folder's place: elsewhere then.
+    // A symbolic link to nowhere replaces the folder; once it is gone, the socket can be bound again.
     std::fs::remove_dir_all(first.parent().unwrap()).unwrap();
     std::fs::create_dir_all(first.join("is a folder now")).unwrap();
     std::fs::remove_dir_all(first.parent().unwrap()).unwrap();
