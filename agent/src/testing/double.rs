@@ -1,5 +1,5 @@
-//! A provider for tests, on a real loopback socket: it answers what the test wrote, byte for byte, and tells
-//! what it was sent.
+//! A provider for tests on a real loopback socket. It sends the scripted answers byte for byte, and records
+//! the requests.
 
 mod key;
 
@@ -14,20 +14,20 @@ use tokio::task::JoinSet;
 
 pub(crate) use self::key::{jwt, unsigned};
 
-/// What becomes of a request.
+/// How the double answers a request.
 #[derive(Clone)]
 pub(crate) enum Script {
-    /// These bytes, then the end of the connection.
+    /// Sends these bytes and closes the connection.
     Bytes(Vec<u8>),
-    /// These bytes, and then nothing, with the connection open.
+    /// Sends these bytes, then nothing more, and leaves the connection open.
     Hang(Vec<u8>),
-    /// A good head, and a body that never ends.
+    /// Sends a correct head and a body that never ends.
     Endless,
-    /// The connection is reset without an answer.
+    /// Resets the connection without an answer.
     Reset,
 }
 
-/// A whole answer.
+/// A complete answer.
 pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Script {
     let mut text = format!("HTTP/1.1 {status} Scripted\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
@@ -36,27 +36,27 @@ pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Scrip
     Script::Bytes(format!("{text}\r\n{body}").into_bytes())
 }
 
-/// A whole answer in JSON.
+/// A complete answer in JSON.
 pub(crate) fn json_answer(status: u16, body: &Value) -> Script {
     answer(status, &[("content-type", "application/json")], &body.to_string())
 }
 
-/// The head of an answer whose body is longer than what is sent.
+/// An answer whose `Content-Length` promises more than the body that follows.
 pub(crate) fn cut_answer(status: u16, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status} Scripted\r\ncontent-length: {}\r\n\r\n{body}", body.len() + 100).into_bytes()
 }
 
-/// One request as it came.
+/// One request as it was received.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
-    /// Method and path without the query.
+    /// The method and the path without the query, such as `POST /token`.
     pub(crate) route: String,
     pub(crate) head: String,
     pub(crate) body: String,
 }
 
 impl Seen {
-    /// A field of the form that was posted.
+    /// A field of the posted form.
     pub(crate) fn field(&self, name: &str) -> Option<String> {
         let mut pairs = url::form_urlencoded::parse(self.body.as_bytes());
         pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
@@ -72,14 +72,14 @@ struct State {
 
 /// The running double; it stops when dropped.
 pub(crate) struct Double {
-    /// `http://127.0.0.1:<port>`, its authority as well.
+    /// `http://127.0.0.1:<port>`, which is also the authority.
     pub(crate) url: String,
     state: Arc<State>,
     _tasks: JoinSet<()>,
 }
 
 impl Double {
-    /// Answers 404 until something is scripted.
+    /// A double that answers 404 until something is scripted.
     pub(crate) async fn bare() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -89,7 +89,7 @@ impl Double {
         Self { url, state, _tasks: tasks }
     }
 
-    /// With discovery and signing keys.
+    /// A double with a discovery document and signing keys.
     pub(crate) async fn provider() -> Self {
         let double = Self::bare().await;
         double.script("GET /.well-known/openid-configuration", json_answer(200, &double.discovery()));
@@ -110,23 +110,23 @@ impl Double {
         })
     }
 
-    /// From now on `route` (such as `POST /token`) is answered so.
+    /// Answers every request to `route` (such as `POST /token`) with `script` from now on.
     pub(crate) fn script(&self, route: &str, script: Script) {
         self.scripts(route, [script]);
     }
 
-    /// One after the other; the last one stays.
+    /// Answers requests to `route` with one script after the other, then always with the last.
     pub(crate) fn scripts(&self, route: &str, scripts: impl IntoIterator<Item = Script>) {
         self.state.scripts.lock().unwrap().insert(route.to_owned(), scripts.into_iter().collect());
     }
 
-    /// The requests of a route so far.
+    /// The requests to a route so far.
     pub(crate) fn seen(&self, route: &str) -> Vec<Seen> {
         let seen = self.state.seen.lock().unwrap();
         seen.iter().filter(|seen| seen.route == route).cloned().collect()
     }
 
-    /// Waits until a request of this route has come.
+    /// Waits until there has been a request to this route.
     pub(crate) async fn wait_for(&self, route: &str) {
         loop {
             let came = self.state.came.notified();
@@ -155,7 +155,7 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
     };
     state.seen.lock().unwrap().push(seen);
     state.came.notify_waiters();
-    // Errors mean that the client has gone, which some tests make it do.
+    // An error means that the client has gone, which some tests cause on purpose.
     match script {
         Script::Bytes(bytes) => {
             let _ = stream.write_all(&bytes).await;

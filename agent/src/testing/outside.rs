@@ -1,5 +1,5 @@
-//! What leases meet outside, for tests: a Platform that makes and deletes tokens, and processes that end when
-//! the test says so.
+//! The outside world of leases, for tests: a Platform that creates and deletes tokens, and processes that end
+//! when the test says so.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -22,27 +22,27 @@ use crate::storage::record::Program;
 use crate::storage::state::State;
 use crate::token::AccessToken;
 
-/// The Platform's tokens by id, and what goes wrong.
+/// The Platform's tokens by id, and the failures that the test has planned.
 #[derive(Default)]
 pub(crate) struct Outside {
     tokens: Mutex<BTreeMap<i64, String>>,
     last_id: Mutex<i64>,
-    /// What comes of the next creations; the flag: the token is made all the same.
+    /// Errors for the next creations. The flag is true if the token is created nevertheless.
     creations: Mutex<VecDeque<(MintError, bool)>>,
-    /// What comes of deletions, while it is set.
+    /// While set, every deletion fails with this error.
     pub(crate) deletions: Mutex<Option<PlatformError>>,
-    /// Is answered 401.
+    /// The token that is answered with 401.
     pub(crate) refused: Mutex<Option<String>>,
-    /// Who has asked for a deletion.
+    /// The tokens that deletions were authorised with.
     pub(crate) deleted_by: Mutex<Vec<String>>,
     ended: watch::Sender<Vec<u32>>,
-    /// Creations are held back while it is true.
+    /// While true, creations are held back.
     pub(crate) held: watch::Sender<bool>,
     pub(crate) calls: watch::Sender<u32>,
 }
 
 impl Outside {
-    /// Names of the tokens that exist.
+    /// The names of the tokens that exist.
     pub(crate) fn names(&self) -> Vec<String> {
         lock(&self.tokens).values().cloned().collect()
     }
@@ -63,7 +63,7 @@ impl Outside {
         let _ = self.calls.subscribe().wait_for(|calls| *calls >= times).await;
     }
 
-    /// The leases of an agent that meets this.
+    /// The leases of an agent in this outside world.
     pub(crate) fn leases(
         self: Arc<Self>,
         host: String,
@@ -126,7 +126,7 @@ impl Mint for Outside {
     }
 }
 
-/// The one Platform of a test.
+/// The only Platform of a test.
 struct OneMint(Arc<Outside>);
 
 impl Mints for OneMint {

@@ -1,9 +1,9 @@
-//! Folders of a test's own, with the places of an agent in them.
+//! Temporary folders for a test, with the places of an agent in them.
 
 use seqera_agent_proto::place::Places;
 use tempfile::TempDir;
 
-/// Dropped, it takes its folders with it.
+/// The folders are removed when this is dropped.
 pub(crate) struct TestPlaces {
     home: TempDir,
     places: Places,

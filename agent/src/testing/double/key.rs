@@ -9,7 +9,7 @@ use openidconnect::{JsonWebKeyId, PrivateSigningKey as _};
 use rsa::pkcs1::{EncodeRsaPrivateKey as _, LineEnding};
 use serde_json::{Value, json};
 
-/// The provider's key; made once for all tests of a run.
+/// The provider's key, generated once for all tests of a run.
 fn signing_key() -> &'static CoreRsaPrivateSigningKey {
     static KEY: OnceLock<CoreRsaPrivateSigningKey> = OnceLock::new();
     KEY.get_or_init(|| {
@@ -19,19 +19,19 @@ fn signing_key() -> &'static CoreRsaPrivateSigningKey {
     })
 }
 
-/// What the provider publishes.
+/// The key set that the provider publishes.
 pub(crate) fn jwks() -> Value {
     serde_json::to_value(CoreJsonWebKeySet::new(vec![signing_key().as_verification_key()])).unwrap()
 }
 
-/// A token that the provider signed.
+/// A token that the provider has signed.
 pub(crate) fn jwt(claims: &Value) -> String {
     let message = message("RS256", claims);
     let signature = signing_key().sign(&Alg::RsaSsaPkcs1V15Sha256, message.as_bytes()).unwrap();
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// A token that names an algorithm and has a signature which is none.
+/// A token that names an algorithm, but has no valid signature.
 pub(crate) fn unsigned(alg: &str, claims: &Value) -> String {
     let signature = if alg == "none" { String::new() } else { URL_SAFE_NO_PAD.encode([7; 32]) };
     format!("{}.{signature}", message(alg, claims))
