@@ -64,6 +64,8 @@ pub(crate) enum Remedy {
     AuthorityFile,
     /// Name the certificate authority of the provider, which this machine does not trust.
     PrivateAuthority,
+    /// Another agent owns the stored session, or its folder cannot be written.
+    StoredElsewhere,
 }
 
 impl Remedy {
@@ -72,6 +74,9 @@ impl Remedy {
         match self {
             Self::ProxyUser => {
                 "set HTTPS_PROXY, or 'proxy' in config.json, to http://user:password@host:port, and sign in again"
+            }
+            Self::StoredElsewhere => {
+                "make the folder writable, or sign in for this place alone: SEQERA_CREDENTIAL_STORE=memory seqera login"
             }
             Self::AuthorityFile => {
                 "put the PEM file there, or name another one (caFile, SSL_CERT_FILE) and sign in again"

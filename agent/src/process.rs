@@ -8,6 +8,7 @@ pub(crate) mod instance;
 mod launch;
 mod logging;
 mod notify;
+mod owner_file;
 mod run;
 mod stop;
 #[cfg(unix)]

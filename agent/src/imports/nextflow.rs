@@ -18,7 +18,7 @@ const LARGEST: u64 = 64 * 1024;
 pub(super) struct Settings {
     pub(super) token: Option<SecretString>,
     endpoint: Option<String>,
-    /// Nextflow renews the token by itself.
+    /// True if Nextflow renews the token itself.
     renews: bool,
 }
 

@@ -37,7 +37,7 @@ impl Imports {
     ///
     /// # Errors
     /// If the sign-in has gone or its profile is signed in, if its token cannot be read, or if the provider
-    /// refuses it or cannot be reached. After an error the sign-in is still where it was.
+    /// refuses it or cannot be reached. A sign-in that was not taken over stays where it was.
     pub(crate) async fn take(self: Arc<Self>, asked: TakeImportRequest) -> Result<Taken, AgentError> {
         let work = tokio::spawn(async move {
             // Imports run one at a time, and a stopping agent waits for the one that runs.
@@ -167,7 +167,7 @@ impl Imports {
         Ok(before.is_some_and(|before| before.sha256 == attempt.sha256))
     }
 
-    /// Closes the note: the token is dead, or otherwise the note is deleted.
+    /// Closes the note: marks the token as dead, or deletes the note.
     async fn end(&self, candidate: &Candidate, dead: bool) {
         let key = candidate.key();
         let ended = self.registry.shared.state.change(|sessions| match sessions.imports.get_mut(&key) {

@@ -65,6 +65,7 @@ pub(crate) async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
         pending: Pending::new(Arc::clone(&clock)),
         due_changed: Arc::default(),
         crash: crash_point,
+        ownership: Arc::clone(&wiring.ownership) as Arc<dyn crate::sessions::shared::Ownership>,
         clock: Arc::clone(&clock),
     });
     let logins = Logins::new(Arc::clone(&clock));

@@ -1,21 +1,29 @@
 //! One agent per user, host and configuration folder: two would spend one refresh token, and the provider
 //! would end the session of both.
 //!
-//! The lock on `run/<host id>/agent.lock` is held for the agent's life and released last. `agent.json`
-//! beside it names the agent, so that others find it whatever their runtime folder is. Home folders on
-//! network file systems can refuse to lock, or hang: every access has a limit, and the lock moves beside
-//! the socket.
+//! Who owns the sessions is decided in the folder that holds the truth about them, and depends on no variable:
+//! the lock on `run/<host id>/agent.lock`, held for the agent's life and released last, and the owner file
+//! beside it, which decides alone where the file system cannot lock. `agent.json` names the agent, so that others
+//! find it whatever their runtime folder is. Where the folder cannot be written, the agent serves and spends
+//! nothing that is stored: whoever owns the session may be on the other side of a read-only mount.
+//!
+//! Home folders on network file systems can hang: every access has a limit.
 
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use seqera_agent_proto::place::Places;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::{AgentError, ErrorKind};
+use crate::process::owner_file::{self, Owner};
+use crate::sessions::shared;
 use crate::socket::system;
 use crate::storage::folder::{self, FolderError};
 
@@ -38,6 +46,9 @@ pub(crate) struct Running {
     /// It has been told to stop, and will release the lock.
     #[serde(default)]
     pub stopping: bool,
+    /// The process, for those who cannot lock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
 }
 
 impl Running {
@@ -53,14 +64,133 @@ impl Running {
     }
 }
 
+/// What makes this process the owner of the sessions, or keeps it from being one.
+#[derive(Debug)]
+enum Hold {
+    /// The locked file.
+    Lock(File),
+    /// The file system cannot lock; the owner file is ours.
+    OwnerFile,
+    /// Neither can be had: nothing that is stored may be spent, for this reason. A lock beside the socket keeps
+    /// two such agents from serving one runtime folder.
+    Nothing { why: String, _beside: Option<File> },
+}
+
+/// What became of one attempt to own the sessions.
+enum Attempt {
+    Ours(Hold),
+    /// Somebody else owns them, or is about to.
+    Taken(Option<Owner>),
+}
+
+/// How things stand when somebody looks whether this process still owns the sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It does.
+    Owner,
+    /// It does not, for this reason, and serves what it has in memory.
+    Guest(String),
+    /// Another process has become the owner.
+    Lost(String),
+}
+
+/// The claim of this process to the sessions of its folder.
+#[derive(Debug)]
+pub(crate) struct Ownership {
+    places: Places,
+    us: Owner,
+    hold: Mutex<Hold>,
+}
+
+impl Ownership {
+    /// Looks whether what this process holds is still the file at its path, since a folder can be removed under
+    /// an agent that runs. If not, it takes the file again, unless somebody else has done so.
+    pub(crate) async fn confirm(&self) -> Standing {
+        let mut hold = self.hold.lock().await;
+        match self.holds(&hold).await {
+            Ok(true) => return Standing::Owner,
+            Ok(false) => {}
+            // A file system that does not answer says nothing about who owns the sessions.
+            Err(error) => {
+                tracing::warn!(%error, "it cannot be seen who owns the sessions");
+                return match &*hold {
+                    Hold::Nothing { why, .. } => Standing::Guest(why.clone()),
+                    Hold::Lock(_) | Hold::OwnerFile => Standing::Owner,
+                };
+            }
+        }
+        match (attempt(&self.places, &self.us).await, &*hold) {
+            (Ok(Attempt::Ours(Hold::Nothing { why, .. })), _) => Standing::Guest(why),
+            (Ok(Attempt::Ours(again)), _) => {
+                tracing::warn!("what made this agent the owner of the sessions was gone, and is taken again");
+                *hold = again;
+                Standing::Owner
+            }
+            (Ok(Attempt::Taken(_)) | Err(_), Hold::Nothing { why, .. }) => Standing::Guest(why.clone()),
+            (Ok(Attempt::Taken(owner)), _) => Standing::Lost(another(owner.as_ref())),
+            (Err(error), _) => Standing::Guest(error.to_string()),
+        }
+    }
+
+    /// True while the file at the path is the one that is held.
+    async fn holds(&self, hold: &Hold) -> io::Result<bool> {
+        let path = lock_path(&self.places);
+        match hold {
+            Hold::Lock(file) => {
+                let held = file.try_clone()?;
+                bounded(FILE_LIMIT, move || is_at(&held, &path)).await
+            }
+            Hold::OwnerFile => {
+                let (path, us) = (owner_path(&self.places), self.us.clone());
+                bounded(FILE_LIMIT, move || owner_file::is_ours(&path, &us)).await
+            }
+            Hold::Nothing { .. } => Ok(false),
+        }
+    }
+}
+
+#[async_trait]
+impl shared::Ownership for Ownership {
+    async fn may_spend(&self) -> Result<(), String> {
+        match self.confirm().await {
+            Standing::Owner => Ok(()),
+            Standing::Guest(why) | Standing::Lost(why) => Err(why),
+        }
+    }
+}
+
+fn another(owner: Option<&Owner>) -> String {
+    let who = owner.map(|owner| format!(" (pid {})", owner.pid())).unwrap_or_default();
+    format!("another agent{who} owns the sessions of this folder now")
+}
+
+/// Whether a removed file still lies at its path under another name is nobody's question: a lock counts only
+/// where others would look for it.
+#[cfg(unix)]
+fn is_at(held: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let held = held.metadata()?;
+    match path.symlink_metadata() {
+        Ok(found) => Ok((found.dev(), found.ino()) == (held.dev(), held.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// A file that is open and locked cannot be replaced.
+#[cfg(windows)]
+fn is_at(_: &File, path: &Path) -> io::Result<bool> {
+    path.try_exists()
+}
+
 /// The right to be the agent of these places.
 #[derive(Debug)]
 pub(crate) struct Instance {
-    /// Locked until it is dropped.
-    _lock: File,
+    /// Whether the sessions are this agent's.
+    pub ownership: Arc<Ownership>,
     agent_json: PathBuf,
     running: Running,
-    /// What the user should know of the lock, if anything.
+    /// What the user should know of it, if anything.
     pub problem: Option<String>,
 }
 
@@ -76,63 +206,99 @@ pub(crate) enum Claim {
 /// Becomes the agent of these places, or finds the one that is. Waits for one that starts or stops.
 ///
 /// # Errors
-/// Where a folder is not safe, nothing can be locked, or the lock's holder does not serve in time.
+/// Where a folder is not safe, or the owner of the sessions does not serve in time.
 pub(crate) async fn claim(places: &Places) -> Result<Claim, AgentError> {
     let deadline = Instant::now() + STOPPING_LIMIT;
-    let place = LockPlace::choose(places).await?;
-    // `agent.json`, wherever the lock is.
-    let agent_json = place.path.with_extension("json");
-    let mut attempt = place.first;
+    let us = Owner::this_process().map_err(AgentError::internal)?;
     loop {
-        if let Some(lock) = attempt {
-            return Ok(Claim::Ours(Instance::new(lock, agent_json, place.problem)));
-        }
-        if let Some(running) = Running::find(agent_json.clone()).await {
-            return Ok(Claim::Theirs(running));
+        let owner = match attempt(places, &us).await? {
+            Attempt::Ours(hold) => return Ok(Claim::Ours(Instance::new(places, us, hold))),
+            Attempt::Taken(owner) => owner,
+        };
+        for agent_json in [Some(places.agent_json()), agent_json_beside(places)].into_iter().flatten() {
+            if let Some(running) = Running::find(agent_json).await {
+                return Ok(Claim::Theirs(running));
+            }
         }
         if Instant::now() >= deadline {
-            return Err(held_in_silence(&place.path, Running::read(agent_json).await));
+            let running = Running::read(places.agent_json()).await;
+            return Err(held_in_silence(&lock_path(places), owner.as_ref(), running));
         }
         sleep(POLL).await;
-        attempt = try_lock(&place.path).await.map_err(|error| unlockable(&place.path, &error))?;
     }
 }
 
-/// The file that is locked, found by the first attempt to lock it.
-struct LockPlace {
-    path: PathBuf,
-    /// `None`: somebody holds it.
-    first: Option<File>,
-    problem: Option<String>,
+fn lock_path(places: &Places) -> PathBuf {
+    places.run_dir().join("agent.lock")
 }
 
-impl LockPlace {
-    async fn choose(places: &Places) -> Result<Self, AgentError> {
-        let run_dir = places.run_dir();
-        let path = run_dir.join("agent.lock");
-        let why = match lock_in(run_dir.clone(), true, &path).await {
-            Ok(first) => return Ok(Self { path, first, problem: None }),
-            Err(LockError::Unsafe(error)) => return Err(not_private(&error)),
-            Err(LockError::Failed(error)) => error,
-        };
-        let mut last = unlockable(&path, &why);
-        // What lies in the run folder is on the file system that has just failed.
-        for beside in places.sockets.iter().filter(|socket| !socket.starts_with(&run_dir)) {
-            let (dir, beside) = (beside.parent().map(Path::to_owned), beside.with_extension("lock"));
-            match lock_in(dir.unwrap_or_default(), false, &beside).await {
-                Ok(first) => {
-                    let problem = format!(
-                        "{}: cannot be locked ({why}); {} is locked instead, which other hosts do not see",
-                        path.display(),
-                        beside.display()
-                    );
-                    return Ok(Self { path: beside, first, problem: Some(problem) });
-                }
-                Err(LockError::Unsafe(error)) => return Err(not_private(&error)),
-                Err(LockError::Failed(error)) => last = unlockable(&beside, &error),
-            }
+fn owner_path(places: &Places) -> PathBuf {
+    places.run_dir().join("agent.owner")
+}
+
+/// What lies in the run folder is on the file system that has just failed.
+fn lock_beside(places: &Places) -> Option<PathBuf> {
+    let run_dir = places.run_dir();
+    let outside = places.sockets.iter().find(|socket| !socket.starts_with(&run_dir));
+    outside.map(|socket| socket.with_extension("lock"))
+}
+
+fn agent_json_beside(places: &Places) -> Option<PathBuf> {
+    lock_beside(places).map(|lock| lock.with_extension("json"))
+}
+
+/// Tries once to own the sessions of these places.
+async fn attempt(places: &Places, us: &Owner) -> Result<Attempt, AgentError> {
+    let unlocked = match lock_in(places.run_dir(), true, &lock_path(places)).await {
+        Ok(None) => return Ok(Attempt::Taken(None)),
+        Ok(Some(lock)) => {
+            return Ok(match write_owner(places, us.clone().with_lock()).await {
+                Ok(Some(owner)) => Attempt::Taken(Some(owner)),
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => Attempt::Taken(None),
+                // The lock is enough for everybody who can lock.
+                Ok(None) | Err(_) => Attempt::Ours(Hold::Lock(lock)),
+            });
         }
-        Err(last)
+        Err(LockError::Unsafe(error)) => return Err(not_private(&error)),
+        Err(LockError::Failed(error)) => error,
+    };
+    // Whoever could lock has written this; whoever could not has made the owner file.
+    if let Some(owner) = Running::read(places.agent_json()).await.and_then(|running| running.owner)
+        && owner.lives(us)
+        && !owner.is_same(us)
+    {
+        return Ok(Attempt::Taken(Some(owner)));
+    }
+    match write_owner(places, us.clone()).await {
+        Ok(None) => Ok(Attempt::Ours(Hold::OwnerFile)),
+        Ok(Some(owner)) => Ok(Attempt::Taken(Some(owner))),
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => Ok(Attempt::Taken(None)),
+        Err(error) => without_folder(places, &unlocked, &error).await,
+    }
+}
+
+async fn write_owner(places: &Places, us: Owner) -> io::Result<Option<Owner>> {
+    let path = owner_path(places);
+    bounded(FILE_LIMIT, move || owner_file::claim(&path, &us)).await
+}
+
+/// The folder can be neither locked nor written.
+async fn without_folder(
+    places: &Places,
+    unlocked: &io::Error,
+    unwritten: &io::Error,
+) -> Result<Attempt, AgentError> {
+    tracing::debug!(%unlocked, %unwritten, "the sessions cannot be owned");
+    let why = format!("{} cannot be written: {unwritten}", places.run_dir().display());
+    let Some(beside) = lock_beside(places) else {
+        return Ok(Attempt::Ours(Hold::Nothing { why, _beside: None }));
+    };
+    let folder = beside.parent().map(Path::to_owned).unwrap_or_default();
+    match lock_in(folder, false, &beside).await {
+        Ok(Some(lock)) => Ok(Attempt::Ours(Hold::Nothing { why, _beside: Some(lock) })),
+        Ok(None) => Ok(Attempt::Taken(None)),
+        Err(LockError::Unsafe(error)) => Err(not_private(&error)),
+        Err(LockError::Failed(_)) => Ok(Attempt::Ours(Hold::Nothing { why, _beside: None })),
     }
 }
 
@@ -183,14 +349,40 @@ async fn bounded<T: Send + 'static>(
 }
 
 impl Instance {
-    fn new(lock: File, agent_json: PathBuf, problem: Option<String>) -> Self {
+    fn new(places: &Places, us: Owner, hold: Hold) -> Self {
+        let run_dir = places.run_dir();
+        let (problem, agent_json) = match &hold {
+            Hold::Lock(_) => (None, places.agent_json()),
+            Hold::OwnerFile => {
+                let what = "cannot be locked; the file agent.owner says who owns the sessions";
+                (Some(format!("{} {what}", run_dir.display())), places.agent_json())
+            }
+            Hold::Nothing { why, .. } => {
+                let what = format!("{why}; no stored session is renewed from here");
+                (Some(what), agent_json_beside(places).unwrap_or_else(|| places.agent_json()))
+            }
+        };
+        let owner = !matches!(hold, Hold::Nothing { .. });
         let running = Running {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             socket: PathBuf::new(),
             stopping: false,
+            owner: owner.then(|| us.clone()),
         };
-        Self { _lock: lock, agent_json, running, problem }
+        let ownership = Ownership { places: places.clone(), us, hold: Mutex::new(hold) };
+        Self { ownership: Arc::new(ownership), agent_json, running, problem }
+    }
+
+    /// Looks whether this agent still owns its sessions, and writes `agent.json` again where it has gone.
+    pub(crate) async fn look_after(&self) -> Standing {
+        let standing = self.ownership.confirm().await;
+        let path = self.agent_json.clone();
+        let exists = bounded(FILE_LIMIT, move || path.try_exists()).await;
+        if standing == Standing::Owner && matches!(exists, Ok(false)) {
+            self.write().await;
+        }
+        standing
     }
 
     /// Tells others where this agent serves. A failure is logged: the socket is found without it.
@@ -214,10 +406,20 @@ impl Instance {
         }
     }
 
-    /// Gives up the right to be the agent. The last thing that a stopping agent does.
+    /// Gives up the right to be the agent. The last thing that a stopping agent does: the lock goes with it.
     pub(crate) async fn release(self) {
-        let path = self.agent_json.clone();
-        let _ = bounded(FILE_LIMIT, move || std::fs::remove_file(path)).await;
+        let hold = self.ownership.hold.lock().await;
+        if !matches!(self.ownership.holds(&hold).await, Ok(true)) && !matches!(*hold, Hold::Nothing { .. }) {
+            // The files are another agent's by now.
+            return;
+        }
+        let (json, owner, us) =
+            (self.agent_json, owner_path(&self.ownership.places), self.ownership.us.clone());
+        let _ = bounded(FILE_LIMIT, move || {
+            owner_file::release(&owner, &us);
+            std::fs::remove_file(json)
+        })
+        .await;
     }
 }
 
@@ -241,17 +443,15 @@ fn not_private(error: &FolderError) -> AgentError {
     AgentError::new(ErrorKind::Misconfigured, error.to_string(), "the folder must be yours alone (mode 0700)")
 }
 
-fn unlockable(path: &Path, error: &io::Error) -> AgentError {
-    let message = format!("{} cannot be locked: {error}", path.display());
-    let hint = "set SEQERA_CLI_CONFIG_DIR to a folder of a file system that can lock files";
-    AgentError::new(ErrorKind::Misconfigured, message, hint)
-}
-
-fn held_in_silence(lock: &Path, holder: Option<Running>) -> AgentError {
-    let who = holder.map(|running| format!(" (pid {}, version {})", running.pid, running.version));
-    let message =
-        format!("another agent{} holds {} and does not serve", who.unwrap_or_default(), lock.display());
-    AgentError::new(ErrorKind::Internal, message, "end that process, then try again")
+fn held_in_silence(lock: &Path, owner: Option<&Owner>, running: Option<Running>) -> AgentError {
+    let who = match (running, owner) {
+        (Some(running), _) => format!(" (pid {}, version {})", running.pid, running.version),
+        (None, Some(owner)) => format!(" (pid {})", owner.pid()),
+        (None, None) => String::new(),
+    };
+    let message = format!("another agent{who} holds {} and cannot be reached", lock.display());
+    let hint = "end that process, which may be in another container, then try again";
+    AgentError::new(ErrorKind::Internal, message, hint)
 }
 
 #[cfg(unix)]

@@ -17,7 +17,7 @@ use crate::error::AgentError;
 #[cfg(unix)]
 use crate::error::ErrorKind;
 use crate::process::config::Config;
-use crate::process::instance::{self, Claim, Instance, Running, STOPPING_LIMIT};
+use crate::process::instance::{self, Claim, Instance, Ownership, Running, STOPPING_LIMIT, Standing};
 use crate::process::stop::{Signals, Stop};
 use crate::process::{notify, system};
 use crate::socket::activity::Activity;
@@ -44,6 +44,8 @@ pub(crate) struct Wiring {
     pub socket: watch::Receiver<PathBuf>,
     /// To be said by `Control.Shutdown`, and heard by whoever must end.
     pub stop: Stop,
+    /// Whether the sessions are this agent's.
+    pub ownership: Arc<Ownership>,
 }
 
 /// The core as the process sees it.
@@ -120,7 +122,8 @@ where
     }
     let config = Arc::new(config);
     let (path, socket_path) = watch::channel(socket.path().to_owned());
-    let wiring = Wiring { config: Arc::clone(&config), socket: socket_path, stop: stop.clone() };
+    let ownership = Arc::clone(&instance.ownership);
+    let wiring = Wiring { config: Arc::clone(&config), socket: socket_path, stop: stop.clone(), ownership };
     let Parts { mut routes, core } = assemble(wiring).await?;
     let health = standard::add(&mut routes)?;
 
@@ -140,7 +143,7 @@ where
 
     let mut house = House { socket, path, instance, idle_exit: config.idle_exit.value };
     tokio::select! {
-        () = house.keep(&activity, core.as_ref()) => stop.begin("nobody needs this agent"),
+        () = house.keep(&activity, core.as_ref()) => stop.begin("nobody needs this agent, or it is not the owner any more"),
         () = signals.heard(&stop, || core.reload()) => {}
         () = stop.requested() => {}
         ended = &mut serving => tracing::error!(?ended, "the server has ended by itself"),
@@ -179,11 +182,15 @@ struct House<'a> {
 }
 
 impl House<'_> {
-    /// Ends when the agent has nothing to keep and nobody has called for long enough.
+    /// Ends when the agent has nothing to keep and nobody has called for long enough, or when the sessions are
+    /// another agent's.
     async fn keep(&mut self, activity: &Activity, core: &dyn Core) {
         let round = self.idle_exit.map_or(ROUND, |limit| limit.min(ROUND));
         loop {
             sleep(round).await;
+            if let Standing::Lost(why) = self.instance.look_after().await {
+                return tracing::error!(why, "this agent stops: two owners would end each other's sessions");
+            }
             self.look_after_socket().await;
             if self.idle_exit.is_some_and(|limit| activity.quiet_for() >= limit) && core.idle() {
                 return;

@@ -111,6 +111,12 @@ pub(crate) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
+/// The namespace in which this process' number counts; empty where the system has no such thing.
+pub(crate) fn pid_namespace() -> String {
+    let name = std::fs::read_link("/proc/self/ns/pid");
+    name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 /// Ends this process as a crash would: nothing is flushed, dropped or released.
 pub(crate) fn kill_self() {
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);

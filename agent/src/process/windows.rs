@@ -46,6 +46,11 @@ pub(crate) fn host_name() -> String {
     crate::process::config::environment("COMPUTERNAME").unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// Windows has no such thing.
+pub(crate) fn pid_namespace() -> String {
+    String::new()
+}
+
 /// Ends this process as a crash would.
 pub(crate) fn kill_self() {
     std::process::abort();

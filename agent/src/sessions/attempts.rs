@@ -1,4 +1,5 @@
-//! Failed attempts of one session: what they mean for the next one, and when they stop being transient. Pure.
+//! The failed attempts of one session: when the next one is allowed, and when the session counts as expired
+//! because of them. Pure.
 
 use std::time::Duration;
 
@@ -7,19 +8,19 @@ use crate::clock::Moment;
 use crate::outcome::Why;
 use crate::sessions::verdict::{Decision, Failure, Refusal, Trouble};
 
-/// After so many unclear refusals, over so long a time, a session is shown as expired …
+/// After this many unclear refusals over at least this time, a session is shown as expired.
 const UNCLEAR_LIMIT: (u32, Duration) = (3, Duration::from_secs(600));
 
-/// … and its refresh token is kept and tried this often.
+/// How often the refresh token, which is kept, is still tried after [`UNCLEAR_LIMIT`].
 const UNCLEAR_RETRY: Duration = Duration::from_secs(3600);
 
-/// Nobody mends a configuration within seconds.
+/// Nobody corrects a configuration within seconds.
 const MISCONFIGURED_PAUSE: Duration = Duration::from_secs(60);
 
-/// A store is not asked again for a caller that comes within this time: the answer would be the same.
+/// How long the answer of a failing store holds for later callers: asking again would give the same answer.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
-/// What failed since the last success.
+/// The failures since the last success.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts {
     backoff: Backoff,
@@ -34,7 +35,7 @@ impl Attempts {
         self.failure.as_ref()
     }
 
-    /// When the next attempt is allowed; `None`: nothing has failed.
+    /// When the next attempt is allowed; `None` if nothing has failed.
     pub(crate) fn next(&self) -> Option<Moment> {
         self.next
     }
@@ -44,12 +45,12 @@ impl Attempts {
         self.next.map_or(Duration::ZERO, |next| now.until(next))
     }
 
-    /// What a caller without a token hears before the next attempt; `None`: that may begin now.
+    /// What to do with a caller without a token until the next attempt; `None` if that may begin now.
     pub(crate) fn postpone(&self, now: Moment, patience: Duration) -> Option<Decision> {
         let (failure, pause) = (self.failure.as_ref()?, self.pause(now));
         let refuse = || Decision::Refuse(Refusal::NotNow(failure.clone(), pause));
         match failure.trouble {
-            // Only a person can mend that, and has to hear of it for that. To try again costs nobody anything.
+            // Only a person can fix the store, so the caller gets the error at once. Trying again costs nothing.
             Trouble::Store | Trouble::Locked => (now.since(failure.at) < STORE_PAUSE).then(refuse),
             _ if pause.is_zero() => None,
             _ if pause > patience => Some(refuse()),
@@ -57,13 +58,13 @@ impl Attempts {
         }
     }
 
-    /// Notes a failure with a pause of the caller's.
+    /// Notes a failure and allows the next attempt after `pause`.
     pub(crate) fn hold(&mut self, now: Moment, trouble: Trouble, why: Why, pause: Duration) {
         self.next = Some(now.plus(pause));
         self.failure = Some(Failure { trouble, why, at: now });
     }
 
-    /// Notes a failure; true where it has gone on for so long that the session counts as expired.
+    /// Notes a failure. Returns true if the session counts as expired now, after too many unclear refusals.
     pub(crate) fn fail(&mut self, now: Moment, trouble: Trouble, why: Why, jitter: Jitter) -> bool {
         let pause = match trouble {
             Trouble::Unknown => self.backoff.after_unknown(jitter),
@@ -76,7 +77,7 @@ impl Attempts {
         given_up
     }
 
-    /// True where the limit is reached.
+    /// Counts an unclear refusal; true once the limit is reached.
     fn count_unclear(&mut self, now: Moment) -> bool {
         let (count, first) = self.unclear.map_or((1, now), |(count, first)| (count + 1, first));
         self.unclear = Some((count, first));

@@ -1,26 +1,25 @@
-//! Which organisation and workspace a profile has chosen, what a login makes of an earlier choice, and what a
-//! name means that a person has typed. Pure: the lists come from the Platform, the choice goes into the record.
+//! The organisation and workspace of a profile: how a typed name is looked up, what a choice changes, and what a
+//! login keeps of an earlier choice. Pure: the lists come from the Platform, the choice goes into the record.
 
 use crate::error::{AgentError, ErrorKind};
 use crate::storage::record::Record;
 use crate::token::{Memberships, Organization, Workspace};
 
-/// More names than this do not help who has mistyped one.
+/// How many names an error lists. More do not help a person who has mistyped one.
 const NAMED: usize = 8;
 
-/// What can be chosen by an id or a name.
+/// Something that a person can choose by id or name.
 pub(crate) trait Named {
-    /// The command that chooses it, which is what a person calls it.
+    /// The command that makes the choice.
     const COMMAND: &'static str;
     /// The word for it in a sentence.
     const WORD: &'static str;
-    /// The Platform's id.
     fn id(&self) -> i64;
-    /// The names that stand for it alone.
+    /// The names that can be typed; at the Platform or in its organisation no other has the same.
     fn names(&self) -> Vec<String>;
     /// The name that people gave it, which others may have as well.
     fn full_name(&self) -> &str;
-    /// Name and id: what tells it from all others.
+    /// Name and id, which together are unique.
     fn label(&self) -> String {
         format!("{} ({})", self.names().pop().unwrap_or_default(), self.id())
     }
@@ -60,10 +59,11 @@ impl Named for Workspace {
     }
 }
 
-/// The one that `wanted` means: an id before a name, an exact name before one that differs in case or spaces.
+/// The one that `wanted` means. An id comes before a name, and an exact name before one that differs in case or
+/// spaces.
 ///
 /// # Errors
-/// `BAD_REQUEST` that lists the ids where several fit, and all that there are where none does.
+/// `BAD_REQUEST`, which lists the ids of the matches if there are several, and all choices if there is no match.
 pub(crate) fn find<'a, T: Named>(
     all: impl Iterator<Item = &'a T> + Clone,
     wanted: &str,
@@ -86,7 +86,7 @@ pub(crate) fn find<'a, T: Named>(
     Err(unknown(wanted, &all.collect::<Vec<_>>()))
 }
 
-/// Lower case, with one space where there are several and none at the ends.
+/// The name in lower case, with single spaces and without spaces at the ends.
 fn fold(name: &str) -> String {
     name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
@@ -112,11 +112,11 @@ fn labels<T: Named>(all: &[&T]) -> String {
     labels.join(", ")
 }
 
-/// The workspace that `wanted` means, of the chosen organisation where one is chosen: what is billed does not
-/// change behind the person's back.
+/// The workspace that `wanted` means. If an organisation is chosen, only its workspaces count: who is billed must
+/// not change behind the person's back.
 ///
 /// # Errors
-/// As [`find`], and where it is of another organisation.
+/// The same as [`find`]. If the workspace belongs to another organisation, `BAD_REQUEST` says how to switch.
 pub(crate) fn find_workspace<'a>(
     all: &'a [Workspace],
     organization: Option<&Organization>,
@@ -135,18 +135,18 @@ pub(crate) fn find_workspace<'a>(
     })
 }
 
-/// What is to be chosen for a profile; `None`: nothing.
+/// A choice for a profile; `None` clears it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// What is billed.
+    /// The organisation that gets billed.
     Organization(Option<Organization>),
-    /// What programs get. Ignored where it is of another organisation than the chosen one: that has changed
-    /// since the workspace was looked up.
+    /// The workspace that programs use. Ignored if it belongs to another organisation than the chosen one, which
+    /// must have changed since the workspace was looked up.
     Workspace(Option<Workspace>),
 }
 
 impl Choice {
-    /// Puts it into the record.
+    /// Writes the choice to the record.
     pub(crate) fn apply(self, record: &mut Record) {
         match self {
             Self::Organization(organization) => {
@@ -160,46 +160,46 @@ impl Choice {
     }
 }
 
-/// Any workspace will do where no organisation is chosen.
+/// True if the workspace may be chosen with this organisation. Without an organisation any workspace may.
 fn is_of(workspace: &Workspace, organization: Option<&Organization>) -> bool {
     organization.is_none_or(|chosen| chosen.id == workspace.organization.id)
 }
 
-/// That the choice of an organisation ends that of the workspace.
+/// The note that choosing this organisation clears the choice of a workspace, if it does.
 pub(crate) fn left(workspace: Option<&Workspace>, organization: Option<&Organization>) -> Option<String> {
     let gone = workspace.filter(|one| !is_of(one, organization))?;
     let (name, theirs) = (&gone.name, &gone.organization.name);
     Some(format!("workspace {name} of {theirs} is no longer chosen"))
 }
 
-/// That the Platform does not list what was chosen.
+/// The note that the Platform does not list what was chosen, if so.
 pub(crate) fn vanished<T: Named>(chosen: Option<&T>, all: &[T]) -> Option<String> {
     let gone = chosen.filter(|chosen| all.iter().all(|one| one.id() != chosen.id()))?;
     Some(format!("{} {} is not among yours any more", T::WORD, gone.label()))
 }
 
-/// The same, where it stays chosen.
+/// The same note with the command for another choice: what was chosen stays chosen.
 fn kept<T: Named>(chosen: Option<&T>, all: &[T]) -> Option<String> {
     let command = T::COMMAND;
     vanished(chosen, all).map(|gone| format!("{gone}; 'seqera {command} switch' chooses another"))
 }
 
-/// What a login leaves chosen.
+/// The organisation and workspace after a login.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct AtLogin {
-    /// What is billed.
+    /// The organisation that gets billed.
     pub organization: Option<Organization>,
-    /// The person has said so, now or before.
+    /// The person chose it, now or before.
     pub organization_is_chosen: bool,
-    /// What programs get.
+    /// The workspace that programs use.
     pub workspace: Option<Workspace>,
     /// Sentences for the person.
     pub notes: Vec<String>,
 }
 
-/// What a login leaves chosen. `wanted` is the organisation that the person asks for, `former` what is recorded
-/// of the same account. What the person chose is kept, even where the Platform does not list it now: it may
-/// come back, and a silent successor would be billed.
+/// The organisation and workspace after a login. `wanted` is the organisation that the person asks for, `former`
+/// the record of the same account. A choice of the person is kept even if the Platform does not list it now: it
+/// may come back, and another organisation must not be billed silently.
 pub(crate) fn at_login(
     memberships: Option<&Memberships>,
     wanted: Option<&str>,
@@ -230,7 +230,7 @@ pub(crate) fn at_login(
 }
 
 impl AtLogin {
-    /// Nobody asks for an organisation now: the earlier one stays, and the first is taken where there is none.
+    /// The person asks for no organisation: keeps the earlier one, or takes the first if there is none.
     fn review(&mut self, organizations: &[Organization]) {
         self.notes.extend(kept(self.organization.as_ref(), organizations));
         let listed = |old: &Organization| organizations.iter().any(|one| one.id == old.id);
@@ -242,7 +242,7 @@ impl AtLogin {
     }
 }
 
-/// As it is called now.
+/// The same organisation or workspace with its current name.
 fn current<T: Named + Clone>(old: T, all: &[T]) -> T {
     all.iter().find(|one| one.id() == old.id()).cloned().unwrap_or(old)
 }

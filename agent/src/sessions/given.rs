@@ -1,4 +1,4 @@
-//! A sign-in with a token that the person, or another program, already has.
+//! Sign-in with a token that the person or another program already has.
 
 use crate::error::{AgentError, ErrorKind};
 use crate::profile::{Profile, ProfileName};
@@ -8,11 +8,11 @@ use crate::sessions::registry::Registry;
 use crate::storage::record::SignInMethod;
 use crate::token::{AccessToken, Kind};
 
-/// Signs in with a given token, which is checked before it is kept. The notes are for the person.
+/// Signs in with a token, which the provider checks before it is stored. Returns notes for the person.
 ///
 /// # Errors
-/// `BAD_REQUEST` where it is empty, `LOGIN_EXPIRED` where the provider refuses it, `ISSUER_UNREACHABLE` where
-/// the provider cannot be asked.
+/// `BAD_REQUEST` if the token is empty, `LOGIN_EXPIRED` if the provider refuses it, `ISSUER_UNREACHABLE` if the
+/// provider cannot be asked.
 pub(crate) async fn sign_in(
     registry: &Registry,
     name: &ProfileName,
@@ -27,7 +27,7 @@ pub(crate) async fn sign_in(
     }
     let issuer = registry.shared.issuers.issuer(&profile, Kind::Fixed);
     let worker = registry.ensure(name);
-    // A sign-out while the provider is asked is the person's last word.
+    // Taken before the provider is asked, so that a sign-out in the meantime prevails.
     let generation = worker.view().generation;
     let granted = issuer.finish(Answer::Given(token, registry.shared.now())).await?;
     registry.logins.cancel(name);

@@ -1,4 +1,4 @@
-//! The outside of a worker: commands in, answers and a view out.
+//! How the rest of the agent talks to a worker: commands go in, answers and a view come out.
 
 use std::sync::Arc;
 
@@ -12,29 +12,29 @@ use crate::sessions::sign_out::SignedOut;
 use crate::sessions::verdict::Ask;
 use crate::sessions::view::{Served, View};
 
-/// Commands that may wait for one worker. More callers than this wait for a place in the queue.
+/// The length of a worker's queue of commands. Further callers wait until there is room.
 pub(crate) const QUEUE: usize = 1024;
 
-/// What a worker is asked.
+/// A command to a worker, with the channel for the answer.
 pub(crate) enum Command {
-    /// A token, until the moment.
+    /// Answer with a token, at the latest at this moment.
     Token(Ask, Moment, oneshot::Sender<Result<Served, AgentError>>),
-    /// The ticker says that something is due.
+    /// Do what is due; sent by the ticker.
     Tick,
-    /// A login has succeeded.
+    /// Install a login that has succeeded.
     Install(Box<Login>, oneshot::Sender<Vec<String>>),
-    /// Sign out; `true`: delete a fixed credential at the Platform as well.
+    /// Sign out. With `true`, delete a fixed credential at the Platform as well.
     SignOut(bool, oneshot::Sender<SignedOut>),
     /// Choose an organisation or a workspace for the session of this generation.
     Choose(Choice, u64, oneshot::Sender<Result<(), AgentError>>),
-    /// Start nothing any more; answered when nothing runs.
+    /// Start no more jobs, and answer when none runs.
     Drain(oneshot::Sender<()>),
-    /// Dies as a defect of ours would make it die.
+    /// Panic, as a bug would make the worker do.
     #[cfg(test)]
     Panic,
 }
 
-/// Speaks to one worker. Clones speak to the same.
+/// A handle to one worker. Clones talk to the same worker.
 #[derive(Clone)]
 pub(crate) struct Handle {
     commands: mpsc::Sender<Command>,
@@ -42,27 +42,29 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    /// A handle with the worker's ends of its channels.
+    /// Creates a handle and the worker's ends of its channels.
     pub(crate) fn new() -> (Self, mpsc::Receiver<Command>, watch::Sender<Arc<View>>) {
         let (commands, inbox) = mpsc::channel(QUEUE);
         let (publish, view) = watch::channel(Arc::default());
         (Self { commands, view }, inbox, publish)
     }
 
-    /// A token for one caller, who waits until then.
+    /// Gets a token for a caller who waits until `until` at most.
     ///
     /// # Errors
-    /// Where there is none, with what the person can do.
+    /// Why there is no token: `SIGNED_OUT`, `LOGIN_EXPIRED`, `ISSUER_UNREACHABLE`, `MISCONFIGURED`,
+    /// `STORE_FAILED` or `KEYCHAIN_LOCKED`. `UNAVAILABLE` if the agent is stopping, `INTERNAL` if the worker
+    /// panicked.
     pub(crate) async fn token(&self, ask: Ask, until: Moment) -> Result<Served, AgentError> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Token(ask, until, reply)).await?;
         answer.await.unwrap_or_else(|_| Err(restarted()))
     }
 
-    /// Installs a login; its notes for the person come back when it is stored.
+    /// Installs a login, and returns its notes for the person once it is stored.
     ///
     /// # Errors
-    /// Where a sign-out or another fault came between.
+    /// [`ErrorKind::Ended`] if a sign-out or another login came first, or the worker panicked.
     pub(crate) async fn install(&self, login: Login) -> Result<Vec<String>, AgentError> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Install(Box::new(login), reply)).await?;
@@ -75,32 +77,33 @@ impl Handle {
         })
     }
 
-    /// Signs out.
+    /// Signs out. With `revoke_fixed`, also revokes a fixed token, which would outlive the sign-out.
     ///
     /// # Errors
-    /// Where the worker failed.
+    /// `INTERNAL` if the worker panicked.
     pub(crate) async fn sign_out(&self, revoke_fixed: bool) -> Result<SignedOut, AgentError> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::SignOut(revoke_fixed, reply)).await?;
         answer.await.map_err(|_| restarted())
     }
 
-    /// Stores a choice for the session that `generation` counts; returns when it is durable.
+    /// Stores a choice for the session of `generation`; returns when it is durable.
     ///
     /// # Errors
-    /// `SIGNED_OUT`; where another login or a sign-out came between; `STORE_FAILED` where it is not durable.
+    /// `SIGNED_OUT` if nobody is signed in, [`ErrorKind::Ended`] if another login or a sign-out came first,
+    /// `STORE_FAILED` if the choice is not durable.
     pub(crate) async fn choose(&self, choice: Choice, generation: u64) -> Result<(), AgentError> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Choose(choice, generation, reply)).await?;
         answer.await.unwrap_or_else(|_| Err(overtaken()))
     }
 
-    /// Something may be due. A worker that is too busy to be told will see for itself.
+    /// Makes the worker do what is due. If its queue is full, the ticker tries again soon.
     pub(crate) fn tick(&self) {
         let _ = self.commands.try_send(Command::Tick);
     }
 
-    /// Returns when nothing runs, and nothing new will be started.
+    /// Makes the worker start no more jobs, and returns when none runs.
     pub(crate) async fn drain(&self) {
         let (reply, answer) = oneshot::channel();
         if self.send(Command::Drain(reply)).await.is_ok() {
@@ -114,12 +117,12 @@ impl Handle {
         let _ = self.send(Command::Panic).await;
     }
 
-    /// What is seen of the session, now.
+    /// The session as of its last change.
     pub(crate) fn view(&self) -> Arc<View> {
         Arc::clone(&self.view.borrow())
     }
 
-    /// What is seen of the session, from now on.
+    /// A receiver of the session's view and its changes.
     pub(crate) fn watch(&self) -> watch::Receiver<Arc<View>> {
         self.view.clone()
     }
@@ -129,7 +132,7 @@ impl Handle {
     }
 }
 
-/// The choice was made for an account that has gone.
+/// The error for a choice that was made for an earlier account.
 pub(crate) fn overtaken() -> AgentError {
     let hint = "nothing was chosen; look at the new account's choices first";
     AgentError::new(ErrorKind::Ended, "a login or a sign-out came before this choice was stored", hint)

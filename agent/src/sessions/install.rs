@@ -1,6 +1,5 @@
-//! Installs a login that has succeeded: the secret is stored and recorded before anybody is told.
+//! Installs a login that has succeeded: the secret is stored and recorded before the login is announced.
 
-use crate::storage::record::SignInMethod;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -18,20 +17,19 @@ use crate::sessions::secrets::{refresh_of, stored};
 use crate::sessions::shared::Shared;
 use crate::sessions::verdict::Beginning;
 use crate::sign_in::stage::Method;
-use crate::storage::record::Record;
+use crate::storage::record::{Record, SignInMethod};
 use crate::storage::state::StateError;
 use crate::storage::store::{Patience, StoreKind, Stored};
 use crate::token::{AccessToken, Credential, Kind, RefreshToken};
 
-/// A login that has succeeded.
+/// A login that has succeeded and is not stored yet.
 pub(crate) struct Login {
-    /// Where it was.
+    /// Where the person signed in.
     pub profile: Profile,
-    /// What it gave.
+    /// The tokens and the account that the provider granted.
     pub granted: Granted,
-    /// How it was done.
     pub method: SignInMethod,
-    /// Of the session when the login began.
+    /// The session's generation when the login began.
     pub generation: u64,
     /// The organisation that the person asked for, by id or name.
     pub organization: Option<String>,
@@ -46,33 +44,30 @@ impl From<Method> for SignInMethod {
     }
 }
 
-/// What the login replaces.
+/// The session that the login replaces.
 pub(crate) struct Former {
-    /// As it was recorded.
     pub record: Option<Record>,
-    /// In memory, if it was used since the start.
+    /// The refresh token, if it was used since the agent started and so is in memory.
     pub refresh: Option<RefreshToken>,
-    /// The issuer that it came from.
+    /// The provider of the former tokens.
     pub issuer: Option<Arc<dyn Issuer>>,
 }
 
 /// A login that is stored.
 pub(crate) struct Installed {
-    /// How the session begins.
     pub beginning: Beginning,
-    /// What was recorded.
     pub record: Record,
-    /// For renewals.
+    /// The refresh token, for renewals.
     pub refresh: Option<RefreshToken>,
-    /// The secret, where the store refused it.
+    /// The secret, if the store refused it.
     pub unsaved: Option<Unsaved>,
-    /// For the person.
+    /// Sentences for the person.
     pub notes: Vec<String>,
 }
 
-/// Stores and records the login. With a store that refuses, the session lives in memory and says so, because
-/// a login that a person has finished is not thrown away. `None`: a sign-out came in between, so nothing of
-/// the login was left, and its tokens are revoked.
+/// Stores and records the login. If the store refuses, the session lives in memory and the notes say so, because
+/// a login that a person has finished must not be lost. Returns `None` if a sign-out came in between: then
+/// nothing of the login is left, and its tokens are revoked.
 pub(crate) async fn install(
     name: &ProfileName,
     login: Login,
@@ -99,8 +94,8 @@ pub(crate) async fn install(
             }
         },
     };
-    let (record, said) = new_record(&login, &former, place, shared);
-    notes.extend(said);
+    let (record, choice_notes) = new_record(&login, &former, place, shared);
+    notes.extend(choice_notes);
     let written = write(name, &record, &generation, shared).await;
     if generation.is_past() {
         if let Some(place) = place {
@@ -109,7 +104,7 @@ pub(crate) async fn install(
         give_back(name, &login, shared);
         return None;
     }
-    // The old place is emptied only when the new one is on record.
+    // The old store keeps its secret until the record names the new one.
     let moved = old_place.filter(|old| place != Some(*old));
     match (written, moved) {
         (Ok(()), Some(old)) => drop(shared.ladder.remove(name, old).await),
@@ -126,7 +121,8 @@ pub(crate) async fn install(
     Some(Installed { beginning, record, refresh, unsaved, notes })
 }
 
-/// Revokes the tokens of a login that a sign-out has overtaken: nobody signs in behind the user's back.
+/// Revokes the tokens of a login that a sign-out has overtaken: nothing signs the person in again behind their
+/// back.
 pub(crate) fn give_back(name: &ProfileName, login: &Login, shared: &Shared) {
     info!(profile = %name, "a login came too late; its tokens are revoked");
     if let Some(tokens) = login.granted.revocable() {
@@ -135,9 +131,9 @@ pub(crate) fn give_back(name: &ProfileName, login: &Login, shared: &Shared) {
     }
 }
 
-/// What the login replaces, if it has to be revoked. A refresh token only where authority or account differ,
-/// since some providers end every session of an account with one of its tokens. A token that an earlier login
-/// in the browser has made in any case: nobody else has it, so that nobody would ever revoke it.
+/// The former token, if it has to be revoked. A refresh token is revoked only if the authority or the account
+/// differs, since some providers end all sessions of an account along with one of its tokens. A fixed token that
+/// an earlier browser login created is always revoked: nobody else has it, so nobody else would ever revoke it.
 async fn replaced_token(
     name: &ProfileName,
     login: &Login,
@@ -162,7 +158,8 @@ async fn replaced_token(
     refresh.map(|refresh| Revocable { refresh: Some(refresh), access: None })
 }
 
-/// A token that the person brought is the person's own, and may be used elsewhere.
+/// The former fixed token, if a browser login created it. One that the person brought is theirs, and may be in
+/// use elsewhere.
 async fn replaced_minted(
     name: &ProfileName,
     login: &Login,
@@ -180,13 +177,14 @@ async fn replaced_minted(
     is_of_record.then_some(Revocable { refresh: None, access: Some(old) })
 }
 
-/// An account is a subject at an authority; its names may change.
+/// True for the same subject at the same authority; the names of an account may change.
 fn is_same_account(old: &Record, login: &Login) -> bool {
     let same_subject = old.account.as_ref().is_some_and(|old| old.subject == login.granted.account.subject);
     same_subject && old.profile.same_party(&login.profile)
 }
 
-/// The Platform knows the person of an access token by its own id, and has another subject in an ID token.
+/// True for the same user id at the Platform. The subject may differ: for a personal access token it is the
+/// Platform's user id, for other logins the `sub` of the ID token.
 fn is_same_person(old: &Record, login: &Login) -> bool {
     let id = login.granted.account.user_id;
     let same_id = old.account.as_ref().is_some_and(|old| old.user_id == id);
@@ -206,7 +204,7 @@ fn secret_of(login: &Login, shared: &Shared) -> Option<Stored> {
     }
 }
 
-/// What is recorded, and what has to be said of it.
+/// The new record, and the notes about the choice of organisation and workspace.
 fn new_record(
     login: &Login,
     former: &Former,
@@ -257,7 +255,7 @@ async fn write(
     };
     let written = shared.state.update(name, replace()).await;
     let Err(StateError::Corrupt(_)) = written else { return written };
-    // A file that cannot be read is set aside by a login, and by nothing else.
+    // Only a login sets a damaged file aside.
     shared.state.set_aside(shared.now().wall).await?;
     shared.state.update(name, replace()).await
 }

@@ -1,4 +1,4 @@
-//! What a worker runs beside itself, one at a time, and what each leaves.
+//! The jobs that a worker runs as tasks, one at a time, and their results.
 
 use std::sync::Arc;
 
@@ -23,24 +23,24 @@ use crate::storage::state::StateError;
 use crate::storage::store::{Patience, StoreKind, Stored};
 use crate::token::AccessToken;
 
-/// What a job leaves.
+/// The result of a job, with the caller to answer.
 pub(crate) enum JobDone {
-    /// A renewal, a load or a check.
+    /// A renewal, a load or a check has ended.
     Token(JobOutcome, Box<Learned>),
     /// A login is installed.
     Installed(Box<Installed>, oneshot::Sender<Vec<String>>),
-    /// A sign-out came before a login was installed; nothing is left of it.
+    /// A sign-out came before the login was installed; nothing is left of the login.
     Overtaken,
     /// A secret that the store had refused was offered to it again.
     Saved(Result<(), String>),
     /// A sign-out has ended.
     SignedOut(SignedOut, oneshot::Sender<SignedOut>),
-    /// A choice is on record.
+    /// A choice was written to the record, or could not be.
     Chosen(Result<(), StateError>, oneshot::Sender<Result<(), AgentError>>),
 }
 
 impl JobDone {
-    /// What has to be revoked where the session has ended while the job ran.
+    /// The tokens to revoke if the session has ended while the job ran.
     fn into_revocable(self) -> Option<Revocable> {
         match self {
             Self::Token(JobOutcome::Renewed(Outcome::Granted(fresh)), kept) => {
@@ -57,7 +57,7 @@ impl JobDone {
     }
 }
 
-/// What a running job brings, for the sign-out that has overtaken it.
+/// Waits for a running job and returns the tokens that it obtained, for the sign-out that has overtaken it.
 pub(crate) async fn brought(running: JoinHandle<JobDone>, shared: Arc<Shared>) -> Brought {
     let Ok(done) = running.await else { return Brought::default() };
     let issuer = match &done {
@@ -69,10 +69,10 @@ pub(crate) async fn brought(running: JoinHandle<JobDone>, shared: Arc<Shared>) -
     Brought { tokens: done.into_revocable(), issuer }
 }
 
-/// Starts a job that brings a token or a verdict on one. `held` is the fixed credential to check.
+/// Starts a job that obtains or checks a token. `held` is the fixed credential to check.
 pub(crate) fn spawn(job: Job, renewal: RenewalJob, held: Option<AccessToken>) -> JoinHandle<JobDone> {
     tokio::spawn(async move {
-        // Closed never: the worker and its successor hold it.
+        // Never fails: nobody closes the semaphore.
         let _turn = Arc::clone(&renewal.turn).acquire_owned().await;
         let (outcome, kept) = match (job, held) {
             (Job::Renew, _) => renewal.run().await,
@@ -88,7 +88,7 @@ pub(crate) fn spawn(job: Job, renewal: RenewalJob, held: Option<AccessToken>) ->
     })
 }
 
-/// Offers a secret to the store again that had refused it.
+/// Starts a job that offers the store again a secret that it had refused.
 pub(crate) fn spawn_save(
     name: ProfileName,
     secret: Stored,

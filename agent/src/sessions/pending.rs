@@ -1,5 +1,5 @@
-//! What sign-outs still owe: revocations that failed. Kept in memory and tried again for up to a day while the
-//! agent lives ([Pending revocations](crate::manual::sign_out#pending-revocations)).
+//! Revocations that failed. They are kept in memory and tried again for up to a day while the agent runs
+//! ([Pending revocations](crate::manual::sign_out#pending-revocations)).
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::clock::{Clock, Moment};
 use crate::profile::ProfileName;
 use crate::providers::{Issuer, Revocable, Revocation};
 
-/// How long something owed is tried again.
+/// How long a revocation is tried again.
 const GIVE_UP: Duration = Duration::from_secs(24 * 3600);
 
-/// One thing owed.
+/// One revocation that is still owed.
 #[derive(Clone)]
 struct Debt {
     id: u64,
@@ -27,7 +27,7 @@ struct Debt {
     backoff: Backoff,
 }
 
-/// The list of what is owed. Clones share it.
+/// The revocations that are still owed. Clones share the list.
 #[derive(Clone)]
 pub(crate) struct Pending {
     debts: Arc<Mutex<Vec<Debt>>>,
@@ -36,12 +36,12 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// An empty list. [`Self::run`] works it off.
+    /// Creates an empty list. [`Self::run`] has to run for anything to be revoked.
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { debts: Arc::default(), added: Arc::default(), clock }
     }
 
-    /// Revokes as soon as the provider lets us.
+    /// Adds a revocation, which is tried at once and repeated until it succeeds.
     pub(crate) fn revoke(&self, profile: &ProfileName, issuer: Arc<dyn Issuer>, what: Revocable) {
         let now = self.clock.now();
         let backoff = Backoff::default();
@@ -52,12 +52,12 @@ impl Pending {
         self.added.notify_one();
     }
 
-    /// Profiles whose tokens are still to be revoked; they would be forgotten by a stop.
+    /// The profiles with tokens that are still to be revoked. A stop of the agent would forget them.
     pub(crate) fn profiles(&self) -> Vec<ProfileName> {
         self.lock().iter().map(|debt| debt.profile.clone()).collect()
     }
 
-    /// Works the list off, for ever. Sleeps while nothing is owed.
+    /// Tries what is due, for ever. Sleeps while the list is empty.
     pub(crate) async fn run(self) {
         loop {
             let now = self.clock.now();
@@ -65,7 +65,7 @@ impl Pending {
             match next {
                 None => self.added.notified().await,
                 Some(Duration::ZERO) => self.try_one(now).await,
-                // At most 30 s: timers stop while a machine sleeps.
+                // At most 30 s, because timers stop while the machine sleeps.
                 Some(wait) => {
                     let wait = wait.min(Duration::from_secs(30));
                     let _ = tokio::time::timeout(wait, self.added.notified()).await;
@@ -84,7 +84,8 @@ impl Pending {
         self.lock().retain(|debt| debt.id != owed.id);
     }
 
-    /// Stays in the list while the network is asked: a stop meanwhile must know that it is still owed.
+    /// Returns a copy. The debt stays in the list during the request, so that a stop of the agent knows that it
+    /// is still owed.
     fn next_due(&self, now: Moment) -> Option<Debt> {
         let mut debts = self.lock();
         let debt = debts.iter_mut().find(|debt| now.reached(debt.next))?;
@@ -92,7 +93,7 @@ impl Pending {
         Some(debt.clone())
     }
 
-    /// Never held across an await.
+    /// Callers must not hold this lock across an await.
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Debt>> {
         self.debts.lock().unwrap_or_else(PoisonError::into_inner)
     }

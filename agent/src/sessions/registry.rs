@@ -1,4 +1,5 @@
-//! Which profile a caller means, the worker of each profile, and the one ticker that wakes those who are due.
+//! Finds the profile that a caller means and its worker. Also the one ticker that wakes the workers when
+//! something is due.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
@@ -21,25 +22,23 @@ use crate::sessions::verdict::{Ask, Standing};
 use crate::sessions::worker::Worker;
 use crate::sign_in::logins::Logins;
 
-/// A suspended machine stops timers, so that none is trusted for longer.
+/// Timers stop while the machine sleeps, so none is trusted for longer.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// Between two looks at a worker that has been told and has not answered yet.
+/// The pause before the ticker looks again at a worker that it has woken and whose view has not changed yet.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
 
-/// How long the deletion of a lease's token waits for one of the session.
+/// How long the deletion of a lease's token waits for an access token of the session.
 const ACCESS: Duration = Duration::from_secs(30);
 
-/// Profiles that the configuration file names.
+/// The profiles in the configuration file.
 pub(crate) type Configured = BTreeMap<ProfileName, Profile>;
 
 /// All profiles of this agent.
 pub(crate) struct Registry {
-    /// What the workers share.
     pub shared: Arc<Shared>,
-    /// The running logins.
     pub logins: Logins,
-    /// Locked while a sign-in of another program is taken over.
+    /// Locked while a sign-in of another program is being imported.
     pub taking: tokio::sync::Mutex<()>,
     handles: ArcSwap<BTreeMap<ProfileName, Handle>>,
     adding: Mutex<()>,
@@ -48,7 +47,7 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// Starts a worker for every profile that the state knows. Nothing is renewed by that.
+    /// Starts a worker for every profile that the state knows. That renews nothing.
     pub(crate) fn start(shared: Arc<Shared>, logins: Logins, configured: Configured) -> Arc<Self> {
         let registry = Arc::new(Self {
             shared,
@@ -69,11 +68,12 @@ impl Registry {
         registry
     }
 
-    /// The profile that a caller means: the named one, else that of the named authority, else the chosen
-    /// one, else `default`.
+    /// The profile that a caller means: the one with this name, else the one of this authority, else the chosen
+    /// default, else `default`.
     ///
     /// # Errors
-    /// `BAD_REQUEST` for what is not a name, `AUTHORITY_MISMATCH` where name and authority disagree.
+    /// `BAD_REQUEST` if `name` is not a profile name, `AUTHORITY_MISMATCH` if the profile belongs to another
+    /// authority, `SIGNED_OUT` if only an authority is given and no profile belongs to it.
     pub(crate) fn resolve(&self, name: &str, authority: &str) -> Result<ProfileName, AgentError> {
         let sessions = self.shared.state.snapshot();
         if name.is_empty() && !authority.is_empty() {
@@ -97,8 +97,9 @@ impl Registry {
         }
     }
 
-    /// The profile of an authority: one that is signed in before one that is not, then the one that was
-    /// chosen, then `default`, then by name: a login to one more must not change whom commands are about.
+    /// The profile of an authority. If there are several, one that is not signed out comes first, then the chosen
+    /// default, then `default`, then the first by name: a login to another profile must not change which account
+    /// commands use.
     pub(crate) fn of_authority(&self, authority: &str) -> Option<ProfileName> {
         let sessions = self.shared.state.snapshot();
         let fitting = sessions.profiles.iter().filter(|(_, record)| record.profile.serves(authority));
@@ -112,14 +113,15 @@ impl Registry {
         configured.iter().find(|(_, profile)| profile.serves(authority)).map(|(name, _)| name.clone())
     }
 
-    /// The worker of a known profile. Takes no lock.
+    /// The worker of a known profile. Takes no lock if the worker runs already.
     ///
     /// # Errors
-    /// `UNKNOWN_PROFILE` with near names, `OTHER_HOST`, `STORE_FAILED` where nobody can know.
+    /// `UNKNOWN_PROFILE` with similar names, `OTHER_HOST` if only another host has a session of this profile,
+    /// `STORE_FAILED` if `sessions.json` cannot be read, so that nothing is known of any profile.
     pub(crate) fn worker(&self, name: &ProfileName) -> Result<Handle, AgentError> {
         let is_known = self.shared.state.snapshot().profiles.contains_key(name)
             || self.configured.load().contains_key(name);
-        // A login that failed leaves a worker, and makes no profile.
+        // A failed login leaves a worker behind; that alone does not make the profile known.
         let has_session = |handle: &&Handle| is_known || handle.view().standing != Standing::SignedOut;
         if let Some(handle) = self.handles.load().get(name).filter(has_session) {
             return Ok(handle.clone());
@@ -137,7 +139,7 @@ impl Registry {
         }
     }
 
-    /// That nobody knows the name, and which ones are like it.
+    /// The error for an unknown profile, which offers similar names.
     pub(crate) fn unknown(&self, name: &ProfileName) -> AgentError {
         let names = self.names();
         AgentError::unknown_profile(name, &near(name.as_str(), names.iter().map(ProfileName::as_str)))
@@ -146,11 +148,11 @@ impl Registry {
     /// Every name that configuration or state knows.
     pub(crate) fn names(&self) -> BTreeSet<ProfileName> {
         let (configured, sessions) = (self.configured.load(), self.shared.state.snapshot());
-        // Not the workers: one that answered "signed out" for `default` makes no profile.
+        // Not the names of the workers: the one that answers "signed out" for `default` is not a profile.
         configured.keys().chain(sessions.profiles.keys()).cloned().collect()
     }
 
-    /// What the configuration file says of a profile, or what is known without one.
+    /// The profile's settings in the configuration file, else those that are built in.
     pub(crate) fn configured(&self, name: &ProfileName) -> Option<Profile> {
         self.configured.load().get(name).cloned().or_else(|| known::built_in(name))
     }
@@ -174,7 +176,7 @@ impl Registry {
         self.handles.load().iter().map(|(name, handle)| (name.clone(), handle.clone())).collect()
     }
 
-    /// Wakes whoever is due, for ever. Sleeps without an end while nobody has a session.
+    /// Wakes the workers that are due, for ever. Sleeps without a limit while nothing is ever due.
     pub(crate) async fn tick(self: Arc<Self>) {
         loop {
             let changed = self.shared.due_changed.notified();
@@ -197,7 +199,7 @@ impl Registry {
         }
     }
 
-    /// Profiles whose session, or whose revocation, a stop would forget.
+    /// The profiles whose session, or whose pending revocation, a stop of the agent would forget.
     pub(crate) fn only_in_memory(&self) -> Vec<ProfileName> {
         let mut names: BTreeSet<_> = self.shared.pending.profiles().into_iter().collect();
         for (name, handle) in self.workers() {
@@ -211,7 +213,7 @@ impl Registry {
         names.into_iter().collect()
     }
 
-    /// True where an exit would be noticed by nobody.
+    /// True if nobody would notice an exit of the agent.
     pub(crate) fn idle(&self) -> bool {
         let signed_in = |handle: &Handle| handle.view().standing == Standing::SignedIn;
         !self.workers().iter().any(|(_, handle)| signed_in(handle))
@@ -220,31 +222,32 @@ impl Registry {
             && self.shared.leases.book.count() == 0
     }
 
-    /// Signed-in profiles.
+    /// The number of profiles that are signed in.
     pub(crate) fn sessions(&self) -> usize {
         self.workers().iter().filter(|(_, handle)| handle.view().standing == Standing::SignedIn).count()
     }
 
-    /// Takes over a configuration that was read again.
+    /// Replaces the configured profiles after the configuration file was read again.
     pub(crate) fn reload(&self, configured: Configured) {
         self.configured.store(Arc::new(configured));
     }
 
-    /// Turns true when the agent stops; watchers end by it.
+    /// Turns true when the agent stops, which ends the watchers.
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.subscribe()
     }
 
-    /// Starts no new renewal, waits for the running ones until the limit, and ends the watchers.
+    /// Lets nothing new begin, waits at most for `limit` until running jobs and logins have ended, and ends the
+    /// watchers.
     pub(crate) async fn drain(&self, limit: Duration) {
         self.stopping.send_replace(true);
         let workers = self.workers();
-        // At once: the last one must not begin a renewal while the first one ends its own.
+        // All at once: the last worker must not begin a renewal while the first one finishes its own.
         let drained = || futures_util::future::join_all(workers.iter().map(|(_, handle)| handle.drain()));
         let all = async {
             let (_, (), _none_begins) = tokio::join!(drained(), self.logins.finished(), self.taking.lock());
             self.shared.leases.drain().await;
-            // What those logins brought.
+            // Again, for what those logins have queued in the meantime.
             drained().await;
         };
         if tokio::time::timeout(limit, all).await.is_err() {
@@ -270,7 +273,7 @@ impl TokenSource for Registry {
     }
 }
 
-/// Runs the worker of a profile, and starts it again from what is stored if it panics.
+/// Runs the worker of a profile. If it panics, starts a new one from what is stored.
 fn supervise(name: ProfileName, shared: Arc<Shared>) -> Handle {
     let (handle, mut inbox, view) = Handle::new();
     let turn = Arc::new(Semaphore::new(1));

@@ -1,6 +1,8 @@
 //! One renewal, from the stored refresh token to the saved new one. The worker spawns it and owns it, so
 //! that a caller that hangs up takes nothing down. The only place that writes a store after a renewal.
 
+use crate::outcome::Remedy;
+use crate::outcome::Why;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -109,14 +111,22 @@ impl RenewalJob {
     pub(crate) async fn run(self) -> (JobOutcome, Learned) {
         let refresh = match self.refresh_token().await {
             Ok(refresh) => refresh,
-            Err((trouble, why)) => return (JobOutcome::NoSecret(trouble, why), Learned::default()),
+            Err((trouble, why)) => return (JobOutcome::NoSecret(trouble, why.into()), Learned::default()),
         };
         if self.intent.as_ref().is_some_and(|intent| intent.sha256 != refresh.sha256()) {
             // The save had succeeded before the agent was interrupted; nothing was lost.
             let _ = self.clear_intent().await;
             return (JobOutcome::Settled, Learned { refresh: Some(refresh), ..Learned::default() });
         }
-        let intent_unwritten = self.write_intent(&refresh).await;
+        if let Err(why) = self.may_spend().await {
+            return (self.kept_unspent(why), Learned { refresh: Some(refresh), ..Learned::default() });
+        }
+        let intent_unwritten = match self.write_intent(&refresh).await {
+            Err(StateError::ReadOnly(why)) if self.is_stored() => {
+                return (self.kept_unspent(why), Learned { refresh: Some(refresh), ..Learned::default() });
+            }
+            written => written.is_err(),
+        };
         let (sent, spent, renewal) = self.spend(refresh).await;
         let (outcome, kept) = match renewal {
             Ok(Renewal::Granted(renewed)) => self.keep(sent, &spent, renewed).await,
@@ -144,14 +154,34 @@ impl RenewalJob {
         }
     }
 
-    /// True where it could not be written. The renewal goes on all the same: a token is worth more.
-    async fn write_intent(&self, refresh: &RefreshToken) -> bool {
+    /// True where the token lies in a place that outlives this process: another agent may own it, and its
+    /// successor has to be stored there.
+    fn is_stored(&self) -> bool {
+        !self.unsaved && self.place.is_some_and(|place| place != StoreKind::Memory)
+    }
+
+    /// A stored token is spent by its owner only, and not where its successor could not be stored: a folder that
+    /// is mounted read-only into a container belongs to an agent outside.
+    async fn may_spend(&self) -> Result<(), String> {
+        let Some(place) = self.place.filter(|_| self.is_stored()) else { return Ok(()) };
+        self.shared.ownership.may_spend().await?;
+        self.shared.ladder.takes(place).await.map_err(|error| error.to_string())
+    }
+
+    fn kept_unspent(&self, why: String) -> JobOutcome {
+        warn!(profile = %self.name, why, "the stored refresh token is not spent");
+        let what = format!("the session is not renewed from here: {why}");
+        JobOutcome::NoSecret(StoreTrouble::Failed, Why::with(Remedy::StoredElsewhere, what))
+    }
+
+    /// Where it cannot be written for want of room, the renewal goes on all the same: a token is worth more.
+    async fn write_intent(&self, refresh: &RefreshToken) -> Result<(), StateError> {
         let intent = Intent { sha256: refresh.sha256(), at: unix(self.shared.now()) };
         let written = self.note(move |record| record.intent = Some(intent)).await;
         if let Err(error) = &written {
             warn!(profile = %self.name, %error, "the intent of a renewal could not be written");
         }
-        written.is_err()
+        written
     }
 
     async fn clear_intent(&self) -> Result<(), StateError> {
@@ -180,7 +210,7 @@ impl RenewalJob {
             None => (sent, refresh, Ok(first)),
             Some(newer) => {
                 info!(profile = %self.name, "the store holds another refresh token; it is tried once");
-                self.write_intent(&newer).await;
+                let _ = self.write_intent(&newer).await;
                 let sent = self.shared.now();
                 let second = self.issuer.renew(&newer, &self.subject).await;
                 (sent, newer, Ok(second))
@@ -196,7 +226,7 @@ impl RenewalJob {
         }
         let outcome = match renewal {
             Ok(answer) => JobOutcome::Renewed(answer.map(|renewed| fresh(self.shared.now(), renewed))),
-            Err((trouble, why)) => JobOutcome::NoSecret(trouble, why),
+            Err((trouble, why)) => JobOutcome::NoSecret(trouble, why.into()),
         };
         if !matches!(outcome, JobOutcome::Renewed(Outcome::Rejected(_))) {
             warn!(profile = %self.name, ?outcome, "renewal failed");

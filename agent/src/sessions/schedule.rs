@@ -1,5 +1,5 @@
-//! When to renew, is a token fresh enough, how long to wait after a failure. Pure: times come in, times go
-//! out ([When to renew](crate::manual::sessions#when-to-renew)).
+//! When to renew a token, and whether one is fresh enough. Pure: times come in, times go out
+//! ([When to renew](crate::manual::sessions#when-to-renew)).
 
 use std::time::Duration;
 
@@ -7,31 +7,31 @@ use crate::backoff::Jitter;
 use crate::clock::Moment;
 use crate::token::{Access, AccessToken};
 
-/// A token younger than this is never renewed because somebody wants it to live longer.
+/// A token younger than this is never renewed just because a caller wants more validity.
 const YOUNG: Duration = Duration::from_secs(10);
 
-/// Keep-alive where the provider does not tell how long its refresh tokens live: half of the Platform's 6 h.
+/// The keep-alive interval if the provider does not say how long its refresh tokens live: half of the Platform's
+/// 6 h.
 const KEEP_ALIVE: Duration = Duration::from_secs(3 * 3600);
 
-/// Keep-alive never runs more often (keycloak #8919: a life of 0 made a hot loop).
+/// The shortest keep-alive interval (keycloak #8919: a lifetime of 0 caused a hot loop).
 const KEEP_ALIVE_LEAST: Duration = Duration::from_secs(60);
 
-/// An access token in memory, with what decides about it.
+/// An access token in memory and its times.
 #[derive(Debug, Clone)]
 pub(crate) struct Held {
-    /// The secret.
     pub token: AccessToken,
-    /// Names it in `rejected_sha256`.
+    /// The hash by which callers name the token in `rejected_sha256`.
     pub sha256: String,
-    /// When its request was sent: both counts of its life begin here.
+    /// When the request for the token was sent: its life counts from then on both clocks.
     pub sent: Moment,
-    /// `None`: does not expire by itself (a fixed credential).
+    /// `None` if the token has no expiry, as a fixed credential may.
     pub lifetime: Option<Duration>,
     renew_after: Option<Duration>,
 }
 
 impl Held {
-    /// A renewable token. The jitter is drawn once per token, not at each look.
+    /// A renewable token. The jitter is drawn once per token, not each time the schedule is consulted.
     pub(crate) fn renewable(access: Access, sent: Moment, jitter: Jitter) -> Self {
         let renew_after = Some(renewal_point(access.lifetime, jitter));
         Self { renew_after, ..Self::fixed(access.token, sent, Some(access.lifetime)) }
@@ -42,42 +42,43 @@ impl Held {
         Self { sha256: token.sha256(), token, sent, lifetime, renew_after: None }
     }
 
-    /// What is left by the stricter clock; `None`: no end.
+    /// The remaining life by the stricter clock; `None` if the token does not expire.
     pub(crate) fn remaining(&self, now: Moment) -> Option<Duration> {
         self.lifetime.map(|lifetime| lifetime.saturating_sub(now.since(self.sent)))
     }
 
-    /// True while it may be served at all.
+    /// True while the token has not expired and may be served.
     pub(crate) fn is_valid(&self, now: Moment) -> bool {
         self.remaining(now).is_none_or(|left| !left.is_zero())
     }
 
-    /// True where waiting for another token cannot satisfy `min_valid` better than this one does.
+    /// True if this token satisfies `min_valid`, or a renewal would not get one that does it better.
     pub(crate) fn satisfies(&self, min_valid: Duration, now: Moment) -> bool {
         let long_enough = self.remaining(now).is_none_or(|left| left >= min_valid);
         let no_use = now.since(self.sent) < YOUNG || self.lifetime.is_some_and(|all| all < min_valid);
         long_enough || no_use
     }
 
-    /// When its renewal is due; `None`: never.
+    /// When the renewal is due; `None` if the token is never renewed.
     pub(crate) fn due(&self) -> Option<Moment> {
         self.renew_after.map(|after| self.sent.plus(after))
     }
 
-    /// When it expires.
+    /// When the token expires.
     pub(crate) fn end(&self) -> Option<Moment> {
         self.lifetime.map(|lifetime| self.sent.plus(lifetime))
     }
 }
 
-/// At max(50 %, min(75 %, lifetime − 60 s)) of the lifetime, up to 10 % of it earlier.
+/// How long after its request a token is renewed: max(50 %, min(75 %, lifetime − 60 s)) of the lifetime, and up
+/// to 10 % of the lifetime earlier by jitter.
 fn renewal_point(lifetime: Duration, jitter: Jitter) -> Duration {
     let late = lifetime.mul_f64(0.75).min(lifetime.saturating_sub(Duration::from_secs(60)));
     late.max(lifetime.mul_f64(0.5)).saturating_sub(lifetime.mul_f64(0.1 * jitter.0))
 }
 
-/// How long after a saved renewal the refresh token is used again, so that its idle limit never strikes.
-/// A lifetime of zero is as good as none.
+/// How long after a saved renewal the refresh token is used again, so that it never expires for lack of use. A
+/// lifetime of zero counts as unknown.
 pub(crate) fn keep_alive(refresh_lifetime: Option<Duration>) -> Duration {
     match refresh_lifetime.filter(|lifetime| !lifetime.is_zero()) {
         Some(lifetime) => (lifetime / 2).max(KEEP_ALIVE_LEAST),
@@ -149,9 +150,9 @@ mod tests {
     #[test]
     fn retry_after_is_obeyed_within_its_limits() {
         let mut backoff = Backoff::default();
-        let mut told =
+        let mut pause =
             |seconds| backoff.after_failure(Some(Duration::from_secs(seconds)), Jitter(0.5)).as_secs();
-        assert_eq!((told(0), told(30), told(9999)), (1, 30, 600));
+        assert_eq!((pause(0), pause(30), pause(9999)), (1, 30, 600));
     }
 
     proptest! {

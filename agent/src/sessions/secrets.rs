@@ -1,5 +1,5 @@
-//! Stored secrets as the core uses them: never for another party than they came from, and a store that
-//! fails is never taken for "signed out".
+//! How sessions use stored secrets: a secret is never sent to a party other than the one it came from, and a
+//! failing store never counts as "signed out".
 
 use secrecy::ExposeSecret;
 
@@ -14,7 +14,7 @@ use crate::token::{AccessToken, Kind, RefreshToken};
 /// Why a secret cannot be used now.
 pub(crate) type Failed = (StoreTrouble, String);
 
-/// A fixed credential from its store.
+/// Loads a fixed credential from its store.
 pub(crate) async fn load_fixed(
     name: &ProfileName,
     profile: &Profile,
@@ -22,32 +22,35 @@ pub(crate) async fn load_fixed(
     shared: &Shared,
 ) -> JobOutcome {
     let Some(place) = place else {
-        return JobOutcome::NoSecret(StoreTrouble::Failed, "no access token is stored".to_owned());
+        return JobOutcome::NoSecret(StoreTrouble::Failed, "no access token is stored".to_owned().into());
     };
     match shared.ladder.load(name, place).await {
         Ok(Some(stored)) if belongs_to(&stored, profile) => {
             let token = AccessToken::new(stored.secret.expose_secret());
             JobOutcome::Loaded(Held::fixed(token, shared.now(), None))
         }
-        Ok(Some(stored)) => JobOutcome::NoSecret(StoreTrouble::Failed, foreign(&stored, profile)),
+        Ok(Some(stored)) => JobOutcome::NoSecret(StoreTrouble::Failed, foreign(&stored, profile).into()),
         Ok(None) => JobOutcome::NoSecret(
             StoreTrouble::Failed,
-            format!("the access token has gone from the {}", place.as_str()),
+            format!("the access token has gone from the {}", place.as_str()).into(),
         ),
         Err(error) => {
             let (trouble, why) = store_trouble(&error);
-            JobOutcome::NoSecret(trouble, why)
+            JobOutcome::NoSecret(trouble, why.into())
         }
     }
 }
 
-/// A refresh token as it is stored.
+/// A refresh token in the form to store.
 pub(crate) fn stored(refresh: &RefreshToken, profile: &Profile, now: Moment, shared: &Shared) -> Stored {
     Stored::new(profile, Kind::Renewable, refresh.expose(), now.wall)
         .with_proxy_password(shared.passwords.known(&profile.network))
 }
 
-/// A stored token is never sent to an authority or client that it did not come from.
+/// The stored refresh token, for use with `profile`.
+///
+/// # Errors
+/// [`StoreTrouble::Failed`] if the token came from another authority or client: then it must not be sent.
 pub(crate) fn refresh_of(stored: &Stored, profile: &Profile) -> Result<RefreshToken, Failed> {
     if belongs_to(stored, profile) {
         Ok(RefreshToken::new(stored.secret.expose_secret()))
@@ -64,7 +67,7 @@ fn foreign(stored: &Stored, profile: &Profile) -> String {
     format!("the stored token is of {}, not of {}", stored.authority, profile.authority)
 }
 
-/// What a failing store means for the session: it is never taken for "signed out".
+/// What a failing store means for the session. It never counts as "signed out".
 pub(crate) fn store_trouble(error: &StoreError) -> (StoreTrouble, String) {
     let trouble =
         if matches!(error, StoreError::Locked(_)) { StoreTrouble::Locked } else { StoreTrouble::Failed };

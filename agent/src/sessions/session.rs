@@ -232,7 +232,7 @@ impl Session {
             }
             JobOutcome::Checked(Check::Refused) => self.end("the Platform refuses the access token".into()),
             JobOutcome::Checked(Check::Valid(_) | Check::Unsure(_)) => self.succeed(),
-            JobOutcome::NoSecret(trouble, why) => self.on_trouble(now, trouble.into(), why.into(), jitter),
+            JobOutcome::NoSecret(trouble, why) => self.on_trouble(now, trouble.into(), why, jitter),
             JobOutcome::Broken(why) => self.on_trouble(now, Trouble::Transient(None), why.into(), jitter),
             JobOutcome::Settled => self.interrupted = false,
         }

@@ -1,6 +1,9 @@
-//! What every worker and its jobs share: the real I/O objects of the agent, or a test's.
+//! What all workers and their jobs share: the clock, the stores, the providers and the like, real ones or a
+//! test's.
 
 use std::sync::Arc;
+
+use async_trait::async_trait;
 
 use seqera_agent_proto::place::Places;
 use tokio::sync::Notify;
@@ -13,34 +16,42 @@ use crate::storage::ladder::Ladder;
 use crate::storage::passwords::ProxyPasswords;
 use crate::storage::state::State;
 
-/// The parts that a worker does its work with.
+/// Tells whether this agent may renew the stored sessions.
+#[async_trait]
+pub(crate) trait Ownership: Send + Sync {
+    /// Checks now.
+    ///
+    /// # Errors
+    /// Why no stored refresh token may be spent: another agent owns them, or the folder cannot be written.
+    async fn may_spend(&self) -> Result<(), String>;
+}
+
+/// The parts of the agent that a worker uses.
 pub(crate) struct Shared {
-    /// Folders of this agent.
+    /// The folders of this agent.
     pub places: Places,
-    /// Gives the time.
     pub clock: Arc<dyn Clock>,
     /// Finds the provider of a profile.
     pub issuers: Arc<dyn Issuers>,
-    /// Keeps long-lived secrets.
+    /// The stores of long-lived secrets.
     pub ladder: Arc<Ladder>,
-    /// Of proxies.
     pub passwords: Arc<ProxyPasswords>,
-    /// Who chose the store: a variable, a file, or `default`.
+    /// Where the choice of store comes from: a variable, a file, or `default`.
     pub store_source: String,
-    /// Keeps what is known of the sessions.
+    /// The records of the sessions.
     pub state: State,
     /// Revocations that are still owed.
     pub pending: Pending,
     /// Tokens made for programs.
     pub leases: Arc<Leases>,
-    /// Told when a worker's next due time may have changed.
+    /// Notified when a worker's next due time may have changed.
     pub due_changed: Arc<Notify>,
-    /// Dies at a named point; debug builds only.
+    pub ownership: Arc<dyn Ownership>,
+    /// Kills the process if tests have chosen the named point for a crash; debug builds only.
     pub crash: fn(&'static str),
 }
 
 impl Shared {
-    /// The time.
     pub(crate) fn now(&self) -> Moment {
         self.clock.now()
     }

@@ -1,5 +1,5 @@
-//! Signs one profile out: the worker has already stopped serving when this runs. And signs out what other
-//! hosts over the same home folder keep in files, for a sign-out of everything.
+//! Signs one profile out; the worker has already stopped serving when this runs. For a sign-out of everything it
+//! also ends the sessions that other hosts keep in files in the same home folder.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,64 +22,61 @@ use crate::storage::store::{Store, StoreError, StoreKind, Stored};
 use crate::storage::timed::Timed;
 use crate::token::{AccessToken, Kind, RefreshToken};
 
-/// How long a running renewal is waited for, and how long leases may take to end and the provider to revoke.
+/// The limit for a running renewal to end, and then for ending leases and revoking together.
 pub(crate) const LIMIT: Duration = Duration::from_secs(5);
 
-/// What a revocation gets in any case.
+/// The time that a revocation gets in any case.
 const LEAST: Duration = Duration::from_secs(1);
 
-/// What became of a session.
+/// The result of a sign-out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SignedOut {
-    /// Removed here and revoked there.
+    /// The secret is removed here and revoked at the provider.
     Revoked,
-    /// Removed here; the revocation is tried again.
+    /// The secret is removed here; the revocation failed and is tried again.
     Pending,
-    /// Removed here; the provider offers no revocation.
+    /// The secret is removed here; the provider offers no revocation.
     NotOffered,
-    /// Removed here; the provider will not revoke, with its word.
+    /// The secret is removed here; the provider refuses to revoke it, for this reason.
     Refused(String),
-    /// Removed here; an access token that was given stays valid.
+    /// The secret is removed here; the fixed token, which outlives a sign-out, stays valid.
     TokenKept,
-    /// Signed out; the item is revoked and removed when the keychain opens.
+    /// Signed out; the stored secret is revoked and removed when the keychain is unlocked.
     KeychainLocked(String),
-    /// Signed out; what is stored could not be removed.
+    /// Signed out; the stored secret could not be removed.
     NotRemoved(String),
-    /// There was nothing.
+    /// There was no secret to remove.
     NothingStored,
 }
 
-/// What a job has brought whose session has ended.
+/// The tokens that a job has obtained for a session that has ended.
 #[derive(Default)]
 pub(crate) struct Brought {
-    /// To be revoked.
+    /// The tokens to revoke.
     pub tokens: Option<Revocable>,
-    /// Where they came from, if it was a login that took the place of the session before.
+    /// The provider of the tokens, if the job was a login that replaced the session.
     pub issuer: Option<Arc<dyn Issuer>>,
 }
 
-/// What a sign-out needs. All of it is the worker's.
+/// A sign-out with the state that the worker hands over to it.
 pub(crate) struct SignOut {
-    /// Of the session.
     pub name: ProfileName,
-    /// As recorded.
     pub record: Option<Record>,
-    /// Revokes.
+    /// The provider to revoke at.
     pub issuer: Arc<dyn Issuer>,
-    /// I/O.
     pub shared: Arc<Shared>,
-    /// In memory.
+    /// The refresh token in memory.
     pub refresh: Option<RefreshToken>,
-    /// In memory.
+    /// The access token in memory.
     pub access: Option<AccessToken>,
-    /// Revoke what outlives a sign-out, too.
+    /// Also revoke a fixed token, which would outlive the sign-out.
     pub revoke_fixed: bool,
-    /// What a job brings that was running: a renewal may just be getting new tokens.
+    /// The job that was running: a renewal may be about to get new tokens.
     pub running: Option<JoinHandle<Brought>>,
 }
 
 impl SignOut {
-    /// Runs to its end. Whatever fails, nothing stays here that can be removed.
+    /// Runs to its end. Whatever fails, no secret stays here that can be removed.
     pub(crate) async fn run(mut self) -> SignedOut {
         if self.record.is_some() {
             self.note(self.shared.state.update(&self.name, Record::sign_out).await);
@@ -90,7 +87,7 @@ impl SignOut {
         if let Some(StoreError::Locked(why) | StoreError::Unavailable(why)) = &unread
             && !in_hand
         {
-            // Removed unread it could never be revoked. The worker comes back to it.
+            // If it were removed unread, it could never be revoked. The worker tries again later.
             self.forget(true).await;
             return SignedOut::KeychainLocked(why.clone());
         }
@@ -109,7 +106,8 @@ impl SignOut {
         }
     }
 
-    /// New tokens of a running renewal are the ones to revoke; one that hangs is revoked when it comes.
+    /// New tokens of a running renewal are the ones to revoke. If the renewal hangs, its tokens are revoked when
+    /// they arrive.
     async fn wait_for_running(&mut self) {
         let Some(mut running) = self.running.take() else { return };
         match tokio::time::timeout(LIMIT, &mut running).await {
@@ -126,7 +124,7 @@ impl SignOut {
         }
     }
 
-    /// What the job has brought and recorded is what has to go.
+    /// Replaces the tokens and the record with what the job has obtained and recorded.
     fn take_over(&mut self, brought: Brought) {
         self.record = self.shared.state.record(&self.name);
         if let Some(issuer) = brought.issuer {
@@ -139,10 +137,10 @@ impl SignOut {
         }
     }
 
-    /// Reads what is stored, to revoke it. The error of the store that has it, where it does not give it.
+    /// Reads the stored secret so that it can be revoked. Returns the error of the store, if there was one.
     async fn read_stored(&mut self) -> Option<StoreError> {
         let recorded = self.record.as_ref().and_then(|record| record.store);
-        // Without a record, files and keychain may still know the profile.
+        // Without a record, a file or the keychain may still have a secret of the profile.
         let places = match recorded {
             Some(place) => vec![place],
             None => self.shared.ladder.holders(&self.name).await.0,
@@ -161,7 +159,8 @@ impl SignOut {
         unread
     }
 
-    /// A secret goes back to the party that it came from, and to no other. What is in memory is newer.
+    /// Takes a stored secret unless memory has one, which is newer. It is revoked at the party that it came from,
+    /// and sent to no other.
     fn take(&mut self, stored: &Stored) {
         if self.refresh.is_some() || self.access.is_some() {
             return;
@@ -187,14 +186,14 @@ impl SignOut {
         revoke_or_owe(&self.name, &self.issuer, what, &self.shared.pending, limit).await
     }
 
-    /// Removes the secret from every place, recorded or not. `Some`: the place that has it would not let us.
+    /// Removes the secret from every store, recorded or not. Returns why a secret is left, if one is.
     async fn remove_everywhere(&self) -> Option<SignedOut> {
         let recorded = self.record.as_ref().and_then(|record| record.store);
         let mut left = None;
         for place in StoreKind::ALL {
             match self.shared.ladder.remove(&self.name, place).await {
                 Ok(_) => {}
-                // A keychain that is not there matters only to those who kept something in it.
+                // A store that fails matters only if it is the one that has the secret.
                 Err(_) if recorded != Some(place) => {}
                 Err(StoreError::Locked(why) | StoreError::Unavailable(why)) => {
                     left = Some(SignedOut::KeychainLocked(why));
@@ -208,8 +207,8 @@ impl SignOut {
         left
     }
 
-    /// Leaves the profile's name and settings and the mark of the deliberate sign-out, no account data. An
-    /// item that is still there stays recorded, so that the next start removes it.
+    /// Drops all account data from the record; the profile's settings and the mark of the deliberate sign-out
+    /// stay. An item that could not be removed stays recorded, so that the next start removes it.
     async fn forget(&self, item_is_left: bool) {
         if self.record.is_none() {
             return;
@@ -225,7 +224,7 @@ impl SignOut {
     }
 }
 
-/// Revokes now, or as soon as the provider lets us.
+/// Revokes now. If that fails, leaves the revocation to [`Pending`].
 pub(crate) async fn revoke_or_owe(
     name: &ProfileName,
     issuer: &Arc<dyn Issuer>,
@@ -247,18 +246,16 @@ pub(crate) async fn revoke_or_owe(
     }
 }
 
-/// What became of another host's session.
+/// The result of a sign-out for a session of another host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Neighbour {
-    /// Of the session.
     pub profile: ProfileName,
-    /// Whose it was.
     pub host: String,
-    /// What became of it; `None`: it was left as it is, since its secret is not in a file.
+    /// `None` if the session was left as it is, because its secret is not in a file that could be read and removed.
     pub result: Option<SignedOut>,
 }
 
-/// Revokes and removes what the files of other hosts hold. `known` are their sessions as recorded.
+/// Revokes and removes the secrets in the files of other hosts. `known` are their recorded sessions.
 pub(crate) async fn sign_out_elsewhere(
     places: &Places,
     known: Vec<(ProfileName, String)>,

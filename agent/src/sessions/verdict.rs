@@ -1,4 +1,4 @@
-//! The words in which worker and session speak: what is asked, what is decided, what came of it. Pure.
+//! The types that worker and session exchange: requests, decisions and the outcomes of jobs. Pure.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(crate) enum Standing {
     /// Never signed in, or signed out on purpose.
     #[default]
     SignedOut,
-    /// A credential is there.
+    /// The session has a credential.
     SignedIn,
     /// The provider refused the credential, for this reason.
     Expired(String),
@@ -25,16 +25,16 @@ pub(crate) enum Standing {
 pub(crate) enum Job {
     /// Spend the refresh token.
     Renew,
-    /// Read the fixed credential from its store.
+    /// Load the fixed credential from its store.
     Load,
     /// Ask the API whether the fixed credential still works.
     Check,
 }
 
-/// What a caller asks for.
+/// A request for a token.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ask {
-    /// Life that the token shall have.
+    /// How long the token should remain valid.
     pub min_valid: Duration,
     /// SHA-256 of a token that the API refused.
     pub rejected: Option<String>,
@@ -45,9 +45,9 @@ pub(crate) struct Ask {
 /// What to do with a caller, and whether to start a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// Answer with the token in memory, and start this behind.
+    /// Answer with the token in memory, and start this job in the background.
     Answer(Option<Job>),
-    /// Start this, and let the caller wait for it, for what runs, or for what is due within its patience.
+    /// Start this job. The caller waits for it, for the running one, or for one that is due within its patience.
     Wait(Option<Job>),
     /// Answer with an error.
     Refuse(Refusal),
@@ -60,22 +60,22 @@ pub(crate) enum Refusal {
     SignedOut,
     /// The session has ended.
     Expired(String),
-    /// The last attempt failed; the next one lies beyond the caller's patience.
+    /// The last attempt failed, and the next one, after this pause, comes too late for the caller.
     NotNow(Failure, Duration),
 }
 
 /// How an attempt failed without ending the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
-    /// Will pass by itself. With what `Retry-After` asked for.
+    /// The failure will pass without help. Holds the `Retry-After`, if there was one.
     Transient(Option<Duration>),
     /// The answer got lost.
     Unknown,
-    /// Somebody has to mend the configuration.
+    /// Somebody has to correct the configuration.
     Misconfigured,
-    /// Refused without a reason that we know.
+    /// The provider refused without a known error code.
     Unclear,
-    /// The store did not give or keep the secret.
+    /// The store failed to load or save the secret.
     Store,
     /// The keychain is locked.
     Locked,
@@ -84,37 +84,35 @@ pub(crate) enum Trouble {
 /// The last failed attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// What kind.
     pub trouble: Trouble,
-    /// What the person reads.
+    /// The reason that the person reads.
     pub why: Why,
-    /// When.
     pub at: Moment,
 }
 
-/// What came of a job.
+/// The outcome of a job.
 #[derive(Debug)]
 pub(crate) enum JobOutcome {
-    /// The provider's answer to a renewal; what it granted is saved.
+    /// The provider's answer to a renewal. If tokens were granted, the refresh token is saved.
     Renewed(Outcome<Fresh>),
-    /// The fixed credential, from its store.
+    /// The fixed credential, loaded from its store.
     Loaded(Held),
-    /// The API's word on the fixed credential.
+    /// The API's answer about the fixed credential.
     Checked(Check),
-    /// The store did not give the secret, or gave another party's: nothing was asked.
-    NoSecret(StoreTrouble, String),
-    /// Not now, for a reason of the agent's own.
+    /// The store failed to load the secret, or loaded another party's. The provider was not asked.
+    NoSecret(StoreTrouble, Why),
+    /// The agent itself cannot do the job now.
     Broken(String),
-    /// A job found that nothing had to be done: an intent whose save had succeeded.
+    /// There was nothing to do: the renewal of an intent had been saved after all.
     Settled,
 }
 
 /// A renewal that was granted and whose refresh token is saved.
 #[derive(Debug)]
 pub(crate) struct Fresh {
-    /// When the renewal was sent: the token's life counts from here.
+    /// When the renewal was sent: the token's life counts from then.
     pub sent: Moment,
-    /// What may be served, or why nothing may.
+    /// The access token, or why it may not be served.
     pub access: Result<Access, Unservable>,
     /// The time until the refresh token has to be used again.
     pub keep_alive: Duration,
@@ -123,7 +121,7 @@ pub(crate) struct Fresh {
 /// How a store failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StoreTrouble {
-    /// It did not give or keep the secret.
+    /// The store failed to load or save the secret.
     Failed,
     /// The keychain is locked.
     Locked,
@@ -138,17 +136,16 @@ impl From<StoreTrouble> for Trouble {
     }
 }
 
-/// How a session begins: at a login, or when the agent starts and finds one.
+/// How a session begins: with a login, or from its record when the agent starts.
 #[derive(Debug)]
 pub(crate) struct Beginning {
-    /// Renewable or fixed.
     pub kind: Kind,
-    /// The first token; none after a start of the agent.
+    /// The first access token; `None` when the agent starts.
     pub held: Option<Held>,
     /// There is a refresh token.
     pub can_renew: bool,
-    /// When the refresh token has to be used to stay alive.
+    /// When the refresh token has to be used so that it does not expire.
     pub keep_alive_at: Option<Moment>,
-    /// An intent was found, then: a renewal may have been interrupted. It is repeated at once.
+    /// When an intent was found in the record: a renewal may have been interrupted, and is repeated at once.
     pub interrupted: Option<Moment>,
 }

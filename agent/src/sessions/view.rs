@@ -1,5 +1,5 @@
-//! What is seen of a session from outside: for status, watchers and the ticker. And what a session begins
-//! with when the agent starts.
+//! A session as others see it: status, watchers and the ticker. Also how a session is restored from its record
+//! when the agent starts, and the errors that callers without a token get.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,13 +16,11 @@ use crate::token::Kind;
 /// One token given to one caller.
 #[derive(Debug, Clone)]
 pub(crate) struct Served {
-    /// The token and its times.
     pub held: Arc<Held>,
-    /// Of the session.
     pub record: Arc<Record>,
-    /// The last renewal failed.
+    /// The last renewal failed, or the session has ended.
     pub failing: bool,
-    /// By the stricter clock; `None`: no end.
+    /// The token's remaining life by the stricter clock; `None` if it does not expire.
     pub remaining: Option<Duration>,
 }
 
@@ -31,19 +29,17 @@ pub(crate) struct Served {
 pub(crate) struct View {
     /// Counts logins and logouts.
     pub generation: u64,
-    /// Whether somebody is signed in.
     pub standing: Standing,
-    /// The token that is served while it lasts.
+    /// The token that is served until it expires.
     pub held: Option<Arc<Held>>,
-    /// There is something to renew with.
+    /// There is a refresh token.
     pub can_renew: bool,
-    /// The last failed attempt.
+    /// The last failed attempt since the last success.
     pub failure: Option<Failure>,
     /// When the ticker has to wake the worker.
     pub due: Option<Moment>,
-    /// As recorded.
     pub record: Arc<Record>,
-    /// Why the secret lives in memory only, where it should not.
+    /// Why the store refused the secret, which lives in memory only for now.
     pub unsaved: Option<String>,
     /// The last intent could not be written.
     pub intent_unwritten: bool,
@@ -56,7 +52,6 @@ impl Default for View {
 }
 
 impl View {
-    /// What is seen of `session`.
     pub(crate) fn of(session: &Session, record: &Arc<Record>, somebody_waits: bool) -> Self {
         Self {
             generation: session.generation(),
@@ -71,8 +66,8 @@ impl View {
         }
     }
 
-    /// Somebody is signed in, the last look found the secret readable, and the provider did not refuse it: else
-    /// only a new login may help.
+    /// True if somebody is signed in, and the last attempt did not fail because of the store, the configuration
+    /// or a refusal. Otherwise perhaps only a new login helps.
     pub(crate) fn is_usable(&self) -> bool {
         let broken = match self.failure.as_ref().map(|failure| failure.trouble) {
             Some(Trouble::Store | Trouble::Locked | Trouble::Unclear | Trouble::Misconfigured) => true,
@@ -93,7 +88,7 @@ impl View {
     }
 }
 
-/// The session that the record tells of.
+/// Restores the session from its record.
 pub(crate) fn restore(record: Option<&Record>, generation: u64, now: Moment) -> Session {
     let Some(record) = record.filter(|record| record.account.is_some() && !record.signed_out) else {
         return Session::signed_out(generation);
@@ -118,14 +113,14 @@ pub(crate) fn restore(record: Option<&Record>, generation: u64, now: Moment) -> 
     )
 }
 
-/// Counted from the last saved renewal, restarts included.
+/// When the refresh token has to be used, counted from the last saved renewal even across restarts.
 fn keep_alive_at(record: &Record, now: Moment) -> Moment {
     let renewed = from_unix(record.last_renewed_at.unwrap_or_default());
     let lifetime = record.refresh_expires_at.and_then(|end| from_unix(end).duration_since(renewed).ok());
     now.at_wall(renewed + keep_alive(lifetime))
 }
 
-/// What the person reads where there is no token.
+/// Words a refusal for the person.
 pub(crate) fn refused(refusal: Refusal, name: &ProfileName, authority: &str) -> AgentError {
     let (failure, pause) = match refusal {
         Refusal::SignedOut => return AgentError::signed_out(name),
@@ -141,7 +136,8 @@ pub(crate) fn refused(refusal: Refusal, name: &ProfileName, authority: &str) -> 
             (ErrorKind::Misconfigured, failure.why.hint_or(hint))
         }
         Trouble::Store => {
-            (ErrorKind::StoreFailed, "'seqera status' tells where the session is kept; nothing was deleted")
+            let hint = "'seqera status' tells where the session is kept; nothing was deleted";
+            (ErrorKind::StoreFailed, failure.why.hint_or(hint))
         }
         Trouble::Locked => (ErrorKind::KeychainLocked, "unlock the keychain; the session is still in it"),
     };

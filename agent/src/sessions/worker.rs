@@ -1,5 +1,9 @@
-//! The task that owns the session of one profile. Callers send commands and wait; at most one job that
-//! writes (renewal, login, sign-out) runs at a time, and no lock is held across an await.
+//! The task that owns the session of one profile.
+//!
+//! The worker alone owns the session's state, the refresh token in memory, the callers that wait and the job that
+//! runs. Callers send commands through a [`Handle`](super::handle::Handle) and wait for the answer. At most one job
+//! that writes (a renewal, login or sign-out) runs at a time, as a task that sends its result back here: so the
+//! worker never waits on the network or a store, and no lock is held across an await.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,7 +33,7 @@ use crate::storage::record::Record;
 use crate::storage::state::StateError;
 use crate::token::RefreshToken;
 
-/// Between two attempts to have the store do what it refused.
+/// The pause before a store that has refused to save or remove a secret is asked again.
 const STORE_AGAIN: Duration = Duration::from_secs(30);
 
 /// A caller that waits for a token.
@@ -39,34 +43,40 @@ struct Waiter {
     reply: oneshot::Sender<Result<Served, AgentError>>,
 }
 
-/// The state of one worker.
 pub(crate) struct Worker {
     name: ProfileName,
     shared: Arc<Shared>,
     session: Session,
     generation: Generation,
     record: Arc<Record>,
+    /// Held by a job that may spend the token. Outlives the worker: after a panic the new worker's renewal waits
+    /// for that of the old one.
     turn: Arc<Semaphore>,
+    /// The refresh token, once a login or renewal has brought it into memory.
     refresh: Option<RefreshToken>,
+    /// The secret that the store has refused to save.
     unsaved: Option<Unsaved>,
-    /// When the store is asked again to take what it refused, or to give up what has to go.
+    /// When the store is asked again to save `unsaved`, or to remove what a sign-out has left.
     store_at: Option<Moment>,
+    /// The last intent could not be written.
     intent_unwritten: bool,
     waiters: Vec<Waiter>,
     running: Option<JoinHandle<JobDone>>,
-    /// The job that runs is a sign-out.
+    /// The running job is a sign-out.
     signing_out: bool,
+    /// Commands that wait until no job runs.
     queued: VecDeque<Command>,
-    /// Nothing is started any more.
+    /// The agent is stopping: no job is started any more.
     draining: bool,
+    /// Those to tell when no job runs.
     drained: Vec<oneshot::Sender<()>>,
     view: watch::Sender<Arc<View>>,
-    /// The view has to be published anew.
+    /// The view is out of date.
     changed: bool,
 }
 
 impl Worker {
-    /// A worker for what is recorded of the profile.
+    /// Restores the session from its record.
     pub(crate) fn new(
         name: ProfileName,
         shared: Arc<Shared>,
@@ -96,12 +106,12 @@ impl Worker {
             view,
             changed: true,
         };
-        // Before anybody has a handle: nobody shall see a session that is not there yet.
+        // Now, before anybody has a handle: otherwise a caller could see "signed out" for a session that is there.
         worker.publish();
         worker
     }
 
-    /// Runs until every handle has gone.
+    /// Runs until every handle is dropped.
     pub(crate) async fn run(mut self, commands: &mut mpsc::Receiver<Command>) {
         self.finish_sign_out();
         self.publish();
@@ -136,17 +146,7 @@ impl Worker {
         }
     }
 
-    /// Starts nothing any more, and offers the store once more what would be forgotten.
-    fn drain(&mut self, reply: oneshot::Sender<()>) {
-        self.draining = true;
-        self.drained.push(reply);
-        self.wake_waiters();
-        let now = self.shared.now();
-        self.store_at = self.unsaved.as_ref().map(|_| now);
-        self.ask_store_again(now);
-    }
-
-    /// Starts what waited for the running job.
+    /// If no job runs, starts the next queued command, or reports that the worker is drained.
     fn proceed(&mut self) {
         if self.running.is_some() {
             return;
@@ -159,6 +159,16 @@ impl Worker {
                 let _ = reply.send(());
             }),
         }
+    }
+
+    /// Stops starting jobs, but first offers the store a secret that the stop would lose.
+    fn drain(&mut self, reply: oneshot::Sender<()>) {
+        self.draining = true;
+        self.drained.push(reply);
+        self.wake_waiters();
+        let now = self.shared.now();
+        self.store_at = self.unsaved.as_ref().map(|_| now);
+        self.ask_store_again(now);
     }
 
     fn on_request(&mut self, mut waiter: Waiter) {
@@ -208,6 +218,13 @@ impl Worker {
         self.ask_store_again(now);
     }
 
+    /// Asks the session again about every waiting caller.
+    fn wake_waiters(&mut self) {
+        for waiter in std::mem::take(&mut self.waiters) {
+            self.on_request(waiter);
+        }
+    }
+
     /// The only place that starts a renewal.
     fn start(&mut self, job: Option<Job>) {
         let Some(job) = job.filter(|_| self.running.is_none() && !self.draining) else { return };
@@ -228,6 +245,24 @@ impl Worker {
         };
         let held = self.session.held().map(|held| held.token.clone());
         self.running = Some(spawn(job, renewal, held));
+    }
+
+    /// Asks the store again, if it is time, to save the secret that it refused or to remove one that has to go.
+    fn ask_store_again(&mut self, now: Moment) {
+        if self.running.is_some() || !self.store_at.is_some_and(|at| now.reached(at)) {
+            return;
+        }
+        self.changed = true;
+        self.store_at = None;
+        let Some(unsaved) = &self.unsaved else { return self.finish_sign_out() };
+        let (name, secret, generation) = (self.name.clone(), unsaved.secret.clone(), self.generation.take());
+        let shared = Arc::clone(&self.shared);
+        self.running = Some(spawn_save(name, secret, self.record.store, generation, shared));
+    }
+
+    fn set_unsaved(&mut self, now: Moment, unsaved: Option<Unsaved>) {
+        self.store_at = unsaved.as_ref().map(|_| now.plus(STORE_AGAIN));
+        self.unsaved = unsaved;
     }
 
     fn on_done(&mut self, done: Result<JobDone, JoinError>) {
@@ -259,7 +294,7 @@ impl Worker {
 
     fn on_token_job(&mut self, now: Moment, outcome: JobOutcome, kept: Learned) {
         if let Some(stale) = kept.stale {
-            // Signed out meanwhile, and the sign-out did not wait for it.
+            // The session was signed out in the meantime, and the sign-out did not wait for this renewal.
             self.shared.pending.revoke(&self.name, self.issuer(), stale);
             return;
         }
@@ -270,7 +305,7 @@ impl Worker {
         if let JobOutcome::Renewed(Outcome::Granted(_)) = outcome {
             info!(profile = %self.name, "renewed");
             self.set_unsaved(now, kept.unsaved);
-            // Whoever waited gets the result, however long it lives: a second renewal would give no more.
+            // Every waiting caller gets this token, however long it lives: another renewal would not give more.
             self.waiters.iter_mut().for_each(|waiter| waiter.ask.min_valid = Duration::ZERO);
         }
         self.refresh = kept.refresh.or(self.refresh.take());
@@ -282,7 +317,8 @@ impl Worker {
         self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
     }
 
-    /// The end survives a restart; the secret stays where it is until a login or a logout.
+    /// Records that the session has ended, so that a restart knows it. The secret stays in its store until a login
+    /// or a sign-out.
     fn record_end(&self) {
         let Standing::Expired(why) = self.session.standing().clone() else { return };
         info!(profile = %self.name, why, "the session has ended at the provider");
@@ -290,24 +326,6 @@ impl Worker {
         let generation = self.generation.take();
         let ended = move |record: &mut Record| record.ended = Some(why);
         tokio::spawn(async move { state.update(&name, generation.guarded(ended)).await });
-    }
-
-    /// The store refused to take a secret, or to give one up that has to go.
-    fn ask_store_again(&mut self, now: Moment) {
-        if self.running.is_some() || !self.store_at.is_some_and(|at| now.reached(at)) {
-            return;
-        }
-        self.changed = true;
-        self.store_at = None;
-        let Some(unsaved) = &self.unsaved else { return self.finish_sign_out() };
-        let (name, secret, generation) = (self.name.clone(), unsaved.secret.clone(), self.generation.take());
-        let shared = Arc::clone(&self.shared);
-        self.running = Some(spawn_save(name, secret, self.record.store, generation, shared));
-    }
-
-    fn set_unsaved(&mut self, now: Moment, unsaved: Option<Unsaved>) {
-        self.store_at = unsaved.as_ref().map(|_| now.plus(STORE_AGAIN));
-        self.unsaved = unsaved;
     }
 
     fn install(&mut self, login: Login, reply: oneshot::Sender<Vec<String>>) {
@@ -335,41 +353,14 @@ impl Worker {
         self.record = Arc::new(installed.record);
         self.refresh = installed.refresh;
         self.set_unsaved(self.shared.now(), installed.unsaved);
-        // Whoever is told of the login finds it in place.
+        // Before the reply: a caller that knows of the login must find it in the view.
         self.publish();
         let _ = reply.send(installed.notes);
     }
 
-    /// A choice for the session of `generation`. Waits its turn like everything that changes the record as a
-    /// whole; what a renewal writes is read with it.
-    fn choose(&mut self, choice: Choice, generation: u64, reply: oneshot::Sender<Result<(), AgentError>>) {
-        let refusal = match self.session.standing() {
-            Standing::SignedOut => Some(AgentError::signed_out(&self.name)),
-            _ if generation != self.session.generation() => Some(overtaken()),
-            Standing::SignedIn | Standing::Expired(_) => None,
-        };
-        if let Some(refusal) = refusal {
-            let _ = reply.send(Err(refusal));
-            return;
-        }
-        let (name, state) = (self.name.clone(), self.shared.state.clone());
-        let generation = self.generation.take();
-        self.running = Some(tokio::spawn(async move {
-            let change = generation.guarded(|record: &mut Record| choice.apply(record));
-            JobDone::Chosen(state.update(&name, change).await, reply)
-        }));
-    }
-
-    fn on_chosen(&mut self, written: Result<(), StateError>, reply: oneshot::Sender<Result<(), AgentError>>) {
-        self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
-        // Whoever is told of the choice finds it in place.
-        self.publish();
-        let _ = reply.send(written.map_err(|error| AgentError::not_durable(&error)));
-    }
-
-    /// Serving stops here and now; the rest is a job.
+    /// Stops serving at once and starts a job for the rest.
     fn sign_out(&mut self, revoke_fixed: bool, reply: oneshot::Sender<SignedOut>) {
-        // First of all: from here on no job of the past changes the record.
+        // This comes first: from here on no earlier job can change the record.
         let generation = self.generation.advance();
         let job = self.removal(revoke_fixed);
         self.session = Session::signed_out(generation);
@@ -384,8 +375,8 @@ impl Worker {
         self.run_removal(job, reply);
     }
 
-    /// Goes on with a sign-out that has left a secret behind: the agent was interrupted, or the keychain was
-    /// locked. A login that has begun since is not touched.
+    /// Continues a sign-out that has left a secret behind because the agent was interrupted or the keychain was
+    /// locked. Does not touch a login that has begun since.
     fn finish_sign_out(&mut self) {
         if self.record.signed_out && self.record.store.is_some() {
             debug!(profile = %self.name, "going on with a sign-out");
@@ -413,18 +404,38 @@ impl Worker {
         self.running = Some(tokio::spawn(async move { JobDone::SignedOut(job.run().await, reply) }));
     }
 
-    /// Asks about every waiting caller again.
-    fn wake_waiters(&mut self) {
-        for waiter in std::mem::take(&mut self.waiters) {
-            self.on_request(waiter);
+    /// Starts writing a choice for the session of `generation`. Runs as a job like everything that changes the
+    /// record, so that it cannot undo what a renewal writes.
+    fn choose(&mut self, choice: Choice, generation: u64, reply: oneshot::Sender<Result<(), AgentError>>) {
+        let refusal = match self.session.standing() {
+            Standing::SignedOut => Some(AgentError::signed_out(&self.name)),
+            _ if generation != self.session.generation() => Some(overtaken()),
+            Standing::SignedIn | Standing::Expired(_) => None,
+        };
+        if let Some(refusal) = refusal {
+            let _ = reply.send(Err(refusal));
+            return;
         }
+        let (name, state) = (self.name.clone(), self.shared.state.clone());
+        let generation = self.generation.take();
+        self.running = Some(tokio::spawn(async move {
+            let change = generation.guarded(|record: &mut Record| choice.apply(record));
+            JobDone::Chosen(state.update(&name, change).await, reply)
+        }));
+    }
+
+    fn on_chosen(&mut self, written: Result<(), StateError>, reply: oneshot::Sender<Result<(), AgentError>>) {
+        self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
+        // Before the reply: a caller that knows of the choice must find it in the view.
+        self.publish();
+        let _ = reply.send(written.map_err(|error| AgentError::not_durable(&error)));
     }
 
     fn issuer(&self) -> Arc<dyn Issuer> {
         self.shared.issuers.issuer(&self.record.profile, self.record.kind)
     }
 
-    /// Not after each request: an answer from memory changes nothing.
+    /// Publishes the view if it has changed. An answer from memory changes nothing, so most requests skip this.
     fn publish(&mut self) {
         if !std::mem::take(&mut self.changed) {
             return;
@@ -441,8 +452,8 @@ impl Worker {
     }
 }
 
-/// Waits for the running job; for ever where none runs.
-async fn ended(running: &mut Option<JoinHandle<JobDone>>) -> Result<JobDone, tokio::task::JoinError> {
+/// Waits for the running job, and for ever if none runs.
+async fn ended(running: &mut Option<JoinHandle<JobDone>>) -> Result<JobDone, JoinError> {
     match running {
         Some(job) => job.await,
         None => std::future::pending().await,

@@ -40,6 +40,7 @@ pub(crate) struct FakeStore {
     contents: Mutex<BTreeMap<ProfileName, Stored>>,
     next_save: Mutex<Vec<StoreError>>,
     broken: Mutex<Option<StoreError>>,
+    read_only: Mutex<Option<StoreError>>,
     held: watch::Sender<bool>,
     saves: AtomicUsize,
 }
@@ -52,6 +53,7 @@ impl FakeStore {
             contents: Mutex::default(),
             next_save: Mutex::default(),
             broken: Mutex::default(),
+            read_only: Mutex::default(),
             held: watch::Sender::new(false),
             saves: AtomicUsize::new(0),
         })
@@ -60,6 +62,11 @@ impl FakeStore {
     /// Makes the next save fail with this error; two calls make the next two saves fail.
     pub(crate) fn fail_next_save(&self, error: StoreError) {
         lock(&self.next_save).insert(0, error);
+    }
+
+    /// From now on the store is known to take nothing; `None` repairs it.
+    pub(crate) fn refuse_saves(&self, error: Option<StoreError>) {
+        *lock(&self.read_only) = error;
     }
 
     /// Makes every call fail with this error from now on; `None` repairs the store.
@@ -102,6 +109,10 @@ impl FakeStore {
 impl Store for FakeStore {
     fn kind(&self) -> StoreKind {
         self.kind
+    }
+
+    async fn takes(&self) -> Result<(), StoreError> {
+        lock(&self.read_only).clone().map_or(Ok(()), Err)
     }
 
     async fn save(&self, profile: &ProfileName, secret: &Stored, _: Patience) -> Result<(), StoreError> {

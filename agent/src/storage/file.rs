@@ -4,6 +4,7 @@
 //! file called `refresh-token.<profile>` is ours only if it is a record of this host. Otherwise it stays as it
 //! is, and our file is called `refresh-token.<profile>@<host id>`.
 
+use crate::storage::folder::is_read_only;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -15,6 +16,7 @@ use super::item;
 use super::timed::Place;
 use crate::profile::ProfileName;
 use crate::storage::durable;
+use crate::storage::folder::{self};
 use crate::storage::store::{Patience, StoreError, StoreKind, Stored};
 
 /// How the files' names begin, as in v1 of the CLI.
@@ -105,6 +107,16 @@ fn refused(error: io::Error) -> StoreError {
 impl Place for File {
     const KIND: StoreKind = StoreKind::File;
     const NAME: &'static str = "the configuration folder";
+
+    fn takes(&self) -> Result<(), StoreError> {
+        match folder::writable(&self.folder) {
+            Err(error) if is_read_only(&error) => {
+                Err(StoreError::ReadOnly(format!("{} cannot be written: {error}", self.folder.display())))
+            }
+            // Whatever else is wrong may be better by the time of the save.
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
 
     fn save(&self, profile: &ProfileName, secret: &Stored, _: Patience) -> Result<(), StoreError> {
         durable::private_folder(&self.folder).map_err(refused)?;

@@ -17,8 +17,8 @@ mod system;
 mod system;
 
 pub(crate) use fault::Fault;
-pub(crate) use system::is_open_to_others;
 pub(super) use system::{close, make};
+pub(crate) use system::{is_open_to_others, writable};
 
 /// What to do if the path is a symbolic link.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +55,13 @@ pub(crate) fn private(path: &Path, parents: bool) -> Result<(), FolderError> {
         None => Ok(()),
         Some(fault) => Err(FolderError::Unsafe { path: path.to_owned(), fault }),
     }
+}
+
+/// True for the errors of the system (EROFS, EACCES) which say that this user may not write here, now or later.
+/// A full disk may have room a moment later.
+pub(crate) fn is_read_only(error: &io::Error) -> bool {
+    let by_system = error.raw_os_error().is_some();
+    by_system && matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
 }
 
 /// What is wrong with the folder. `None` if it belongs to this user and nobody else can write to it.

@@ -199,6 +199,14 @@ impl Ladder {
         Kept { kind, notes }
     }
 
+    /// Whether a store is known to take a secret: asked before the one that it has is spent.
+    ///
+    /// # Errors
+    /// `ReadOnly`, where it lies where this user may not write.
+    pub(crate) async fn takes(&self, kind: StoreKind) -> Result<(), StoreError> {
+        self.store(kind)?.takes().await
+    }
+
     /// The secret that this store has for the profile.
     ///
     /// # Errors

@@ -4,7 +4,9 @@
 //! runs share the next write. A change whose write failed stays in memory, because undoing it could undo newer
 //! changes too, and the next write includes it. So an error means "not durable", not "not done".
 
+use crate::storage::folder;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -30,6 +32,9 @@ pub(crate) enum StateError {
     /// A file could not be written.
     #[error("{0}")]
     Failed(String),
+    /// It lies where this user may not write, so that no later attempt will be better.
+    #[error("{0}")]
+    ReadOnly(String),
     /// The file system does not answer.
     #[error("the configuration folder does not answer")]
     Slow,
@@ -239,21 +244,25 @@ impl Files {
     }
 
     fn write_files(&self, sessions: &Sessions) -> Result<(), StateError> {
-        let failed = |path: &Path, error: &dyn std::fmt::Display| {
-            StateError::Failed(format!("{} was not written: {error}", path.display()))
-        };
         let path = self.sessions_path();
-        for folder in [&self.folder, &self.run_folder] {
-            durable::private_folder(folder).map_err(|error| failed(&path, &error))?;
-        }
-        let mut json = serde_json::to_vec_pretty(sessions).map_err(|error| failed(&path, &error))?;
-        json.push(b'\n');
-        durable::sweep(&path, &self.host).map_err(|error| failed(&path, &error))?;
-        durable::write(&path, &self.host, &json).map_err(|error| failed(&path, &error))?;
+        self.write_sessions(&path, sessions).map_err(|error| {
+            let what = format!("{} was not written: {error}", path.display());
+            if folder::is_read_only(&error) { StateError::ReadOnly(what) } else { StateError::Failed(what) }
+        })?;
         // No decision depends on the summary, so a failure to write it is reported and stops nothing.
         let summary = summary::write(&self.summary_path(), &self.host, &sessions.profiles);
         *lock(&self.summary_problem) = summary.err();
         Ok(())
+    }
+
+    fn write_sessions(&self, path: &Path, sessions: &Sessions) -> io::Result<()> {
+        for folder in [&self.folder, &self.run_folder] {
+            durable::private_folder(folder)?;
+        }
+        let mut json = serde_json::to_vec_pretty(sessions)?;
+        json.push(b'\n');
+        durable::sweep(path, &self.host)?;
+        durable::write(path, &self.host, &json)
     }
 
     fn set_aside(&self, now: SystemTime) -> Result<Vec<PathBuf>, StateError> {

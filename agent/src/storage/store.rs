@@ -100,6 +100,9 @@ pub(crate) enum StoreError {
     /// The item belongs to another host that shares the home folder.
     #[error("the stored session belongs to host {0}")]
     OtherHost(String),
+    /// It lies where this user may not write (EROFS, EACCES).
+    #[error("{0}")]
+    ReadOnly(String),
     /// Any other failure, such as a full disk.
     #[error("{0}")]
     Failed(String),
@@ -123,6 +126,11 @@ pub(crate) trait Store: Send + Sync {
     /// nothing else, and comes before the ladder.
     fn is_documented_for(&self, _profile: &ProfileName, _secret: &Stored) -> bool {
         false
+    }
+    /// Fails where a save is known to fail for good: on a read-only file system, say. A full disk is no such
+    /// case, since it may have room a moment later.
+    async fn takes(&self) -> Result<(), StoreError> {
+        Ok(())
     }
     /// Stores the secret durably and replaces the old one. After an error the secret, which is the newest one,
     /// may still get stored, unless a later call or [`Store::disown`] prevents it.

@@ -30,6 +30,10 @@ pub(crate) trait Place: Send + Sync + 'static {
     fn is_documented_for(&self, _profile: &ProfileName, _secret: &Stored) -> bool {
         false
     }
+    /// See [`Store::takes`].
+    fn takes(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// See [`Store::save`]. May raise a prompt only with [`Patience::Login`]; the other methods never may.
     fn save(&self, profile: &ProfileName, secret: &Stored, patience: Patience) -> Result<(), StoreError>;
     /// See [`Store::load`].
@@ -195,6 +199,10 @@ impl<P: Place> Store for Timed<P> {
 
     fn is_documented_for(&self, profile: &ProfileName, secret: &Stored) -> bool {
         self.shared.place.is_documented_for(profile, secret)
+    }
+
+    async fn takes(&self) -> Result<(), StoreError> {
+        self.read(P::takes).await
     }
 
     async fn save(

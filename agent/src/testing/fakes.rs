@@ -1,6 +1,7 @@
-//! An agent's core over fakes: a provider in memory that rotates its refresh tokens and revokes the whole
-//! family when one is used twice, stores that fail on demand, clocks that the test moves.
+//! The core of an agent on fakes: an in-memory provider that rotates refresh tokens and revokes the whole
+//! family when one is used twice, stores that fail on demand, and a clock that the test moves.
 
+use crate::sessions::shared::Ownership;
 use crate::storage::record::SignInMethod;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -37,7 +38,7 @@ use crate::token::{Access, AccessToken, Account, Credential, Grant, Kind, Refres
 
 pub(crate) const LIFETIME: Duration = Duration::from_secs(100);
 
-/// What the provider does instead of granting.
+/// Outcomes that the provider returns instead of granting, the last one first.
 pub(crate) type Script = Vec<Renewal>;
 
 pub(crate) struct Provider {
@@ -53,10 +54,11 @@ pub(crate) struct Provider {
     pub(crate) calls: watch::Sender<u32>,
     pub(crate) held: watch::Sender<bool>,
     pub(crate) outside: Arc<Outside>,
+    pub(crate) ownership: Arc<FakeOwnership>,
 }
 
 impl Provider {
-    /// The refresh token of the sign-in is `refresh-0`.
+    /// A provider whose first refresh token is `refresh-0`.
     pub(crate) fn new(lifetime: Duration, idle: Duration) -> Self {
         Self {
             lifetime,
@@ -69,6 +71,7 @@ impl Provider {
             calls: watch::Sender::new(0),
             held: watch::Sender::new(false),
             outside: Arc::default(),
+            ownership: Arc::default(),
         }
     }
 
@@ -139,7 +142,7 @@ impl Issuer for Provider {
 
     async fn renew(&self, refresh: &RefreshToken, _: &str) -> Renewal {
         self.calls.send_modify(|calls| *calls += 1);
-        // The provider acts when the request arrives; only its answer may take long.
+        // The provider acts as soon as the request arrives; only its answer can be held back.
         let scripted = self.script.lock().unwrap().pop();
         let answer = scripted.unwrap_or_else(|| self.grant(refresh));
         let _ = self.held.subscribe().wait_for(|held| !held).await;
@@ -158,6 +161,17 @@ impl Issuer for Provider {
     }
 }
 
+/// Says that the sessions are another agent's, while it is set.
+#[derive(Default)]
+pub(crate) struct FakeOwnership(pub(crate) Mutex<Option<String>>);
+
+#[async_trait]
+impl Ownership for FakeOwnership {
+    async fn may_spend(&self) -> Result<(), String> {
+        self.0.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+}
+
 pub(crate) struct OneProvider(Arc<Provider>);
 
 impl Issuers for OneProvider {
@@ -166,7 +180,7 @@ impl Issuers for OneProvider {
     }
 }
 
-/// An agent's core over fakes.
+/// The core of an agent on fakes.
 pub(crate) struct Agent {
     pub(crate) registry: Arc<Registry>,
     pub(crate) provider: Arc<Provider>,
@@ -212,6 +226,7 @@ impl Agent {
             pending: Pending::new(Arc::clone(&time)),
             due_changed: Arc::default(),
             crash: |_| {},
+            ownership: Arc::clone(&provider.ownership) as Arc<dyn Ownership>,
         });
         let registry = Registry::start(Arc::clone(&shared), Logins::new(time), Default::default());
         tokio::spawn(Arc::clone(&registry).tick());
@@ -220,7 +235,7 @@ impl Agent {
         Self { registry, provider, store, clock, places }
     }
 
-    /// The agent stops and another one starts over what is on the disk.
+    /// Stops the agent and starts another one with what is on disk.
     pub(crate) async fn restart(self) -> Self {
         self.registry.drain(Duration::from_secs(1)).await;
         Self::over(self.places, self.store, self.provider, self.clock)
@@ -246,7 +261,7 @@ impl Agent {
         worker
     }
 
-    /// What a login of now would give.
+    /// What a login would return now.
     pub(crate) fn granted(&self) -> Granted {
         let grant = Grant {
             access: Access { token: AccessToken::new("access-0"), lifetime: self.provider.lifetime },
@@ -266,7 +281,7 @@ impl Agent {
         self.worker().token(ask, until).await.map(|served| served.held.token.expose().to_owned())
     }
 
-    /// A caller in a task of its own.
+    /// Starts a caller in a separate task.
     pub(crate) fn caller(
         self: &Arc<Self>,
         min_valid: u64,

@@ -1,5 +1,6 @@
 //! Tests of the lock and of `agent.json`.
 
+use crate::leases::program::{Programs, SystemPrograms};
 use std::os::unix::net::UnixListener;
 
 use tempfile::TempDir;
@@ -67,20 +68,85 @@ async fn what_a_crashed_agent_left_behind_stops_nobody() {
     ours(&places).await;
 }
 
+/// A file system that cannot lock, as far as this program can see it.
+fn without_locks(places: &Places) {
+    std::fs::create_dir_all(lock_path(places)).unwrap();
+}
+
 #[tokio::test]
-async fn where_the_folder_cannot_be_locked_the_lock_is_beside_the_socket() {
+async fn where_the_folder_cannot_be_locked_the_owner_file_beside_it_decides() {
+    let (_home, places) = home();
+    without_locks(&places);
+    let first = ours(&places).await;
+    assert!(first.problem.as_ref().unwrap().contains("agent.owner"), "{:?}", first.problem);
+    assert_eq!(first.ownership.confirm().await, Standing::Owner);
+    assert!(owner_path(&places).exists());
+    first.release().await;
+    assert!(!owner_path(&places).exists(), "the owner file stays behind");
+}
+
+#[tokio::test]
+async fn whoever_cannot_lock_finds_the_owner_that_could() {
+    let (home, places) = home();
+    let socket = home.path().join("agent.sock");
+    let _serving = UnixListener::bind(&socket).unwrap();
+    std::fs::create_dir_all(places.run_dir()).unwrap();
+    without_locks(&places);
+    // Process 1 lives, and serves nobody here: it is the owner all the same.
+    let owner = serde_json::json!({"pid": 1, "started": SystemPrograms.identify(1).unwrap().started,
+        "namespace": crate::process::system::pid_namespace(), "locked": true});
+    let running = serde_json::json!({"pid": 1, "version": "0", "socket": "/gone", "owner": owner});
+    std::fs::write(places.agent_json(), running.to_string()).unwrap();
+    let us = Owner::this_process().unwrap();
+    assert!(matches!(attempt(&places, &us).await.unwrap(), Attempt::Taken(Some(owner)) if owner.pid() == 1));
+    // By the owner file alone as well.
+    std::fs::remove_file(places.agent_json()).unwrap();
+    std::fs::write(owner_path(&places), owner.to_string()).unwrap();
+    assert!(matches!(attempt(&places, &us).await.unwrap(), Attempt::Taken(Some(owner)) if owner.pid() == 1));
+}
+
+#[tokio::test]
+async fn where_the_folder_cannot_be_written_nothing_is_owned_and_two_do_not_serve_one_runtime_folder() {
     let (home, places) = home();
     std::fs::create_dir_all(&places.config_dir).unwrap();
     std::fs::write(places.config_dir.join("run"), "in the way").unwrap();
-    let first = ours(&places).await;
-    let problem = first.problem.clone().unwrap();
-    assert!(problem.contains("runtime/seqera/agent.lock is locked instead"), "{problem}");
+    let mut first = ours(&places).await;
+    assert!(first.problem.as_ref().unwrap().contains("no stored session is renewed"), "{:?}", first.problem);
+    assert!(matches!(first.ownership.confirm().await, Standing::Guest(_)));
     // The second one finds the first by the file beside that lock.
     let socket = home.path().join("agent.sock");
     let _serving = UnixListener::bind(&socket).unwrap();
-    let mut first = first;
     first.announce(&socket).await;
     assert!(matches!(claim(&places).await.unwrap(), Claim::Theirs(_)));
+    // The folder can be written by now.
+    std::fs::remove_file(places.config_dir.join("run")).unwrap();
+    assert_eq!(first.ownership.confirm().await, Standing::Owner);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_removed_under_the_agent_is_taken_again() {
+    let (home, places) = home();
+    let mut first = ours(&places).await;
+    first.announce(&home.path().join("agent.sock")).await;
+    std::fs::remove_dir_all(&places.config_dir).unwrap();
+    assert_eq!(first.look_after().await, Standing::Owner);
+    let running: Running = serde_json::from_slice(&std::fs::read(places.agent_json()).unwrap()).unwrap();
+    assert_eq!(running.pid, std::process::id());
+    assert!(matches!(attempt(&places, &Owner::this_process().unwrap()).await.unwrap(), Attempt::Taken(_)));
+}
+
+#[tokio::test]
+async fn an_agent_whose_folder_another_one_has_taken_stops_owning() {
+    let (_home, places) = home();
+    let first = ours(&places).await;
+    std::fs::remove_dir_all(&places.config_dir).unwrap();
+    let second = ours(&places).await;
+    assert!(matches!(first.look_after().await, Standing::Lost(_)));
+    assert!(shared::Ownership::may_spend(&*first.ownership).await.is_err());
+    // And takes nothing of the other one along when it goes.
+    first.release().await;
+    assert_eq!(second.look_after().await, Standing::Owner);
+    assert!(owner_path(&places).exists());
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Tables and properties of the state machine.
+//! Cases and properties of the state machine.
 
 use std::time::SystemTime;
 
@@ -14,7 +14,7 @@ fn granted(sent: Moment, access: Result<Access, Unservable>, keep_alive: Duratio
     JobOutcome::Renewed(Outcome::Granted(Fresh { sent, access, keep_alive }))
 }
 
-/// What a job brings where it fails in this way.
+/// The outcome of a job that fails in this way.
 fn failure(trouble: Trouble, why: &str) -> JobOutcome {
     let text = why.to_owned();
     JobOutcome::Renewed(match trouble {
@@ -22,8 +22,8 @@ fn failure(trouble: Trouble, why: &str) -> JobOutcome {
         Trouble::Unknown => Outcome::Unknown(why.into()),
         Trouble::Misconfigured => Outcome::Misconfigured(why.into()),
         Trouble::Unclear => Outcome::Unclear(why.into()),
-        Trouble::Store => return JobOutcome::NoSecret(StoreTrouble::Failed, text),
-        Trouble::Locked => return JobOutcome::NoSecret(StoreTrouble::Locked, text),
+        Trouble::Store => return JobOutcome::NoSecret(StoreTrouble::Failed, text.into()),
+        Trouble::Locked => return JobOutcome::NoSecret(StoreTrouble::Locked, text.into()),
     })
 }
 
@@ -40,7 +40,7 @@ fn access(name: &str, lifetime: u64) -> Access {
     Access { token: AccessToken::new(name), lifetime: secs(lifetime) }
 }
 
-/// Signed in at 0 with a token of 100 s: due between 40 and 50.
+/// Signed in at 0 with a token of 100 s, whose renewal is due between 40 and 50.
 fn session() -> Session {
     Session::begin(
         1,
@@ -257,9 +257,9 @@ fn a_store_that_failed_is_told_at_once_and_asked_again_for_a_later_caller() {
     let mut session = fixed(false);
     session.started(Job::Load);
     session.on_outcome(at(1), failure(Trouble::Locked, "locked"), HALF);
-    let told = session.on_request(at(1), &ask(0, 30));
+    let decision = session.on_request(at(1), &ask(0, 30));
     assert!(
-        matches!(told, Decision::Refuse(Refusal::NotNow(failure, _)) if failure.trouble == Trouble::Locked)
+        matches!(decision, Decision::Refuse(Refusal::NotNow(failure, _)) if failure.trouble == Trouble::Locked)
     );
     assert_eq!(session.on_request(at(2), &ask(0, 30)), Decision::Wait(Some(Job::Load)));
     assert_eq!(session.next_due(false), None, "nobody waits: nothing to do");
@@ -274,7 +274,7 @@ fn nobody_signed_in_is_refused_and_never_due() {
 }
 
 proptest! {
-    /// Whatever happens in whatever order: nothing expired or refused is answered, and two renewals never run.
+    /// Whatever happens in whatever order, no expired or refused token is served and no two renewals run at once.
     #[test]
     fn no_history_leads_to_a_dead_token_or_a_second_renewal(steps in proptest::collection::vec((0_u8..8, 0_u64..90), 1..200)) {
         let mut session = session();

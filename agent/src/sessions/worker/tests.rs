@@ -4,7 +4,6 @@ mod change;
 mod choice;
 mod idle;
 
-use crate::storage::record::SignInMethod;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::providers::Renewal;
 use crate::sessions::install::Login;
 use crate::sessions::sign_out::SignedOut;
 use crate::sessions::verdict::Ask;
-use crate::storage::record::{Intent, Record};
+use crate::storage::record::{Intent, Record, SignInMethod};
 use crate::storage::store::StoreError;
 use crate::testing::fakes::{Agent, pass, profile, work};
 use crate::token::RefreshToken;
@@ -298,4 +297,29 @@ async fn a_login_that_a_sign_out_has_overtaken_is_not_installed_and_its_tokens_a
     pass(1).await;
     assert_eq!(agent.provider.revoked(), ["refresh-0", "access-0", "refresh-0", "access-0"]);
     assert_eq!((agent.stored(), agent.token(0, 0).await.unwrap_err().kind), (None, ErrorKind::SignedOut));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stored_token_is_not_spent_by_an_agent_that_does_not_own_it_or_cannot_store_its_successor() {
+    let agent = Agent::signed_in().await.restart().await;
+    let before = agent.store.contents();
+    let own = |why: Option<&str>| *agent.provider.ownership.0.lock().unwrap() = why.map(str::to_owned);
+    own(Some("another agent (pid 7) owns the sessions of this folder now"));
+    let error = agent.token(0, 0).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::StoreFailed);
+    assert!(
+        error.to_string().contains("pid 7") && error.hint().contains("memory"),
+        "{error}: {}",
+        error.hint()
+    );
+    own(None);
+    agent.store.refuse_saves(Some(StoreError::ReadOnly("the folder cannot be written".into())));
+    pass(2).await;
+    assert_eq!(agent.token(0, 0).await.unwrap_err().kind, ErrorKind::StoreFailed);
+    assert_eq!((agent.provider.calls(), agent.store.contents()), (0, before));
+    // Whoever can write again goes on where nothing was lost.
+    agent.store.refuse_saves(None);
+    pass(2).await;
+    agent.token(0, 0).await.unwrap();
+    assert_eq!(agent.provider.calls(), 1);
 }

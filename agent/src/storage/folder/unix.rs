@@ -48,3 +48,11 @@ pub(crate) fn is_open_to_others(path: &Path) -> bool {
 fn us() -> u32 {
     rustix::process::getuid().as_raw()
 }
+
+/// Fails if this user may not write to the folder (EROFS, EACCES). Writes nothing.
+///
+/// # Errors
+/// Any error of `access(2)`, "not found" included.
+pub(crate) fn writable(path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::access(path, rustix::fs::Access::WRITE_OK)?)
+}

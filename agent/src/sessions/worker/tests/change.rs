@@ -1,7 +1,6 @@
-//! Logins, sign-outs and stops that meet each other, a store that refuses, or a waiting caller. Under a
+//! Logins, sign-outs and stops that coincide with each other, a failing store or a waiting caller. Under a
 //! paused clock.
 
-use crate::storage::record::SignInMethod;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::sessions::handle::Handle;
 use crate::sessions::install::Login;
 use crate::sessions::sign_out::SignedOut;
 use crate::sessions::verdict::Standing;
-use crate::storage::record::Record;
+use crate::storage::record::{Record, SignInMethod};
 use crate::storage::store::{StoreError, StoreKind};
 use crate::testing::fakes::{Agent, pass, profile, work};
 use crate::token::{AccessToken, Credential};
@@ -57,7 +56,7 @@ async fn a_sign_out_while_a_login_is_being_stored_leaves_nothing_and_revokes_its
 async fn a_login_that_has_just_been_stored_is_what_a_sign_out_revokes() {
     let agent = Agent::start();
     let (worker, installing) = begin_login(&agent);
-    // Both commands are in the worker's hands before the login's own job can report its end.
+    // The worker gets both commands before the login's job can report its end.
     let out = tokio::spawn(async move { worker.sign_out(false).await.unwrap() });
     let _ = installing.await.unwrap();
     out.await.unwrap();

@@ -1,6 +1,5 @@
-//! Choices that meet renewals, logins and sign-outs. Under a paused clock.
+//! Choices that coincide with renewals, logins and sign-outs. Under a paused clock.
 
-use crate::storage::record::SignInMethod;
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
@@ -8,7 +7,7 @@ use tokio::task::JoinHandle;
 use crate::error::ErrorKind;
 use crate::sessions::choice::Choice;
 use crate::sessions::install::Login;
-use crate::storage::record::Record;
+use crate::storage::record::{Record, SignInMethod};
 use crate::testing::fakes::{Agent, pass, profile, work};
 use crate::token::{Account, Memberships, Organization};
 

@@ -1,4 +1,4 @@
-//! The documented trouble of long queues: a job waits for longer than the provider lets a refresh token idle.
+//! A documented problem of long queues: a job waits for longer than a refresh token may stay unused.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use crate::token::RefreshToken;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// The Platform's default.
+/// How long a refresh token may stay unused, by the Platform's default.
 const IDLE: Duration = Duration::from_secs(6 * 3600);
 
-/// And a minute, so that no renewal is just on its way.
+/// A week and a minute, so that no renewal is running at the end.
 const WEEK_SECONDS: u64 = 7 * 24 * 3600 + 60;
 
 #[tokio::test(start_paused = true)]
 async fn a_job_that_waits_a_week_gets_a_valid_token_where_a_refresh_token_handed_to_it_has_died() {
-    // Access tokens that live an hour are renewed in time anyhow; those of a day leave it to the keep-alive.
+    // Access tokens of an hour are renewed often enough anyhow; with those of a day only the keep-alive is.
     for lifetime in [HOUR, 24 * HOUR] {
         let handed_to_the_job = Provider::new(lifetime, IDLE);
         let agent = Agent::at(Provider::new(lifetime, IDLE));
@@ -36,7 +36,7 @@ async fn a_job_that_waits_a_week_gets_a_valid_token_where_a_refresh_token_handed
 
 #[tokio::test(start_paused = true)]
 async fn where_the_idle_limit_has_struck_the_login_has_expired_and_the_agent_does_not_go_on_asking() {
-    // No limit is met: as after an agent was stopped for longer than the provider waits.
+    // An idle limit of zero has always passed, as after the agent was stopped for longer than the real limit.
     let agent = Agent::at(Provider::new(HOUR, Duration::ZERO));
     agent.login("work").await;
     agent.clock.jump(2 * 3600);
