@@ -31,7 +31,7 @@ pub struct Token {
     pub workspace_id: i64,
     /// Whether the credential is renewable or fixed.
     pub kind: v1::CredentialKind,
-    /// The kind of provider it comes from: `platform`, `scitoolkit`.
+    /// The kind of provider that it comes from: `platform`, `scitoolkit` or `oauth2`.
     pub provider: String,
 }
 

@@ -25,16 +25,16 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Beneath the options of the command itself.
+/// The heading for the options that every command has, below those of the command itself.
 const EVERYWHERE: &str = "Options of every command";
 
 const AFTER: &str = include_str!("help/short.txt");
 
-/// With `--help` and in the manual: every variable and file as well.
+/// `--help` and the manual pages also list every variable and file.
 const REFERENCE: &str = concat!(include_str!("help/short.txt"), "\n\n", include_str!("help/reference.txt"));
 
 impl Cli {
-    /// Which kind of provider the command is about. `profile` is the one of the environment.
+    /// The kind of provider that the command is about. `profile` is the one that the environment names.
     pub(crate) fn provider(&self, profile: Option<&str>) -> Provider {
         match (&self.command, self.profile.as_deref().or(profile)) {
             (Command::Login(Login { provider: Some(provider), .. }), _) => *provider,

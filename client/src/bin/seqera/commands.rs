@@ -1,6 +1,6 @@
-//! The commands, one file each with its arguments in it, and beside them what several share: `session` and
-//! `described` show a session and an account, `choices` and `listing` serve `org` and `workspace`, `handover`
-//! and `backend` what is given to other programs.
+//! The commands, one file each with its arguments. Several commands share the other files: `session` and
+//! `described` show a session and an account, `choices` and `listing` serve `org` and `workspace`, and
+//! `handover` and `backend` decide what is given to other programs.
 
 mod agent;
 mod ai;
@@ -73,7 +73,7 @@ pub(crate) enum Command {
     Complete(Complete),
 }
 
-/// Runs a command. `whole` makes the definition of the command line, for completions.
+/// Runs a command. `whole` builds the definition of the whole command line, which completions need.
 pub(crate) fn run(
     context: &Context,
     command: Command,

@@ -1,5 +1,5 @@
-//! How the command ends: with success, with a failure that is shown, with words that could not be parsed, or
-//! with a panic, which names the place and where to report it.
+//! How the command ends: successfully, with a failure that it prints, with arguments that it could not parse,
+//! or with a panic, whose message says where it happened and where to report it.
 
 use std::panic::{Location, set_hook};
 use std::process::{ExitCode, exit};
@@ -15,9 +15,9 @@ use crate::settings::env::Env;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
 
-/// Runs a command and shows its failure.
+/// Runs a command and prints its failure.
 pub(crate) fn perform(context: &Context, command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
-    end_with_words_on(context.screen);
+    report_panics_on(context.screen);
     if let Some(format) = context.env.odd_format() {
         let known = "'console' and 'json' are the formats; it is ignored";
         context.screen.warn(&format!("SEQERA_CLI_OUTPUT_FORMAT is '{format}': {known}"));
@@ -29,7 +29,7 @@ pub(crate) fn perform(context: &Context, command: impl FnOnce() -> Result<(), Fa
     ExitCode::from(failure.exit)
 }
 
-/// Names the command that signs in here: another provider has another one than a Platform.
+/// Hints name the command for a Platform; for another provider, this names the right one.
 fn worded(context: &Context, hint: Hint) -> Hint {
     match hint {
         Hint::SignIn(_) if !context.env.provider().is_platform() => {
@@ -39,9 +39,9 @@ fn worded(context: &Context, hint: Hint) -> Hint {
     }
 }
 
-/// Help and version, which are no failures, or a wrong use.
+/// Prints help or the version, which are not failures, or else a usage error.
 pub(crate) fn unparsed(error: &clap::Error, env: &Env, called: &str) -> ExitCode {
-    // `std::env::args` would end the process at a word that is not Unicode.
+    // `std::env::args` would panic at an argument that is not Unicode.
     let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let json = words.iter().any(|word| matches!(word.as_str(), "-ojson" | "-o=json" | "--output=json"))
         || words.windows(2).any(|pair| matches!(pair[0].as_str(), "-o" | "--output") && pair[1] == "json");
@@ -51,14 +51,14 @@ pub(crate) fn unparsed(error: &clap::Error, env: &Env, called: &str) -> ExitCode
         let hint = format!("run '{called} --help'");
         Screen::new(true, !env.no_colour()).failure(&Failure::usage(message, Some(&hint)));
     } else {
-        // If the stream is gone, there is no place left to say so.
+        // If the stream is closed, there is nowhere left to say so.
         let _ = error.print();
     }
     ExitCode::from(if error.use_stderr() { 2 } else { 0 })
 }
 
-/// From now on a panic of any thread ends the process, as a failure that `screen` shows.
-fn end_with_words_on(screen: Screen) {
+/// From now on, a panic in any thread ends the process with a failure that `screen` prints.
+fn report_panics_on(screen: Screen) {
     set_hook(Box::new(move |panic| {
         let failure = defect(panic.location());
         screen.failure(&failure);
@@ -66,7 +66,7 @@ fn end_with_words_on(screen: Screen) {
     }));
 }
 
-/// Without the text of the panic, which can contain anything, a token too.
+/// Leaves out the message of the panic, which can contain anything, even a token.
 fn defect(place: Option<&Location<'_>>) -> Failure {
     let place = place.map(|place| format!(", at {place}")).unwrap_or_default();
     let hint = format!("report it at {REPOSITORY}/issues");
@@ -82,7 +82,7 @@ mod tests {
     const CHILD: &str = "SEQERA_TEST_PANICS";
     const NAME: &str = "ending::tests::a_panic_ends_with_70_and_says_where_and_nothing_of_what_was_in_memory";
 
-    /// The test runs itself again as the command that is to panic.
+    /// The test runs itself again as the command that panics.
     #[test]
     #[expect(clippy::disallowed_methods, reason = "tells the two processes of one test apart")]
     fn a_panic_ends_with_70_and_says_where_and_nothing_of_what_was_in_memory() {
@@ -94,18 +94,18 @@ mod tests {
         let place = format!("this is a defect of seqera {VERSION}, at {}:", file!());
         let hint = format!("report it at {REPOSITORY}/issues");
 
-        let told = panicked("console");
-        let lines: Vec<_> = told.lines().collect();
-        assert!(lines[0].starts_with(&format!("error: {place}")), "{told}");
+        let printed = panicked("console");
+        let lines: Vec<_> = printed.lines().collect();
+        assert!(lines[0].starts_with(&format!("error: {place}")), "{printed}");
         assert_eq!(lines[1..], [format!("hint: {hint}")]);
 
-        let told = panicked("json");
-        let error = &serde_json::from_str::<serde_json::Value>(&told).unwrap()["error"];
+        let printed = panicked("json");
+        let error = &serde_json::from_str::<serde_json::Value>(&printed).unwrap()["error"];
         assert_eq!((error["reason"].as_str(), error["hint"].as_str()), (Some("INTERNAL"), Some(&*hint)));
-        assert!(error["message"].as_str().unwrap().starts_with(&place), "{told}");
+        assert!(error["message"].as_str().unwrap().starts_with(&place), "{printed}");
     }
 
-    /// What stands on standard error in the end.
+    /// What the child has printed to standard error when it exits.
     fn panicked(format: &str) -> String {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", NAME, "--nocapture"])
@@ -113,8 +113,8 @@ mod tests {
             .output()
             .unwrap();
         assert_eq!(child.status.code(), Some(70));
-        let told = String::from_utf8(child.stderr).unwrap();
-        assert!(!told.contains("a secret"), "{told}");
-        told
+        let printed = String::from_utf8(child.stderr).unwrap();
+        assert!(!printed.contains("a secret"), "{printed}");
+        printed
     }
 }

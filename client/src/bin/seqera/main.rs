@@ -1,9 +1,9 @@
-//! The `seqera` command, which asks the agent through `seqera_client`. From top to bottom; each part uses
-//! only those below it:
+//! The `seqera` command, which asks the agent through `seqera_client`. Its parts, from top to bottom; each
+//! uses only those below it:
 //!
-//! - `cli`, `ending`: what can be typed, and how the command ends, with which exit code
-//! - `commands`: one file a command, its arguments in it. A new one is a file there and its name in
-//!   `commands.rs`; a new field of `status` is a line or two in `commands/session.rs`
+//! - `cli`, `ending`: what can be typed, how the command ends, and with which exit code
+//! - `commands`: one file for each command, with its arguments. To add a command, add its file and name it in
+//!   `commands.rs`; to add a field to `status`, add a line or two to `commands/session.rs`
 //! - `settings`: what the environment and `config.json` say, which provider is meant, and whose session
 //! - `screen`: how answers, questions and failures look
 
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     ending::perform(&context, || commands::run(&context, cli.command, Cli::command))
 }
 
-/// As a link that is named after another provider.
+/// Runs as the command of another provider, if called through a link with its name.
 fn by_other_name(env: Env) -> ExitCode {
     let cli = match scitoolkit::Cli::try_parse() {
         Ok(cli) => cli,

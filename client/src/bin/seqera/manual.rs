@@ -1,5 +1,5 @@
-//! The manual pages, made from the definitions of the command line. Only tests compile this, so the command
-//! does not carry it: `cargo xtask man` runs [`pages_are_without_faults`], which writes them.
+//! The manual pages, made from the definition of the command line. Only tests compile this file, so the
+//! command does not contain it: `cargo xtask man` runs [`pages_are_without_faults`], which writes the pages.
 
 use std::io::Write;
 use std::process::{Command as Program, Stdio};
@@ -12,10 +12,10 @@ use seqera_tests::skip;
 
 use crate::cli::Cli;
 
-/// Where `cargo xtask man` wants the pages.
+/// The variable by which `cargo xtask man` names the folder for the pages.
 const FOLDER: &str = "SEQERA_MAN_DIR";
 
-/// A page for every command: `seqera-agent-status` and its text.
+/// A page for every command: its name, such as `seqera-agent-status`, and its text.
 fn pages() -> Vec<(String, String)> {
     let mut root = Cli::command().disable_help_subcommand(true);
     root.build();
@@ -32,7 +32,7 @@ fn collect(command: &Command, name: &str, pages: &mut Vec<(String, String)>) {
 }
 
 fn page(command: &Command, name: &str) -> String {
-    // What stands below the options is split into sections of their own names.
+    // The text below the options is split into sections, one for each of its headings.
     let below = command
         .get_after_long_help()
         .or(command.get_after_help())
@@ -55,14 +55,14 @@ fn page(command: &Command, name: &str) -> String {
     String::from_utf8(text).expect("made of text")
 }
 
-/// `Examples:` and `Exit codes:` with their lines, as sections.
+/// Turns `Examples:`, `Exit codes:` and their lines into sections.
 fn sections(below: &str) -> Roff {
     let mut roff = Roff::new();
     for part in below.split("\n\n").filter(|part| !part.trim().is_empty()) {
         let (heading, text) = part.split_once(':').expect("a part below the options has a heading");
         let heading = if heading == "Example" { "Examples" } else { heading };
         roff.control("SH", [heading.to_uppercase().as_str()]);
-        // As they stand: lines that are filled cannot be copied, and lose their columns.
+        // Not filled: filled lines cannot be copied, and columns are lost.
         roff.control("nf", []);
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             let line = line.strip_prefix("  ").unwrap_or(line.trim_start());

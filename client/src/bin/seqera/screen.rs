@@ -1,5 +1,5 @@
-//! Words on the terminal, and objects for programs. Data goes to standard output, all else to standard
-//! error; with `-o json` standard output gets one object or nothing.
+//! Text for people and objects for programs. Data goes to standard output, everything else to standard error;
+//! with `-o json`, standard output gets one object or nothing.
 
 pub(crate) mod ask;
 pub(crate) mod failure;
@@ -24,7 +24,7 @@ const CYAN: &str = "\x1b[1;36m";
 const BLACK_ON_WHITE: &str = "\x1b[30;107m";
 const PLAIN: &str = "\x1b[0m";
 
-/// For whom the answers are.
+/// Who reads the answers: a person or a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     Console,
@@ -38,50 +38,50 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// Colours are shown where a terminal is there to show them.
+    /// Colours are used only if standard error is a terminal.
     pub(crate) fn new(json: bool, colour: bool) -> Self {
         Self { json, colour: colour && stderr().is_terminal() }
     }
 
-    /// A line for people with a name before its value, on standard output.
+    /// Prints a label and its value for people, on standard output.
     pub(crate) fn say_value(&self, label: &str, value: &str) -> Result<(), Failure> {
         self.say(&table(&[(label, value.to_owned())]))
     }
 
-    /// A line for people on standard output; nothing where an object is wanted.
+    /// Prints a line for people on standard output; nothing if an object is wanted.
     pub(crate) fn say(&self, text: &str) -> Result<(), Failure> {
         if self.json { Ok(()) } else { data(&printable(text)) }
     }
 
-    /// The one object on standard output.
+    /// Prints the one object on standard output.
     pub(crate) fn object(&self, value: &Value) -> Result<(), Failure> {
         data(&value.to_string())
     }
 
-    /// Something to know on the way, on standard error.
+    /// Prints a message on standard error.
     pub(crate) fn tell(&self, text: &str) {
         // If standard error is gone, there is no place left to say so.
         let _ = writeln!(stderr(), "{}", printable(text));
     }
 
-    /// A question on standard error; the answer stands in the same line.
+    /// Prints a question on standard error. The answer is typed on the same line.
     pub(crate) fn question(&self, text: &str) {
         let _ = write!(stderr(), "{}", printable(text)).and_then(|()| stderr().flush());
     }
 
-    /// For a program that follows what goes on: one object a line on standard error.
+    /// Prints an event on standard error, one object on a line, for a program that follows the progress.
     pub(crate) fn event(&self, value: &Value) {
         let _ = writeln!(stderr(), "{value}");
     }
 
-    /// A picture of dark cells on light ground, rows of block characters. Only on a terminal that is wide
+    /// Draws a QR code in block characters, dark on light, if standard error is a terminal that is wide
     /// enough.
     pub(crate) fn picture(&self, code: &Qr) {
         if !stderr().is_terminal() || terminal::columns().is_some_and(|columns| columns < code.width()) {
             return;
         }
         let (on, off) = if self.colour { (BLACK_ON_WHITE, PLAIN) } else { ("", "") };
-        // Without colours the ground is taken to be dark, as that of most terminals is.
+        // Without colours, the background is assumed to be dark, as it is in most terminals.
         for row in code.rows(self.colour) {
             let _ = writeln!(stderr(), "  {on}{row}{off}");
         }
@@ -106,12 +106,12 @@ impl Screen {
         }
     }
 
-    /// What can be done.
+    /// Prints what the person can do.
     pub(crate) fn hint(&self, text: &str) {
         self.labelled("hint", CYAN, text);
     }
 
-    /// Broken at spaces where a person reads it, so that no word is cut at the edge of the terminal.
+    /// Wraps the text at spaces on a terminal, so that no word is cut at the edge.
     fn labelled(&self, label: &str, colour: &str, text: &str) {
         let room = terminal::columns();
         let text = printable(&format!("{label}: {text}"));
@@ -124,8 +124,8 @@ impl Screen {
     }
 }
 
-/// One line on standard output exactly as it is. A reader that has gone has read enough: `status | head -1`
-/// is no failure, and a sign-out goes on.
+/// Prints a line on standard output exactly as it is. If the reader has gone, it has read enough: `status |
+/// head -1` does not fail, and a sign-out goes on.
 pub(crate) fn data(line: &str) -> Result<(), Failure> {
     let mut out = stdout().lock();
     match writeln!(out, "{line}").and_then(|()| out.flush()) {
@@ -136,7 +136,8 @@ pub(crate) fn data(line: &str) -> Result<(), Failure> {
     }
 }
 
-/// Texts of providers and Platforms may hold terminal escapes: no control character passes, but line ends.
+/// Texts from providers and Platforms may contain terminal escapes, so every control character except a line
+/// feed is replaced.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }

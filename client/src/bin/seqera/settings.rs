@@ -1,5 +1,5 @@
-//! How a profile reaches its provider, as flag, environment and file say it. The first one that is set wins;
-//! what is not set stays empty, and the agent takes the profile's own value or its default.
+//! How a profile reaches its provider, according to flags, environment and file. The first one that sets a
+//! value wins. A value that nobody sets stays empty, and the agent uses the profile's own or its default.
 
 pub(crate) mod config;
 pub(crate) mod context;
@@ -20,7 +20,7 @@ use self::setting::{Setting, Source, in_file, variable};
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) authority: Option<Setting>,
-    /// It is said of no profile in particular.
+    /// True if the authority was not set for this profile in particular.
     authority_is_default: bool,
     pub(crate) client_id: Option<Setting>,
     pub(crate) audience: Option<Setting>,
@@ -31,14 +31,14 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Settings for `profile`; empty: no profile is named.
+    /// The settings for `profile`; empty: no profile is named.
     pub(crate) fn resolve(flag_authority: Option<&str>, profile: &str, env: &Env, config: &Config) -> Self {
         let api_url = variable("SEQERA_PLATFORM_API_URL", env.platform_api_url());
         let own = |key| in_file(config, config.of_profile(profile, key));
-        // What stands at the top is of the Platform.
+        // The keys at the top of the file are for a Platform.
         let of_platform = env.provider().is_platform();
         let top = |key| in_file(config, config.text(key).filter(|_| of_platform));
-        // An empty one comes from a variable that is not set, and must not hide the other sources.
+        // An empty flag comes from a variable that is not set, and must not hide the other sources.
         let flag = flag_authority
             .filter(|url| !url.is_empty())
             .map(|url| Setting { text: url.to_owned(), source: Source::Flag("--authority") });
@@ -60,12 +60,12 @@ impl Settings {
         }
     }
 
-    /// Which kind of provider they are for.
+    /// The kind of provider that they are for.
     pub(crate) fn provider(&self) -> Provider {
         self.provider
     }
 
-    /// For the agent.
+    /// The settings as the agent takes them.
     pub(crate) fn message(&self) -> ProfileSettings {
         let text =
             |setting: &Option<Setting>| setting.as_ref().map(|set| set.text.clone()).unwrap_or_default();
@@ -82,7 +82,7 @@ impl Settings {
         }
     }
 
-    /// Each value that was set, with its source, for a login that went wrong.
+    /// Each value that was set, with its source. Shown when a login has failed.
     pub(crate) fn lines(&self) -> Vec<String> {
         let all = [
             ("authority", &self.authority),
@@ -92,8 +92,9 @@ impl Settings {
             ("backend URL", &self.backend_url),
         ];
         let set = all.into_iter().filter_map(|(name, setting)| Some((name, setting.as_ref()?)));
-        let told = set.map(|(name, setting)| format!("{name} is {} (from {})", setting.text, setting.source));
-        told.chain(self.network.lines()).collect()
+        let lines =
+            set.map(|(name, setting)| format!("{name} is {} (from {})", setting.text, setting.source));
+        lines.chain(self.network.lines()).collect()
     }
 }
 

@@ -76,7 +76,7 @@ fn what_is_about_scitoolkit_is_known_by_provider_or_profile() {
     }
 }
 
-/// What completions offer behind a line; `None` where it belongs to a program.
+/// What completions offer after a line; `None` if the next word belongs to a program.
 fn next(line: &str) -> Option<Vec<String>> {
     let before: Vec<_> = line.split_whitespace().collect();
     let found = candidates(Cli::command(), &before, false, Vec::new)?;

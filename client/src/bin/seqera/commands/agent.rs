@@ -94,7 +94,7 @@ fn stop(context: &Context, force: Force) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How many leases have nobody to end them now; `None` where no agent was running.
+/// Returns how many leases nobody will end for now; `None` if no agent was running.
 async fn shut_down(context: &Context, force: Force) -> Result<Option<u32>, Failure> {
     let client = Client::new(context.options()?);
     match client.shutdown(force.force).await {
@@ -136,7 +136,7 @@ fn rows(info: &InfoResponse) -> Vec<(&'static str, String)> {
 
 fn running_for(info: &InfoResponse) -> Option<Duration> {
     let started = moment(info.started_at?)?;
-    // A clock that was set back makes it negative: zero then.
+    // If the clock was set back, the difference is negative and counts as zero.
     Some(Duration::try_from(now() - started).unwrap_or_default())
 }
 

@@ -1,4 +1,4 @@
-//! `seqera ai`: gives a session to Co-Scientist's own program, or opens a small prompt where it is missing.
+//! `seqera ai`: passes a session to Co-Scientist's own program, or opens a small prompt if that is missing.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -27,10 +27,11 @@ use crate::settings::subject::{Named, Subject};
 mod front_end;
 mod prompt;
 
-/// The front end keeps the token that it is started with, so that one with little life left is renewed.
+/// The front end keeps the token that it is started with, so a token that is valid for less than this is
+/// renewed first.
 const LIFE: Duration = Duration::from_secs(15 * 60);
 
-/// A Platform that does not answer does not keep the front end from starting.
+/// How long a Platform that does not answer may delay the front end.
 const PLATFORM: Duration = Duration::from_secs(10);
 
 /// Ask Co-Scientist, with your session
@@ -81,7 +82,7 @@ impl fmt::Debug for Ai {
 }
 
 impl Ai {
-    /// As the front end takes them; the token is not among them.
+    /// The arguments for the front end. The token is not among them.
     fn arguments(&self) -> Vec<OsString> {
         let switches = [
             (self.again, "-c"),
@@ -97,7 +98,7 @@ impl Ai {
         std::iter::once("ai".into()).chain(flags).chain(self.query.iter().cloned()).collect()
     }
 
-    /// Only Co-Scientist itself can do that.
+    /// True if only Co-Scientist itself can answer.
     fn wants_an_answer(&self) -> bool {
         !self.query.is_empty() || self.headless || self.sub_agent || self.again || self.session.is_some()
     }
@@ -139,7 +140,7 @@ pub(super) fn run(context: &Context, args: &Ai) -> Result<(), Failure> {
     }
 }
 
-/// Replaces this process. Returns on failure only.
+/// Replaces this process with the front end. Returns only on failure.
 fn start(front_end: &FrontEnd, args: &Ai, variables: Variables) -> Failure {
     let mut command = Command::new(&front_end.program);
     command.args(&front_end.arguments).args(args.arguments());
@@ -149,7 +150,7 @@ fn start(front_end: &FrontEnd, args: &Ai, variables: Variables) -> Failure {
     not_run(&front_end.program.to_string_lossy(), &error)
 }
 
-/// What a session gives; where there is none, a person is offered to begin one.
+/// Runs `session`. If nobody is signed in, asks the person whether to sign in, and then runs it again.
 fn or_login<T>(
     context: &Context,
     named: &Named,
@@ -163,7 +164,7 @@ fn or_login<T>(
         context.screen.tell(&failure.message);
     }
     match ask::yes(&context.screen, "Sign in now?", true)? {
-        Some(true) if login::in_a_process_of_its_own(named)? => session(),
+        Some(true) if login::in_separate_process(named)? => session(),
         _ => Err(failure),
     }
 }
@@ -175,15 +176,15 @@ fn of_session(context: &Context, named: &Named) -> Result<Variables, Failure> {
     warn_of_failing(context, &token);
     let settings = Settings::resolve(None, &token.profile, &context.env, &context.config()?);
     let recorded = status.settings.unwrap_or_default();
-    let mut told = String::new();
+    let mut reported = String::new();
     if backend::known(&settings, Some(&recorded), &token.authority).is_none() {
         let asked = Named { profile: token.profile.clone(), authority: String::new() };
         let client = context.client_within(asked, PLATFORM)?;
-        // The default is better than no front end.
+        // If the Platform does not answer, the default is better than no front end.
         let described: Result<Description, _> = wait(async { Ok(client.describe().await?) });
-        told = described.map(|described| described.backend_url).unwrap_or_default();
+        reported = described.map(|described| described.backend_url).unwrap_or_default();
     }
-    let backend = backend::choose(&settings, Some(&recorded), &told, &token.authority);
+    let backend = backend::choose(&settings, Some(&recorded), &reported, &token.authority);
     Ok(with_addresses(context, handover::of_profile(&token), &recorded, &token, backend))
 }
 
@@ -205,7 +206,7 @@ fn with_addresses(
     variables
 }
 
-/// A token that is given belongs to the authority that is named, else to Cloud.
+/// A given token belongs to the authority that is named, or else to Cloud.
 fn of_token(context: &Context, token: &EnvToken) -> Result<Variables, Failure> {
     let settings = Settings::resolve(None, "", &context.env, &context.config()?);
     let set = settings.backend_url.as_ref();
@@ -216,17 +217,17 @@ fn of_token(context: &Context, token: &EnvToken) -> Result<Variables, Failure> {
         let hint = "with an access token, set SEQERA_AUTH_DOMAIN to https://<host>/api as well";
         return Err(Failure::usage(message, Some(hint)));
     }
-    let mut told = String::new();
+    let mut reported = String::new();
     if authority.is_none() || set.is_none() {
         let client = context.client_within(Named::default(), PLATFORM)?;
         match wait(async { Ok(client.describe_token(&token.secret, settings.message()).await?) }) {
-            Ok(described) => told = described.backend_url,
+            Ok(described) => reported = described.backend_url,
             Err(refused) if refused.is_of_credential() => return Err(perhaps_enterprise(refused, &settings)),
-            // The front end will meet the same, and knows better what to do without a Platform.
+            // The front end will have the same trouble, and knows better what to do without a Platform.
             Err(failure) => context.screen.note(&failure.message),
         }
     }
-    let backend = backend::choose(&settings, None, &told, authority.as_deref().unwrap_or_default());
+    let backend = backend::choose(&settings, None, &reported, authority.as_deref().unwrap_or_default());
     let mut variables = handover::of_environment(token, &context.env);
     variables.extend(authority.map(|authority| ("SEQERA_AUTH_DOMAIN", Some(authority))));
     variables.extend(backend.map(|backend| ("SEQERA_AI_BACKEND_URL", Some(backend.url))));
@@ -240,7 +241,7 @@ pub(crate) struct Elsewhere {
     words: Vec<OsString>,
 }
 
-/// Tells where the command is, which the documents of Co-Scientist call `seqera <name>` as well.
+/// Says where to find a command that Co-Scientist's documentation also calls `seqera <name>`.
 pub(super) fn elsewhere(context: &Context, name: &str, args: &Elsewhere) -> Result<(), Failure> {
     front_end::refuse_loop(&context.env)?;
     let front_end = front_end::find(&context.env, context.config()?.text("aiCommand"))?;
@@ -258,7 +259,7 @@ mod tests {
 
     use super::*;
 
-    /// With an option that is no flag of this command.
+    /// A command line that also has an option which is not one of [`Ai`].
     #[derive(Debug, Parser)]
     struct Line {
         #[command(flatten)]

@@ -1,40 +1,40 @@
-//! Where the Co-Scientist backend of a session is, and who says so.
+//! Which Co-Scientist backend a session uses, and where that is set.
 
 use seqera_client::proto::v1::ProfileSettings;
 
 use crate::settings::Settings;
 
-/// Seqera Cloud's (the agent's manual, providers, "Documented defaults").
+/// Seqera Cloud's backend (the agent's manual, providers, "Documented defaults").
 const CLOUD: &str = "https://ai-api.seqera.io";
 
-/// Used where no other one is named.
+/// The authority if no other one is named.
 pub(super) const CLOUD_AUTHORITY: &str = "https://cloud.seqera.io/api";
 
-/// Serves the same API (the agent's manual, providers, "Platform: addresses").
+/// Another address of the same API (the agent's manual, providers, "Platform: addresses").
 const CLOUD_API: &str = "https://api.cloud.seqera.io";
 
-/// An address with its source.
+/// The address of a backend, with its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Backend {
     pub(super) url: String,
     pub(super) source: String,
 }
 
-/// The backend of an account at `authority`: what is set, else what the profile has, else what its Platform
-/// has `told`, else Cloud's for a Cloud account.
+/// Chooses the backend of an account at `authority`: the one that is set, else the profile's, else the one
+/// that its Platform has `reported`, else Cloud's for a Cloud account.
 pub(super) fn choose(
     settings: &Settings,
     recorded: Option<&ProfileSettings>,
-    told: &str,
+    reported: &str,
     authority: &str,
 ) -> Option<Backend> {
-    let told = || named(told, "service-info of the Platform");
+    let platforms = || named(reported, "service-info of the Platform");
     let clouds = || named(CLOUD, "default").filter(|_| is_cloud(authority));
-    known(settings, recorded, authority).or_else(told).or_else(clouds)
+    known(settings, recorded, authority).or_else(platforms).or_else(clouds)
 }
 
-/// The backend, if it is known without asking the Platform. What is set beside another authority is not for
-/// this account: its token would go to a stranger.
+/// The backend, if it is known without asking the Platform. One that is set for another authority is not
+/// used, since the token of this account would go to a stranger.
 pub(super) fn known(
     settings: &Settings,
     recorded: Option<&ProfileSettings>,
@@ -50,12 +50,12 @@ fn named(url: &str, source: &str) -> Option<Backend> {
     (!url.is_empty()).then(|| Backend { url: url.to_owned(), source: source.to_owned() })
 }
 
-/// True for Seqera Cloud, which is also meant where no authority is named.
+/// True for Seqera Cloud, which is also meant if no authority is named.
 pub(super) fn is_cloud(authority: &str) -> bool {
     authority.is_empty() || [CLOUD_AUTHORITY, CLOUD_API].contains(&authority.trim_end_matches('/'))
 }
 
-/// True where this is Cloud's own backend.
+/// True if this is Cloud's own backend.
 pub(super) fn is_clouds(url: &str) -> bool {
     url.trim_end_matches('/') == CLOUD
 }
@@ -76,9 +76,9 @@ mod tests {
         Settings::resolve(None, profile, &Env::of(env), &config::of(file))
     }
 
-    fn chosen(settings: &Settings, recorded: &str, told: &str, authority: &str) -> Option<String> {
+    fn chosen(settings: &Settings, recorded: &str, reported: &str, authority: &str) -> Option<String> {
         let recorded = ProfileSettings { backend_url: recorded.into(), ..ProfileSettings::default() };
-        let backend = choose(settings, Some(&recorded), told, authority)?;
+        let backend = choose(settings, Some(&recorded), reported, authority)?;
         Some(format!("{} from {}", backend.url, backend.source))
     }
 

@@ -1,5 +1,5 @@
-//! What `seqera org` and `seqera workspace` do: one of the things that the Platform lists is chosen, and the
-//! choice is kept with a profile.
+//! What `seqera org` and `seqera workspace` do: they choose one of the items that the Platform lists, and
+//! keep the choice with a profile.
 
 use seqera_client::proto::v1::ChooseResponse;
 use serde_json::json;
@@ -13,7 +13,7 @@ use crate::settings::context::{Context, wait};
 use crate::settings::env::EnvToken;
 use crate::settings::subject::{Named, Subject};
 
-/// The one that is chosen, and whether the Platform still has it.
+/// Shows the chosen item, and whether the Platform still has it.
 pub(super) fn show(context: &Context, kind: Kind) -> Result<(), Failure> {
     let named = match context.subject()? {
         Subject::Token(token) => return show_variable(context, kind, &token),
@@ -30,7 +30,7 @@ pub(super) fn show(context: &Context, kind: Kind) -> Result<(), Failure> {
         }
         Err(failure) => return Err(failure),
     };
-    // By the name that it has now.
+    // Under its present name, which may not be the one that was chosen.
     let one = listing.all.iter().find(|one| listing.is_chosen(one)).or(listing.chosen.as_ref());
     if context.screen.json {
         return context.screen.object(&json!({
@@ -80,7 +80,7 @@ fn warn_of_vanished(context: &Context, kind: Kind, listing: &Listing) {
     }
 }
 
-/// All that there are.
+/// Lists all items.
 pub(super) fn list(context: &Context, kind: Kind) -> Result<(), Failure> {
     let listing = kind.list(context, context.subject()?)?;
     let Words { word, heading, .. } = kind.words();
@@ -111,7 +111,7 @@ pub(super) fn list(context: &Context, kind: Kind) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Chooses the one that is named, or asks the person which.
+/// Chooses the item that is named, or asks the person which one.
 pub(super) fn switch(context: &Context, kind: Kind, wanted: Option<String>) -> Result<(), Failure> {
     let named = chooser(context, kind)?;
     let (named, wanted) = match wanted {
@@ -127,7 +127,7 @@ pub(super) fn switch(context: &Context, kind: Kind, wanted: Option<String>) -> R
     report(context, kind, &answer)
 }
 
-/// The id of the one that the person picks.
+/// Asks the person for an item, and returns its id.
 fn pick(context: &Context, kind: Kind, listing: &Listing) -> Result<String, Failure> {
     let Words { word, command, .. } = kind.words();
     let all = listing.reachable();
@@ -152,14 +152,14 @@ fn pick(context: &Context, kind: Kind, listing: &Listing) -> Result<String, Fail
     }
 }
 
-/// Chooses none.
+/// Chooses no item.
 pub(super) fn clear(context: &Context, kind: Kind) -> Result<(), Failure> {
     let client = context.client(chooser(context, kind)?)?;
     let answer = wait(async { Ok(kind.choose(&client, None).await?) })?;
     report(context, kind, &answer)
 }
 
-/// The profile that the choice is kept with.
+/// The profile with which the choice is kept.
 fn chooser(context: &Context, kind: Kind) -> Result<Named, Failure> {
     match context.subject()? {
         Subject::Profile(named) => Ok(named),
@@ -171,7 +171,7 @@ fn chooser(context: &Context, kind: Kind) -> Result<Named, Failure> {
     }
 }
 
-/// What is chosen now.
+/// Shows what is chosen now.
 fn report(context: &Context, kind: Kind, answer: &ChooseResponse) -> Result<(), Failure> {
     let status = answer.status.clone().unwrap_or_default();
     let one = match kind {

@@ -1,5 +1,5 @@
-//! `seqera completions`: a few lines for a shell, which ask this command at each Tab what can stand next. So
-//! they are never older than the command, and the names of profiles can be completed as well.
+//! `seqera completions`: a few lines for a shell, which ask this command at each Tab what may come next. So
+//! they are never out of date, and complete the names of profiles as well.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::screen::data;
 use crate::screen::failure::Failure;
 use crate::settings::context::{Context, wait};
 
-/// A person who presses Tab does not wait longer for the names of profiles.
+/// How long a person who presses Tab may wait for the names of profiles.
 const PATIENCE: Duration = Duration::from_millis(700);
 
 /// Print what makes a shell complete commands, options and profiles
@@ -46,7 +46,7 @@ pub(crate) struct Complete {
     words: Vec<OsString>,
 }
 
-/// What can stand next.
+/// A word that may come next.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) word: String,
@@ -65,7 +65,8 @@ pub(super) fn run(args: Completions) -> Result<(), Failure> {
     )
 }
 
-/// Never fails: a shell has no place for an error here. `whole` is the definition of the command line.
+/// Completes nothing if something goes wrong, since a shell has no place for an error here. `whole` is the
+/// definition of the whole command line.
 pub(super) fn complete(context: &Context, args: &Complete, whole: Command) -> Result<(), Failure> {
     let words: Vec<_> = args.words.iter().map(|word| word.to_string_lossy()).collect();
     let (current, before) = words.split_last().map_or(("", &[][..]), |(last, rest)| (last.as_ref(), rest));
@@ -76,8 +77,8 @@ pub(super) fn complete(context: &Context, args: &Complete, whole: Command) -> Re
     found.iter().try_for_each(|candidate| data(&candidate.line(args.shell)))
 }
 
-/// What can stand behind the words `before`: an option where one is `begun`. `None` where the next word
-/// belongs to the program that `exec` runs.
+/// What may come after the words `before`: an option if one is `begun`. `None` if the next word belongs to
+/// the program that `exec` runs.
 pub(crate) fn candidates(
     mut whole: Command,
     before: &[impl AsRef<str>],
@@ -94,13 +95,13 @@ pub(crate) fn candidates(
     })
 }
 
-/// Where the word that is being typed stands.
+/// The role of the word that is being typed.
 enum Place<'a> {
     /// The value of an option.
     Value(&'a Arg),
     /// A subcommand, an option or an argument.
     Word(&'a Command),
-    /// It belongs to the program that `exec` runs.
+    /// Part of the command line of the program that `exec` runs.
     Program,
 }
 
@@ -132,7 +133,7 @@ fn names_profile(command: &Command) -> bool {
     command.get_positionals().any(|arg| arg.get_id() == NAMED)
 }
 
-/// The option that `--name` or `-n` is; none where its value stands behind it already.
+/// The option that `--name` or `-n` means; `None` if the word already contains its value.
 fn option<'a>(command: &'a Command, word: &str) -> Option<&'a Arg> {
     let name = word.trim_start_matches('-');
     let is = |arg: &&Arg| match word.starts_with("--") {
@@ -142,7 +143,7 @@ fn option<'a>(command: &'a Command, word: &str) -> Option<&'a Arg> {
     command.get_arguments().find(is)
 }
 
-/// Subcommands and the values of arguments, or options where one is begun.
+/// Subcommands and the values of arguments, or options if one is begun.
 fn words_of(command: &Command, options: bool) -> Vec<Candidate> {
     if options {
         let shown = command.get_arguments().filter(|arg| !arg.is_hide_set());
@@ -159,7 +160,7 @@ fn values(arg: &Arg) -> Vec<Candidate> {
     values.map(|value| Candidate::new(value.get_name().to_owned(), value.get_help())).collect()
 }
 
-/// The names that a running agent knows. None is started for this: without one, the names in the file.
+/// The names that a running agent knows. No agent is started for this; without one, the names in the file.
 fn profiles(context: &Context) -> Vec<Candidate> {
     let listed = context.options().and_then(|options| {
         let client = Client::new(Options { start_agent: false, deadline: PATIENCE, ..options });

@@ -1,4 +1,4 @@
-//! What the Platform says about a token of the environment, which belongs to no session.
+//! What the Platform says about a token in the environment, which belongs to no session.
 
 use seqera_client::proto::v1::Description;
 
@@ -9,12 +9,13 @@ use crate::settings::env::EnvToken;
 use crate::settings::setting::{Setting, Source};
 use crate::settings::subject::Named;
 
-/// Asks the Platform about a token of the environment. With the answer comes the authority that was asked.
+/// Asks the Platform about a token in the environment. Returns the answer, and the authority that was asked.
 pub(super) fn describe_variable(
     context: &Context,
     token: &EnvToken,
 ) -> Result<(Description, Setting), Failure> {
-    // A Platform's token may be of any profile; another provider has one that has the address.
+    // A Platform's token may belong to any profile; another kind of provider has its own profile, which knows
+    // the address.
     let profile = context.env.provider().own_profile().unwrap_or_default();
     let settings = Settings::resolve(None, profile, &context.env, &context.config()?);
     let client = context.client(Named::default())?;
@@ -24,7 +25,7 @@ pub(super) fn describe_variable(
     Ok((described, settings.authority.unwrap_or(by_default)))
 }
 
-/// Cloud is asked where no host is named, and refuses the token of an Enterprise host.
+/// If no host is named, Cloud is asked, and it refuses the token of an Enterprise host. The hint says so.
 pub(super) fn perhaps_enterprise(failure: Failure, settings: &Settings) -> Failure {
     if settings.authority.is_some() || !failure.is_of_credential() || !settings.provider().is_platform() {
         return failure;

@@ -1,4 +1,4 @@
-//! `seqera exec`
+//! `seqera exec`: runs a program with an access token in its environment.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -53,18 +53,19 @@ pub(super) fn run(context: &Context, args: &Exec) -> Result<(), Failure> {
     apply(&mut command, given.variables);
     let error = become_program(command);
     if let Some((client, id)) = given.lease {
-        // It would be deleted with this process, but for `--for`. Why there is no program matters more.
+        // Without `--for`, the token would be deleted with this process anyway. If this fails, the reason why
+        // the program was not run still matters more.
         let _ = wait(async { Ok(client.end_lease(&id, false).await?) });
     }
     Err(not_run(&program.to_string_lossy(), &error))
 }
 
-/// What a program gets.
+/// What a program is given.
 struct Given {
     secret: Zeroizing<String>,
     of_environment: bool,
     variables: Variables,
-    /// To give the token back where there is no program.
+    /// For ending the lease if the program cannot be run.
     lease: Option<(Client, String)>,
 }
 
@@ -95,7 +96,7 @@ fn give(context: &Context, args: &Exec, program: &OsStr) -> Result<Given, Failur
     })
 }
 
-/// A token for this process, which becomes the program.
+/// Makes a token for this process, which will become the program.
 fn own_token(
     context: &Context,
     client: &Client,

@@ -1,5 +1,5 @@
-//! How a token goes to another program: what it finds in its environment, and how this process becomes it.
-//! `exec` and `ai` do so, and `token --format env` prints what they set.
+//! Passes a token to another program: what the program finds in its environment, and how this process becomes
+//! it. `exec` and `ai` do so, and `token --format env` prints what they set.
 
 use std::io::ErrorKind;
 use std::process::Command;
@@ -12,11 +12,11 @@ use crate::settings::context::Context;
 use crate::settings::env::{Env, EnvToken};
 use crate::settings::provider::Provider;
 
-/// Variables to set, and to remove where the value is `None`.
+/// Variables to set, or to remove if the value is `None`.
 pub(super) type Variables = Vec<(&'static str, Option<String>)>;
 
-/// For a token of the agent. What the profile does not say must not come from elsewhere: a token sent to
-/// another account's endpoint would give it away.
+/// The variables for a token from the agent. What the profile does not say must not come from elsewhere: a
+/// token that is sent to the endpoint of another account would be given away.
 pub(super) fn of_profile(token: &Token) -> Variables {
     let provider = Provider::named(&token.provider);
     if !provider.is_platform() {
@@ -34,7 +34,8 @@ pub(super) fn of_profile(token: &Token) -> Variables {
     variables
 }
 
-/// For a token that came from the environment: endpoint and workspace came with it, or the authority did.
+/// The variables for a token from the environment, which came with its endpoint and workspace, or with an
+/// authority that serves as its endpoint.
 pub(super) fn of_environment(token: &EnvToken, env: &Env) -> Variables {
     let provider = Provider::of_variable(token.variable);
     if !provider.is_platform() {
@@ -52,7 +53,8 @@ fn mark(token: &Token) -> String {
     format!("{}:{}", token.profile, token_sha256(token.secret()))
 }
 
-/// For a token of another provider: what is set for the Platform is for other programs, and stays.
+/// The variables for a token of another kind of provider. What is set for a Platform is for other programs,
+/// and stays.
 fn of_another(provider: Provider, secret: &str, mark: Option<String>) -> Variables {
     let tokens = provider.token_variables().iter().map(|name| (*name, Some(secret.to_owned())));
     tokens.chain([("SEQERA_EXEC_TOKEN", mark)]).collect()
@@ -63,12 +65,12 @@ fn secrets(secret: &str, mark: Option<String>) -> Variables {
         ("SEQERA_ACCESS_TOKEN", Some(secret.to_owned())),
         ("TOWER_ACCESS_TOKEN", Some(secret.to_owned())),
         ("SEQERA_EXEC_TOKEN", mark),
-        // It belongs to some other token, which Nextflow would fetch in place of ours.
+        // It belongs to some other token, which Nextflow would get and use instead of ours.
         ("TOWER_REFRESH_TOKEN", None),
     ]
 }
 
-/// Lines for a POSIX shell.
+/// Formats variables as lines for a POSIX shell.
 pub(super) fn shell(variables: &Variables) -> String {
     let line = |(name, value): &(&str, Option<String>)| match value {
         Some(value) => format!("export {name}='{}'", value.replace('\'', r"'\''")),
@@ -87,13 +89,13 @@ pub(super) fn apply(command: &mut Command, variables: Variables) {
     }
 }
 
-/// Replaces this process: signals, terminal and exit code are the program's own. Returns on failure only.
+/// Replaces this process: signals, terminal and exit code are then the program's. Returns only on failure.
 #[cfg(unix)]
 pub(super) fn become_program(mut command: Command) -> std::io::Error {
     std::os::unix::process::CommandExt::exec(&mut command)
 }
 
-/// Windows has nothing like exec: waits, and ends as the program ends.
+/// Windows has nothing like exec: waits for the program, and exits with its exit code.
 #[cfg(windows)]
 pub(super) fn become_program(mut command: Command) -> std::io::Error {
     match command.status() {
@@ -102,7 +104,7 @@ pub(super) fn become_program(mut command: Command) -> std::io::Error {
     }
 }
 
-/// The exit codes of `env` (POSIX): 127 where there is no such program, 126 where it cannot be run.
+/// Exit codes as in `env` (POSIX): 127 if there is no such program, 126 if it cannot be run.
 pub(super) fn not_run(program: &str, error: &std::io::Error) -> Failure {
     let exit = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
     Failure {
@@ -113,12 +115,12 @@ pub(super) fn not_run(program: &str, error: &std::io::Error) -> Failure {
     }
 }
 
-/// The token of a session.
+/// Fetches the token of a session.
 pub(super) async fn session_token(client: &Client, want: Want) -> Result<Token, Failure> {
     Ok(client.token(want).await?)
 }
 
-/// An older token is better than none, but somebody should know before it ends.
+/// An older token is better than none, but the person should know before it expires.
 pub(super) fn warn_of_failing(context: &Context, token: &Token) {
     if token.renewal_failing {
         context

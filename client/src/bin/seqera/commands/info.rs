@@ -1,5 +1,5 @@
-//! `seqera info`: the user, the backend and the connection to the Platform, each value with its source. For
-//! what cannot be reached the reason is shown in its place.
+//! `seqera info`: the user, the backend and the connection to the Platform, each value with its source. If
+//! something cannot be reached, the reason is shown instead.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::settings::context::{Context, wait};
 use crate::settings::env::EnvToken;
 use crate::settings::subject::{Named, Subject};
 
-/// A Platform that takes longer counts as one that cannot be reached.
+/// A Platform that takes longer counts as unreachable.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Everything that is shown.
@@ -29,7 +29,7 @@ struct Info {
     authority: String,
     authority_source: String,
     backend: Option<Backend>,
-    /// What the Platform said, or why it did not.
+    /// The Platform's answer, or why there is none.
     platform: Result<Description, String>,
     api_url: String,
 }
@@ -58,12 +58,12 @@ fn of_session(context: &Context, status: SessionStatus) -> Result<Info, Failure>
         Err(ended) if ended.is_of_credential() => return Err(ended),
         answer => answer.map_err(|failure| failure.message),
     };
-    let told = platform.as_ref().map(|described| described.backend_url.as_str()).unwrap_or_default();
+    let reported = platform.as_ref().map(|described| described.backend_url.as_str()).unwrap_or_default();
     Ok(Info {
         account: status.account.clone().unwrap_or_default(),
         credential: format!("session of profile '{}'", status.profile),
         organization: status.organization.clone().unwrap_or_default().name,
-        backend: backend::choose(&settings, Some(&recorded), told, &recorded.authority),
+        backend: backend::choose(&settings, Some(&recorded), reported, &recorded.authority),
         authority_source: "profile".to_owned(),
         profile: Some(status.profile),
         api_url: recorded.api_url,
@@ -72,8 +72,8 @@ fn of_session(context: &Context, status: SessionStatus) -> Result<Info, Failure>
     })
 }
 
-/// Nothing but the Platform knows whose token it is. One that it refuses is a failure; one that cannot be
-/// asked about is shown as that.
+/// Only the Platform knows whose token it is. If it refuses the token, the command fails; if it cannot be
+/// asked, that is shown.
 fn of_token(context: &Context, token: &EnvToken) -> Result<Info, Failure> {
     let settings = Settings::resolve(None, "", &context.env, &context.config()?);
     let client = context.client_within(Named::default(), PATIENCE)?;
@@ -83,7 +83,7 @@ fn of_token(context: &Context, token: &EnvToken) -> Result<Info, Failure> {
         answer => answer.map_err(|failure| failure.message),
     };
     let described = platform.as_ref().ok();
-    let told = described.map(|described| described.backend_url.as_str()).unwrap_or_default();
+    let reported = described.map(|described| described.backend_url.as_str()).unwrap_or_default();
     let set = settings.authority.as_ref();
     let authority = set.map_or(backend::CLOUD_AUTHORITY, |set| set.text.as_str()).to_owned();
     let set_api = settings.api_url.as_ref().map(|set| set.text.clone());
@@ -92,7 +92,7 @@ fn of_token(context: &Context, token: &EnvToken) -> Result<Info, Failure> {
         credential: format!("token in {}", token.variable),
         profile: None,
         organization: String::new(),
-        backend: backend::choose(&settings, None, told, &authority),
+        backend: backend::choose(&settings, None, reported, &authority),
         authority_source: set.map_or("default".to_owned(), |set| set.source.to_string()),
         api_url: set_api.unwrap_or_else(|| authority.clone()),
         authority,

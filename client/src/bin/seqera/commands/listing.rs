@@ -14,25 +14,25 @@ use crate::settings::context::{Context, wait};
 use crate::settings::env::EnvToken;
 use crate::settings::subject::{Named, Subject};
 
-/// Who waits for longer wants to know what for.
+/// Anybody who waits longer wants to know what for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What is chosen.
+/// What can be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Organization,
     Workspace,
 }
 
-/// How that is spoken of.
+/// The words for it.
 pub(super) struct Words {
-    /// In a sentence, and as a key of an object.
+    /// Used in sentences, and as a key of objects.
     pub(super) word: &'static str,
     pub(super) heading: &'static str,
     pub(super) command: &'static str,
-    /// What it means that none is chosen.
+    /// Ends the sentence which says that none is chosen.
     pub(super) without: &'static str,
-    /// What helps where a token of the environment is in force.
+    /// What to do instead while a token in the environment is used.
     pub(super) instead: &'static str,
 }
 
@@ -56,7 +56,7 @@ impl Kind {
         }
     }
 
-    /// The choice, by id or name; `None`: nothing.
+    /// Chooses an item by id or name; `None` chooses nothing.
     pub(super) async fn choose(self, client: &Client, wanted: Option<&str>) -> Result<ChooseResponse, Error> {
         match self {
             Self::Organization => client.choose_organization(wanted).await,
@@ -78,7 +78,7 @@ impl Kind {
         }
     }
 
-    /// What the Platform lists for a profile, or for a token of the environment.
+    /// Lists what the Platform has for a profile, or for a token in the environment.
     pub(super) fn list(self, context: &Context, subject: Subject) -> Result<Listing, Failure> {
         match subject {
             Subject::Profile(named) => {
@@ -109,7 +109,7 @@ impl Kind {
     }
 }
 
-/// Says what goes on where the Platform takes its time.
+/// Waits for an answer, and says what for if the Platform takes long.
 pub(super) async fn patiently<T>(
     context: &Context,
     kind: Kind,
@@ -117,7 +117,7 @@ pub(super) async fn patiently<T>(
 ) -> Result<T, Failure> {
     let mut answer = std::pin::pin!(answer);
     tokio::select! {
-        told = &mut answer => return Ok(told?),
+        response = &mut answer => return Ok(response?),
         () = tokio::time::sleep(PATIENCE), if !context.screen.json => {
             context.screen.tell(&format!("asking the Platform for your {}s...", kind.words().word));
         }
@@ -131,7 +131,7 @@ pub(super) struct Item {
     pub(super) id: i64,
     pub(super) name: String,
     full_name: String,
-    /// Of a workspace.
+    /// Set for a workspace only.
     organization: Option<Organization>,
 }
 
@@ -149,7 +149,7 @@ impl From<Workspace> for Item {
 }
 
 impl Item {
-    /// Empty where it says no more than the name.
+    /// The full name; empty if it says no more than the name.
     pub(super) fn full_name(&self) -> String {
         if self.full_name == self.name { String::new() } else { self.full_name.clone() }
     }
@@ -158,7 +158,7 @@ impl Item {
         self.organization.as_ref().map(|of| of.name.clone()).unwrap_or_default()
     }
 
-    /// What a person can type for it, whatever else is chosen.
+    /// What a person can type for this item, whatever else is chosen.
     pub(super) fn address(&self) -> String {
         match &self.organization {
             Some(of) => format!("{}/{}", of.name, self.name),
@@ -175,34 +175,34 @@ impl Item {
     }
 }
 
-/// What the Platform lists.
+/// The items that the Platform lists, and the chosen one.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub(super) all: Vec<Item>,
     pub(super) chosen: Option<Item>,
-    /// Workspaces are chosen from this one; `None`: from any.
+    /// The organisation whose workspaces can be chosen; `None`: any.
     pub(super) organization: Option<Organization>,
-    /// Empty for a token of the environment.
+    /// Empty for a token in the environment.
     pub(super) profile: String,
 }
 
 impl From<seqera_client::proto::v1::ListOrganizationsResponse> for Listing {
-    fn from(told: seqera_client::proto::v1::ListOrganizationsResponse) -> Self {
-        let all = told.organizations.into_iter().map(Item::from).collect();
-        Self { all, chosen: told.chosen.map(Item::from), organization: None, profile: told.profile }
+    fn from(response: seqera_client::proto::v1::ListOrganizationsResponse) -> Self {
+        let all = response.organizations.into_iter().map(Item::from).collect();
+        Self { all, chosen: response.chosen.map(Item::from), organization: None, profile: response.profile }
     }
 }
 
 impl From<seqera_client::proto::v1::ListWorkspacesResponse> for Listing {
-    fn from(told: seqera_client::proto::v1::ListWorkspacesResponse) -> Self {
-        let all = told.workspaces.into_iter().map(Item::from).collect();
-        let (chosen, organization) = (told.chosen.map(Item::from), told.organization);
-        Self { all, chosen, organization, profile: told.profile }
+    fn from(response: seqera_client::proto::v1::ListWorkspacesResponse) -> Self {
+        let all = response.workspaces.into_iter().map(Item::from).collect();
+        let (chosen, organization) = (response.chosen.map(Item::from), response.organization);
+        Self { all, chosen, organization, profile: response.profile }
     }
 }
 
 impl Listing {
-    /// What is chosen, and what the Platform has no more.
+    /// The chosen item, if the Platform no longer has it.
     pub(super) fn vanished(&self) -> Option<&Item> {
         self.chosen.as_ref().filter(|chosen| self.all.iter().all(|one| one.id != chosen.id))
     }
@@ -211,7 +211,7 @@ impl Listing {
         self.chosen.as_ref().is_some_and(|chosen| chosen.id == one.id)
     }
 
-    /// What can be chosen now.
+    /// The items that can be chosen now.
     pub(super) fn reachable(&self) -> Vec<&Item> {
         let here = |one: &&Item| match (&self.organization, &one.organization) {
             (Some(chosen), Some(of)) => chosen.id == of.id,

@@ -1,4 +1,5 @@
-//! `seqera login`: the agent owns the login, [`Follow`] shows it, this starts it and reports how it ended.
+//! `seqera login`: the agent owns the login, [`Follow`] shows its progress, and this file starts it and
+//! reports how it ended.
 
 mod browser;
 mod device;
@@ -29,10 +30,10 @@ use crate::settings::context::{Context, interruptible, wait};
 use crate::settings::provider::Provider;
 use crate::settings::subject::Named;
 
-/// More than any access token; the agent's messages end at 64 KiB.
+/// Larger than any access token; a message to the agent has at most 64 KiB.
 const TOKEN_MAX: u64 = 48 * 1024;
 
-/// Failures that a look at the settings may explain.
+/// Failures that the settings may explain.
 const OF_SETTINGS: [Reason; 4] =
     [Reason::Misconfigured, Reason::IssuerUnreachable, Reason::LoginTimedOut, Reason::AuthorityMismatch];
 
@@ -186,7 +187,7 @@ async fn import(
     Ok(SignedIn { notes: status.notes.clone(), status: Some(status), already: false })
 }
 
-/// The agent words its hints for a Platform, where another command signs in.
+/// The agent words its hints for a Platform; for another kind of provider, this names the right command.
 fn hinted(context: &Context, failure: Failure) -> Failure {
     if context.env.provider().is_platform() || !failure.is(Reason::LoginTimedOut) {
         return failure;
@@ -195,14 +196,14 @@ fn hinted(context: &Context, failure: Failure) -> Failure {
     Failure { hint: Hint::Words(format!("run '{}' {again}", context.login())), ..failure }
 }
 
-/// Time-outs and refusals are often a matter of a wrong setting, so each is shown with its source.
+/// Timeouts and refusals are often caused by a wrong setting, so each setting is shown with its source.
 fn explain(context: &Context, failure: &Failure, settings: &Settings) {
     if OF_SETTINGS.iter().any(|reason| failure.is(*reason)) && !context.screen.json {
         settings.lines().iter().for_each(|line| context.screen.note(line));
     }
 }
 
-/// Sessions that were taken over: with `-o json` in one object.
+/// Reports sessions that were taken over; with `-o json`, in one object.
 fn report_all(context: &Context, all: &[SignedIn]) -> Result<(), Failure> {
     if context.screen.json {
         let sessions = all.iter().filter_map(|signed_in| signed_in.status.as_ref().map(object));
@@ -211,8 +212,9 @@ fn report_all(context: &Context, all: &[SignedIn]) -> Result<(), Failure> {
     all.iter().try_for_each(|signed_in| report(context, signed_in))
 }
 
-/// Signs in by a command of its own: what it does to the terminal ends with it. True where it succeeded.
-pub(super) fn in_a_process_of_its_own(named: &Named) -> Result<bool, Failure> {
+/// Signs in with a separate `seqera login`: whatever it does to the terminal ends with it. True if it
+/// succeeded.
+pub(super) fn in_separate_process(named: &Named) -> Result<bool, Failure> {
     let failed = |error| Failure::system("cannot run 'seqera login'", &error);
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
     command.arg("login");

@@ -1,4 +1,4 @@
-//! `seqera logout`
+//! `seqera logout`: revokes at the provider, and removes what is stored.
 
 use clap::Args;
 use seqera_client::proto::reason::Reason;
@@ -49,18 +49,18 @@ pub(super) fn run(context: &Context, args: &Logout) -> Result<(), Failure> {
             let result = outcome.result().as_str_name().trim_start_matches("RESULT_");
             json!({"profile": outcome.profile, "result": result, "message": phrase(outcome)})
         };
-        let mut told = json!({"profiles": outcomes.iter().map(object).collect::<Vec<_>>()});
+        let mut printed = json!({"profiles": outcomes.iter().map(object).collect::<Vec<_>>()});
         if let Some(cleaned) = &cleaned {
-            told["legacy_removed"] = json!(cleaned.removed);
+            printed["legacy_removed"] = json!(cleaned.removed);
         }
-        context.screen.object(&told)?;
+        context.screen.object(&printed)?;
     } else if outcomes.is_empty() {
         context.screen.say("nothing was stored")?;
     }
     for variable in context.env.token_variables() {
         context.screen.warn(&format!("{variable} is still set: programs go on using its token"));
     }
-    cleaned.map_or(Ok(()), |cleaned| toolkit_files::told(context, &cleaned))
+    cleaned.map_or(Ok(()), |cleaned| toolkit_files::report(context, &cleaned))
 }
 
 fn sign_out(
@@ -74,8 +74,8 @@ fn sign_out(
     wait(interruptible("the sign-out", async { show(context, client.logout(message).await?).await }))
 }
 
-/// Shows the programs that would lose their tokens, and asks. Where nobody can be asked, or says no, the
-/// agent's refusal stands.
+/// Shows the programs that would lose their tokens, and asks whether to go on. If nobody can be asked, or the
+/// answer is no, the agent's refusal stands.
 fn in_use(context: &Context, client: &Client, args: &Logout, refused: Failure) -> Result<(), Failure> {
     if !ask::possible(&context.screen) {
         return Err(refused);
@@ -89,7 +89,7 @@ fn in_use(context: &Context, client: &Client, args: &Logout, refused: Failure) -
     }
 }
 
-/// A sign-out takes a name; where only an authority is known, the agent says which profile it has.
+/// A sign-out needs a name. If only an authority is known, the agent says which profile it belongs to.
 fn one_profile(context: &Context) -> Result<Named, Failure> {
     let named = context.named()?;
     if !named.profile.is_empty() || named.authority.is_empty() {
@@ -108,7 +108,7 @@ async fn show(context: &Context, mut events: Events<LogoutOutcome>) -> Result<Ve
     Ok(outcomes)
 }
 
-/// The profile, and the host where it is not this one.
+/// The profile, and its host if that is another one.
 fn whose(outcome: &LogoutOutcome) -> String {
     match outcome.host.as_str() {
         "" if outcome.profile.is_empty() => "note".to_owned(),

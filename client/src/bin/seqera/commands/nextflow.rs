@@ -1,21 +1,21 @@
-//! What Nextflow makes of the token that it is given. Its configuration comes before its environment, except
-//! in a run that the Platform has launched; and a token that looks like none it knows is sent as a password.
+//! How Nextflow treats the token that it is given. Its configuration beats its environment, except in a run
+//! that the Platform has launched; and it sends a token of a shape that it does not know as a password.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::settings::context::Context;
 
-/// Larger files are no configuration.
+/// A larger file is not a configuration.
 const LARGEST: u64 = 1 << 20;
 
-/// How the base64 of `{"tid":` begins, in every personal access token.
+/// The beginning of every personal access token: the base64 of `{"tid":`.
 const PERSONAL: &str = "eyJ0aWQiO";
 
-/// The setting that counts.
+/// The setting that overrides the environment.
 const SETTING: &str = "tower.accessToken";
 
-/// Says what would keep Nextflow from using this token; nothing about other programs.
+/// Says what would keep Nextflow from using this token. Does nothing for other programs.
 pub(super) fn warn(context: &Context, program: &OsStr, token: &str, of_environment: bool) {
     if !is_nextflow(program) {
         return;
@@ -34,7 +34,7 @@ pub(super) fn warn(context: &Context, program: &OsStr, token: &str, of_environme
     }
 }
 
-/// Nextflow itself, or a wrapper that is named so: `nextflow-24.10.4-all`, `my_nextflow.sh`.
+/// True for Nextflow itself, or a wrapper with a similar name: `nextflow-24.10.4-all`, `my_nextflow.sh`.
 fn is_nextflow(program: &OsStr) -> bool {
     let name = Path::new(program).file_name().unwrap_or(program);
     name.to_string_lossy().to_ascii_lowercase().contains("nextflow")
@@ -42,7 +42,7 @@ fn is_nextflow(program: &OsStr) -> bool {
 
 /// The configuration file whose token beats the environment's.
 fn overriding(context: &Context) -> Option<PathBuf> {
-    // Set where the Platform has launched the run: there the environment comes first.
+    // In a run that the Platform has launched, the environment comes first.
     if context.env.in_platform_run() {
         return None;
     }
@@ -57,12 +57,13 @@ fn sets_token(file: &Path) -> bool {
     configures_token(&without_comments(&String::from_utf8_lossy(&text)))
 }
 
-/// A JWT, or a personal access token. Anything else is sent as the password of a user `@token`.
+/// True for a JWT or a personal access token. Nextflow sends anything else as the password of a user
+/// `@token`.
 fn is_accepted(token: &str) -> bool {
     token.matches('.').count() == 2 || token.starts_with(PERSONAL)
 }
 
-/// Comments of Groovy become nothing. `//` after a colon is part of an address.
+/// Removes Groovy comments. A `//` after a colon is part of an address.
 fn without_comments(text: &str) -> String {
     let mut kept = String::new();
     let mut rest = text;
@@ -78,8 +79,8 @@ fn without_comments(text: &str) -> String {
     kept.lines().map(|text| text[..line(text)].to_owned() + "\n").collect()
 }
 
-/// True where the text gives [`SETTING`] a value of its own. It is a program in Groovy: what is read are
-/// scopes and assignments, and everything else is passed over.
+/// True if the text gives [`SETTING`] a value. The file is a program in Groovy: only scopes and assignments
+/// are read, and everything else is skipped.
 fn configures_token(text: &str) -> bool {
     let mut scopes: Vec<&str> = Vec::new();
     let mut start = 0;
@@ -102,7 +103,7 @@ fn configures_token(text: &str) -> bool {
     false
 }
 
-/// What is empty counts as absent in Groovy, and some read the variable on purpose.
+/// An empty value counts as absent in Groovy, and some configurations read the variable on purpose.
 fn is_own(value: &str) -> bool {
     !matches!(value, "" | "''" | "\"\"" | "null") && !value.contains("_ACCESS_TOKEN")
 }

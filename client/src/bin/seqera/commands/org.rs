@@ -1,4 +1,4 @@
-//! `seqera org`: the organisation that is billed. And what a login says about it.
+//! `seqera org`: the organisation that is billed, and what a login says about it.
 
 use clap::{Args, Subcommand};
 use seqera_client::Client;
@@ -58,8 +58,8 @@ pub(super) fn run(context: &Context, args: Org) -> Result<(), Failure> {
     }
 }
 
-/// Chooses the organisation that a login asked for, if a session already existed and there was no login. If
-/// none was ever chosen, a note tells a person at a terminal that there are others.
+/// Chooses the organisation that the command named, if a session already existed and no login took place. If
+/// the login took the first organisation, a note says at a terminal that there are others.
 pub(super) fn after_login(
     context: &Context,
     wanted: Option<&str>,
@@ -78,7 +78,7 @@ pub(super) fn after_login(
     }
     let was_taken = status.organization.is_some() && !status.organization_is_chosen && !signed_in.already;
     if was_taken && ask::possible(&context.screen) {
-        // The login has succeeded whatever comes of this.
+        // The login has succeeded, whether or not this works.
         let others =
             Kind::Organization.list(context, Subject::Profile(named)).map(|listing| listing.all.len());
         if let Ok(count @ 2..) = others {

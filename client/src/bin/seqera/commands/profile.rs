@@ -13,7 +13,7 @@ use crate::settings::context::{Context, wait};
 use crate::settings::setting::Setting;
 use crate::settings::subject::Named;
 
-/// Arguments that name a profile, for completions.
+/// The id of arguments that name a profile; completions look for it.
 pub(super) const NAMED: &str = "named_profile";
 
 /// Show or choose profiles: names for accounts, such as one at Seqera Cloud and one at your own Platform
@@ -133,7 +133,7 @@ fn pick(context: &Context) -> Result<String, Failure> {
     }
 }
 
-/// What comes before the chosen profile, so that the choice has no effect now.
+/// Warns of everything that overrides the chosen profile, so that the choice has no effect now.
 fn stronger(context: &Context, chosen: &str) -> Result<Vec<String>, Failure> {
     let mut warnings = Vec::new();
     if let Some(variable) = context.env.token_variables().first() {
@@ -146,7 +146,7 @@ fn stronger(context: &Context, chosen: &str) -> Result<Vec<String>, Failure> {
     let settings = Settings::resolve(None, "", &context.env, &context.config()?);
     let Some(authority) = settings.authority else { return Ok(warnings) };
     let named = Named { profile: String::new(), authority: authority.text.clone() };
-    // Where nobody is signed in to the authority, commands ask for a login there.
+    // If nobody is signed in to the authority, commands ask for a login there.
     let other = context.status(named).map(|status| status.profile).unwrap_or_default();
     if other != chosen {
         let Setting { text, source } = authority;
@@ -195,7 +195,7 @@ struct Shown {
     key: &'static str,
     text: String,
     source: String,
-    /// What the next login takes instead.
+    /// What the next login uses instead.
     next: Option<String>,
 }
 
@@ -203,7 +203,7 @@ fn values(status: &SessionStatus, wanted: &Settings) -> Vec<Shown> {
     let has = status.settings.clone().unwrap_or_default();
     let network = has.network.clone().unwrap_or_default();
     let of_login = status.sources.as_ref().is_some_and(|sources| sources.settings == "login");
-    // What is said of no profile in particular does not move one that has its authority.
+    // An authority that is set for no profile in particular does not change one that has its own.
     let stays = of_login
         && wanted.message().authority_is_default
         && wanted.authority.as_ref().is_some_and(|set| !same(&set.text, &has.authority));
@@ -232,7 +232,7 @@ fn values(status: &SessionStatus, wanted: &Settings) -> Vec<Shown> {
     ]
 }
 
-/// A slash at the end makes no other address.
+/// A trailing slash does not make it another address.
 fn same(one: &str, other: &str) -> bool {
     one.trim_end_matches('/') == other.trim_end_matches('/')
 }

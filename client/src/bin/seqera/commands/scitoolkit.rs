@@ -1,4 +1,4 @@
-//! The command as SciToolkit documents it, for a link called `scitoolkit` that leads to `seqera`.
+//! The command as SciToolkit documents it, for a link called `scitoolkit` that points to `seqera`.
 
 use std::path::Path;
 
@@ -92,7 +92,7 @@ pub(crate) struct Logout {
     clean_legacy: bool,
 }
 
-/// True where the program was called by its other name.
+/// True if the program was called by its other name.
 pub(crate) fn is_called(program: Option<&std::ffi::OsStr>) -> bool {
     let stem = program.and_then(|program| Path::new(program).file_stem()?.to_str().map(str::to_lowercase));
     stem.as_deref() == Some(NAME)
@@ -103,7 +103,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Whoami(check) => whoami::run(context, check),
         Command::Login(login) => {
             login.toolkit.iter().for_each(|toolkit| context.screen.warn(&deprecated(toolkit)));
-            login::run(context, login.on())
+            login::run(context, login.into_login())
         }
         Command::Logout(logout) => {
             logout::run(context, &logout::Logout { clean_legacy: logout.clean_legacy, ..Default::default() })
@@ -112,7 +112,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<(), Failure> {
 }
 
 impl Login {
-    fn on(self) -> login::Login {
+    fn into_login(self) -> login::Login {
         login::Login {
             authority: self.authority,
             no_browser: self.no_browser,
@@ -125,7 +125,7 @@ impl Login {
     }
 }
 
-/// Phase B of the documented migration.
+/// The warning of phase B of the documented migration.
 fn deprecated(toolkit: &str) -> String {
     format!(
         "DEPRECATED: 'scitoolkit login {toolkit}' will be removed. Tokens for single toolkits are no longer made; \

@@ -1,4 +1,4 @@
-//! A session as people and programs see it, and whether there is one.
+//! A session as shown to people and to programs, and whether there is one.
 
 use clap::Args;
 use seqera_client::proto::reason::Reason;
@@ -15,7 +15,7 @@ pub(crate) struct Check {
     pub(super) check: bool,
 }
 
-/// The session, if it is signed in; every other state is a failure with a hint.
+/// Returns the session if it is signed in; every other state is a failure with a hint.
 pub(super) fn signed_in(status: SessionStatus) -> Result<SessionStatus, Failure> {
     let profile = &status.profile;
     let said = status.last_failure.as_ref().map(|failure| failure.message.as_str());
@@ -60,7 +60,7 @@ pub(super) fn expiry(status: &SessionStatus) -> String {
     }
 }
 
-/// Names and values for people. `profile_source` is what said which profile is meant.
+/// Labels and values for people. `profile_source` is what named the profile.
 pub(super) fn rows(status: &SessionStatus, profile_source: &str) -> Vec<(&'static str, String)> {
     let settings = status.settings.clone().unwrap_or_default();
     let sources = status.sources.clone().unwrap_or_default();
@@ -89,7 +89,7 @@ pub(super) fn rows(status: &SessionStatus, profile_source: &str) -> Vec<(&'stati
     rows
 }
 
-/// Name and id, as far as they are known; empty: none was chosen.
+/// The name and id of the workspace, as far as they are known; empty: none was chosen.
 fn workspace(status: &SessionStatus) -> String {
     match (status.workspace_name.as_str(), status.workspace_id) {
         (_, 0) => String::new(),
@@ -98,12 +98,12 @@ fn workspace(status: &SessionStatus) -> String {
     }
 }
 
-/// A value with its source behind it, where both are known.
+/// A value followed by its source, if both are known.
 pub(super) fn sourced(value: &str, source: &str) -> String {
     if value.is_empty() || source.is_empty() { value.to_owned() } else { format!("{value} ({source})") }
 }
 
-/// One session for programs; times are RFC 3339, UTC.
+/// A session as an object for programs; times are RFC 3339, UTC.
 pub(super) fn object(status: &SessionStatus) -> Value {
     let settings = status.settings.clone().unwrap_or_default();
     let sources = status.sources.clone().unwrap_or_default();
@@ -135,7 +135,7 @@ pub(super) fn object(status: &SessionStatus) -> Value {
     })
 }
 
-/// The account of a session or a token, for programs.
+/// The account of a session or a token, as an object for programs.
 pub(super) fn account_object(account: Option<&Account>) -> Value {
     let account = account.cloned().unwrap_or_default();
     json!({

@@ -1,4 +1,5 @@
-//! `seqera status`: from the agent's memory, changes nothing; `--check` asks the Platform as well.
+//! `seqera status`: shows the session from the agent's memory and changes nothing; `--check` asks the
+//! Platform as well.
 
 use seqera_client::proto::v1::{Description, SessionStatus};
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ pub(super) fn run(context: &Context, args: Check) -> Result<(), Failure> {
     }
 }
 
-/// A token of the environment is in force whatever sessions there are, and nothing is known about it.
+/// A token in the environment is used whatever sessions there are, and nothing is known about it.
 fn show_variable(context: &Context, token: &EnvToken) -> Result<(), Failure> {
     let variable = token.variable;
     if context.screen.json {
@@ -90,7 +91,7 @@ fn show(context: &Context, status: &SessionStatus, check_asked: bool) -> Result<
     failed.map_or(Ok(()), Err)
 }
 
-/// What said which profile is meant.
+/// What named the profile.
 fn profile_source(context: &Context, profile: &str) -> Result<String, Failure> {
     if context.profile.is_some() {
         return Ok("--profile".to_owned());
@@ -115,7 +116,7 @@ fn answers(described: &Description) -> String {
     }
 }
 
-/// What the Platform said when it was asked.
+/// The Platform's answer.
 fn checked(described: &Description) -> Value {
     json!({"api_url": described.api_url, "platform_version": described.platform_version})
 }

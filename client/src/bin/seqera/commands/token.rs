@@ -1,4 +1,4 @@
-//! `seqera token`
+//! `seqera token`: prints an access token.
 
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ fn object(token: &Token) -> Value {
     })
 }
 
-/// A token of the environment: nothing but itself is known.
+/// Formats a token from the environment: nothing else is known about it.
 fn given(form: Form, token: &EnvToken, env: &Env) -> String {
     match form {
         Form::Raw => token.secret.clone(),

@@ -1,5 +1,5 @@
-//! What `login` and `logout` do with token files that other programs of the provider have left: one of a
-//! person is offered to be used, those of single toolkits to be removed. Nothing is done silently.
+//! What `login` and `logout` do with token files that other programs of the provider have left: they offer to
+//! use a person's token, and to remove the tokens of single toolkits. Nothing is done silently.
 
 use seqera_client::Client;
 use seqera_client::proto::reason::Reason;
@@ -22,7 +22,7 @@ pub(super) struct ToolkitFiles<'a> {
 }
 
 impl<'a> ToolkitFiles<'a> {
-    /// What there is for a login; `None` where the provider has no such files.
+    /// Finds the files before a login; `None` if the provider has no such files.
     pub(super) fn find(context: &'a Context, client: &'a Client) -> Result<Option<Self>, Failure> {
         if context.env.provider() != Provider::WITH_TOKEN_FILES {
             return Ok(None);
@@ -36,7 +36,7 @@ impl<'a> ToolkitFiles<'a> {
         Ok(Some(files))
     }
 
-    /// The session of a token that another program has stored, where the person wants to use it. A
+    /// Returns the session of a token that another program has stored, if the person wants to use it. A
     /// failure is shown, and the login goes on.
     pub(super) fn offer(&self, settings: &Settings) -> Result<Vec<SignedIn>, Failure> {
         let Some(file) = self.of_kind(Kind::User).next() else { return Ok(Vec::new()) };
@@ -57,7 +57,8 @@ impl<'a> ToolkitFiles<'a> {
         }
     }
 
-    /// After a login by another way than [`Self::offer`]: whose token has gone from the documented file.
+    /// After a login that did not use [`Self::offer`]: says that the other program's token is no longer in
+    /// the documented file, but still valid.
     pub(super) fn replaced(&self) {
         for file in self.of_kind(Kind::User) {
             let path = &file.path;
@@ -67,7 +68,7 @@ impl<'a> ToolkitFiles<'a> {
         }
     }
 
-    /// After a login: the person's token stands for all toolkits, so that those of single ones can go.
+    /// After a login: the person's token works for all toolkits, so the tokens of single ones can be removed.
     pub(super) fn consolidate(&self) -> Result<(), Failure> {
         let paths: Vec<_> = self.of_kind(Kind::Toolkit).map(|file| file.path.as_str()).collect();
         if paths.is_empty() || self.context.screen.json {
@@ -79,7 +80,7 @@ impl<'a> ToolkitFiles<'a> {
         let question =
             "Your new token works for every toolkit that you have permission on. Remove these files?";
         match ask::yes(&self.context.screen, question, false)? {
-            Some(true) => told(self.context, &clean(self.client)?),
+            Some(true) => report(self.context, &clean(self.client)?),
             Some(false) => Ok(()),
             None => {
                 screen
@@ -99,8 +100,8 @@ pub(super) fn clean(client: &Client) -> Result<CleanTokenFilesResponse, Failure>
     wait(async { Ok(client.clean_token_files().await?) })
 }
 
-/// One line for each file that has gone; what is left is a failure.
-pub(super) fn told(context: &Context, cleaned: &CleanTokenFilesResponse) -> Result<(), Failure> {
+/// Prints a line for each file that was removed, and fails if one is left.
+pub(super) fn report(context: &Context, cleaned: &CleanTokenFilesResponse) -> Result<(), Failure> {
     for path in &cleaned.removed {
         context.screen.say(&format!("removed {path}"))?;
     }
@@ -118,7 +119,7 @@ fn not_removed(why: &str) -> Failure {
     Failure::new(Reason::StoreFailed, message, Some("remove them by hand"))
 }
 
-/// Beside "not signed in": a token of another program is there and would be of use.
+/// Adds to "not signed in" that another program has left a token that could be used.
 pub(crate) fn mention(context: &Context, failure: &Failure) {
     if context.env.provider() != Provider::WITH_TOKEN_FILES
         || !failure.is(Reason::SignedOut)
@@ -130,7 +131,7 @@ pub(crate) fn mention(context: &Context, failure: &Failure) {
         let find = client.find_token_files();
         wait(async { Ok(find.await?) })
     });
-    // The failure that is shown already is the one that counts.
+    // The failure that has already been shown is the one that counts.
     let files = found.unwrap_or_default();
     for file in files.iter().filter(|file| file.kind() == Kind::User) {
         let path = &file.path;

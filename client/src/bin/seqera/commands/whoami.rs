@@ -1,5 +1,6 @@
-//! `seqera whoami`: the account and how it signed in. From memory, unless `--check` asks the Platform; nobody
-//! remembers a token of the environment, so for that it is always asked.
+//! `seqera whoami`: the account and how it signed in. The answer comes from memory unless `--check` asks the
+//! Platform. Nothing is remembered about a token in the environment, so the Platform is always asked about
+//! that.
 
 use seqera_client::proto::v1::{Account, CredentialKind, SessionStatus};
 use serde_json::json;
@@ -12,12 +13,12 @@ use crate::settings::context::{Context, wait};
 use crate::settings::env::EnvToken;
 use crate::settings::subject::{Named, Subject};
 
-/// Who, how, and where.
+/// Who is signed in, how, and where.
 struct Identity {
     account: Account,
-    /// For programs: `browser`, `token` or `environment`.
+    /// For programs: `browser`, `device`, `import`, `token` or `environment`.
     method: &'static str,
-    /// For people.
+    /// The same for people.
     signed_in_by: String,
     profile: Option<String>,
     authority: String,
@@ -36,7 +37,7 @@ pub(super) fn run(context: &Context, args: Check) -> Result<(), Failure> {
     show(context, &identity)
 }
 
-/// Who the Platform says the profile is, now.
+/// Asks the Platform whose account the profile is now.
 fn check(context: &Context, profile: &str) -> Result<Account, Failure> {
     let client = context.client(Named { profile: profile.to_owned(), authority: String::new() })?;
     Ok(wait(async { Ok(client.describe().await?) })?.account.unwrap_or_default())
@@ -44,7 +45,7 @@ fn check(context: &Context, profile: &str) -> Result<Account, Failure> {
 
 fn of_session(status: SessionStatus) -> Identity {
     let (method, signed_in_by) = match (status.kind(), status.method.as_str()) {
-        // A provider's page may give a token that does not renew.
+        // A login in the browser may give a token that cannot be renewed.
         (CredentialKind::Fixed, "browser") => ("browser", "browser login"),
         (CredentialKind::Fixed, _) => ("token", "access token"),
         (_, "import") => ("import", "sign-in of the earlier CLI"),

@@ -1,5 +1,5 @@
-//! Questions to the person at the terminal. Nobody is asked where nobody can answer: in a pipe, in the
-//! background, or where a program reads JSON. The commands say what happens then.
+//! Questions to the person at the terminal. Nobody is asked if nobody can answer: in a pipe, in the
+//! background, or when a program reads JSON. The commands decide what happens then.
 
 use std::io::{BufRead, Write, stderr, stdin};
 
@@ -7,21 +7,21 @@ use crate::screen::Screen;
 use crate::screen::failure::Failure;
 use crate::screen::terminal;
 
-/// How often a mistyped answer may be given again.
+/// How often a person may try to give an answer.
 const TRIES: usize = 3;
 
-/// A line with more names is no help.
+/// How many names are listed on one line. More would not help.
 const NAMED: usize = 8;
 
-/// True where a question would reach a person.
+/// True if a question would reach a person.
 pub(crate) fn possible(screen: &Screen) -> bool {
     !screen.json && terminal::readable() && terminal::shows_questions()
 }
 
-/// Yes or no; Enter alone means `preset`. `None`: nobody can be asked.
+/// Asks yes or no; Enter alone means `preset`. `None`: nobody can be asked.
 ///
 /// # Errors
-/// Interrupted, where the input ends instead of an answer.
+/// The question was interrupted: the input ended, or no answer made sense.
 pub(crate) fn yes(screen: &Screen, question: &str, preset: bool) -> Result<Option<bool>, Failure> {
     if !possible(screen) {
         return Ok(None);
@@ -31,11 +31,11 @@ pub(crate) fn yes(screen: &Screen, question: &str, preset: bool) -> Result<Optio
         .map(Some)
 }
 
-/// One of `choices`, by its number, or by its name where that is clear; Enter alone takes `preset`, where
-/// there is one. The answer is an index. `None`: nobody can be asked.
+/// Asks for one of `choices`, by its number or by an unambiguous name, and returns its index. Enter alone
+/// takes `preset`, if there is one. `None`: nobody can be asked.
 ///
 /// # Errors
-/// Interrupted, where the input ends instead of an answer.
+/// The question was interrupted: the input ended, or no answer made sense.
 pub(crate) fn choose(
     screen: &Screen,
     question: &str,
@@ -55,7 +55,7 @@ pub(crate) fn choose(
     ask(screen, &format!("{question}{keys}: "), &again, |line| chosen(line, choices, preset)).map(Some)
 }
 
-/// The choices in one line, for use where no question can be asked.
+/// The choices on one line, for use if no question can be asked.
 pub(crate) fn named(choices: &[String]) -> String {
     let shown = choices.get(..NAMED).unwrap_or(choices).join(", ");
     match choices.len().saturating_sub(NAMED) {
@@ -96,7 +96,7 @@ fn affirmed(line: &str, preset: bool) -> Option<bool> {
     }
 }
 
-/// A number comes first: a choice that is called "2" can still be had by its own number.
+/// A number always counts as a position, so that a choice called "2" can still be reached by its own number.
 fn chosen(line: &str, choices: &[String], preset: Option<usize>) -> Option<usize> {
     if line.is_empty() {
         return preset;

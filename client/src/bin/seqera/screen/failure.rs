@@ -1,4 +1,4 @@
-//! Why the command ends without success: what it prints, and its exit code.
+//! Why the command fails: what it prints, and its exit code.
 
 use seqera_client::error::{EXIT_ENDED, Error};
 use seqera_client::proto::reason::Reason;
@@ -10,7 +10,7 @@ pub(crate) enum Hint {
     #[default]
     None,
     Words(String),
-    /// To sign in; the words are those for a Platform.
+    /// Sign in; the text names the command for a Platform.
     SignIn(String),
 }
 
@@ -31,9 +31,9 @@ impl From<Option<&str>> for Hint {
 
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// For programs: the agent's reason or one of the command's own.
+    /// The name for programs: the agent's reason, or one of the command's own.
     pub(crate) reason: String,
-    /// What happened.
+    /// What happened, for people.
     pub(crate) message: String,
     pub(crate) hint: Hint,
     pub(crate) exit: u8,
@@ -54,12 +54,12 @@ impl Failure {
         Self::new(Reason::BadRequest, message, hint)
     }
 
-    /// Ended by the person.
+    /// The person ended the command.
     pub(crate) fn interrupted(message: &str) -> Self {
         Self { reason: "INTERRUPTED".into(), message: message.into(), hint: Hint::None, exit: EXIT_ENDED }
     }
 
-    /// The operating system refused something that is ours to do, such as writing to standard output.
+    /// The operating system refused to do something for the command, such as to write to standard output.
     pub(crate) fn system(what: &str, error: &std::io::Error) -> Self {
         Self { reason: "SYSTEM".into(), message: format!("{what}: {error}"), hint: Hint::None, exit: 1 }
     }
@@ -68,12 +68,12 @@ impl Failure {
         self.reason == reason.name()
     }
 
-    /// There is no session, or its token, or the token that was given, is refused.
+    /// True if there is no session, or if the session's token or a given token was refused.
     pub(crate) fn is_of_credential(&self) -> bool {
         self.exit == Reason::SignedOut.exit_code()
     }
 
-    /// Nobody answered; what is known here can still be shown.
+    /// True if nobody answered; what is known here can still be shown.
     pub(crate) fn is_unreachable(&self) -> bool {
         self.exit == Reason::IssuerUnreachable.exit_code()
     }

@@ -1,21 +1,21 @@
-//! How words stand beside and below each other: tables and paragraphs, as wide as the terminal that shows
-//! them. In a pipe nothing is broken, so that a program finds one value in one line.
+//! Lays out tables and paragraphs, as wide as the terminal that shows them. In a pipe nothing is wrapped, so
+//! that a program finds each value on one line.
 
 use crate::screen::terminal;
 
-/// Columns that are left to a value beside its label; where there are fewer it stands below.
+/// The fewest columns for a value beside its label; if there are fewer, the value goes below.
 const LEAST: usize = 16;
 
-/// Between two columns of a grid.
+/// The gap between two columns of a grid.
 const GAP: &str = "  ";
 
-/// Rows with their values in one column. Rows without a value are left out.
+/// Formats labels and values, the values in one column. Rows without a value are left out.
 pub(crate) fn table(rows: &[(&str, String)]) -> String {
     table_within(rows, terminal::output_columns())
 }
 
-/// Columns under their headings, as wide as what stands in them. A column that is empty in every row is
-/// left out. Where the terminal is too narrow, each row becomes a table of its own.
+/// Formats columns under their headings, each as wide as its contents. A column that is empty in every row is
+/// left out. If the terminal is too narrow, each row becomes a separate table.
 pub(crate) fn grid<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
     grid_within(headings, rows, terminal::output_columns())
 }
@@ -63,8 +63,8 @@ fn grid_within<const N: usize>(headings: [&str; N], rows: &[[String; N]], column
     lines.join("\n")
 }
 
-/// The lines of a paragraph, broken at spaces. A word that is wider than the room is broken too where
-/// `words` says so, and else left whole: an address or a command that somebody copies.
+/// Breaks a paragraph into lines at spaces. If `words` is true, it also breaks a word that is too wide.
+/// Otherwise such a word stays whole: it may be an address or a command that somebody copies.
 pub(crate) fn wrap(text: &str, room: Option<usize>, words: bool) -> Vec<String> {
     let Some(room) = room.filter(|room| width(text) > *room) else { return vec![text.to_owned()] };
     let mut lines = vec![String::new()];
@@ -85,7 +85,7 @@ pub(crate) fn wrap(text: &str, room: Option<usize>, words: bool) -> Vec<String> 
     lines
 }
 
-/// A word in pieces of at most `room` columns.
+/// Breaks a word into pieces of at most `room` columns.
 fn broken(word: &str, room: usize) -> Vec<String> {
     let mut pieces = vec![String::new()];
     let mut used = 0;
@@ -110,8 +110,8 @@ fn width(text: &str) -> usize {
     text.chars().map(columns_of).sum()
 }
 
-/// None for marks that stand over other letters, two for the wide letters of East Asia and for pictures
-/// (Unicode Standard Annex 11). By blocks: a whole table would be the largest part of this command's help.
+/// Zero for combining marks, two for wide East Asian characters and for emoji (Unicode Standard Annex 11). By
+/// blocks: a complete table would be too large for this purpose.
 fn columns_of(c: char) -> usize {
     match u32::from(c) {
         0x300..=0x36f | 0x200b..=0x200f | 0x20d0..=0x20ff | 0xfe00..=0xfe0f => 0,

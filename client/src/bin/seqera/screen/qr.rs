@@ -2,28 +2,30 @@
 
 use qrcodegen::{QrCode, QrCodeEcc};
 
-/// Light cells around the code. The standard asks for four; cameras make do with two, and lines are short.
+/// The width of the light border. The standard asks for four cells, but two are enough for cameras, and lines
+/// are short.
 const MARGIN: i32 = 2;
 
-/// Larger codes fill a terminal of 24 lines.
+/// The size of the largest code that is shown. It already fills a terminal of 24 lines.
 const LARGEST: i32 = 45;
 
 pub(crate) struct Qr(QrCode);
 
 impl Qr {
-    /// `None` where the text is too long for a terminal.
+    /// Encodes a text; `None` if it is too long for a terminal.
     pub(crate) fn of(text: &str) -> Option<Self> {
-        // A screen is not torn or dirty: little correction, and so fewer cells.
+        // A screen is never torn or dirty, so the lowest error correction is enough, which needs fewer cells.
         let code = QrCode::encode_text(text, QrCodeEcc::Low).ok()?;
         (code.size() <= LARGEST).then_some(Self(code))
     }
 
-    /// In characters.
+    /// The width in characters.
     pub(crate) fn width(&self) -> usize {
         self.span().count()
     }
 
-    /// Lines whose ink is the dark cells, or the light ones.
+    /// The lines of the code. The characters draw its dark cells if `dark_ink` is true, and else its light
+    /// ones.
     pub(crate) fn rows(&self, dark_ink: bool) -> Vec<String> {
         let ink = |x, y| self.0.get_module(x, y) == dark_ink;
         let cell = |x, y| match (ink(x, y), ink(x, y + 1)) {

@@ -2,13 +2,13 @@
 
 use std::io::{IsTerminal, stderr, stdin, stdout};
 
-/// True where a line can be read from standard input: from a terminal, and in its foreground, since a read
-/// from the background stops the whole process (SIGTTIN).
+/// True if a line can be read from standard input: from a terminal, and in its foreground, since a read from
+/// the background stops the whole process (SIGTTIN).
 pub(crate) fn readable() -> bool {
     stdin().is_terminal() && in_foreground()
 }
 
-/// True where a question is seen: questions go to standard error.
+/// True if questions are seen: they go to standard error.
 pub(crate) fn shows_questions() -> bool {
     stderr().is_terminal()
 }
@@ -23,12 +23,12 @@ fn in_foreground() -> bool {
     true
 }
 
-/// The width of the terminal at standard error, if it is one and its width is known.
+/// The width of the terminal on standard error, if it is a terminal and its width is known.
 pub(crate) fn columns() -> Option<usize> {
     columns_of(stderr())
 }
 
-/// How wide the terminal at standard output is; `None` in a pipe.
+/// The width of the terminal on standard output; `None` in a pipe.
 pub(crate) fn output_columns() -> Option<usize> {
     columns_of(stdout())
 }
@@ -36,7 +36,7 @@ pub(crate) fn output_columns() -> Option<usize> {
 #[cfg(unix)]
 fn columns_of(stream: impl std::os::fd::AsFd) -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(stream).ok()?;
-    // A terminal without a size says 0.
+    // A terminal of unknown size reports 0.
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 

@@ -1,48 +1,48 @@
-//! Times as people and programs read them, and lengths of time as people write them.
+//! Formats times for people and for programs, and reads durations as people write them.
 
 use std::time::{Duration, SystemTime};
 
 use time::{OffsetDateTime, UtcOffset};
 
-/// Now, by the wall clock.
+/// The current time, by the wall clock.
 pub(crate) fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
-/// A time of the contract, in whole seconds, UTC; `None` outside the years -9999 to 9999.
+/// Converts a time of the contract, in whole seconds, to UTC; `None` outside the years -9999 to 9999.
 pub(crate) fn moment(time: prost_types::Timestamp) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp(time.seconds).ok()
 }
 
-/// RFC 3339, UTC, whole seconds.
+/// Formats a time as RFC 3339: UTC, whole seconds.
 pub(crate) fn rfc3339(time: Option<prost_types::Timestamp>) -> Option<String> {
     Some(written(moment(time?)?, 'T') + "Z")
 }
 
-/// As [`rfc3339`].
+/// Like [`rfc3339`].
 pub(crate) fn rfc3339_of(time: Option<SystemTime>) -> Option<String> {
     rfc3339(time.map(prost_types::Timestamp::from))
 }
 
-/// As the documentation shows it: `2025-12-16 14:30:00`, in the local time zone.
+/// Formats a time as the documentation shows it: `2025-12-16 14:30:00`, in the local time zone.
 pub(crate) fn local(time: prost_types::Timestamp) -> String {
     let Some(at) = moment(time) else { return String::new() };
     in_zone(at, UtcOffset::local_offset_at(at).unwrap_or(UtcOffset::UTC))
 }
 
-/// Empty outside the years that [`moment`] knows.
+/// Formats a time in a time zone; empty outside the years that [`moment`] knows.
 fn in_zone(time: OffsetDateTime, zone: UtcOffset) -> String {
     time.checked_to_offset(zone).map(|at| written(at, ' ')).unwrap_or_default()
 }
 
-/// Date and time of day. Written out here: the printers of a crate serve every format, which takes 30 KiB.
+/// Formats date and time of day by hand: the formatter of a crate serves every format, which takes 30 KiB.
 fn written(at: OffsetDateTime, between: char) -> String {
     let ((year, month, day), (hour, minute, second)) = (at.to_calendar_date(), at.to_hms());
     let month = u8::from(month);
     format!("{year:04}-{month:02}-{day:02}{between}{hour:02}:{minute:02}:{second:02}")
 }
 
-/// `2h 5m`, `5m 3s`, `42s`: the two largest units.
+/// Formats a duration in its two largest units: `2h 5m`, `5m 3s`, `42s`.
 pub(crate) fn length(length: Duration) -> String {
     let seconds = length.as_secs();
     let parts =

@@ -1,4 +1,4 @@
-//! `config.json` of the configuration folder, as the command needs it.
+//! Reads `config.json` for the command.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use seqera_client::proto::reason::Reason;
 
 use crate::screen::failure::Failure;
 
-/// Reads `config.json` in `folder`. What is wrong in it is an error here: it may be the very value that the
-/// person wants to have in force.
+/// Reads `config.json` in `folder`. Here a mistake in the file is an error, since it may concern the very
+/// value that the person wants to set.
 pub(crate) fn read(folder: &Path) -> Result<Config, Failure> {
     let config = Config::read(folder).map_err(unusable)?;
     match config.mistakes.first() {
@@ -22,7 +22,7 @@ fn unusable(message: String) -> Failure {
     Failure::new(Reason::Misconfigured, message, Some(hint))
 }
 
-/// A file with this text, for tests.
+/// A configuration file with this text, for tests.
 #[cfg(test)]
 pub(crate) fn of(text: &str) -> Config {
     Config::parse(text, "/c/config.json".into()).unwrap()

@@ -1,4 +1,4 @@
-//! What every command has: environment, screen, flags that all share.
+//! What every command has: the environment, the screen and the flags that all commands share.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -17,16 +17,16 @@ use crate::settings::subject::{Named, Subject};
 pub(crate) struct Context {
     pub(crate) env: Env,
     pub(crate) screen: Screen,
-    /// `--profile`.
+    /// The profile that `--profile` names.
     pub(crate) profile: Option<String>,
-    /// The name that the program was called by.
+    /// The name by which the program was called.
     pub(crate) called: &'static str,
-    /// `-o json` was asked for by flag, not by a variable.
+    /// True if a flag asked for JSON, and not just a variable.
     pub(crate) json_by_flag: bool,
 }
 
 impl Context {
-    /// `output` and `profile` as flags say them.
+    /// `output` and `profile` are those of the flags.
     pub(crate) fn new(
         env: Env,
         called: &'static str,
@@ -43,7 +43,7 @@ impl Context {
         }
     }
 
-    /// The command that signs in where this one looks for a session.
+    /// The command that signs in to the provider that this command is about.
     pub(crate) fn login(&self) -> &'static str {
         self.env.provider().login(self.called)
     }
@@ -56,8 +56,8 @@ impl Context {
         config::read(&self.options()?.places.config_dir)
     }
 
-    /// Warns about keys of the file that have no effect. For commands that a person calls to see or change
-    /// how things are; never for what scripts call in loops.
+    /// Warns about keys of the file that have no effect. Only for commands with which a person looks at or
+    /// changes something, never for those that scripts call in loops.
     pub(crate) fn warn_of_unknown_keys(&self) -> Result<(), Failure> {
         if !self.screen.json {
             self.config()?.unknown().iter().for_each(|doubt| self.screen.warn(doubt));
@@ -65,7 +65,7 @@ impl Context {
         Ok(())
     }
 
-    /// Whom the command is about. Says so where a flag sets a token of the environment aside.
+    /// Whose token the command uses. Prints a note if a flag overrides a token in the environment.
     pub(crate) fn subject(&self) -> Result<Subject, Failure> {
         let foreign = self.env.token().filter(|token| self.env.exec_profile(token).is_none());
         if let (Some(profile), Some(token)) = (&self.profile, foreign) {
@@ -96,21 +96,22 @@ impl Context {
     }
 }
 
-/// Runs the calls of a command, on this thread: a thread more would be slower to start than the call is.
+/// Runs the calls of a command on this thread: a second thread would take longer to start than the call
+/// takes.
 pub(crate) fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let mut done = None;
     block_on(pin!(async { done = Some(work.await) }))?;
     done.expect("what was run has come to its end")
 }
 
-/// Compiled once, whatever the work gives: tokio's part of it is large.
+/// Not generic, so that it is compiled once: tokio's part of it is large.
 fn block_on(work: Pin<&mut dyn Future<Output = ()>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Failure::system("cannot wait for input and output", &error))?.block_on(work);
     Ok(())
 }
 
-/// Work that Ctrl-C ends: what it holds is dropped, so that the agent sees its caller go.
+/// Runs work that Ctrl-C ends: the work is dropped, so that the agent sees its caller hang up.
 pub(crate) async fn interruptible<T>(
     what: &str,
     work: impl Future<Output = Result<T, Failure>>,

@@ -1,5 +1,5 @@
-//! The environment: the one place of the command that reads it, and the list of all its variables.
-//! An empty variable counts as unset. The folders' variables are read by the contract's `place` module.
+//! The environment. No other file of the command reads it, so this is the list of all its variables. An empty
+//! variable counts as unset. The contract's `place` module reads the variables for folders.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::screen::Output;
 use crate::screen::failure::Failure;
 use crate::settings::provider::Provider;
 
-/// A token that comes from the environment. `Debug` shows the variable only.
+/// A token from the environment. `Debug` shows only the variable.
 pub(crate) struct EnvToken {
     pub(crate) variable: &'static str,
     pub(crate) secret: String,
@@ -38,8 +38,8 @@ impl Env {
         Self { read: Box::new(|name| std::env::var_os(name)), provider: Provider::Platform }
     }
 
-    /// The same as commands about `provider` see it. What is meant for another kind is not there, and the
-    /// profile is the provider's own, where it has one, unless a flag names another one.
+    /// The environment as seen by commands about `provider`: variables that are not meant for this kind are
+    /// hidden, and the profile is the provider's own, if it has one, unless a flag names another.
     pub(crate) fn about(self, provider: Provider) -> Self {
         let read = self.read;
         let seen = move |name: &str| match provider.own_profile() {
@@ -50,7 +50,7 @@ impl Env {
         Self { read: Box::new(seen), provider }
     }
 
-    /// Which kind of provider the command is about.
+    /// The kind of provider that the command is about.
     pub(crate) fn provider(&self) -> Provider {
         self.provider
     }
@@ -71,7 +71,7 @@ impl Env {
         Options::find(&*self.read)
     }
 
-    /// `PATH`: folders of programs.
+    /// `PATH`: the folders to search for programs.
     pub(crate) fn search_path(&self) -> Vec<PathBuf> {
         (self.read)("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
     }
@@ -81,13 +81,13 @@ impl Env {
         self.text("SEQERA_AI_COMMAND")
     }
 
-    /// `SEQERA_AI_STARTED_BY`, written by `ai`: the process id of the command that started a front end.
+    /// `SEQERA_AI_STARTED_BY`, set by `ai`: the process id of the command that started a front end.
     pub(crate) fn ai_started_by(&self) -> Option<String> {
         self.text("SEQERA_AI_STARTED_BY")
     }
 
-    /// `HOME` (Windows: `USERPROFILE`), `NPM_CONFIG_PREFIX`, `NVM_BIN`: where Co-Scientist's program lies
-    /// although its folder may not be on the `PATH`, best first.
+    /// `HOME` (Windows: `USERPROFILE`), `NPM_CONFIG_PREFIX`, `NVM_BIN`: folders where Co-Scientist's program
+    /// may be even if they are not on the `PATH`, best first.
     pub(crate) fn front_end_folders(&self) -> Vec<PathBuf> {
         let below = |folder: Option<PathBuf>, rest: &str| folder.map(|folder| folder.join(rest));
         let prefix = self.text("NPM_CONFIG_PREFIX").map(PathBuf::from);
@@ -100,86 +100,88 @@ impl Env {
         self.text(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from)
     }
 
-    /// `SEQERA_PROFILE`: the profile where no `--profile` is given.
+    /// `SEQERA_PROFILE`: the profile if no `--profile` is given.
     pub(crate) fn profile(&self) -> Option<String> {
         self.text("SEQERA_PROFILE")
     }
 
-    /// `SEQERA_ACCESS_TOKEN`, else `TOWER_ACCESS_TOKEN`: used as it is, instead of a login. Other providers
-    /// have variables of their own ([`Provider::token_variables`]).
+    /// `SEQERA_ACCESS_TOKEN`, else `TOWER_ACCESS_TOKEN`: used as it is, instead of a session. Other providers
+    /// have their own variables ([`Provider::token_variables`]).
     pub(crate) fn token(&self) -> Option<EnvToken> {
         let mut names = self.provider.token_variables().iter().copied();
         names.find_map(|variable| Some(EnvToken { variable, secret: self.text(variable)? }))
     }
 
-    /// The token variables that are set, also beside each other.
+    /// All token variables that are set, not just the one that is used.
     pub(crate) fn token_variables(&self) -> Vec<&'static str> {
         let mut names = self.provider.token_variables().to_vec();
         names.retain(|name| self.text(name).is_some());
         names
     }
 
-    /// `SEQERA_EXEC_TOKEN`, written by `seqera exec` as `<profile>:<SHA-256 of its token>`: the profile
-    /// that `token` came from. `None` where somebody has put another token into the environment since.
+    /// `SEQERA_EXEC_TOKEN`, set by `seqera exec` to `<profile>:<SHA-256 of its token>`: the profile that
+    /// `token` came from. `None` if the environment has since been given another token.
     pub(crate) fn exec_profile(&self, token: &EnvToken) -> Option<String> {
         let mark = self.text("SEQERA_EXEC_TOKEN")?;
         let (profile, hash) = mark.rsplit_once(':')?;
         (hash == token_sha256(&token.secret) && !profile.is_empty()).then(|| profile.to_owned())
     }
 
-    /// `SEQERA_AUTH_DOMAIN`: OIDC issuer base URL.
+    /// `SEQERA_AUTH_DOMAIN`: the OIDC issuer base URL.
     pub(crate) fn auth_domain(&self) -> Option<String> {
         self.text("SEQERA_AUTH_DOMAIN")
     }
 
-    /// `SEQERA_PLATFORM_API_URL`: the Platform's REST API, and the third choice as authority.
+    /// `SEQERA_PLATFORM_API_URL`: the Platform's REST API, and the authority if nothing else names one.
     pub(crate) fn platform_api_url(&self) -> Option<String> {
         self.text("SEQERA_PLATFORM_API_URL")
     }
 
-    /// The API that a token of the environment is for, where the authority is named and `TOWER_API_ENDPOINT`
-    /// and `SEQERA_API_ENDPOINT` are not: programs would send the token to Seqera Cloud.
+    /// The API that a token in the environment is for, if `TOWER_API_ENDPOINT` and `SEQERA_API_ENDPOINT` do
+    /// not say: the named API, or else the named authority. Without it, programs would send the token to
+    /// Seqera Cloud.
     pub(crate) fn api_of_token(&self) -> Option<String> {
         let named =
             ["TOWER_API_ENDPOINT", "SEQERA_API_ENDPOINT"].iter().any(|name| self.text(name).is_some());
         self.platform_api_url().or(self.auth_domain()).filter(|_| !named)
     }
 
-    /// `SEQERA_AI_BACKEND_URL`: Co-Scientist backend.
+    /// `SEQERA_AI_BACKEND_URL`: the Co-Scientist backend.
     pub(crate) fn backend_url(&self) -> Option<String> {
         self.text("SEQERA_AI_BACKEND_URL")
     }
 
-    /// `SEQERA_AUTH_CLI_CLIENT_ID`: OAuth client id.
+    /// `SEQERA_AUTH_CLI_CLIENT_ID`: the OAuth client id.
     pub(crate) fn client_id(&self) -> Option<String> {
         self.text("SEQERA_AUTH_CLI_CLIENT_ID")
     }
 
-    /// `SEQERA_AUTH_AUDIENCE`: audience of the access tokens.
+    /// `SEQERA_AUTH_AUDIENCE`: the audience of the access tokens.
     pub(crate) fn audience(&self) -> Option<String> {
         self.text("SEQERA_AUTH_AUDIENCE")
     }
 
-    /// `HTTPS_PROXY`, else `ALL_PROXY`, in either case: the proxy where `config.json` names none, with the
-    /// name of the variable. `HTTP_PROXY` does not count: nothing but this machine is reached by plain http.
+    /// `HTTPS_PROXY`, else `ALL_PROXY`, in upper or lower case: the proxy if `config.json` names none, with
+    /// the name of the variable. `HTTP_PROXY` does not count: only this machine is ever reached by plain
+    /// http.
     pub(crate) fn proxy(&self) -> Option<(&'static str, String)> {
         self.first(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
     }
 
-    /// `NO_PROXY`, in either case: hosts that are reached without the proxy.
+    /// `NO_PROXY`, in upper or lower case: hosts that are reached without the proxy.
     pub(crate) fn no_proxy(&self) -> Option<(&'static str, String)> {
         self.first(&["NO_PROXY", "no_proxy"])
     }
 
-    /// `NODE_EXTRA_CA_CERTS`, else `SSL_CERT_FILE`: a PEM file of certificate authorities that are trusted
-    /// beside those of the system, as an absolute path.
+    /// `NODE_EXTRA_CA_CERTS`, else `SSL_CERT_FILE`: a PEM file of certificate authorities that are trusted in
+    /// addition to the system's, as an absolute path.
     pub(crate) fn ca_file(&self) -> Option<(&'static str, String)> {
         let (name, file) = self.first(&["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"])?;
         let absolute = std::path::absolute(&file).ok().and_then(|path| path.to_str().map(str::to_owned));
         Some((name, absolute.unwrap_or(file)))
     }
 
-    /// `SEQERA_LOG_FILE`, `XDG_STATE_HOME`, `HOME`: where an agent of this environment writes its log.
+    /// `SEQERA_LOG_FILE`, `XDG_STATE_HOME`, `HOME`: where an agent that is started from here writes its log.
     pub(crate) fn log_file(&self, places: &Places) -> Result<PathBuf, Failure> {
         Ok(places.log_file(&*self.read).map_err(Error::from)?.0)
     }
@@ -211,7 +213,7 @@ impl Env {
         }
     }
 
-    /// `SEQERA_BROWSER_AUTO_OPEN`: `false` has `login` print the URL only.
+    /// `SEQERA_BROWSER_AUTO_OPEN`: with `false`, `login` only prints the URL.
     pub(crate) fn browser_auto_open(&self) -> bool {
         let set = self.text("SEQERA_BROWSER_AUTO_OPEN").unwrap_or_default().to_ascii_lowercase();
         !matches!(set.trim(), "false" | "no" | "off" | "0")
@@ -229,43 +231,43 @@ impl Env {
         chosen.or_else(|| Some(self.home()?.join(".nextflow")))
     }
 
-    /// The file in it that `nextflow auth login` writes; empty where no home is known.
+    /// The file that `nextflow auth login` writes there; empty if no home folder is known.
     pub(crate) fn nextflow_file(&self) -> String {
         let file = self.nextflow_home().map(|folder| folder.join("seqera-auth.config"));
         file.map(|file| file.display().to_string()).unwrap_or_default()
     }
 
-    /// `TOWER_WORKFLOW_ID`, which the Platform sets for the runs that it launches.
+    /// `TOWER_WORKFLOW_ID`, which the Platform sets in the runs that it launches.
     pub(crate) fn in_platform_run(&self) -> bool {
         self.text("TOWER_WORKFLOW_ID").is_some()
     }
 
-    /// `DISPLAY`, `WAYLAND_DISPLAY`: whether there is a screen to open a browser on. A `BROWSER` counts,
-    /// too: editors set it to open pages on the machine the user sits at. WSL has the screen of Windows.
+    /// `DISPLAY`, `WAYLAND_DISPLAY`: whether there is a screen to open a browser on. `BROWSER` counts too:
+    /// editors set it to open pages on the machine that the user sits at. WSL has the screen of Windows.
     pub(crate) fn has_display(&self) -> bool {
-        let of_its_own = cfg!(any(windows, target_os = "macos")) || self.in_wsl();
-        of_its_own || ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"].iter().any(|name| self.text(name).is_some())
+        let always = cfg!(any(windows, target_os = "macos")) || self.in_wsl();
+        always || ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"].iter().any(|name| self.text(name).is_some())
     }
 
-    /// `SSH_CONNECTION`, written by sshd as `<client> <port> <server> <port>`: this host's address.
+    /// `SSH_CONNECTION`, set by sshd to `<client> <port> <server> <port>`: this host's address.
     pub(crate) fn ssh_server(&self) -> Option<String> {
         self.text("SSH_CONNECTION")?.split_whitespace().nth(2).map(str::to_owned)
     }
 
-    /// `WSL_DISTRO_NAME`, which Windows sets; where `sudo` or `su` have removed it, the kernel's name still
-    /// says so.
+    /// `WSL_DISTRO_NAME`, which Windows sets. If `sudo` or `su` has removed it, the kernel's name still shows
+    /// it.
     pub(crate) fn in_wsl(&self) -> bool {
         let named = |kernel: String| kernel.to_ascii_lowercase().contains("microsoft");
         self.text("WSL_DISTRO_NAME").is_some()
             || std::fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(named)
     }
 
-    /// `SEQERA_CLI_OUTPUT_FORMAT`: `json` where no `-o` is given.
+    /// `SEQERA_CLI_OUTPUT_FORMAT`: `json` chooses JSON if no `-o` is given.
     pub(crate) fn wants_json(&self) -> bool {
         self.text("SEQERA_CLI_OUTPUT_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"))
     }
 
-    /// `SEQERA_CLI_OUTPUT_FORMAT`, where it names no format.
+    /// `SEQERA_CLI_OUTPUT_FORMAT`, if its value is not the name of a format.
     pub(crate) fn odd_format(&self) -> Option<String> {
         self.text("SEQERA_CLI_OUTPUT_FORMAT").filter(|format| Output::from_str(format, true).is_err())
     }

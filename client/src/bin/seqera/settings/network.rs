@@ -1,8 +1,8 @@
-//! The way to the provider, as file and environment describe it: proxy and private certificate authorities.
-//! They go to the agent with a login, which keeps them in the profile.
+//! How to reach the provider, according to file and environment: the proxy, and private certificate
+//! authorities. A login passes them to the agent, which keeps them in the profile.
 //!
-//! What `config.json` says is said to this program and beats the variables, which are said to all programs.
-//! `"noProxy": "*"` in a profile therefore turns the proxy of the environment off for it.
+//! `config.json` concerns only this program, so it beats the variables, which concern all programs.
+//! `"noProxy": "*"` in a profile therefore turns off the environment's proxy for that profile.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::settings::setting::{Setting, in_file, variable};
 
 #[derive(Default)]
 pub(super) struct Network {
-    /// May have a password in it: shown by [`without_password`] only.
+    /// May contain a password, so it is shown only through [`without_password`].
     proxy: Option<Setting>,
     no_proxy: Option<Setting>,
     ca_file: Option<Setting>,
@@ -27,7 +27,7 @@ impl fmt::Debug for Network {
 }
 
 impl Network {
-    /// For `profile`; empty: no profile is named.
+    /// The values for `profile`; empty: no profile is named.
     pub(super) fn resolve(profile: &str, env: &Env, config: &Config) -> Self {
         let pick = |key, given: Option<(&'static str, String)>| {
             let given = given.and_then(|(name, text)| variable(name, Some(text)));
@@ -41,7 +41,8 @@ impl Network {
         }
     }
 
-    /// For the agent. Never missing: what is not set here is not used, whatever the profile had before.
+    /// The values as the agent takes them. The message is always sent: what is not set here is not used,
+    /// whatever the profile had before.
     pub(super) fn message(&self) -> v1::Network {
         let text = |set: &Option<Setting>| set.as_ref().map(|set| set.text.clone()).unwrap_or_default();
         v1::Network { proxy: text(&self.proxy), no_proxy: text(&self.no_proxy), ca_file: text(&self.ca_file) }
@@ -61,7 +62,8 @@ impl Network {
     }
 }
 
-/// `http://user@host` of `http://user:password@host`. A user's name holds no colon (RFC 3986, section 3.2.1).
+/// Turns `http://user:password@host` into `http://user@host`. A user name contains no colon (RFC 3986,
+/// section 3.2.1).
 fn without_password(proxy: &str) -> String {
     let (scheme, rest) = proxy.split_once("://").map_or(("", proxy), |(scheme, rest)| (scheme, rest));
     let separator = if scheme.is_empty() { "" } else { "://" };

@@ -1,13 +1,14 @@
-//! The kinds of provider: all that the command knows of any of them by name.
+//! The kinds of provider: all that the command knows about any of them.
 
 use clap::ValueEnum;
 
-/// As the agent calls it, the profile of it that needs no name, and the other name of this program.
+/// The agent's name for this kind, the profile that is used if none is named, and the other name of this
+/// program.
 const SCITOOLKIT: &str = "scitoolkit";
 
 const SCITOOLKIT_TOKEN: &str = "SCITOOLKIT_TOKEN";
 
-/// Which kind of provider a command is about.
+/// The kind of provider that a command is about.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Provider {
     /// A Seqera Platform, or any OpenID provider
@@ -20,14 +21,14 @@ pub(crate) enum Provider {
 }
 
 impl Provider {
-    /// The one whose programs keep tokens in files of their own, which can be taken over and removed.
+    /// The kind whose programs keep tokens in their own files, which can be taken over and removed.
     pub(crate) const WITH_TOKEN_FILES: Self = Self::Scitoolkit;
 
-    /// Where those are.
+    /// The folder of these files.
     pub(crate) const TOKEN_FOLDER: &str = "~/.scitoolkit";
 
-    /// The kind of this name, where it has a profile and a link to this program of the same name. What holds for
-    /// a Platform holds for every other name.
+    /// The kind with this name, if a profile and a link to this program have the same name. Every other name
+    /// counts as a Platform.
     pub(crate) fn named(name: &str) -> Self {
         if name == SCITOOLKIT { Self::Scitoolkit } else { Self::Platform }
     }
@@ -41,7 +42,7 @@ impl Provider {
         self == Self::Platform
     }
 
-    /// For the agent, which takes an empty name for a Platform.
+    /// The name for the agent, which takes an empty name to mean a Platform.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Platform => "",
@@ -50,7 +51,7 @@ impl Provider {
         }
     }
 
-    /// The profile that is meant where none is named; `None`: the agent chooses.
+    /// The profile to use if none is named; `None`: the agent chooses.
     pub(crate) fn own_profile(self) -> Option<&'static str> {
         match self {
             Self::Platform | Self::Oauth2 => None,
@@ -58,7 +59,7 @@ impl Provider {
         }
     }
 
-    /// Variables that are meant for the Platform alone, and say nothing about this kind.
+    /// Variables that are meant only for a Platform and say nothing about this kind.
     pub(crate) fn foreign_variables(self) -> &'static [&'static str] {
         match self {
             Self::Platform => &[],
@@ -73,7 +74,7 @@ impl Provider {
         }
     }
 
-    /// As people call it.
+    /// The name that people know.
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Platform => "Seqera",
@@ -82,7 +83,7 @@ impl Provider {
         }
     }
 
-    /// The command that signs in there, for a person who has `called` this program so.
+    /// The command that signs in to this kind, for a person who has called this program by the name `called`.
     pub(crate) fn login(self, called: &str) -> &'static str {
         match (self, called) {
             (Self::Platform, _) => "seqera login",

@@ -1,4 +1,4 @@
-//! A value, and who set it.
+//! A value, and where it comes from.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ pub(crate) enum Source {
     Flag(&'static str),
     Variable(&'static str),
     File(PathBuf),
-    /// Nobody said anything.
+    /// Nobody set the value.
     Default,
 }
 

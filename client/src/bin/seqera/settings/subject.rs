@@ -1,4 +1,4 @@
-//! Whose token a command is about: the one in the environment, or a profile's.
+//! Whose token a command is about: a token in the environment, or that of a profile.
 
 use crate::screen::failure::Failure;
 use crate::settings::Settings;
@@ -7,7 +7,7 @@ use crate::settings::env::{Env, EnvToken};
 
 #[derive(Debug)]
 pub(crate) enum Subject {
-    /// A token of the environment, used as it is.
+    /// A token from the environment, used as it is.
     Token(EnvToken),
     Profile(Named),
 }
@@ -17,13 +17,13 @@ pub(crate) enum Subject {
 pub(crate) struct Named {
     /// Empty: the agent chooses.
     pub(crate) profile: String,
-    /// The authority that the profile must have; empty: any. What ranks below the name does not count:
-    /// a flag names a profile whatever the environment says.
+    /// The authority that the profile must have; empty: any. Sources that rank below the one that names the
+    /// profile do not count: a flag names a profile whatever the environment says.
     pub(crate) authority: String,
 }
 
 impl Subject {
-    /// `config` is asked only where the file can matter.
+    /// Calls `config` only if the file can matter.
     pub(crate) fn choose(
         flag: Option<&str>,
         env: &Env,
@@ -32,7 +32,8 @@ impl Subject {
         let token = env.token().filter(|_| flag.is_none());
         let Some(token) = token else { return Named::choose(flag, env, config).map(Self::Profile) };
         match env.exec_profile(&token) {
-            // Put there by `seqera exec`: asking again keeps a long-running child's tokens fresh.
+            // `seqera exec` put the token there. Asking the agent again gives a long-running child a fresh
+            // one.
             Some(profile) => Ok(Self::Profile(Named { profile, authority: String::new() })),
             None => Ok(Self::Token(token)),
         }
@@ -50,7 +51,7 @@ impl Named {
             return Ok(Self { profile: profile.to_owned(), authority: String::new() });
         }
         if let Some(profile) = env.profile() {
-            // The API's address does not count here: it may differ from the authority's.
+            // The URL of the API does not count here: it may differ from the authority.
             return Ok(Self { profile, authority: env.auth_domain().unwrap_or_default() });
         }
         let authority = Settings::resolve(None, "", env, &config()?).authority;

@@ -1,5 +1,6 @@
-//! `seqera agent doctor`: checks with the remedy below each, shown as they become known. This half looks at
-//! the command and its surroundings, and works where no agent can be started; the agent looks at all else.
+//! `seqera agent doctor`: checks, each with its remedy, shown as soon as they are known. This half examines
+//! the command and its surroundings, and works even if no agent can be started; the agent examines everything
+//! else.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::screen::failure::Failure;
 use crate::settings::Settings;
 use crate::settings::context::{Context, interruptible, wait};
 
-/// A person wonders after about so long why nothing comes.
+/// After this long, a person wonders why nothing happens.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Look for what could be wrong, and say what to do about it
@@ -44,7 +45,7 @@ pub(super) fn run(context: &Context, args: Doctor) -> Result<(), Failure> {
     findings.end()
 }
 
-/// What can be seen without an agent.
+/// The checks that need no agent.
 fn surroundings(context: &Context) -> Vec<Check> {
     let mut checks = vec![command(), others_on_path(context)];
     checks.extend(configuration(context));
@@ -93,7 +94,7 @@ fn others_on_path(context: &Context) -> Check {
     }
 }
 
-/// Mistakes in the file, and keys that nothing reads.
+/// Reports mistakes in the file, and keys that nothing reads.
 fn configuration(context: &Context) -> Vec<Check> {
     const NAME: &str = "config.json";
     let config = match context.config() {
@@ -113,7 +114,7 @@ fn configuration(context: &Context) -> Vec<Check> {
         .collect()
 }
 
-/// They are used as they are, whatever sessions there are.
+/// A token in the environment is used as it is, whatever sessions there are.
 fn tokens(context: &Context) -> Vec<Check> {
     const NAME: &str = "token variables";
     let foreign = context.env.token().filter(|token| context.env.exec_profile(token).is_none());
@@ -125,7 +126,8 @@ fn tokens(context: &Context) -> Vec<Check> {
     vec![check(NAME, Verdict::Warning, text, &remedy)]
 }
 
-/// Nextflow's own file beats the token that `seqera exec` hands over (the agent's manual, providers, "Programs that use the token").
+/// Nextflow's own file beats the token that `seqera exec` passes on (the agent's manual, providers, "Programs
+/// that use the token").
 fn nextflow(file: &Path) -> Vec<Check> {
     const NAME: &str = "plain credentials";
     let Ok(meta) = file.metadata() else { return Vec::new() };
@@ -147,7 +149,7 @@ fn is_open(meta: &std::fs::Metadata) -> bool {
     meta.mode() & 0o077 != 0
 }
 
-/// A profile folder lets only its user in.
+/// On Windows, only the user can enter their profile folder.
 #[cfg(not(unix))]
 fn is_open(_: &std::fs::Metadata) -> bool {
     false
@@ -156,7 +158,7 @@ fn is_open(_: &std::fs::Metadata) -> bool {
 async fn agents_half(context: &Context, repair: bool, findings: &mut Findings<'_>) -> Result<(), Failure> {
     const NAME: &str = "agent";
     let asked = async {
-        // A file that cannot be read has been reported; the variables still count.
+        // A file that cannot be read has already been reported; the variables still count.
         let config = context.config().unwrap_or_default();
         let profile = context.profile.clone().or(context.env.profile()).unwrap_or_default();
         let settings = Settings::resolve(None, &profile, &context.env, &config).message();
@@ -179,12 +181,12 @@ async fn agents_half(context: &Context, repair: bool, findings: &mut Findings<'_
     } else {
         check(NAME, Verdict::Warning, format!("{text}: another version"), "run 'seqera agent restart'")
     })?;
-    let mut told = false;
+    let mut announced = false;
     loop {
         let event = tokio::select! {
             event = events.next() => event?,
-            () = sleep(PATIENCE), if !told => {
-                told = true;
+            () = sleep(PATIENCE), if !announced => {
+                announced = true;
                 findings.wait();
                 continue;
             }

@@ -1,4 +1,4 @@
-//! How the findings of the doctor look: one below the other as they come, and a sum at the end.
+//! Prints the doctor's findings one below the other as they arrive, and a summary at the end.
 
 use seqera_client::proto::v1::Check;
 use seqera_client::proto::v1::check::Verdict;
@@ -9,10 +9,10 @@ use crate::screen::failure::{Failure, Hint};
 use crate::screen::layout::wrap;
 use crate::screen::terminal;
 
-/// Columns of mark and name. A longer name, as of a profile's check, pushes its own text only.
+/// The columns for mark and name. A longer name, such as that of a profile's check, gets a line to itself.
 const NAMES: usize = 23;
 
-/// In a narrower terminal the text stands below the name.
+/// In a narrower terminal, the text goes below the name.
 const NARROW: usize = 60;
 
 pub(super) struct Findings<'a> {
@@ -20,23 +20,23 @@ pub(super) struct Findings<'a> {
     columns: Option<usize>,
     problems: usize,
     warnings: usize,
-    /// Texts shown so far: what both halves find is shown once.
-    told: Vec<String>,
+    /// The texts shown so far: a finding of both halves is shown once.
+    seen: Vec<String>,
     objects: Vec<Value>,
 }
 
 impl<'a> Findings<'a> {
     pub(super) fn new(screen: &'a Screen) -> Self {
         let columns = terminal::output_columns();
-        Self { screen, columns, problems: 0, warnings: 0, told: Vec::new(), objects: Vec::new() }
+        Self { screen, columns, problems: 0, warnings: 0, seen: Vec::new(), objects: Vec::new() }
     }
 
     pub(super) fn add(&mut self, check: Check) -> Result<(), Failure> {
         if matches!(check.verdict(), Verdict::Problem | Verdict::Warning) && check.profile.is_empty() {
-            if self.told.contains(&check.text) {
+            if self.seen.contains(&check.text) {
                 return Ok(());
             }
-            self.told.push(check.text.clone());
+            self.seen.push(check.text.clone());
         }
         self.problems += usize::from(check.verdict() == Verdict::Problem);
         self.warnings += usize::from(check.verdict() == Verdict::Warning);
@@ -46,14 +46,14 @@ impl<'a> Findings<'a> {
         self.screen.say(&lines(&check, self.columns).join("\n"))
     }
 
-    /// Somebody may wonder why nothing comes.
+    /// Says what takes so long, in case somebody is waiting.
     pub(super) fn wait(&self) {
         if self.columns.is_some() && !self.screen.json {
             self.screen.tell("  asking the providers; one that cannot be reached takes up to 20 s …");
         }
     }
 
-    /// The sum. A problem is a failure.
+    /// Prints the summary. The command fails if there was a problem.
     pub(super) fn end(self) -> Result<(), Failure> {
         let Self { screen, problems, warnings, objects, .. } = self;
         if screen.json {
@@ -75,7 +75,7 @@ fn counted(number: usize, what: &str) -> String {
     }
 }
 
-/// One check for programs.
+/// A check as an object for programs.
 fn object(check: &Check) -> Value {
     json!({
         "name": check.name,
@@ -86,13 +86,13 @@ fn object(check: &Check) -> Value {
     })
 }
 
-/// A check as people read it: mark and name, what was found, and what to do below.
+/// A check as lines for people: mark, name and finding, with the remedy below.
 fn lines(check: &Check, columns: Option<usize>) -> Vec<String> {
     let mark = match check.verdict() {
         Verdict::Ok => "✓",
         Verdict::Warning => "!",
         Verdict::Problem => "✗",
-        // A verdict of a later version is none to us.
+        // A later agent may know verdicts that this version does not.
         Verdict::Skipped | Verdict::Unspecified => "-",
     };
     let name = match check.profile.as_str() {

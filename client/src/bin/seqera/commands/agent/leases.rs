@@ -84,7 +84,7 @@ fn end(context: &Context, client: &Client, id: &str, give_up: bool) -> Result<()
     Ok(())
 }
 
-/// A table of leases.
+/// Formats leases as a table.
 pub(crate) fn shown(leases: &[Lease]) -> String {
     let row =
         |lease: &Lease| [lease.id.clone(), lease.profile.clone(), lease.program.clone(), how_it_ends(lease)];
@@ -105,11 +105,11 @@ fn how_it_ends(lease: &Lease) -> String {
 }
 
 fn troubles(leases: &[Lease]) -> Vec<String> {
-    let told = |lease: &Lease| {
+    let line = |lease: &Lease| {
         let retry = lease.retry_at.map(|at| format!("; next try {}", local(at))).unwrap_or_default();
         format!("the token of {} cannot be deleted yet: {}{retry}", lease.id, lease.trouble)
     };
-    leases.iter().filter(|lease| !lease.trouble.is_empty()).map(told).collect()
+    leases.iter().filter(|lease| !lease.trouble.is_empty()).map(line).collect()
 }
 
 fn object(lease: &Lease) -> Value {

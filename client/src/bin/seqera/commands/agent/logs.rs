@@ -1,4 +1,4 @@
-//! `seqera agent logs`: the end of the agent's log, and what is written to it from then on.
+//! `seqera agent logs`: shows the end of the agent's log, and follows it if asked to.
 
 use std::collections::VecDeque;
 use std::fs::{File, Metadata};
@@ -14,7 +14,8 @@ use tokio::time::interval;
 use crate::screen::failure::{Failure, Hint};
 use crate::settings::context::{Context, wait};
 
-/// Between two looks at the file. A person does not see the difference, and a file system hardly feels it.
+/// The time between two reads of the file. A person does not notice the delay, and the file system hardly
+/// notices the reads.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Show the agent's log
@@ -52,7 +53,7 @@ pub(super) fn run(context: &Context, args: Logs) -> Result<(), Failure> {
     }
 }
 
-/// The file of the running agent, or the one that an agent of this environment would write.
+/// The file of the running agent, or the one that an agent started from here would write.
 fn file(context: &Context) -> Result<PathBuf, Failure> {
     let client = Client::new(Options { start_agent: false, ..context.options()? });
     match wait(async { Ok(client.info().await) })? {
@@ -83,7 +84,7 @@ fn nothing_yet(path: &Path) -> Failure {
     }
 }
 
-/// The file that the agent has put away last, where the log was begun anew.
+/// The text of the previous log file, if the log has been rotated.
 fn earlier(path: &Path) -> String {
     let mut name = path.as_os_str().to_owned();
     name.push(".1");
@@ -121,7 +122,7 @@ async fn follow(context: &Context, mut log: Log) -> Result<(), Failure> {
     }
 }
 
-/// A log file, read so far.
+/// A log file, and how far it has been read.
 struct Log {
     path: PathBuf,
     file: File,
@@ -132,13 +133,13 @@ impl Log {
         Ok(Self { path: path.to_owned(), file: File::open(path)? })
     }
 
-    /// What was written since the last look: to this file, and to a new one that has taken its place.
+    /// Reads what has been written since the last call: to this file, and to a new one that has replaced it.
     fn more(&mut self) -> std::io::Result<String> {
         let mut text = Vec::new();
         self.file.read_to_end(&mut text)?;
         let now = match self.path.metadata() {
             Ok(meta) => meta,
-            // Between two names: the next look finds the new one.
+            // The log is just being rotated; the next call finds the new file.
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Ok(String::from_utf8_lossy(&text).into());
             }
@@ -161,7 +162,7 @@ fn is_same(a: &Metadata, b: &Metadata) -> bool {
     (a.dev(), a.ino()) == (b.dev(), b.ino())
 }
 
-/// Files have no number here to tell them apart, but a new one has another time of creation.
+/// Windows has no inode numbers to compare, but a new file has another time of creation.
 #[cfg(not(unix))]
 fn is_same(a: &Metadata, b: &Metadata) -> bool {
     a.created().ok() == b.created().ok()

@@ -1,5 +1,5 @@
-//! Finds the program that Co-Scientist comes as: an npm package or a standalone binary, which is called
-//! `seqera` as this one is, or version 1 of it. The danger is to find oneself.
+//! Finds Co-Scientist's program: an npm package or a standalone binary, or version 1. It is called `seqera`
+//! like this one, so the danger is that this program finds itself.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,28 +7,28 @@ use std::path::{Path, PathBuf};
 use crate::screen::failure::{Failure, Hint};
 use crate::settings::env::Env;
 
-/// Whoever starts a front end writes its own process id here.
+/// The variable in which a command leaves its process id when it starts a front end.
 pub(super) const MARK: &str = "SEQERA_AI_STARTED_BY";
 
-/// Programs of ours are smaller, those that bring a runtime of JavaScript along are larger.
+/// Builds of this program are smaller; programs that bundle a JavaScript runtime are larger.
 const LARGEST_OF_OURS: u64 = 16 * 1024 * 1024;
 
-/// Scripts say who they are on their first lines.
+/// How much of a script is read: its first lines show what it is.
 const SCRIPT_HEAD: usize = 4096;
 
 const NAME: &str = if cfg!(windows) { "seqera.exe" } else { "seqera" };
 
-/// A program, and arguments that stand before those of ours.
+/// A program, and the arguments that come before ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FrontEnd {
     pub(super) program: PathBuf,
     pub(super) arguments: Vec<String>,
 }
 
-/// The front end that is configured, else one that is installed; `None`: there is none.
+/// Finds the front end that is configured, or else one that is installed; `None` if there is neither.
 ///
 /// # Errors
-/// Where the configured one is not there, or this process was started as a front end itself.
+/// The configured program does not exist, or is this program.
 pub(super) fn find(env: &Env, in_file: Option<&str>) -> Result<Option<FrontEnd>, Failure> {
     let own = std::env::current_exe().ok();
     let is_ours = |path: &Path| own.as_ref().is_some_and(|own| is_ours(path, own));
@@ -52,7 +52,7 @@ pub(super) fn find(env: &Env, in_file: Option<&str>) -> Result<Option<FrontEnd>,
     Ok(Some(front_end))
 }
 
-/// A path that may have spaces in it, else a program with arguments.
+/// Reads a command as a path, which may contain spaces, or else as a program with arguments.
 fn of_command(command: &str, folders: &[PathBuf]) -> Option<FrontEnd> {
     if let Some(program) = located(command.trim(), folders) {
         return Some(FrontEnd { program, arguments: Vec::new() });
@@ -81,7 +81,8 @@ fn is_program(path: &Path) -> bool {
     path.is_file()
 }
 
-/// This very program, by whatever name or as a copy; or another build of it, which knows the mark.
+/// True if the path leads to this program, whatever its name, to a copy of it, or to another build of it,
+/// which contains [`MARK`].
 fn is_ours(path: &Path, own: &Path) -> bool {
     let (Ok(found), Ok(us)) = (fs::metadata(path), fs::metadata(own)) else { return false };
     let same_file = || path.canonicalize().ok().is_some_and(|real| own.canonicalize().ok() == Some(real));
@@ -94,7 +95,7 @@ fn is_ours(path: &Path, own: &Path) -> bool {
     same_file() || copied() || other_build()
 }
 
-/// The Python SDK brings a `seqera` as well, which has no Co-Scientist in it; version 1 in Python has.
+/// The Python SDK also installs a `seqera`, but without Co-Scientist. Version 1, in Python as well, has it.
 fn speaks_ai(path: &Path) -> bool {
     use std::io::Read;
     let mut head = Vec::new();
@@ -119,7 +120,7 @@ fn own_self(program: &Path, source: &str) -> Failure {
     Failure::usage(message, Some("it must name the program that Co-Scientist came as"))
 }
 
-/// Where there is none.
+/// The failure if no front end is installed.
 pub(super) fn not_installed() -> Failure {
     Failure {
         reason: "NOT_INSTALLED".into(),
@@ -131,7 +132,8 @@ pub(super) fn not_installed() -> Failure {
     }
 }
 
-/// Started by a `seqera ai`: whatever was taken for the front end leads back here, and would do so for ever.
+/// Fails if a `seqera ai` started this one: what that took for the front end leads back here, and would do so
+/// forever.
 pub(super) fn refuse_loop(env: &Env) -> Result<(), Failure> {
     let Some(process) = env.ai_started_by() else { return Ok(()) };
     let message = format!("this 'seqera ai' was started as a front end by another one (process {process})");

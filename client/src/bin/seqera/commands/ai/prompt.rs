@@ -1,4 +1,4 @@
-//! The prompt where Co-Scientist is not installed: it knows the session and nothing else, and says so.
+//! The prompt for a machine without Co-Scientist. It knows the session and nothing else, and says so.
 
 use std::io::{IsTerminal, stdin};
 use std::process::Stdio;
@@ -14,7 +14,7 @@ use crate::screen::layout::wrap;
 use crate::screen::terminal;
 use crate::settings::context::{Context, wait};
 
-/// What can be typed, and the command that it stands for.
+/// The commands that can be typed, and what they are for.
 const COMMANDS: [(&str, &str); 8] = [
     ("status", "who is signed in"),
     ("whoami", "the account"),
@@ -26,10 +26,10 @@ const COMMANDS: [(&str, &str); 8] = [
     ("logout", "sign out"),
 ];
 
-/// Reads lines until `/exit` or the end of the input. `token` is what the session's commands are given.
+/// Reads lines until `/exit` or the end of the input. The commands get the variables in `token`.
 ///
 /// # Errors
-/// In a pipe, the first thing that could not be done; Ctrl-C where no command runs.
+/// In a pipe, the first failure of a line. At a terminal or in a pipe, Ctrl-C while no command runs.
 pub(super) fn run(context: &Context, token: &Variables) -> Result<(), Failure> {
     let typed = stdin().is_terminal();
     if typed {
@@ -43,7 +43,7 @@ pub(super) fn run(context: &Context, token: &Variables) -> Result<(), Failure> {
 struct Prompt<'a> {
     context: &'a Context,
     token: &'a Variables,
-    /// By a person, who sees each failure at once.
+    /// True if a person types the lines, and so sees each failure at once.
     typed: bool,
 }
 
@@ -69,8 +69,8 @@ impl Prompt<'_> {
         first_failure.map_or(Ok(()), Err)
     }
 
-    /// One line; `None` at the end of the input. A thread reads it and nothing beyond it: what is typed while
-    /// a command runs belongs to that command.
+    /// Reads one line; `None` at the end of the input. A thread reads it and nothing more: what is typed
+    /// while a command runs belongs to that command.
     async fn line(&self) -> Result<Option<String>, Failure> {
         if self.typed {
             self.context.screen.question("seqera> ");
@@ -94,19 +94,19 @@ impl Prompt<'_> {
         Ok(line)
     }
 
-    /// Runs a command of ours as a program of its own: what it does to the terminal ends with it, and Ctrl-C
-    /// ends it alone.
+    /// Runs one of our commands as a separate process: whatever it does to the terminal ends with it, and
+    /// Ctrl-C ends it alone.
     async fn session_command(&self, command: &str) -> Result<(), Failure> {
         let failed = |error| Failure::system("cannot run the command", &error);
         let mut child = Command::from(self.program(command)?).spawn().map_err(failed)?;
         let ended = loop {
             tokio::select! {
                 ended = child.wait() => break ended.map_err(failed)?,
-                // The terminal interrupts the command as well.
+                // The terminal sends the signal to the command as well.
                 _ = tokio::signal::ctrl_c() => {}
             }
         };
-        // A person has read why.
+        // A person has already read why it failed.
         if ended.success() || self.typed {
             return Ok(());
         }
@@ -138,7 +138,7 @@ impl Prompt<'_> {
         }
         apply(&mut program, self.token.clone());
         if !self.typed {
-            // The lines behind this one are ours.
+            // The lines that follow are for the prompt.
             program.stdin(Stdio::null());
         }
         Ok(program)

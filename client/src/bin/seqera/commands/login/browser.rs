@@ -1,12 +1,13 @@
-//! Opens a page in the user's browser. Its streams are null: what it prints must not end up in our output.
+//! Opens a page in the user's browser. The browser's streams are null, so that its output does not mix with
+//! ours.
 
 use std::io;
 use std::process::{Command, Stdio};
 
-/// Starts the first program that can be started, and does not wait for it.
+/// Starts the first program that can be started, without waiting for it.
 ///
 /// # Errors
-/// Where none of them is there.
+/// None of the programs could be started.
 pub(super) fn open(url: &str, chosen: &[String], in_wsl: bool) -> io::Result<()> {
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     for (program, arguments) in openers(url, chosen, in_wsl) {
@@ -20,7 +21,7 @@ pub(super) fn open(url: &str, chosen: &[String], in_wsl: bool) -> io::Result<()>
     Err(last)
 }
 
-/// The programs to try with their arguments: those of `BROWSER`, where `%s` stands for the page, then the
+/// The programs to try, with their arguments: those in `BROWSER`, where `%s` stands for the page, then the
 /// system's own.
 fn openers(url: &str, chosen: &[String], in_wsl: bool) -> Vec<(String, Vec<String>)> {
     let page = |word: &str| word.replace("%s", url);
@@ -35,13 +36,13 @@ fn openers(url: &str, chosen: &[String], in_wsl: bool) -> Vec<(String, Vec<Strin
         openers.push((program.to_owned(), arguments));
     }
     if in_wsl {
-        // The browser of Windows; part of `wslu`, which the usual distributions bring along.
+        // Opens the browser of Windows; part of `wslu`, which the usual distributions include.
         openers.push(("wslview".to_owned(), vec![url.to_owned()]));
     }
     let of_system: &[&str] = if cfg!(target_os = "macos") {
         &["open"]
     } else if cfg!(windows) {
-        // Not `cmd /c start`: that would read the `&` of the URL as its own.
+        // Not `cmd /c start`, which would take the `&` of the URL for its own.
         &["rundll32", "url.dll,FileProtocolHandler"]
     } else {
         &["xdg-open"]

@@ -1,4 +1,4 @@
-//! Shows the code of a login on another device: to read, to say on the telephone, and to scan.
+//! Shows the code for a login on another device: to read, to spell on the telephone, and to scan.
 
 use seqera_client::proto::v1::login_event::DeviceCode;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::screen::Screen;
 use crate::screen::qr::Qr;
 
-/// The words of the international radiotelephony alphabet.
+/// The international radiotelephony spelling alphabet.
 const LETTERS: [&str; 26] = [
     "Alfa", "Bravo", "Charlie", "Delta", "Echo", "Foxtrot", "Golf", "Hotel", "India", "Juliett", "Kilo",
     "Lima", "Mike", "November", "Oscar", "Papa", "Quebec", "Romeo", "Sierra", "Tango", "Uniform", "Victor",
@@ -15,7 +15,7 @@ const LETTERS: [&str; 26] = [
 
 const DIGITS: [&str; 10] = ["Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
 
-/// Nobody keeps more than this in mind between listening and typing.
+/// Nobody remembers more letters than this between hearing and typing them.
 const GROUP: usize = 4;
 
 pub(super) fn show(screen: &Screen, code: &DeviceCode) {
@@ -46,7 +46,7 @@ pub(super) fn show(screen: &Screen, code: &DeviceCode) {
     }
 }
 
-/// A code in words that are not mistaken for each other. A small letter is a word in small letters.
+/// Spells a code in words that are hard to confuse. A lower-case letter becomes a lower-case word.
 fn spelled(code: &str) -> String {
     let groups = code.split(|letter: char| !letter.is_alphanumeric()).filter(|group| !group.is_empty());
     let groups = groups.flat_map(|group| {

@@ -1,4 +1,4 @@
-//! Shows a login as it goes on, and hands in what is pasted meanwhile.
+//! Shows the progress of a login, and passes on what is pasted meanwhile.
 
 use seqera_client::Client;
 use seqera_client::proto::v1::LoginRequest;
@@ -17,9 +17,10 @@ use crate::settings::context::Context;
 pub(super) struct Follow<'a> {
     context: &'a Context,
     client: &'a Client,
-    /// A browser is to be started here.
+    /// True if a browser is to be started here.
     opens: bool,
-    /// The profile that is signed in, and what is typed; there is nothing to paste before a page is shown.
+    /// The profile that signs in, and the lines that are typed; `None` until a page is shown, since there is
+    /// nothing to paste before that.
     pasted: Option<(String, mpsc::Receiver<String>)>,
 }
 
@@ -28,7 +29,7 @@ impl<'a> Follow<'a> {
         Self { context, client, opens, pasted: None }
     }
 
-    /// Runs a login to its end. To drop it is to end the login.
+    /// Runs a login to its end. Dropping it ends the login.
     pub(super) async fn run(mut self, request: LoginRequest) -> Result<SignedIn, Failure> {
         let mut events = self.client.login(request).await?;
         loop {
@@ -42,14 +43,14 @@ impl<'a> Follow<'a> {
             let Some(event) = event else {
                 return Err(seqera_client::Error::Lost("the login ended without an answer".to_owned()).into());
             };
-            // An event of a later version is nothing to us.
+            // Events of a later version are ignored.
             if let Some(Event::SignedIn(signed_in)) = event.event.and_then(|event| self.shown(event)) {
                 return Ok(signed_in);
             }
         }
     }
 
-    /// Shows an event; the last one is given back.
+    /// Shows an event. The last one is returned.
     fn shown(&mut self, event: Event) -> Option<Event> {
         let screen = &self.context.screen;
         match event {
@@ -81,7 +82,7 @@ impl<'a> Follow<'a> {
             }
             screen.tell(&format!("Open this page in a browser:\n\n  {}\n", page.url));
         }
-        // The login that was joined has opened it.
+        // If this caller joined a login, the first caller has opened the page.
         if self.opens && !page.joined {
             match browser::open(&page.url, &env.browsers(), surroundings.in_wsl) {
                 Ok(()) => {
@@ -99,9 +100,9 @@ impl<'a> Follow<'a> {
         }
     }
 
-    /// A wrong line is said to be wrong, and the login goes on.
+    /// Passes a pasted line to the agent. If it is wrong, the person is warned, and the login goes on.
     async fn hand_in(&mut self, line: Option<String>) {
-        // The terminal has gone, or closed its input: nothing more comes.
+        // The terminal is gone, or its input is closed: there will be no more lines.
         let Some(line) = line else {
             self.pasted = None;
             return;
@@ -114,7 +115,7 @@ impl<'a> Follow<'a> {
     }
 }
 
-/// The next line that is typed; never ends where none can be.
+/// Waits for the next line that is typed; forever if nothing can be typed.
 async fn typed(pasted: &mut Option<(String, mpsc::Receiver<String>)>) -> Option<String> {
     match pasted {
         Some((_, lines)) => lines.recv().await,

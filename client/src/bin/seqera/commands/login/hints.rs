@@ -1,4 +1,4 @@
-//! What helps where the browser does not run on this host.
+//! Hints for a login whose browser does not run on this host.
 
 use seqera_client::proto::v1::login_event::AuthorizationUrl;
 
@@ -8,13 +8,13 @@ use crate::settings::env::Env;
 /// Where the person sits, as far as the environment shows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Surroundings {
-    /// This host's address, in a session over ssh.
+    /// This host's address, if the session is over ssh.
     pub(super) ssh_server: Option<String>,
-    /// Linux inside Windows.
+    /// True for Linux inside Windows.
     pub(super) in_wsl: bool,
-    /// A line can be read from the terminal.
+    /// True if a line can be read from the terminal.
     pub(super) terminal: bool,
-    /// A browser was started here.
+    /// True if a browser was started here.
     pub(super) opened: bool,
 }
 
@@ -28,7 +28,7 @@ impl Surroundings {
         }
     }
 
-    /// Lines for a person whose browser may not be able to come back here; none for one at a desktop.
+    /// Hints for a person whose browser may not be able to come back here; none at a desktop.
     pub(super) fn hints(&self, page: &AuthorizationUrl) -> Vec<String> {
         let elsewhere = self.ssh_server.is_some() || self.in_wsl || !self.opened;
         if !elsewhere {

@@ -1,5 +1,5 @@
-//! What `seqera login` does with sign-ins that other programs have left: offers them to a person, or takes
-//! them with `--import`. Nothing is taken silently.
+//! What `seqera login` does with sign-ins that other programs have left: it offers them to a person, or takes
+//! them over with `--import`. Nothing is taken over silently.
 
 use std::future::Future;
 use std::pin::pin;
@@ -16,10 +16,10 @@ use crate::screen::table;
 use crate::settings::Settings;
 use crate::settings::context::{Context, interruptible, wait};
 
-/// A person begins to wonder after so long.
+/// After this long, a person begins to wonder.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// The login that imports are for.
+/// The login for which imports are taken over.
 pub(super) struct Imports<'a> {
     pub(super) context: &'a Context,
     pub(super) client: &'a Client,
@@ -27,15 +27,15 @@ pub(super) struct Imports<'a> {
 }
 
 impl Imports<'_> {
-    /// Sessions that a person agreed to take over instead of signing in; none where nobody can be asked. A
-    /// failure is shown, and the login goes on.
+    /// Offers the imports, and returns the sessions that a person agreed to take over instead of signing in;
+    /// none if nobody can be asked. A failure is shown, and the login goes on.
     pub(super) fn offer(&self) -> Result<Vec<SignedIn>, Failure> {
         if !ask::possible(&self.context.screen) {
             return Ok(Vec::new());
         }
         let found = match self.find() {
             Ok(found) => found,
-            // An agent from before this was known; the login itself will tell of anything worse.
+            // The agent may be too old to know of imports. The login itself will report anything worse.
             Err(_) => return Ok(Vec::new()),
         };
         found.problems.iter().for_each(|problem| self.context.screen.note(problem));
@@ -53,10 +53,10 @@ impl Imports<'_> {
         Ok(taken)
     }
 
-    /// Takes all there is for this login, unasked: `--import` says so.
+    /// Takes over everything for this login without asking, as `--import` demands.
     ///
     /// # Errors
-    /// Where there is nothing, or nothing could be taken.
+    /// There is nothing to take over, or nothing could be taken over.
     pub(super) fn take_all(&self) -> Result<Vec<SignedIn>, Failure> {
         let screen = &self.context.screen;
         let found = self.find()?;
@@ -90,16 +90,16 @@ impl Imports<'_> {
 
     fn find(&self) -> Result<FindImportsResponse, Failure> {
         let find = self.client.find_imports(self.settings.message(), self.context.env.nextflow_file());
-        let told = "looking for sign-ins of other programs (the keychain is slow to answer)";
-        wait(interruptible("the login", async { Ok(self.patiently(find, told).await?) }))
+        let message = "looking for sign-ins of other programs (the keychain is slow to answer)";
+        wait(interruptible("the login", async { Ok(self.patiently(find, message).await?) }))
     }
 
     fn take(&self, import: Import) -> Result<SignedIn, Failure> {
-        // A token of v1 is named in what the agent says.
+        // For a sign-in of version 1, the agent's message already names the place.
         let place = (import.origin() == Origin::Nextflow).then(|| import.place.clone());
         let take = self.client.take_import(import, self.settings.message(), self.context.env.nextflow_file());
-        let told = "taking it over (a keychain may ask you to unlock it)";
-        let taken = wait(interruptible("the login", async { Ok(self.patiently(take, told).await?) }));
+        let message = "taking it over (a keychain may ask you to unlock it)";
+        let taken = wait(interruptible("the login", async { Ok(self.patiently(take, message).await?) }));
         let taken = taken.map_err(|failure| match place {
             Some(place) => Failure { message: format!("{place}: {}", failure.message), ..failure },
             None => failure,
@@ -107,14 +107,14 @@ impl Imports<'_> {
         Ok(SignedIn { status: taken.status, already: false, notes: taken.notes })
     }
 
-    /// Waits, and says what for where it takes long.
-    async fn patiently<T>(&self, work: impl Future<Output = T>, told: &str) -> T {
+    /// Waits, and says what for if it takes long.
+    async fn patiently<T>(&self, work: impl Future<Output = T>, message: &str) -> T {
         let mut work = pin!(work);
         if let Ok(done) = tokio::time::timeout(QUIET, work.as_mut()).await {
             return done;
         }
         if !self.context.screen.json {
-            self.context.screen.tell(told);
+            self.context.screen.tell(message);
         }
         work.await
     }
@@ -130,12 +130,12 @@ impl Imports<'_> {
         self.context.screen.tell(&table(&rows));
         let verb = if is_moved { "Move" } else { "Use" };
         let question = format!("{verb} it as profile '{profile}'?");
-        // A token without end and scope is not what a person should get by pressing Enter.
+        // A person should not get a token without expiry or scope just by pressing Enter.
         Ok(ask::yes(&self.context.screen, &question, is_moved)?.unwrap_or(false))
     }
 }
 
-/// One profile needs one session, though several programs may have left one for it.
+/// A profile needs one session, even if several programs have left one for it.
 fn is_taken(taken: &[SignedIn], import: &Import) -> bool {
     taken
         .iter()

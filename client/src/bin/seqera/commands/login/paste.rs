@@ -5,11 +5,11 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-/// A terminal gives at most 4096 bytes a line, and a person one line at a time.
+/// A person pastes one line at a time, and a terminal gives at most 4096 bytes a line.
 const LINES: usize = 1;
 
-/// What is typed from now on, without empty lines. A read from a terminal cannot be ended, so a thread does
-/// it, which the end of the process takes along. Only for a terminal that is
+/// The lines that are typed from now on, without empty ones. A read from a terminal cannot be cancelled, so a
+/// thread does it and ends with the process. Only for a terminal that is
 /// [`crate::screen::terminal::readable`]: input in a pipe is meant for another program.
 pub(super) fn lines() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(LINES);
