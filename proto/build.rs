@@ -1,4 +1,4 @@
-//! Compiles the contract with protox, so that no machine needs protoc.
+//! Compiles the contract with protox, so that nobody needs protoc.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ const FILES: &[&str] = &[
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(FILES, ["."])?;
-    #[expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts by the environment")]
+    #[expect(clippy::disallowed_methods, reason = "cargo passes the folder for output in the environment")]
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()
@@ -37,7 +37,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "seqera.agent.v1.TokenEvent",
         ])
         .build_transport(false)
-        // Our client calls by the constants below: generated clients would make a program larger with each call.
+        // Our client uses the constants below: generated clients would make the program larger with each
+        // call.
         .build_client(false)
         .compile_fds(descriptors.clone())?;
     std::fs::write(out.join("methods.rs"), methods(&descriptors))?;

@@ -1,4 +1,4 @@
-//! What a client has to know of a method: its path, and which messages go there and come back.
+//! What a client has to know about a method: its path, and its messages.
 
 use std::marker::PhantomData;
 
@@ -11,7 +11,7 @@ pub struct Method<M, R> {
 
 /// A method that answers with a stream.
 pub struct Streamed<M, R> {
-    /// As [`Method::path`].
+    /// See [`Method::path`].
     pub path: &'static str,
     messages: PhantomData<fn(M) -> R>,
 }

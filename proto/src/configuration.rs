@@ -1,6 +1,6 @@
-//! `config.json` of the configuration folder: the keys it may have, and what it says. The agent and its
-//! clients read it with this one piece of code, each for what concerns it. Nobody writes it: it belongs to
-//! the person, and other programs may keep keys of theirs in it.
+//! `config.json` in the configuration folder: the keys that it may have, and their values. The agent and its
+//! clients share this code, and each reads the keys that concern it. They never write the file: it belongs to
+//! the user, and other programs may keep their own keys in it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,16 +21,16 @@ pub const OF_PROFILE: [&str; 9] =
 
 const PROFILES: &str = "profiles";
 
-/// What the file says. Empty where there is no file. `Debug` shows no values: a proxy's address may come with
-/// a password.
+/// The contents of the file; empty if there is no file. `Debug` shows no values, because the address of a
+/// proxy may contain a password.
 #[derive(Clone, Default)]
 pub struct Configuration {
-    /// Where it was read, or would have been.
+    /// The path of the file, whether or not it exists.
     pub path: PathBuf,
     top: Map<String, Value>,
     profiles: BTreeMap<String, Map<String, Value>>,
-    /// Values of keys of ours that are not of the right kind, each as a sentence that begins with the path.
-    /// Such a value counts as missing.
+    /// Known keys with values of the wrong type, each as a sentence that begins with the path. Such a value
+    /// counts as missing.
     pub mistakes: Vec<String>,
 }
 
@@ -48,7 +48,7 @@ impl Configuration {
     /// Reads `config.json` in `folder`.
     ///
     /// # Errors
-    /// One sentence that names the file, and line and column where it is not JSON.
+    /// A sentence that names the file, with line and column if it is not JSON.
     pub fn read(folder: &Path) -> Result<Self, String> {
         let path = folder.join("config.json");
         match std::fs::read_to_string(&path) {
@@ -63,9 +63,9 @@ impl Configuration {
     /// Reads `text`, which was found at `path`.
     ///
     /// # Errors
-    /// As [`Configuration::read`].
+    /// See [`Configuration::read`].
     pub fn parse(text: &str, path: PathBuf) -> Result<Self, String> {
-        // Editors on Windows begin a file with a mark of its encoding.
+        // Some editors on Windows write a byte order mark at the beginning.
         let document = serde_json::from_str(text.trim_start_matches('\u{feff}'))
             .map_err(|error| format!("{}:{}", path.display(), position(&error)))?;
         let mut found = Self { path, ..Self::default() };
@@ -82,13 +82,13 @@ impl Configuration {
         Ok(found)
     }
 
-    /// A text at the top of the file, as it is written: it may be empty.
+    /// A string at the top of the file, exactly as it is written; it may be empty.
     pub fn text(&self, key: &str) -> Option<&str> {
         debug_assert!(TOP.contains(&key), "{key} is in no list, and would be warned about");
         self.top.get(key)?.as_str()
     }
 
-    /// A text of a profile, as [`Configuration::text`].
+    /// A string of a profile, like [`Configuration::text`].
     pub fn of_profile(&self, profile: &str, key: &str) -> Option<&str> {
         debug_assert!(OF_PROFILE.contains(&key), "{key} is in no list, and would be warned about");
         self.profiles.get(profile)?.get(key)?.as_str()
@@ -99,18 +99,19 @@ impl Configuration {
         self.profiles.keys().map(String::as_str)
     }
 
-    /// Keys that have no effect, each as a sentence that begins with the path and offers the nearest key.
+    /// Keys that have no effect, each as a sentence that begins with the path and offers the most similar
+    /// key.
     pub fn unknown(&self) -> Vec<String> {
-        let top = self.top.keys().filter_map(|key| self.doubt(key, key, &TOP, &OF_PROFILE));
+        let top = self.top.keys().filter_map(|key| self.warning(key, key, &TOP, &OF_PROFILE));
         let inner = self.profiles.iter().flat_map(|(name, settings)| {
-            let doubt =
-                move |key: &String| self.doubt(key, &format!("{PROFILES}.{name}.{key}"), &OF_PROFILE, &TOP);
-            settings.keys().filter_map(doubt)
+            let warning =
+                move |key: &String| self.warning(key, &format!("{PROFILES}.{name}.{key}"), &OF_PROFILE, &TOP);
+            settings.keys().filter_map(warning)
         });
         top.chain(inner).collect()
     }
 
-    fn doubt(&self, key: &str, shown: &str, known: &[&str], elsewhere: &[&str]) -> Option<String> {
+    fn warning(&self, key: &str, shown: &str, known: &[&str], elsewhere: &[&str]) -> Option<String> {
         if known.contains(&key) {
             return None;
         }
@@ -142,7 +143,7 @@ impl Configuration {
         }
     }
 
-    /// The entries without those of ours that are no text; `null` is as good as nothing.
+    /// Removes known keys whose values are not strings; `null` counts as absent.
     fn texts(&mut self, above: &str, mut entries: Map<String, Value>, known: &[&str]) -> Map<String, Value> {
         entries.retain(|key, value| {
             let wanted = known.contains(&key.as_str()) && key != PROFILES;

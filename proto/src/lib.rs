@@ -1,4 +1,4 @@
-//! The contract between the agent and its clients: the gRPC services, the reasons of failures, and the
+//! The contract between the agent and its clients: the gRPC services, the reasons for failures, and the
 //! places where both sides meet. Nothing else lives here.
 
 pub mod call;
@@ -20,7 +20,8 @@ pub mod v1 {
     tonic::include_proto!("seqera.agent.v1");
 }
 
-/// The methods of the services, generated: `methods::tokens::GET_ACCESS_TOKEN` and so on.
+/// The methods of the services, generated: `methods::tokens::GET_ACCESS_TOKEN` and so on. A client calls them
+/// by these constants.
 pub mod methods {
     include!(concat!(env!("OUT_DIR"), "/methods.rs"));
 }
@@ -28,22 +29,23 @@ pub mod methods {
 /// The encoded `FileDescriptorSet` of the contract, for server reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
-/// Grows with every addition to the contract; a change that breaks is a new package.
+/// The version of the contract. It grows with every addition; a breaking change needs a new package.
 pub const PROTOCOL: u32 = 2;
 
 /// Request metadata: the tag of the caller's configuration folder ([`place::Places::tag`]).
 pub const CONFIG_HEADER: &str = "seqera-config-dir";
 
-/// Request metadata: an id that the client draws for one command and the agent's log repeats.
+/// Request metadata: an id that the client generates for one command, and that the agent's log repeats.
 pub const REQUEST_ID_HEADER: &str = "seqera-request-id";
 
-/// Most bytes of a message to the agent.
+/// The largest message to the agent, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
-/// Most bytes of an answer: a large Platform has thousands of workspaces, and the agent reads as much of it.
+/// The largest answer, in bytes: a large Platform has thousands of workspaces, and the agent reads this much
+/// from it.
 pub const MAX_ANSWER_BYTES: usize = 1 << 20;
 
-/// A proxy's address may come with a password.
+/// Leaves out the user and password that a proxy's address may contain.
 impl std::fmt::Debug for v1::Network {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { proxy, no_proxy, ca_file } = self;

@@ -1,8 +1,9 @@
-//! What a person may have meant by a name that nobody knows.
+//! What a person may have meant by an unknown name.
 
 use strsim::levenshtein;
 
-/// The known names that look most like `wanted`, best first, at most three; none where nothing comes close.
+/// The known names that are most similar to `wanted`, best first, at most three; empty if nothing comes
+/// close.
 pub fn near<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let mut scored: Vec<_> = known
         .into_iter()

@@ -1,5 +1,5 @@
-//! Where agent and client meet: configuration folder, host id, run folder and socket. Both sides compute
-//! them from the same environment with this one piece of code.
+//! Where agent and client meet: configuration folder, host id, run folder and socket. Both sides use this
+//! code to compute them from the environment, so that they agree.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ pub use variables::{Lookup, PlaceError};
 
 use variables::{HOME, absolute, text};
 
-/// Folder of the Seqera CLI below the user's configuration folder, on every system.
+/// The folder of the Seqera CLI in the user's configuration folder, on every system.
 const FOLDER: &str = "seqera-ai";
 
 /// The places of one user, host and configuration folder.
@@ -28,15 +28,16 @@ const FOLDER: &str = "seqera-ai";
 pub struct Places {
     /// The configuration folder, as the environment names it.
     pub config_dir: PathBuf,
-    /// True where the real path of the folder is that of `~/.config/seqera-ai`.
+    /// True if the real path of the folder is that of `~/.config/seqera-ai`.
     pub config_is_default: bool,
     /// 12 hex digits of the SHA-256 of the folder's real path.
     pub tag: String,
-    /// 16 hex digits that name this host.
+    /// 16 hex digits that identify this host, or the name that `SEQERA_AGENT_HOST_ID` gives it.
     pub host_id: String,
-    /// The sockets to try and to bind, best first. One entry where `SEQERA_AGENT_SOCK` names it.
+    /// The sockets that a client tries and the agent binds, best first; only one if `SEQERA_AGENT_SOCK` names
+    /// it.
     pub sockets: Vec<PathBuf>,
-    /// True where `SEQERA_AGENT_SOCK` chose the socket: such an agent is never started by a client.
+    /// True if `SEQERA_AGENT_SOCK` chose the socket. Clients never start an agent there.
     pub socket_is_chosen: bool,
 }
 
@@ -44,7 +45,7 @@ impl Places {
     /// Computes the places from the environment. Creates nothing.
     ///
     /// # Errors
-    /// Where no home folder is known, or a variable holds a relative path.
+    /// No home folder is known, or a variable holds a relative path.
     pub fn find(env: Lookup<'_>) -> Result<Self, PlaceError> {
         let (config_dir, default_dir) = config_dirs(env)?;
         let real = real_path(&config_dir);
@@ -72,12 +73,12 @@ impl Places {
         Ok(places)
     }
 
-    /// `<config folder>/run/<host id>`: lock, `agent.json`, `sessions.json` of this host.
+    /// `<config folder>/run/<host id>`, with the lock, `agent.json` and `sessions.json` of this host.
     pub fn run_dir(&self) -> PathBuf {
         self.config_dir.join("run").join(&self.host_id)
     }
 
-    /// The configuration file, which the person writes.
+    /// The configuration file, which the user writes.
     pub fn config_json(&self) -> PathBuf {
         self.config_dir.join("config.json")
     }
@@ -87,34 +88,34 @@ impl Places {
         self.run_dir().join("agent.json")
     }
 
-    /// What the agent's names end with: nothing where the configuration folder is the default one.
+    /// The end of the names of socket and log: empty for the default configuration folder.
     fn suffix(&self) -> String {
         if self.config_is_default { String::new() } else { format!("-{}", self.tag) }
     }
 }
 
-/// The user's home folder: what the variable says, else what the system says where it can be asked.
+/// The user's home folder: from the variable, or else from the system if it can be asked.
 ///
 /// # Errors
-/// Where the variable holds a relative path.
+/// The variable holds a relative path.
 pub fn home(env: Lookup<'_>) -> Result<Option<PathBuf>, PlaceError> {
     Ok(absolute(env, HOME)?.or_else(system::known_home))
 }
 
-/// The configuration folder, and the default one where a home is known.
+/// The configuration folder, and the default one if a home folder is known.
 fn config_dirs(env: Lookup<'_>) -> Result<(PathBuf, Option<PathBuf>), PlaceError> {
     let default_dir = home(env)?.map(|home| home.join(".config").join(FOLDER));
     if let Some(dir) = absolute(env, "SEQERA_CLI_CONFIG_DIR")? {
         return Ok((dir, default_dir));
     }
-    // The XDG specification says that a relative path is to be ignored.
+    // The XDG specification says to ignore a relative path.
     if let Some(dir) = absolute(env, "XDG_CONFIG_HOME").ok().flatten() {
         return Ok((dir.join(FOLDER), default_dir));
     }
     default_dir.clone().map(|dir| (dir, default_dir)).ok_or(PlaceError::NoHome)
 }
 
-/// The real path, also of a folder that does not exist yet: the part that exists is resolved.
+/// The real path of a folder, even if the folder does not exist yet: the part that exists is resolved.
 fn real_path(path: &Path) -> PathBuf {
     for ancestor in path.ancestors() {
         let Ok(real) = ancestor.canonicalize() else { continue };
@@ -126,13 +127,13 @@ fn real_path(path: &Path) -> PathBuf {
     path.to_owned()
 }
 
-/// A chosen host id becomes part of file and keychain names.
+/// Makes a chosen host id safe for the names of files and keychain items.
 fn file_safe(given: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c.to_ascii_lowercase() } else { '_' };
     given.chars().map(safe).take(64).collect()
 }
 
-/// Lower-case hexadecimal, as all hashes of the contract are written.
+/// Formats bytes in lower-case hexadecimal, as all hashes of the contract are written.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {

@@ -1,18 +1,18 @@
-//! Why a call failed, as clients see it: names for machines, exit codes for scripts.
+//! Why a call failed: names for programs, and exit codes for scripts.
 
 pub use crate::v1::Reason;
 
 /// `ErrorInfo.domain` of every error of the agent.
 pub const DOMAIN: &str = "agent.seqera.io";
 
-/// Key of `ErrorInfo.metadata` for what the person can do.
+/// The key in `ErrorInfo.metadata` for what the person can do.
 pub const HINT: &str = "hint";
 
-/// Key of `ErrorInfo.metadata` where a sign-in helps: its value names the profile. The client knows how the person
-/// calls the program and which provider is meant, and words the command by that.
+/// The key in `ErrorInfo.metadata` that names the profile to sign in, if that would help. The client knows
+/// what the person calls the program and which provider is meant, so it words the command.
 pub const SIGN_IN: &str = "sign_in";
 
-/// Exit code where there is no agent, or one that this client does not understand (`EX_UNAVAILABLE`).
+/// The exit code if there is no agent, or one that this client does not understand (`EX_UNAVAILABLE`).
 pub const EXIT_NO_AGENT: u8 = 69;
 
 impl Reason {
@@ -21,12 +21,12 @@ impl Reason {
         self.as_str_name().trim_start_matches("REASON_")
     }
 
-    /// The reason of a name; `None` for a name of a later version.
+    /// The reason with this name; `None` for a name of a later version.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::from_str_name(&format!("REASON_{name}"))
     }
 
-    /// The exit code of `seqera`, as the README's table has it.
+    /// The exit code of `seqera` for this reason, as in the table in the README.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Unspecified | Self::UnknownProfile | Self::Forbidden | Self::InUse => 1,

@@ -1,4 +1,4 @@
-//! Where the agent writes its log: `seqera agent logs` has to find it, also while no agent runs.
+//! Where the agent writes its log. `seqera agent logs` has to find it, even if no agent runs.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,11 @@ use super::variables::{Lookup, PlaceError, absolute};
 use super::{Places, home, system};
 
 impl Places {
-    /// The log of an agent of these places that does not write to a journal or a terminal, and the variable
-    /// that decided on it.
+    /// The log file of an agent at these places, unless it logs to a journal or a terminal, and the variable
+    /// that chose the file.
     ///
     /// # Errors
-    /// Where `SEQERA_LOG_FILE` is a relative path.
+    /// `SEQERA_LOG_FILE` is a relative path.
     pub fn log_file(&self, env: Lookup<'_>) -> Result<(PathBuf, Option<&'static str>), PlaceError> {
         const CHOSEN: &str = "SEQERA_LOG_FILE";
         if let Some(given) = absolute(env, CHOSEN)? {
@@ -25,11 +25,11 @@ impl Places {
     }
 }
 
-/// Where programs keep their logs, and the variable that says so. Whoever sets the one of XDG means it on
-/// every system.
+/// The folder for logs, and the variable that names it. `XDG_STATE_HOME` counts on every system: whoever sets
+/// it means it.
 fn state_folder(env: Lookup<'_>) -> Option<(PathBuf, Option<&'static str>)> {
     const XDG: &str = "XDG_STATE_HOME";
-    // The XDG specification says that a relative path is to be ignored.
+    // The XDG specification says to ignore a relative path.
     match absolute(env, XDG) {
         Ok(Some(state)) => Some((state, Some(XDG))),
         _ => system::state_folder(env, home(env).ok().flatten()),

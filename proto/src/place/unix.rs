@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::variables::{Lookup, absolute};
 
-/// The kernel's `sun_path`, less the closing zero (`unix(7)`: 108 on Linux, 104 on macOS and the BSDs).
+/// The size of the kernel's `sun_path` without the closing zero (`unix(7)`: 108 on Linux, 104 on macOS and
+/// the BSDs).
 const LONGEST_SOCKET_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
-/// What makes this host this host: images are cloned with their machine id, so the node name counts too.
+/// What identifies this host. Images are cloned together with their machine id, so the node name counts too.
 pub(super) fn host_identity() -> Vec<u8> {
     let mut identity = machine_id();
     identity.push(b'\n');
@@ -47,20 +48,20 @@ fn machine_id() -> Vec<u8> {
     }
 }
 
-/// Unknown where `HOME` is not set. The password database is not asked: a static binary has no name service
-/// and would not find the users of a directory service, so that two programs of one user could disagree.
+/// Unknown if `HOME` is not set. The password database is not asked: a static binary has no name service and
+/// would not find the users of a directory service, so two programs of one user could disagree.
 #[cfg(not(target_os = "macos"))]
 pub(super) fn known_home() -> Option<PathBuf> {
     None
 }
 
-/// Every program of macOS can ask the directory service.
+/// On macOS, every program can ask the directory service.
 #[cfg(target_os = "macos")]
 pub(super) fn known_home() -> Option<PathBuf> {
     directories::BaseDirs::new().map(|known| known.home_dir().to_owned())
 }
 
-/// As XDG has it, on macOS too: the log of one program is found by the same path on every Unix.
+/// XDG's folder, on macOS too, so that the log of a program has the same path on every Unix.
 pub(super) fn state_folder(_: Lookup<'_>, home: Option<PathBuf>) -> Option<(PathBuf, Option<&'static str>)> {
     Some((home?.join(".local/state"), None))
 }
@@ -75,7 +76,7 @@ pub(super) fn sockets(run_dir: &Path, suffix: &str, env: Lookup<'_>) -> Vec<Path
     let folders = [
         runtime.map(|dir| dir.join("seqera")),
         Some(run_dir.to_owned()),
-        // The last resort: short, on a local file system, and checked for its owner before use.
+        // The last resort: short, on a local file system, and its owner is checked before use.
         Some(PathBuf::from(format!("/tmp/seqera-{uid}"))),
     ];
     let name = format!("agent{suffix}.sock");

@@ -1,4 +1,4 @@
-//! The environment as the places read it.
+//! Reads the environment for the places.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -7,14 +7,15 @@ use std::path::PathBuf;
 /// The variable that names the user's home folder.
 pub(super) const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 
-/// Reads one environment variable. Each crate passes its own, so that the environment has one door.
+/// Reads one environment variable. Each crate passes its own function, so that only one place in it reads the
+/// environment.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// The environment does not say where the user's files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlaceError {
     /// Neither `HOME` (Windows: `USERPROFILE`) nor a variable for the folder itself is set, and the system
-    /// does not tell.
+    /// does not know either.
     NoHome,
     /// The variable holds a relative path.
     Relative(&'static str),

@@ -10,7 +10,7 @@ use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken}
 
 use super::variables::{Lookup, absolute};
 
-/// `MachineGuid`, drawn when Windows was installed.
+/// `MachineGuid`, which is generated when Windows is installed.
 pub(super) fn host_identity() -> Vec<u8> {
     windows_registry::LOCAL_MACHINE
         .open(r"SOFTWARE\Microsoft\Cryptography")
@@ -24,7 +24,7 @@ pub(super) fn known_home() -> Option<PathBuf> {
     BaseDirs::new().map(|known| known.home_dir().to_owned())
 }
 
-/// `%LOCALAPPDATA%`: a log does not roam with the user from host to host.
+/// `%LOCALAPPDATA%`, because a log should not roam with the user from host to host.
 pub(super) fn state_folder(env: Lookup<'_>, _: Option<PathBuf>) -> Option<(PathBuf, Option<&'static str>)> {
     const LOCAL: &str = "LOCALAPPDATA";
     match absolute(env, LOCAL) {
@@ -33,7 +33,7 @@ pub(super) fn state_folder(env: Lookup<'_>, _: Option<PathBuf>) -> Option<(PathB
     }
 }
 
-/// The pipe, which lies in no folder.
+/// The named pipe, which is not in any folder.
 pub(super) fn sockets(_run_dir: &Path, suffix: &str, _env: Lookup<'_>) -> Vec<PathBuf> {
     let Some(sid) = user_sid() else { return Vec::new() };
     vec![PathBuf::from(format!(r"\\.\pipe\seqera-agent-{sid}{suffix}"))]
@@ -47,11 +47,11 @@ pub fn user_sid() -> Option<String> {
     if unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &mut token) } == 0 {
         return None;
     }
-    // A TOKEN_USER with the longest SID has 84 bytes; u64 aligns it.
+    // A TOKEN_USER with the longest SID has 84 bytes; an array of u64 is aligned for it.
     let mut buffer = [0_u64; 32];
     let mut used = 0;
-    // SAFETY: the buffer is larger than any TOKEN_USER, aligned, and outlives the pointers into it;
-    // the token is open and closed once; the string is freed by the function that Windows names for it.
+    // SAFETY: the buffer is larger than any TOKEN_USER, aligned, and outlives the pointers into it; the token
+    // is open and closed once; the string is freed with the function that Windows documents for it.
     unsafe {
         let size = size_of_val(&buffer) as u32;
         let read = GetTokenInformation(token, TokenUser, buffer.as_mut_ptr().cast(), size, &mut used);
