@@ -33,7 +33,7 @@ pub(crate) struct Doctor {
     pub providers: Arc<Providers>,
     /// What the agent reports about itself.
     pub info: InfoResponse,
-    /// Those problems in `info` that lie around the process: log, lock, core dumps.
+    /// The problems in `info` that concern the process's surroundings: log, lock, core dumps.
     pub surroundings: Vec<String>,
     /// The user's login name, or empty if unknown.
     pub user: String,

@@ -27,7 +27,7 @@ use crate::storage::record::{Ends, Lease, Program, Record};
 use crate::storage::store::{Patience, Stored};
 use crate::token::{AccessToken, Kind};
 
-/// How many names are tried before a Platform is believed that all of them are taken.
+/// How many names are tried before giving up on a Platform that says each one is taken.
 pub(crate) const NAMES: usize = 3;
 
 /// A caller's request for a lease.

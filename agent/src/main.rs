@@ -1,4 +1,4 @@
-//! `seqera-agent`: flags, log, runtime, exit code.
+//! `seqera-agent`: parses the flags, runs the agent, and sets the exit code.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Service `Control`: the agent itself.
+//! Service `Control`: information about the agent itself, its checks, reload and shutdown.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ use crate::sessions::registry::Registry;
 pub(crate) trait Host: Send + Sync {
     /// Version, pid, folders and socket. The service adds the sessions and the problems of the state.
     fn info(&self) -> InfoResponse;
-    /// What is wrong around the process (log, lock, core dumps), in words for the user. `info` lists these
-    /// problems too.
+    /// Problems of the process's surroundings (log, lock, core dumps), in words for the user. `info` lists
+    /// them too.
     fn met(&self) -> Vec<String>;
     /// The user's login name, or empty if unknown.
     fn user(&self) -> String;

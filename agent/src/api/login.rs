@@ -42,7 +42,7 @@ pub(crate) fn login(registry: &Arc<Registry>, asked: LoginRequest) -> Result<Eve
     let (name, profile) = target(registry, &asked.profile, &settings)?;
     let view = registry.ensure(&name).view();
     if !asked.force && view.is_usable() && view.record.profile.serves(&profile.authority) {
-        let notes = other_way(&view, &profile).into_iter().collect();
+        let notes = network_note(&view, &profile).into_iter().collect();
         let event = Event::SignedIn(SignedIn { already: true, ..signed_in(registry, &name, notes) });
         return Ok(Box::pin(tokio_stream::once(Ok(LoginEvent { event: Some(event) }))));
     }
@@ -59,7 +59,7 @@ pub(crate) fn login(registry: &Arc<Registry>, asked: LoginRequest) -> Result<Eve
 }
 
 /// Only a login takes over proxy and certificate authorities, and this call does not start one.
-fn other_way(view: &View, profile: &Profile) -> Option<String> {
+fn network_note(view: &View, profile: &Profile) -> Option<String> {
     let differs = view.record.profile.network.recorded() != profile.network.recorded();
     let note =
         "proxy and certificate authorities stay those of the last sign-in; --force takes over those of now";
@@ -92,12 +92,12 @@ fn events(
 ) -> impl Stream<Item = Result<LoginEvent, Status>> + Send {
     futures_util::stream::unfold(
         (registry, name, handle, Vec::new()),
-        |(registry, name, mut handle, mut owed)| async {
-            if owed.is_empty() {
-                owed = stage_events(&registry, &name, handle.joined, handle.next().await?);
+        |(registry, name, mut handle, mut queue)| async {
+            if queue.is_empty() {
+                queue = stage_events(&registry, &name, handle.joined, handle.next().await?);
             }
-            let next = owed.remove(0);
-            Some((next.map(|event| LoginEvent { event: Some(event) }), (registry, name, handle, owed)))
+            let next = queue.remove(0);
+            Some((next.map(|event| LoginEvent { event: Some(event) }), (registry, name, handle, queue)))
         },
     )
 }

@@ -29,8 +29,8 @@ async fn examined(agent: &Agent, repair: bool) -> Vec<Check> {
 }
 
 fn found<'a>(checks: &'a [Check], name: &str, profile: &str) -> &'a Check {
-    let mut fitting = checks.iter().filter(|check| check.name == name && check.profile == profile);
-    fitting.next().unwrap_or_else(|| panic!("no {name} of {profile:?} in {checks:#?}"))
+    let mut matching = checks.iter().filter(|check| check.name == name && check.profile == profile);
+    matching.next().unwrap_or_else(|| panic!("no {name} of {profile:?} in {checks:#?}"))
 }
 
 #[tokio::test(start_paused = true)]

@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_clock_is_judged_by_what_its_error_breaks() {
-        for (offset, verdict, said) in [
+        for (offset, verdict, start) in [
             (1, Verdict::Ok, "as that of"),
             (-20, Verdict::Ok, "20 s ahead of"),
             (31, Verdict::Warning, "31 s behind"),
@@ -193,7 +193,7 @@ mod tests {
         ] {
             let check = clock(offset, "https://a");
             assert_eq!(check.verdict(), verdict, "{offset}");
-            assert!(check.text.starts_with(said), "{}", check.text);
+            assert!(check.text.starts_with(start), "{}", check.text);
             assert_eq!(check.remedy.is_empty(), verdict == Verdict::Ok);
         }
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);

@@ -22,7 +22,7 @@ use crate::token::AccessToken;
 /// give up after a minute or two, while the Platform goes on with the request.
 const MAY_APPEAR: u64 = 600;
 
-/// How often a deletion is attempted before the long pauses begin. These attempts take about five minutes.
+/// The number of attempts to delete a token before the long pauses begin. They take about five minutes.
 const QUICK_ATTEMPTS: u32 = 10;
 
 /// The pause between the attempts after that: a laptop may be offline for a weekend.

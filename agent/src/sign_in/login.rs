@@ -36,7 +36,7 @@ pub(crate) struct SignIn {
 }
 
 /// The authorization code from a browser, and where to send the browser's page.
-type Owed = (SecretString, oneshot::Sender<Page>);
+type BrowserCode = (SecretString, oneshot::Sender<Page>);
 
 /// The result of the person's part. A browser, if there is one, still waits for its page.
 struct Returned {
@@ -88,9 +88,9 @@ impl SignIn {
         }
     }
 
-    /// Waits for the right answer. The listener then closes, so a replayed answer finds nobody.
+    /// Waits for the right answer. The listener then closes, so a replayed answer is refused.
     async fn browser(&mut self, until: Moment) -> Result<Returned, AgentError> {
-        self.after_the_one_before().await;
+        self.wait_for_replaced().await;
         let mut loopback = Loopback::open(&self.issuer.landing(), self.options.port).await?;
         let flow = self.issuer.start(&loopback.redirect_uri()).await?;
         let prompt = Prompt::Browser {
@@ -110,7 +110,7 @@ impl SignIn {
                     }
                 }
                 Some(paste) = self.pasted.recv() => {
-                    if let Some(code) = self.brought(&flow, paste)? {
+                    if let Some(code) = self.pasted(&flow, paste)? {
                         return Ok(Returned { answer: Answer::Code(code, Box::new(flow)), browser: None });
                     }
                 }
@@ -119,7 +119,7 @@ impl SignIn {
     }
 
     /// Handles a request to the listener. The browser with the right answer has to wait for its page.
-    fn visited(&self, flow: &Flow, visit: Visit) -> Result<Option<Owed>, AgentError> {
+    fn visited(&self, flow: &Flow, visit: Visit) -> Result<Option<BrowserCode>, AgentError> {
         // A send fails if the visitor has gone, which does not matter.
         match self.issuer.callback(flow, &visit.request) {
             Callback::NotYet(page) => {
@@ -135,7 +135,7 @@ impl SignIn {
     }
 
     /// Handles a pasted address as if the browser had requested it here.
-    fn brought(&self, flow: &Flow, paste: Paste) -> Result<Option<SecretString>, AgentError> {
+    fn pasted(&self, flow: &Flow, paste: Paste) -> Result<Option<SecretString>, AgentError> {
         let Paste { text, reply } = paste;
         let judged = pasted::request(&flow.redirect_uri, &text);
         let (verdict, outcome) = match judged.map(|request| self.issuer.callback(flow, &request)) {
@@ -176,12 +176,12 @@ impl SignIn {
     }
 
     async fn device(&mut self) -> Result<DeviceFlow, AgentError> {
-        self.after_the_one_before().await;
+        self.wait_for_replaced().await;
         self.issuer.start_device().await
     }
 
     /// Waits until the replaced login has freed its port.
-    async fn after_the_one_before(&mut self) {
+    async fn wait_for_replaced(&mut self) {
         if let Some(before) = &mut self.before {
             // An error means that the login has gone already.
             let _ = before.wait_for(|stage| matches!(stage, Stage::Finishing | Stage::Done(_))).await;

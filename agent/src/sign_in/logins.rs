@@ -59,7 +59,7 @@ struct Running {
 }
 
 impl Running {
-    /// The end switch, while the login has callers and no result.
+    /// The sender that ends the login, while the login has callers and no result.
     fn alive(&self) -> Option<Arc<End>> {
         self.end.upgrade().filter(|_| !matches!(*self.stages.borrow(), Stage::Done(_)))
     }

@@ -14,7 +14,7 @@ use crate::providers::{Answer, DeviceFlow, Issuer, Poll};
 /// `slow_down` increases the interval by this much, for this and all later polls (RFC 8628, section 3.5).
 const SLOWER: Duration = Duration::from_secs(5);
 
-/// A shorter interval is not believed.
+/// The shortest interval between polls, whatever the provider says.
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// The longest back-off while the network is down. A waiting person still notices soon that it is back.

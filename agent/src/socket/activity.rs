@@ -20,7 +20,7 @@ struct Calls {
 }
 
 impl Activity {
-    /// Starts counting now, without a call.
+    /// Starts counting now, with no call running.
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::new(Calls { running: 0, any: false, changed: Instant::now() })))
     }

@@ -92,8 +92,8 @@ impl Socket {
         self.listener.path()
     }
 
-    /// Binds again if the file has disappeared, as cleaners of temporary folders make it do. Returns true if
-    /// the socket is a new one, perhaps at another path.
+    /// Binds again if the file has disappeared, for example because a cleaner of temporary folders deleted
+    /// it. Returns true if the socket is a new one, perhaps at another path.
     ///
     /// # Errors
     /// As for [`Socket::bind`]. Open connections are still served.

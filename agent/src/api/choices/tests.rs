@@ -42,7 +42,7 @@ impl Bench {
         Choices { registry: &self.agent.registry, issuers: &self.providers }
     }
 
-    /// The Platform has these organisations, and in each a workspace of the same name.
+    /// Sets the Platform's organisations, each with one workspace `<name>-rna`.
     fn has(&self, orgs: &[(i64, &str)]) {
         let org = |(id, name): &(i64, &str)| json!({ "orgId": id, "name": name });
         let row = |(id, name): &(i64, &str)| {

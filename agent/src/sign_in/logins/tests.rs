@@ -110,7 +110,7 @@ async fn a_second_login_of_the_same_party_joins_the_first() {
     let mut second = bench.begin("client", None);
     assert!(!first.joined && second.joined);
     assert_eq!(waiting(&mut second).await, (url.clone(), port));
-    // The login goes on as long as one of both stays.
+    // The login goes on as long as one of the two callers stays.
     drop(first);
     bench.grant(&url);
     assert_eq!(come_back(port, &answer_to(&url)).await.0, 200);
