@@ -1,4 +1,5 @@
-//! Sessions.
+//! The session of each profile: who is signed in, which token is served, when it is renewed and how it ends
+//! ([the rules](crate::manual::sessions)).
 
 pub(crate) mod attempts;
 pub(crate) mod choice;

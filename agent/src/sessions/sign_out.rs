@@ -251,7 +251,7 @@ pub(crate) async fn revoke_or_owe(
 pub(crate) struct Neighbour {
     pub profile: ProfileName,
     pub host: String,
-    /// `None` if the session was left as it is, because its secret is not in a file that could be read and removed.
+    /// `None` if the session was left as it is: its secret is not in a file that could be read and removed.
     pub result: Option<SignedOut>,
 }
 

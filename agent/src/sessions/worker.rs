@@ -1,9 +1,9 @@
 //! The task that owns the session of one profile.
 //!
-//! The worker alone owns the session's state, the refresh token in memory, the callers that wait and the job that
-//! runs. Callers send commands through a [`Handle`](super::handle::Handle) and wait for the answer. At most one job
-//! that writes (a renewal, login or sign-out) runs at a time, as a task that sends its result back here: so the
-//! worker never waits on the network or a store, and no lock is held across an await.
+//! The worker alone owns the session's state, the refresh token in memory, the callers that wait and the job
+//! that runs. Callers send commands through a [`Handle`](super::handle::Handle) and wait for the answer. At most
+//! one job that writes (a renewal, login or sign-out) runs at a time, as a task that returns its result to the
+//! worker: so the worker never waits on the network or a store, and no lock is held across an await.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -106,7 +106,7 @@ impl Worker {
             view,
             changed: true,
         };
-        // Now, before anybody has a handle: otherwise a caller could see "signed out" for a session that is there.
+        // Before anybody has a handle: otherwise a caller could see "signed out" although a session is there.
         worker.publish();
         worker
     }
@@ -161,7 +161,7 @@ impl Worker {
         }
     }
 
-    /// Stops starting jobs, but first offers the store a secret that the stop would lose.
+    /// Starts no more jobs, except one that offers the store a secret that the stop would lose.
     fn drain(&mut self, reply: oneshot::Sender<()>) {
         self.draining = true;
         self.drained.push(reply);
@@ -317,8 +317,8 @@ impl Worker {
         self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
     }
 
-    /// Records that the session has ended, so that a restart knows it. The secret stays in its store until a login
-    /// or a sign-out.
+    /// Records that the session has ended, so that a restart knows it. The secret stays in its store until a
+    /// login or a sign-out.
     fn record_end(&self) {
         let Standing::Expired(why) = self.session.standing().clone() else { return };
         info!(profile = %self.name, why, "the session has ended at the provider");

@@ -92,7 +92,7 @@ async fn scitoolkit_has_a_profile_of_its_own_and_takes_no_default_of_a_platform(
     let (authority, api) = (profile.authority.as_str(), profile.api_url.as_str());
     assert_eq!((authority, api), ("https://scitoolkit.org", "https://scitoolkit.org/api"));
     assert_eq!((profile.client_id.as_str(), profile.scopes.as_str()), ("", ""));
-    // The first takes a Platform's profile and moves it to SciToolkit; the second is SciToolkit's by its name alone.
+    // The first is a Platform's profile that moves to SciToolkit; the second is SciToolkit's by its name alone.
     assert_eq!(of("work", &scitoolkit).1.authority, "https://scitoolkit.org");
     assert_eq!(of("scitoolkit", &ProfileSettings::default()).1.provider, scitoolkit::ID);
     let variable = ProfileSettings {
