@@ -35,7 +35,7 @@ impl Options {
     ///
     /// # Errors
     /// [`Error::Places`] if no home folder is known, or if a variable holds a relative path.
-    #[expect(clippy::disallowed_methods, reason = "the library's one door to the environment")]
+    #[expect(clippy::disallowed_methods, reason = "nothing else in the library reads the environment")]
     pub fn from_env() -> Result<Self, Error> {
         Self::find(&|name| std::env::var_os(name))
     }

@@ -9,9 +9,9 @@ use crate::route::Call;
 use crate::stream::Events;
 
 impl Client {
-    /// Checks everything that sign-in and renewal depend on, and sends each result as soon as it is known.
-    /// The profile in the options is checked with these settings, every other one with its own. With
-    /// `repair`, files that cannot be read are set aside.
+    /// Checks everything that sign-in and renewal depend on; each result comes as soon as it is known. The
+    /// profile in the options is checked with these settings, every other one with its own. With `repair`,
+    /// files that cannot be read are set aside.
     pub async fn diagnose(
         &self,
         settings: v1::ProfileSettings,

@@ -84,7 +84,7 @@ mod tests {
 
     /// The test runs itself again as the command that panics.
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "tells the two processes of one test apart")]
+    #[expect(clippy::disallowed_methods, reason = "distinguishes the two processes of the test")]
     fn a_panic_ends_with_70_and_says_where_and_nothing_of_what_was_in_memory() {
         if std::env::var_os(CHILD).is_some() {
             let env = Env::of_process();

@@ -7,7 +7,7 @@
 //! - `settings`: what the environment and `config.json` say, which provider is meant, and whose session
 //! - `screen`: how answers, questions and failures look
 
-#![allow(rustdoc::bare_urls, reason = "the comments of arguments are the text of the help")]
+#![allow(rustdoc::bare_urls, reason = "the comments on arguments are the text of the help")]
 
 mod cli;
 mod commands;

@@ -124,8 +124,8 @@ impl Screen {
     }
 }
 
-/// Prints a line on standard output exactly as it is. If the reader has gone, it has read enough: `status |
-/// head -1` does not fail, and a sign-out goes on.
+/// Prints a line on standard output exactly as it is. If the reader has gone, it has read enough: a command
+/// like `status | head -1` does not fail, and a sign-out goes on.
 pub(crate) fn data(line: &str) -> Result<(), Failure> {
     let mut out = stdout().lock();
     match writeln!(out, "{line}").and_then(|()| out.flush()) {

@@ -33,7 +33,7 @@ pub(crate) struct Env {
 }
 
 impl Env {
-    #[expect(clippy::disallowed_methods, reason = "the command's one door to the environment")]
+    #[expect(clippy::disallowed_methods, reason = "nothing else in the command reads the environment")]
     pub(crate) fn of_process() -> Self {
         Self { read: Box::new(|name| std::env::var_os(name)), provider: Provider::Platform }
     }
