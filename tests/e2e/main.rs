@@ -15,6 +15,7 @@ mod imports;
 mod leases;
 mod logs;
 mod oauth2;
+mod owner;
 mod paste;
 mod platform;
 mod private_site;
