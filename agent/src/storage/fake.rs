@@ -64,7 +64,7 @@ impl FakeStore {
         lock(&self.next_save).insert(0, error);
     }
 
-    /// From now on the store is known to take nothing; `None` repairs it.
+    /// Makes [`Store::takes`] fail with this error from now on; `None` repairs the store.
     pub(crate) fn refuse_saves(&self, error: Option<StoreError>) {
         *lock(&self.read_only) = error;
     }

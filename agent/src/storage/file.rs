@@ -4,7 +4,6 @@
 //! file called `refresh-token.<profile>` is ours only if it is a record of this host. Otherwise it stays as it
 //! is, and our file is called `refresh-token.<profile>@<host id>`.
 
-use crate::storage::folder::is_read_only;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -16,7 +15,7 @@ use super::item;
 use super::timed::Place;
 use crate::profile::ProfileName;
 use crate::storage::durable;
-use crate::storage::folder::{self};
+use crate::storage::folder::{self, is_read_only};
 use crate::storage::store::{Patience, StoreError, StoreKind, Stored};
 
 /// How the files' names begin, as in v1 of the CLI.
@@ -113,7 +112,7 @@ impl Place for File {
             Err(error) if is_read_only(&error) => {
                 Err(StoreError::ReadOnly(format!("{} cannot be written: {error}", self.folder.display())))
             }
-            // Whatever else is wrong may be better by the time of the save.
+            // Anything else that is wrong may have passed by the time of the save.
             Ok(()) | Err(_) => Ok(()),
         }
     }

@@ -57,8 +57,8 @@ pub(crate) fn private(path: &Path, parents: bool) -> Result<(), FolderError> {
     }
 }
 
-/// True for the errors of the system (EROFS, EACCES) which say that this user may not write here, now or later.
-/// A full disk may have room a moment later.
+/// True for the errors of the system (EROFS, EACCES) that say that this user cannot write here, now or later. A
+/// full disk is different: it may have room again in a moment.
 pub(crate) fn is_read_only(error: &io::Error) -> bool {
     let by_system = error.raw_os_error().is_some();
     by_system && matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)

@@ -85,7 +85,7 @@ pub(crate) struct Record {
     /// The workspace that the person chose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<Workspace>,
-    /// The person signed out; no import or renewal may sign them in again behind their back.
+    /// The person signed out; nothing may sign them in again behind their back.
     #[serde(default)]
     pub signed_out: bool,
     /// Why the provider ended the session.

@@ -4,7 +4,6 @@
 //! runs share the next write. A change whose write failed stays in memory, because undoing it could undo newer
 //! changes too, and the next write includes it. So an error means "not durable", not "not done".
 
-use crate::storage::folder;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +17,7 @@ use crate::lock::lock;
 use crate::profile::ProfileName;
 use crate::storage::lane::Lane;
 use crate::storage::record::{Record, Sessions, read};
-use crate::storage::{durable, other_hosts, summary};
+use crate::storage::{durable, folder, other_hosts, summary};
 
 /// Long enough for two syncs on a busy disk. A network file system that is gone takes longer than any limit.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -32,7 +31,7 @@ pub(crate) enum StateError {
     /// A file could not be written.
     #[error("{0}")]
     Failed(String),
-    /// It lies where this user may not write, so that no later attempt will be better.
+    /// This user may not write to the folder, so a later attempt will not succeed either.
     #[error("{0}")]
     ReadOnly(String),
     /// The file system does not answer.
@@ -157,7 +156,7 @@ impl State {
     /// Writes the changes that an earlier failure has left unwritten.
     ///
     /// # Errors
-    /// [`StateError::Failed`] or [`StateError::Slow`] if they still cannot be written.
+    /// [`StateError`] if they still cannot be written.
     pub(crate) async fn flush(&self) -> Result<(), StateError> {
         let files = self.files.clone();
         let write = move || {

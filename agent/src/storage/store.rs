@@ -100,7 +100,7 @@ pub(crate) enum StoreError {
     /// The item belongs to another host that shares the home folder.
     #[error("the stored session belongs to host {0}")]
     OtherHost(String),
-    /// It lies where this user may not write (EROFS, EACCES).
+    /// This user may not write where the store keeps its items (EROFS, EACCES).
     #[error("{0}")]
     ReadOnly(String),
     /// Any other failure, such as a full disk.
@@ -127,8 +127,8 @@ pub(crate) trait Store: Send + Sync {
     fn is_documented_for(&self, _profile: &ProfileName, _secret: &Stored) -> bool {
         false
     }
-    /// Fails where a save is known to fail for good: on a read-only file system, say. A full disk is no such
-    /// case, since it may have room a moment later.
+    /// Fails if every save is bound to fail, for example on a read-only file system. A full disk is not such a
+    /// case: it may have room again in a moment.
     async fn takes(&self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -317,7 +317,7 @@ async fn a_stored_token_is_not_spent_by_an_agent_that_does_not_own_it_or_cannot_
     pass(2).await;
     assert_eq!(agent.token(0, 0).await.unwrap_err().kind, ErrorKind::StoreFailed);
     assert_eq!((agent.provider.calls(), agent.store.contents()), (0, before));
-    // Whoever can write again goes on where nothing was lost.
+    // Once the store can be written again the renewal succeeds, because the token was not spent.
     agent.store.refuse_saves(None);
     pass(2).await;
     agent.token(0, 0).await.unwrap();

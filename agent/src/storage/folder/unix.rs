@@ -49,10 +49,10 @@ fn us() -> u32 {
     rustix::process::getuid().as_raw()
 }
 
-/// Fails if this user may not write to the folder (EROFS, EACCES). Writes nothing.
+/// Checks that this user may write to the folder, without writing.
 ///
 /// # Errors
-/// Any error of `access(2)`, "not found" included.
+/// Any error of `access(2)`: EROFS or EACCES if the user may not write, and "not found" among others.
 pub(crate) fn writable(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::access(path, rustix::fs::Access::WRITE_OK)?)
 }
