@@ -154,12 +154,17 @@ pub(crate) struct Profile {
     /// The `audience` parameter of the authorization request. Empty: not sent.
     #[serde(default)]
     pub audience: String,
-    /// Base URL of the Platform's REST API. Empty: the authority's.
+    /// Base URL of the Platform's REST API, as it was set. Read it by [`Profile::api`]. Empty: the authority's.
     #[serde(default)]
     pub api_url: String,
-    /// Base URL of the Co-Scientist backend. Empty: there is no backend.
+    /// Base URL of the Co-Scientist backend, as it was set. Read it by [`Profile::backend`]. Empty: none is set.
     #[serde(default)]
     pub backend_url: String,
+    /// The authority that the addresses above were set for, if they lie elsewhere than the authority itself. A
+    /// token goes to no other address: a variable that is set for one account must not lead the token of another
+    /// account to a stranger. Empty in what older versions recorded.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub endpoints_of: String,
     /// The scopes to request, separated by spaces; `openid` is always requested.
     #[serde(default)]
     pub scopes: String,
@@ -179,6 +184,7 @@ impl Default for Profile {
             audience: Self::AUDIENCE.into(),
             api_url: String::new(),
             backend_url: String::new(),
+            endpoints_of: String::new(),
             scopes: Self::SCOPES.into(),
             provider: ProviderId::default(),
             network: Network::default(),
@@ -196,9 +202,28 @@ impl Profile {
     /// The scopes to request; `offline_access` asks for a refresh token (OIDC Core, section 11).
     pub(crate) const SCOPES: &'static str = "openid profile email offline_access";
 
-    /// Base URL of this profile's Platform API.
+    /// Base URL of this profile's Platform API: the one that is set for this authority, else the authority.
     pub(crate) fn api(&self) -> &str {
-        if self.api_url.is_empty() { &self.authority } else { &self.api_url }
+        if self.api_url.is_empty() || !self.owns(&self.api_url) { &self.authority } else { &self.api_url }
+    }
+
+    /// Base URL of the Co-Scientist backend that is set for this authority. Empty: none is.
+    pub(crate) fn backend(&self) -> &str {
+        if self.owns(&self.backend_url) { &self.backend_url } else { "" }
+    }
+
+    /// True if this profile's tokens may go to `url`: it lies at the authority's own origin, or was set for this
+    /// authority.
+    pub(crate) fn owns(&self, url: &str) -> bool {
+        same_origin(&self.authority, url)
+            || (!self.endpoints_of.is_empty() && self.serves(&self.endpoints_of))
+    }
+
+    /// What is recorded, and not used, because it was not set for this authority. An older version has recorded
+    /// such addresses.
+    pub(crate) fn strangers(&self) -> Vec<&str> {
+        let set = [self.api_url.as_str(), self.backend_url.as_str()];
+        set.into_iter().filter(|url| !url.is_empty() && !self.owns(url)).collect()
     }
 
     /// True if `authority` is this profile's authority, in whatever spelling.
@@ -211,6 +236,18 @@ impl Profile {
         self.provider == other.provider
             && self.authority == other.authority
             && self.client_id == other.client_id
+    }
+}
+
+/// True if scheme, host and port are the same. The two hosts of Seqera Cloud count as one.
+fn same_origin(one: &str, other: &str) -> bool {
+    let origin = |text: &str| url::Url::parse(text).ok().map(|url| url.origin().ascii_serialization());
+    let cloud = ["https://cloud.seqera.io", "https://api.cloud.seqera.io"];
+    match (origin(one), origin(other)) {
+        (Some(one), Some(other)) => {
+            one == other || (cloud.contains(&one.as_str()) && cloud.contains(&other.as_str()))
+        }
+        _ => false,
     }
 }
 
@@ -228,6 +265,38 @@ pub(crate) fn canonical(authority: &str) -> &str {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_token_goes_to_addresses_of_its_own_authority_only() {
+        let at = |authority: &str, api: &str, set_for: &str| Profile {
+            authority: authority.into(),
+            api_url: api.into(),
+            backend_url: api.into(),
+            endpoints_of: set_for.into(),
+            ..Profile::default()
+        };
+        for (authority, api, set_for) in [
+            ("https://a.test/api", "https://a.test/v2", ""),
+            ("https://a.test/api", "https://api.a.test", "https://a.test/api/"),
+            ("https://cloud.seqera.io/api", "https://api.cloud.seqera.io", ""),
+        ] {
+            let profile = at(authority, api, set_for);
+            assert_eq!((profile.api(), profile.backend()), (api, api), "{authority} {api}");
+            assert!(profile.strangers().is_empty());
+        }
+        for (authority, api, set_for) in [
+            ("https://a.test/api", "https://b.test/api", ""),
+            ("https://a.test/api", "https://b.test/api", "https://b.test/api"),
+            ("https://a.test/api", "https://a.test:444/api", ""),
+            ("https://a.test/api", "http://a.test/api", ""),
+            ("https://cloud.seqera.io/api", "https://ai-api.seqera.io", ""),
+            ("https://a.test/api", "no address", ""),
+        ] {
+            let profile = at(authority, api, set_for);
+            assert_eq!((profile.api(), profile.backend()), (authority, ""), "{authority} {api}");
+            assert_eq!(profile.strangers(), [api, api]);
+        }
+    }
 
     #[test]
     fn names_are_checked() {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use crate::files::{self, Writer};
 use crate::near::near;
 
 /// Keys at the top of the file. `authDomain` and `backendUrl` are those that Seqera documents.
@@ -20,6 +21,9 @@ pub const OF_PROFILE: [&str; 9] =
     ["provider", "authority", "clientId", "audience", "apiUrl", "backendUrl", "caFile", "noProxy", "proxy"];
 
 const PROFILES: &str = "profiles";
+
+/// Hundreds of times what a person writes.
+const LARGEST: u64 = 1 << 20;
 
 /// The contents of the file; empty if there is no file. `Debug` shows no values, because the address of a
 /// proxy may contain a password.
@@ -48,15 +52,20 @@ impl Configuration {
     /// Reads `config.json` in `folder`.
     ///
     /// # Errors
-    /// A sentence that names the file, with line and column if it is not JSON.
+    /// A sentence that names the file: what it is if it is no file of this user, line and column if it is not
+    /// JSON.
     pub fn read(folder: &Path) -> Result<Self, String> {
         let path = folder.join("config.json");
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Self::parse(&text, path),
+        let bytes = match files::read(&path, LARGEST, Writer::Person) {
+            Ok(bytes) => bytes,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                Ok(Self { path, ..Self::default() })
+                return Ok(Self { path, ..Self::default() });
             }
-            Err(error) => Err(format!("{}: {error}", path.display())),
+            Err(error) => return Err(files::sentence(&path, &error)),
+        };
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::parse(&text, path),
+            Err(_) => Err(format!("{} is not text in UTF-8", path.display())),
         }
     }
 

@@ -1,8 +1,9 @@
 //! The contract between the agent and its clients: the gRPC services, the reasons for failures, and the
-//! places where both sides meet. Nothing else lives here.
+//! places where both sides meet, with the way in which both open the files there. Nothing else lives here.
 
 pub mod call;
 pub mod configuration;
+pub mod files;
 pub mod near;
 pub mod place;
 pub mod reason;

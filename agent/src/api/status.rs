@@ -34,6 +34,11 @@ pub(crate) fn status(registry: &Registry, name: &ProfileName, view: &View) -> Se
     }
     status.sources = Some(sources);
     status.notes.extend(shared.leases.book.note(name));
+    let profile = &view.record.profile;
+    status.notes.extend(profile.strangers().into_iter().map(|url| {
+        let of = &profile.authority;
+        format!("{url} is recorded and not used: it was not set for {of}; to set it anew, sign in again")
+    }));
     status
 }
 

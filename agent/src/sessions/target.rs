@@ -56,20 +56,53 @@ fn merged(given: &ProfileSettings, had: Option<&Profile>) -> Result<Profile, Age
     let authority = pick(&given.authority, had.map(|p| &p.authority), &defaults.authority);
     let authority = authority.trim_end_matches('/').to_owned();
     check_authority(&authority)?;
-    let api_url = pick(&given.api_url, had.map(|p| &p.api_url), &known::api_url(&provider, &authority));
+    let network = match &given.network {
+        Some(given) => Network::read(&given.proxy, &given.no_proxy, &given.ca_file)?,
+        None => had.map(|p| p.network.clone()).unwrap_or_default(),
+    };
+    let endpoints = endpoints(given, had, &authority, &provider);
     Ok(Profile {
         client_id: pick(&given.client_id, had.map(|p| &p.client_id), &defaults.client_id),
         audience: pick(&given.audience, had.map(|p| &p.audience), &defaults.audience),
-        api_url: api_url.trim_end_matches('/').to_owned(),
-        backend_url: pick(&given.backend_url, had.map(|p| &p.backend_url), ""),
         scopes: pick(&given.scopes, had.map(|p| &p.scopes), &defaults.scopes),
-        network: match &given.network {
-            Some(given) => Network::read(&given.proxy, &given.no_proxy, &given.ca_file)?,
-            None => had.map(|p| p.network.clone()).unwrap_or_default(),
-        },
         authority,
         provider,
+        network,
+        ..endpoints
     })
+}
+
+/// Where the tokens of this authority may go: addresses that were set for it, now or when it signed in, else its
+/// own. What was set for another authority counts as not set.
+fn endpoints(
+    given: &ProfileSettings,
+    had: Option<&Profile>,
+    authority: &str,
+    provider: &ProviderId,
+) -> Profile {
+    let trimmed = |url: &str| url.trim_end_matches('/').to_owned();
+    let now = Profile {
+        authority: authority.to_owned(),
+        api_url: trimmed(&given.api_url),
+        backend_url: given.backend_url.clone(),
+        endpoints_of: given.endpoints_of.clone(),
+        ..Profile::default()
+    };
+    let had =
+        had.cloned().unwrap_or_else(|| Profile { authority: authority.to_owned(), ..Profile::default() });
+    let of_now = |url: &str| !url.is_empty() && now.owns(url);
+    let of_record = |url: &str| !url.is_empty() && had.owns(url);
+    let own = known::api_url(provider, authority);
+    let choose = |now: &str, recorded: &str, own: &str| match () {
+        () if of_now(now) => now.to_owned(),
+        () if of_record(recorded) => recorded.to_owned(),
+        () => own.to_owned(),
+    };
+    let api_url = choose(&now.api_url, &had.api_url, &own);
+    let backend_url = choose(&now.backend_url, &had.backend_url, "");
+    let is_elsewhere = [&api_url, &backend_url].iter().any(|url| of_now(url) || of_record(url));
+    let endpoints_of = if is_elsewhere { authority.to_owned() } else { String::new() };
+    Profile { api_url, backend_url, endpoints_of, ..now }
 }
 
 /// The profile of the authority; if there is none, `default` when that is free, else one after the host.
@@ -98,6 +131,9 @@ fn check_authority(authority: &str) -> Result<(), AgentError> {
         let hint = "give the API's address, for example --authority https://platform.example.com/api";
         Err(AgentError::new(ErrorKind::Misconfigured, what, hint))
     };
+    if authority.is_empty() {
+        return bad("no authority is given".to_owned());
+    }
     let Ok(url) = url::Url::parse(authority) else {
         return bad(format!("'{authority}' is not an address"));
     };

@@ -27,7 +27,7 @@ impl Bench {
         let worker = agent.registry.ensure(&work());
         let mut granted = agent.granted();
         granted.account.user_id = 5;
-        let profile = Profile { api_url: double.url.clone(), ..profile() };
+        let profile = Profile { api_url: double.url.clone(), endpoints_of: profile().authority, ..profile() };
         let generation = worker.view().generation;
         let login = Login { profile, granted, method: SignInMethod::Browser, generation, organization: None };
         worker.install(login).await.unwrap();
@@ -189,6 +189,7 @@ async fn a_provider_that_has_no_organizations_is_not_asked_for_any() {
     let profile = Profile {
         provider: crate::providers::scitoolkit::ID,
         api_url: bench.double.url.clone(),
+        endpoints_of: profile().authority,
         ..profile()
     };
     let (granted, generation) = (bench.agent.granted(), worker.view().generation);

@@ -45,8 +45,11 @@ fn profile(file: &Configuration, name: &ProfileName) -> Result<Profile, String> 
         Some(provider) => known::defaults(&known::named(provider).map_err(unknown)?),
         None => known::built_in(name).unwrap_or_default(),
     };
+    let authority = url("authority", &defaults.authority);
     Ok(Profile {
-        authority: url("authority", &defaults.authority),
+        // The person wrote all of this for one profile.
+        endpoints_of: authority.clone(),
+        authority,
         client_id: given("clientId").unwrap_or(&defaults.client_id).to_owned(),
         // An empty one is a word, too: no audience is asked for.
         audience: file.of_profile(name.as_str(), "audience").unwrap_or(&defaults.audience).to_owned(),

@@ -38,6 +38,7 @@ impl Bench {
             audience: "platform".into(),
             api_url: String::new(),
             backend_url: String::new(),
+            endpoints_of: String::new(),
             scopes: Profile::SCOPES.into(),
             provider: ProviderId::default(),
             network: Default::default(),

@@ -1,5 +1,8 @@
 //! Which profile a caller means, and the errors if there is none.
 
+use crate::sessions::install::Login;
+use crate::storage::record::SignInMethod;
+use crate::testing::fakes::profile;
 use std::collections::BTreeMap;
 
 use seqera_agent_proto::v1::ProfileSettings;
@@ -102,4 +105,45 @@ async fn scitoolkit_has_a_profile_of_its_own_and_takes_no_default_of_a_platform(
     };
     assert_eq!(of("scitoolkit", &variable).1.authority, "https://scitoolkit.org");
     assert!(agent.registry.worker(&own).is_ok() && !agent.registry.names().contains(&own));
+}
+
+#[tokio::test(start_paused = true)]
+async fn addresses_of_another_account_are_neither_taken_nor_kept() {
+    let agent = Agent::start();
+    let given = |endpoints_of: &str| ProfileSettings {
+        authority: "https://a.test/api".into(),
+        api_url: "https://b.test/api".into(),
+        backend_url: "https://ai.b.test".into(),
+        endpoints_of: endpoints_of.into(),
+        ..ProfileSettings::default()
+    };
+    let of = |given: &ProfileSettings| target(&agent.registry, "home", given).unwrap().1;
+    // An older client does not say what the addresses were set for.
+    for stranger in ["", "https://b.test/api"] {
+        let profile = of(&given(stranger));
+        assert_eq!((profile.api(), profile.backend()), ("https://a.test/api", ""), "{stranger}");
+        assert_eq!((profile.api_url.as_str(), profile.backend_url.as_str()), ("", ""), "{stranger}");
+    }
+    let own = of(&given("https://a.test/api"));
+    assert_eq!((own.api(), own.backend()), ("https://b.test/api", "https://ai.b.test"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_an_older_version_recorded_for_another_account_is_not_used_and_named() {
+    let agent = Agent::start();
+    let wrong = Profile { api_url: "https://b.test/api".into(), ..profile() };
+    let worker = agent.registry.ensure(&work());
+    let (granted, generation) = (agent.granted(), worker.view().generation);
+    let method = SignInMethod::Browser;
+    worker.install(Login { profile: wrong, granted, method, generation, organization: None }).await.unwrap();
+    let record = worker.view().record.profile.clone();
+    assert_eq!(record.api(), record.authority);
+    let notes = crate::api::status::status(&agent.registry, &work(), &worker.view()).notes;
+    assert!(
+        notes.iter().any(|note| note.contains("https://b.test/api") && note.contains("not used")),
+        "{notes:?}"
+    );
+    // The next sign-in repairs it.
+    let given = ProfileSettings { authority: record.authority.clone(), ..ProfileSettings::default() };
+    assert_eq!(target(&agent.registry, "work", &given).unwrap().1.api_url, "");
 }

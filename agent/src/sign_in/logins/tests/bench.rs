@@ -45,6 +45,7 @@ impl Bench {
             audience: String::new(),
             api_url: String::new(),
             backend_url: String::new(),
+            endpoints_of: String::new(),
             scopes: Profile::SCOPES.into(),
             provider: ProviderId::default(),
             network: Default::default(),

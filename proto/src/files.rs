@@ -1,0 +1,136 @@
+//! Opens files to read them. A name says nothing about what is behind it: a named pipe blocks whoever opens it
+//! until somebody writes, a device has no end, and a file of another user has that user's content. So a file is
+//! opened without waiting, looked at once it is open, and read up to a limit.
+
+use std::fmt;
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::path::Path;
+
+#[cfg(unix)]
+#[path = "files/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "files/windows.rs"]
+mod system;
+
+#[cfg(unix)]
+pub use system::WITHOUT_WAITING;
+
+/// Who writes a file, and so what may be in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// The agent, or a program that writes as the agent does. None of them makes links, so a link was put
+    /// there by somebody else and is not followed. The file belongs to this user or to root.
+    Program,
+    /// The person. Links are followed: stow, Nix and Kubernetes put configuration in its place by links. The
+    /// file belongs to this user or to root.
+    Person,
+    /// Whoever looks after the machine or its software, in a file that the person named. Like
+    /// [`Writer::Person`], but of any owner: on clusters shared software belongs to an account of its own, and
+    /// in a container the files of the host's root belong to nobody.
+    Site,
+}
+
+/// Why a file is not read. The text completes a sentence that begins with the path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// Something other than a regular file, with its article: "a named pipe".
+    NotAFile(&'static str),
+    /// A symbolic link where only a file is expected.
+    Link,
+    /// Another user's file.
+    Foreign {
+        /// The user id of its owner.
+        owner: u32,
+    },
+    /// A file that is larger than its use explains.
+    TooLarge {
+        /// Its size.
+        bytes: u64,
+        /// The largest size that is read.
+        limit: u64,
+    },
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAFile(what) => write!(f, "is {what}, not a file"),
+            Self::Link => f.write_str("is a symbolic link, and is not followed"),
+            Self::Foreign { owner } => write!(f, "belongs to uid {owner}, neither to you nor to root"),
+            Self::TooLarge { bytes, limit } => write!(f, "has {bytes} bytes; {limit} are the limit"),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl From<Refused> for io::Error {
+    fn from(refused: Refused) -> Self {
+        let kind = match refused {
+            Refused::NotAFile(_) | Refused::Link => io::ErrorKind::InvalidInput,
+            Refused::Foreign { .. } => io::ErrorKind::PermissionDenied,
+            Refused::TooLarge { .. } => io::ErrorKind::FileTooLarge,
+        };
+        Self::new(kind, refused)
+    }
+}
+
+/// A sentence with the path and what is wrong there.
+pub fn sentence(path: &Path, error: &io::Error) -> String {
+    let refused = error.get_ref().is_some_and(|inner| inner.is::<Refused>());
+    let colon = if refused { "" } else { ":" };
+    format!("{}{colon} {error}", path.display())
+}
+
+/// Reads a whole file of at most `limit` bytes.
+///
+/// # Errors
+/// [`Refused`] inside the error if something else is at the path; any error of the file system, "not found"
+/// included.
+pub fn read(path: &Path, limit: u64, writer: Writer) -> io::Result<Vec<u8>> {
+    let file = open(path, writer)?;
+    let size = file.metadata()?.len();
+    if size > limit {
+        return Err(Refused::TooLarge { bytes: size, limit }.into());
+    }
+    // One byte of room for noticing the end: a buffer that grows would leave copies of a secret behind.
+    let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
+    file.take(limit + 1).read_to_end(&mut content)?;
+    // Somebody may be writing to it.
+    let bytes = content.len() as u64;
+    if bytes > limit { Err(Refused::TooLarge { bytes, limit }.into()) } else { Ok(content) }
+}
+
+/// Opens a regular file for reading.
+///
+/// # Errors
+/// As [`read`].
+pub fn open(path: &Path, writer: Writer) -> io::Result<File> {
+    let follow = writer != Writer::Program;
+    // Opening a device can do something by itself, so it is looked at first. What counts is the second look:
+    // the path can lead elsewhere by the time of the opening.
+    check(&if follow { path.metadata() } else { path.symlink_metadata() }?, writer)?;
+    let file = system::open(path, follow)?;
+    check(&file.metadata()?, writer)?;
+    Ok(file)
+}
+
+fn check(found: &Metadata, writer: Writer) -> Result<(), Refused> {
+    let kind = found.file_type();
+    if kind.is_symlink() {
+        return Err(Refused::Link);
+    }
+    if !kind.is_file() {
+        return Err(Refused::NotAFile(if kind.is_dir() { "a folder" } else { system::what(kind) }));
+    }
+    match system::stranger(found) {
+        Some(owner) if writer != Writer::Site => Err(Refused::Foreign { owner }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests;

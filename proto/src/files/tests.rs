@@ -1,0 +1,103 @@
+use std::fs;
+use std::os::unix::fs::{chown, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::*;
+
+const LIMIT: u64 = 1 << 20;
+
+/// A folder that is removed when the test ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("files-{}-{number}", std::process::id()));
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn refused(path: &Path, writer: Writer) -> String {
+    let error = read(path, LIMIT, writer).unwrap_err();
+    let text = sentence(path, &error);
+    let shown = path.display().to_string();
+    text.strip_prefix(&shown).unwrap_or_else(|| panic!("the path is missing: {text}")).trim().to_owned()
+}
+
+#[test]
+fn what_is_no_file_is_named_and_never_waited_for() {
+    let folder = Folder::new();
+    let pipe = folder.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let _listener = UnixListener::bind(folder.path("socket")).unwrap();
+    symlink("/dev/zero", folder.path("endless")).unwrap();
+    for (name, what) in [
+        ("pipe", "is a named pipe, not a file"),
+        ("socket", "is a socket, not a file"),
+        ("endless", "is a device, not a file"),
+        ("", "is a folder, not a file"),
+    ] {
+        assert_eq!(refused(&folder.path(name), Writer::Person), what);
+    }
+    symlink(&pipe, folder.path("link")).unwrap();
+    assert_eq!(refused(&folder.path("link"), Writer::Site), "is a named pipe, not a file");
+}
+
+#[test]
+fn a_file_beyond_the_limit_is_not_read_at_all() {
+    let folder = Folder::new();
+    let path = folder.path("large");
+    File::create(&path).unwrap().set_len(1 << 30).unwrap();
+    assert_eq!(refused(&path, Writer::Person), "has 1073741824 bytes; 1048576 are the limit");
+    File::create(&path).unwrap().set_len(LIMIT).unwrap();
+    assert_eq!(read(&path, LIMIT, Writer::Person).unwrap().len() as u64, LIMIT);
+}
+
+#[test]
+fn a_link_counts_only_where_people_or_sites_write() {
+    let folder = Folder::new();
+    fs::write(folder.path("real"), "text").unwrap();
+    let link = folder.path("link");
+    symlink(folder.path("real"), &link).unwrap();
+    for writer in [Writer::Person, Writer::Site] {
+        assert_eq!(read(&link, LIMIT, writer).unwrap(), b"text");
+    }
+    assert_eq!(refused(&link, Writer::Program), "is a symbolic link, and is not followed");
+    assert_eq!(read(&folder.path("real"), LIMIT, Writer::Program).unwrap(), b"text");
+}
+
+#[test]
+fn another_users_file_is_refused_unless_the_person_named_it_for_the_site() {
+    let folder = Folder::new();
+    let path = folder.path("theirs");
+    fs::write(&path, "text").unwrap();
+    if chown(&path, Some(1001), None).is_err() {
+        return;
+    }
+    for writer in [Writer::Program, Writer::Person] {
+        assert_eq!(refused(&path, writer), "belongs to uid 1001, neither to you nor to root");
+    }
+    assert_eq!(read(&path, LIMIT, Writer::Site).unwrap(), b"text");
+}
+
+#[test]
+fn a_missing_file_keeps_the_systems_own_error() {
+    let folder = Folder::new();
+    let error = read(&folder.path("none"), LIMIT, Writer::Program).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    assert!(sentence(Path::new("/x"), &error).starts_with("/x: "));
+}
