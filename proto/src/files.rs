@@ -77,10 +77,14 @@ impl From<Refused> for io::Error {
     }
 }
 
+/// True if the error says [`Refused`]: nothing failed, and another attempt changes nothing.
+pub fn is_refused(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Refused>())
+}
+
 /// A sentence with the path and what is wrong there.
 pub fn sentence(path: &Path, error: &io::Error) -> String {
-    let refused = error.get_ref().is_some_and(|inner| inner.is::<Refused>());
-    let colon = if refused { "" } else { ":" };
+    let colon = if is_refused(error) { "" } else { ":" };
     format!("{}{colon} {error}", path.display())
 }
 
@@ -117,7 +121,11 @@ pub fn open(path: &Path, writer: Writer) -> io::Result<File> {
     Ok(file)
 }
 
-fn check(found: &Metadata, writer: Writer) -> Result<(), Refused> {
+/// Looks at what was found or opened.
+///
+/// # Errors
+/// What else it is than a regular file that may be read.
+pub fn check(found: &Metadata, writer: Writer) -> Result<(), Refused> {
     let kind = found.file_type();
     if kind.is_symlink() {
         return Err(Refused::Link);

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use secrecy::SecretString;
+use seqera_agent_proto::files::{self, Writer};
 
 use crate::profile::{Profile, canonical};
 
@@ -42,19 +43,13 @@ impl Settings {
 /// Reads the file. A missing file has no settings.
 ///
 /// # Errors
-/// If the file exists but cannot be read, is larger than [`LARGEST`], or is not a regular file.
+/// If the file exists but cannot be read, is larger than [`LARGEST`], or is not a regular file of this user.
 pub(super) fn read(file: &Path) -> Result<Settings, String> {
-    let shown = |error: std::io::Error| format!("{}: {error}", file.display());
-    match std::fs::metadata(file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Settings::default()),
-        Ok(found) if !found.is_file() || found.len() > LARGEST => {
-            return Err(format!("{} is no settings file of Nextflow", file.display()));
-        }
-        Ok(_) => {}
-        Err(error) => return Err(shown(error)),
+    match files::read(file, LARGEST, Writer::Person).map(zeroize::Zeroizing::new) {
+        Ok(text) => Ok(parse(&String::from_utf8_lossy(&text))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Settings::default()),
+        Err(error) => Err(files::sentence(file, &error)),
     }
-    let text = zeroize::Zeroizing::new(std::fs::read(file).map_err(shown)?);
-    Ok(parse(&String::from_utf8_lossy(&text)))
 }
 
 fn parse(text: &str) -> Settings {
@@ -140,6 +135,10 @@ mod tests {
     fn no_file_is_no_token_and_a_folder_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         assert!(read(&folder.path().join("none")).unwrap().token.is_none());
-        assert!(read(folder.path()).is_err());
+        let refused = |path: &Path| read(path).map(drop).unwrap_err();
+        assert!(refused(folder.path()).ends_with(" is a folder, not a file"));
+        let large = folder.path().join("large");
+        std::fs::File::create(&large).unwrap().set_len(LARGEST + 1).unwrap();
+        assert!(refused(&large).ends_with(" has 65537 bytes; 65536 are the limit"));
     }
 }

@@ -110,9 +110,6 @@ impl TokenFiles {
 
 /// The kind of token that a regular file holds as its only word.
 fn prefix_of(path: &Path) -> Option<Prefix> {
-    if !path.symlink_metadata().ok()?.is_file() {
-        return None;
-    }
     let text = token_file::read(path).ok().flatten()?;
     Some(Prefix::of(text.trim()))
 }

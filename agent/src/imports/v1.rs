@@ -7,12 +7,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
+use seqera_agent_proto::files::{Writer, is_refused, read};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::profile::Profile;
-use crate::storage::durable;
-use crate::storage::file::{PREFIX, is_bare_token};
+use crate::storage::file::{LARGEST, PREFIX, is_bare_token};
+use crate::storage::{durable, record};
 
 /// The authority and the account that a token of v1 belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +30,8 @@ pub(super) struct Owner {
 /// The owners of v1's tokens, by v1's profile names. If the file is missing or unreadable there are none, and
 /// a token without an owner is never sent anywhere.
 pub(super) fn owners(folder: &Path) -> BTreeMap<String, Owner> {
-    let read = std::fs::read(folder.join("auth-state.json")).ok();
-    let state: Value = read.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+    let state = read(&folder.join("auth-state.json"), record::LARGEST, Writer::Program).ok();
+    let state: Value = state.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
     let profiles = state["profiles"].as_object().cloned().unwrap_or_default();
     profiles.into_iter().filter_map(|(name, entry)| Some((name, owner(entry.as_object()?)?))).collect()
 }
@@ -83,8 +84,15 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<String>> {
     for entry in std::fs::read_dir(folder)? {
         let file_name = entry?.file_name();
         let Some(name) = file_name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
-        if !durable::is_aside(name) && token(folder, name)?.is_some() {
-            names.push(name.to_owned());
+        if durable::is_aside(name) {
+            continue;
+        }
+        match token(folder, name) {
+            Ok(Some(_)) => names.push(name.to_owned()),
+            Ok(None) => {}
+            // What is no file of the user holds no token of the user, and hides no other.
+            Err(error) if is_refused(&error) => {}
+            Err(error) => return Err(error),
         }
     }
     names.sort();
@@ -93,7 +101,7 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<String>> {
 
 /// Reads the token in a file of v1. Returns `None` if the file does not exist, or is ours.
 pub(super) fn token(folder: &Path, name: &str) -> io::Result<Option<SecretString>> {
-    let bytes = match std::fs::read(path(folder, name)) {
+    let bytes = match read(&path(folder, name), LARGEST, Writer::Program) {
         Ok(bytes) => Zeroizing::new(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -142,6 +150,8 @@ mod tests {
         write("ours", r#"{"authority": "https://h", "secret": "x"}"#);
         write("damaged", "tok");
         write("old.corrupt-17", "a-refresh-token-of-version-1");
+        #[cfg(unix)]
+        crate::testing::odd::named_pipe(&path(folder.path(), "pipe"));
         assert_eq!(files(folder.path()).unwrap(), ["lab"]);
         assert!(token(folder.path(), "ours").unwrap().is_none());
     }

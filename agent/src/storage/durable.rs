@@ -24,6 +24,9 @@ mod system;
 /// How many names are tried for a file that is set aside, in case others of the same second have taken some.
 const ASIDE_NAMES: u32 = 100;
 
+/// The name of the configuration folder unless a variable names another one.
+const OWN_FOLDER: &str = "seqera-ai";
+
 /// Replaces the content of the file with `bytes`. The name of the temporary file contains `owner`, so that
 /// [`sweep`] recognises what this writer has left behind. The folder must exist.
 ///
@@ -86,9 +89,13 @@ pub(crate) fn set_aside(path: &Path, now: SystemTime) -> io::Result<PathBuf> {
             name.push(format!("-{attempt}"));
         }
         let aside = PathBuf::from(name);
-        if !aside.try_exists()? {
-            fs::rename(path, &aside)?;
-            return Ok(aside);
+        // Looks at a link itself: one that leads nowhere has the name, too.
+        match aside.symlink_metadata() {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return fs::rename(path, &aside).map(|()| aside);
+            }
+            Err(error) => return Err(error),
         }
     }
     Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many files were set aside"))
@@ -105,6 +112,7 @@ pub(crate) fn is_aside(name: &str) -> bool {
 /// Fails if the path is not a folder, or the folder belongs to another user, or others may write to it; the text
 /// names the folder, the reason and, if there is one, the remedy. Also any error of the file system.
 pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
+    folder::may_create(path)?;
     folder::make(path, true)?;
     check(path)
 }
@@ -114,6 +122,7 @@ pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
 /// # Errors
 /// The same as [`private_folder`].
 pub(crate) fn close_folder(path: &Path) -> io::Result<()> {
+    folder::may_create(path)?;
     folder::make(path, true)?;
     folder::close(path)?;
     check(path)
@@ -131,14 +140,28 @@ pub(crate) fn check_folder(path: &Path) -> io::Result<bool> {
     }
 }
 
+/// Closes the configuration folder to its group. Where the umask is 002, as on many clusters, every folder is made
+/// open to a group that has no other member. A folder of another name may be shared on purpose, and stays as it is.
+fn close_to_group(path: &Path) -> io::Result<()> {
+    if path.file_name().is_none_or(|name| name != OWN_FOLDER) || !folder::is_open_to_group(path) {
+        return Ok(());
+    }
+    folder::close(path)?;
+    tracing::warn!(folder = %path.display(), "its group could write to this folder; closed to others (0700)");
+    Ok(())
+}
+
 /// The error says what helps, because a person sees nothing else: callers add no hint to it.
 fn check(path: &Path) -> io::Result<()> {
+    close_to_group(path)?;
     let Some(fault) = folder::fault(path, Links::Followed)? else { return Ok(()) };
     let shown = path.display();
     let (kind, refused) = match fault {
         Fault::Link | Fault::NotAFolder => (io::ErrorKind::NotADirectory, format!("{shown} {fault}")),
         Fault::Foreign { owner, us } => {
-            (io::ErrorKind::PermissionDenied, format!("{shown} belongs to user {owner}, not to user {us}"))
+            let remedy = folder::remedy(us);
+            let what = format!("{shown} belongs to user {owner}, not to user {us}{remedy}");
+            (io::ErrorKind::PermissionDenied, what)
         }
         Fault::Writable { mode } => (
             io::ErrorKind::PermissionDenied,

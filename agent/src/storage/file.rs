@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use std::{fs, io};
 
+use seqera_agent_proto::files::{self, Writer};
 use seqera_agent_proto::place::Places;
 
 use super::item;
@@ -20,6 +21,8 @@ use crate::storage::store::{Patience, StoreError, StoreKind, Stored};
 
 /// How the files' names begin, as in v1 of the CLI.
 pub(crate) const PREFIX: &str = "refresh-token.";
+/// Some hundred times the longest tokens that are known.
+pub(crate) const LARGEST: u64 = 4 << 20;
 /// A file of v1 contains one word; a shorter word is not a token but damage.
 const SHORTEST_V1_TOKEN: usize = 20;
 
@@ -74,9 +77,12 @@ impl File {
     }
 
     fn look(&self, path: &Path) -> Result<Found, StoreError> {
-        let bytes = match fs::read(path) {
+        let bytes = match files::read(path, LARGEST, Writer::Program) {
             Ok(bytes) => zeroize::Zeroizing::new(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                return Err(StoreError::Corrupt(files::sentence(path, &error)));
+            }
             Err(error) => return Err(failed(path, &error)),
         };
         match item::read(&bytes) {
@@ -95,7 +101,7 @@ pub(crate) fn is_bare_token(bytes: &[u8]) -> bool {
 }
 
 fn failed(path: &Path, error: &io::Error) -> StoreError {
-    StoreError::Failed(format!("{}: {error}", path.display()))
+    StoreError::Failed(files::sentence(path, error))
 }
 
 /// An error of [`durable`]'s check of a folder, which already names the folder.

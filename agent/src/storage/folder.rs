@@ -16,8 +16,8 @@ mod system;
 #[path = "folder/windows.rs"]
 mod system;
 
-pub(crate) use fault::Fault;
-pub(super) use system::{close, make};
+pub(crate) use fault::{Fault, remedy};
+pub(super) use system::{close, is_open_to_group, make};
 pub(crate) use system::{is_open_to_others, writable};
 
 /// What to do if the path is a symbolic link.
@@ -46,6 +46,7 @@ pub(crate) enum FolderError {
 /// inspected. A folder that exists is never changed.
 pub(crate) fn private(path: &Path, parents: bool) -> Result<(), FolderError> {
     let failed = |error| FolderError::Failed { path: path.to_owned(), error };
+    may_create(path)?;
     match make(path, parents) {
         // With `parents`, `make` also accepts a link to a folder; the check below looks at the link itself.
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
@@ -54,6 +55,29 @@ pub(crate) fn private(path: &Path, parents: bool) -> Result<(), FolderError> {
     match fault(path, Links::Refused).map_err(failed)? {
         None => Ok(()),
         Some(fault) => Err(FolderError::Unsafe { path: path.to_owned(), fault }),
+    }
+}
+
+/// Checks that this user may create `path`, a file or a folder, unless it exists already: root creates nothing in
+/// the folders of other users.
+///
+/// # Errors
+/// [`FolderError::Unsafe`] with the folder in which `path` would be created.
+pub(crate) fn may_create(path: &Path) -> Result<(), FolderError> {
+    match system::foreign_place(path) {
+        Some((place, fault)) if path.symlink_metadata().is_err() => {
+            Err(FolderError::Unsafe { path: place.to_owned(), fault })
+        }
+        _ => Ok(()),
+    }
+}
+
+impl From<FolderError> for io::Error {
+    fn from(error: FolderError) -> Self {
+        match error {
+            FolderError::Failed { error, .. } => error,
+            FolderError::Unsafe { .. } => Self::new(io::ErrorKind::PermissionDenied, error),
+        }
     }
 }
 
@@ -121,6 +145,22 @@ mod tests {
             std::fs::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();
             assert!(reason(dir.path()).contains(&format!("mode {mode:04o}")));
         }
+    }
+
+    #[test]
+    fn root_creates_nothing_in_the_folder_of_another_user() {
+        let dir = tempfile::tempdir().unwrap();
+        let theirs = dir.path().join("theirs");
+        private(&theirs, false).unwrap();
+        if chown(&theirs, Some(12_345), None).is_err() {
+            return;
+        }
+        for (path, parents) in [(theirs.join("seqera"), false), (theirs.join("a/b"), true)] {
+            let text = private(&path, parents).unwrap_err().to_string();
+            assert!(text.starts_with(&format!("{} belongs to uid 12345, ", theirs.display())), "{text}");
+            assert!(text.contains("run without sudo"), "{text}");
+        }
+        assert_eq!(std::fs::read_dir(&theirs).unwrap().count(), 0);
     }
 
     #[test]

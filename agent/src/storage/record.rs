@@ -1,10 +1,11 @@
 //! The shape of `sessions.json`, the record of this host's sessions. It contains no secret.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
-use std::{fs, io};
 
 use seqera_agent_proto::configuration::position;
+use seqera_agent_proto::files::{self, Writer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -226,16 +227,19 @@ impl Record {
     }
 }
 
+/// Room for tens of thousands of sessions and leases.
+pub(crate) const LARGEST: u64 = 64 << 20;
+
 /// Reads `sessions.json`. A missing file means no sessions.
 ///
 /// # Errors
 /// Why the file cannot be read or parsed; the text names the file and, for a parse error, line and column.
 pub(crate) fn read(path: &Path) -> Result<Sessions, String> {
-    match fs::read(path) {
+    match files::read(path, LARGEST, Writer::Program) {
         Ok(json) => {
             serde_json::from_slice(&json).map_err(|error| format!("{}:{}", path.display(), position(&error)))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Sessions::default()),
-        Err(error) => Err(format!("{}: {error}", path.display())),
+        Err(error) => Err(files::sentence(path, &error)),
     }
 }

@@ -4,15 +4,16 @@
 //! of other hosts write to it as well, so keys that are not ours stay as they are, at every level.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
-use std::{fs, io};
 
 use seqera_agent_proto::configuration::position;
+use seqera_agent_proto::files::{self, Writer};
 use serde_json::{Map, Value, json};
 
 use crate::profile::ProfileName;
 use crate::storage::durable;
-use crate::storage::record::Record;
+use crate::storage::record::{self, Record};
 
 /// Brings the file up to date. For `owner` see [`durable::write`].
 ///
@@ -36,10 +37,10 @@ pub(crate) fn write(
 /// content.
 pub(crate) fn merge(path: &Path, profiles: &BTreeMap<ProfileName, Record>) -> Result<Option<Value>, String> {
     let shown = path.display();
-    let old = match fs::read(path) {
+    let old = match files::read(path, record::LARGEST, Writer::Program) {
         Ok(json) => serde_json::from_slice(&json).map_err(|error| format!("{shown}:{}", position(&error)))?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => json!({}),
-        Err(error) => return Err(format!("{shown}: {error}")),
+        Err(error) => return Err(files::sentence(path, &error)),
     };
     let new = merged(old.clone(), profiles);
     let new = new.ok_or_else(|| format!("{shown}:1:1: this is not the summary of sessions"))?;

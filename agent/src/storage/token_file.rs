@@ -4,12 +4,12 @@
 //! A bare token does not say where it belongs, and other programs write the file too. So a label beside the
 //! state of this host describes our token (authority, time, SHA-256); a token that does not match is not ours.
 
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::ExposeSecret;
+use seqera_agent_proto::files::{self, Writer};
 use seqera_agent_proto::place::{Places, token_sha256};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -23,7 +23,7 @@ use crate::storage::durable;
 use crate::storage::store::{Patience, StoreError, StoreKind, Stored};
 use crate::token::Kind;
 
-/// Longer than any token; a longer file contains something else.
+/// Longer than any token, and than what is written beside it; a longer file contains something else.
 const LONGEST: u64 = 16 * 1024;
 
 /// The file and its label.
@@ -83,7 +83,8 @@ impl TokenFile {
 
     /// Without a label no token is ours, so a label that cannot be read counts as missing.
     fn read_label(&self) -> Option<Label> {
-        serde_json::from_slice(&fs::read(&self.label).ok()?).ok()
+        let label = Zeroizing::new(files::read(&self.label, LONGEST, Writer::Program).ok()?);
+        serde_json::from_slice(&label).ok()
     }
 
     fn write_label(&self, secret: &Stored) -> io::Result<()> {
@@ -123,20 +124,16 @@ pub(crate) fn folder(home: &Path) -> PathBuf {
 /// Reads a file that may contain a token; `None` if it does not exist.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidData`] if the file is not text or too long for a token, and any error of the file
-/// system.
+/// [`io::ErrorKind::InvalidData`] if the file is not text, and those of [`files::read`].
 pub(crate) fn read(path: &Path) -> io::Result<Option<Zeroizing<String>>> {
-    let file = match fs::File::open(path) {
-        Ok(file) => file,
+    let bytes = match files::read(path, LONGEST, Writer::Program) {
+        Ok(bytes) => Zeroizing::new(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let mut text = Zeroizing::new(String::new());
-    let length = file.take(LONGEST + 1).read_to_string(&mut text)?;
-    if length as u64 > LONGEST {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is too long for a token"));
-    }
-    Ok(Some(text))
+    let text = std::str::from_utf8(&bytes);
+    let text = text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8"))?;
+    Ok(Some(Zeroizing::new(text.to_owned())))
 }
 
 fn is_own(profile: &ProfileName) -> bool {
@@ -145,8 +142,10 @@ fn is_own(profile: &ProfileName) -> bool {
 
 fn failed(path: &Path, error: &io::Error) -> StoreError {
     match error.kind() {
-        io::ErrorKind::InvalidData => StoreError::Corrupt(format!("{}: {error}", path.display())),
-        _ => StoreError::Failed(format!("{}: {error}", path.display())),
+        io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge => {
+            StoreError::Corrupt(files::sentence(path, error))
+        }
+        _ => StoreError::Failed(files::sentence(path, error)),
     }
 }
 

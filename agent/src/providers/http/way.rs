@@ -1,12 +1,14 @@
 //! One client for each way to the network: direct or through a proxy, trusting the certificate authorities
 //! of the system or more than those.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{Certificate, Client, ClientBuilder, Proxy};
+use seqera_agent_proto::files::{self, Writer};
 use tokio::sync::OnceCell;
 use url::Url;
 
@@ -156,12 +158,13 @@ async fn authorities(ca_file: &str) -> Result<Vec<u8>, Fault> {
     if ca_file.is_empty() {
         return Ok(Vec::new());
     }
-    let bad = |error: std::io::Error| bad_ca_file(ca_file, &error.to_string());
-    let found = tokio::fs::metadata(ca_file).await.map_err(bad)?;
-    if !found.is_file() || found.len() > LARGEST_CA_FILE {
-        return Err(bad_ca_file(ca_file, "it is no file, or too large for one"));
-    }
-    tokio::fs::read(ca_file).await.map_err(bad)
+    let path = PathBuf::from(ca_file);
+    let read = move || files::read(&path, LARGEST_CA_FILE, Writer::Site);
+    let read = tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(error.into()));
+    read.map_err(|error| match files::is_refused(&error) {
+        true => bad_ca_file(ca_file, &format!("it {error}")),
+        false => bad_ca_file(ca_file, &error.to_string()),
+    })
 }
 
 fn bad_ca_file(ca_file: &str, why: &str) -> Fault {

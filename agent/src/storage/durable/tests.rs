@@ -152,6 +152,40 @@ fn a_folder_that_others_may_write_to_is_refused_with_the_remedy() {
 }
 
 #[test]
+fn the_configuration_folder_that_the_umask_left_open_to_the_group_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (own, shared) = (folder.path().join("seqera-ai"), folder.path().join("shared"));
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+    for path in [&own, &shared] {
+        fs::create_dir(path).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o775)).unwrap();
+    }
+    assert!(check_folder(&own).unwrap());
+    private_folder(&shared).unwrap_err();
+    assert_eq!((mode(&own), mode(&shared)), (0o700, 0o775));
+    // Open to everybody is not what a umask does: somebody may have put files there.
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o777)).unwrap();
+    private_folder(&own).unwrap_err();
+    // What a link leads to has another name, and perhaps another purpose.
+    let link = folder.path().join("link/seqera-ai");
+    fs::create_dir(link.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(&shared, &link).unwrap();
+    private_folder(&link).unwrap_err();
+    assert_eq!((mode(&own), mode(&shared)), (0o777, 0o775));
+}
+
+#[test]
+fn root_creates_no_folder_in_that_of_another_user() {
+    let folder = tempfile::tempdir().unwrap();
+    if std::os::unix::fs::chown(folder.path(), Some(12_345), None).is_err() {
+        return;
+    }
+    let error = private_folder(&folder.path().join("seqera-ai")).unwrap_err();
+    assert!(error.to_string().contains("run without sudo"), "{error}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn a_link_to_a_folder_is_followed_and_what_it_leads_to_is_checked() {
     let folder = tempfile::tempdir().unwrap();
     let (real, link) = (folder.path().join("real"), folder.path().join("link"));

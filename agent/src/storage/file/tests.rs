@@ -120,6 +120,37 @@ fn after_a_corrupt_file_was_set_aside_a_login_can_save() {
 }
 
 #[test]
+fn what_is_no_file_is_named_and_hides_no_other_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = on(&folder, "host-a");
+    save(&store, "secret").unwrap();
+    let odd: ProfileName = "odd".parse().unwrap();
+    let pipe = store.plain(&odd);
+    crate::testing::odd::named_pipe(&pipe);
+    assert_eq!(store.list(), Ok(vec![work()]));
+    let said = Err(StoreError::Failed(format!("{} is a named pipe, not a file", pipe.display())));
+    assert_eq!(store.load(&odd).map(drop), said);
+    assert_eq!(store.remove(&odd).map(drop), said);
+    assert_eq!(store.save(&odd, &stored("new"), Patience::Background), said);
+    fs::remove_file(&pipe).unwrap();
+    std::os::unix::fs::symlink(store.plain(&work()), &pipe).unwrap();
+    let Err(StoreError::Failed(text)) = store.load(&odd) else { panic!("a link was followed") };
+    assert!(text.contains("is a symbolic link"), "{text}");
+}
+
+#[test]
+fn a_file_that_is_too_large_for_a_secret_is_named_and_can_be_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = on(&folder, "host-a");
+    let path = plant(&store, "");
+    fs::File::create(&path).unwrap().set_len(1 << 30).unwrap();
+    let Err(StoreError::Corrupt(text)) = load(&store) else { panic!("it was read") };
+    assert!(text.ends_with(" has 1073741824 bytes; 4194304 are the limit"), "{text}");
+    assert_eq!(store.set_aside(&work(), UNIX_EPOCH).unwrap().len(), 1);
+    save(&store, "new").unwrap();
+}
+
+#[test]
 fn nothing_is_kept_in_a_folder_that_others_may_write_to() {
     let folder = tempfile::tempdir().unwrap();
     let store = on(&folder, "host-a");

@@ -28,6 +28,23 @@ pub(super) fn access_fault(meta: &Metadata) -> Option<Fault> {
     }
 }
 
+/// The folder that exists and that `path` would be created in, with its owner, if this is root and the owner is
+/// somebody else. Root may create there, and the person whose folder it is could then not use what was made.
+pub(super) fn foreign_place(path: &Path) -> Option<(&Path, Fault)> {
+    if us() != 0 {
+        return None;
+    }
+    let (place, owner) =
+        path.ancestors().skip(1).find_map(|above| Some((above, above.metadata().ok()?.uid())))?;
+    (owner != 0).then_some((place, Fault::Foreign { owner, us: 0 }))
+}
+
+/// True for a folder of ours that the umask 002 has left open to the group, and nothing worse.
+pub(in crate::storage) fn is_open_to_group(path: &Path) -> bool {
+    fs::symlink_metadata(path)
+        .is_ok_and(|found| found.is_dir() && found.uid() == us() && found.mode() & OTHERS_WRITE == 0o020)
+}
+
 /// Takes away the access that others have to a folder of ours. Another user's folder stays as it is, and fails
 /// the check.
 pub(in crate::storage) fn close(path: &Path) -> io::Result<()> {

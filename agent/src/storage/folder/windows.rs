@@ -15,6 +15,16 @@ pub(super) fn access_fault(_: &Metadata) -> Option<Fault> {
     None
 }
 
+/// Never any: the access list of a profile folder is inherited.
+pub(super) fn foreign_place(_: &Path) -> Option<(&Path, Fault)> {
+    None
+}
+
+/// Never true, because of the inherited access list.
+pub(in crate::storage) fn is_open_to_group(_: &Path) -> bool {
+    false
+}
+
 /// Does nothing: the inherited access list lets nobody else in.
 pub(in crate::storage) fn close(_: &Path) -> io::Result<()> {
     Ok(())

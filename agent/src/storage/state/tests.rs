@@ -128,6 +128,25 @@ async fn a_corrupt_file_is_named_with_its_line_and_never_overwritten_until_it_is
 }
 
 #[tokio::test]
+async fn what_is_no_file_is_named_and_left_until_it_is_set_aside() {
+    let home = tempfile::tempdir().unwrap();
+    let places = places(&home, "host-a");
+    let (sessions, summary) =
+        (places.run_dir().join("sessions.json"), places.config_dir.join("auth-state.json"));
+    durable::private_folder(&places.run_dir()).unwrap();
+    for path in [&sessions, &summary] {
+        crate::testing::odd::named_pipe(path);
+    }
+    let state = State::open(&places);
+    let named = |path: &Path| format!("{} is a named pipe, not a file", path.display());
+    assert!(state.problems()[0].starts_with(&named(&sessions)), "{:?}", state.problems());
+    assert_eq!(state.update(&work(), sign_in).await, Err(StateError::Corrupt(named(&sessions))));
+    assert_eq!(state.set_aside(UNIX_EPOCH + Duration::from_secs(7)).await.unwrap().len(), 2);
+    state.update(&work(), sign_in).await.unwrap();
+    assert_eq!(state.problems(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_corrupt_summary_stops_nothing_and_stays_as_it_is() {
     let home = tempfile::tempdir().unwrap();
     let places = places(&home, "host-a");

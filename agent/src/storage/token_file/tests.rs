@@ -1,7 +1,9 @@
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::storage::fake::stored;
+use crate::testing::odd::named_pipe;
 use crate::testing::test_places::TestPlaces;
 
 struct Bench {
@@ -107,6 +109,25 @@ fn what_is_no_token_is_set_aside_by_a_login_and_by_nothing_else() {
         save(&store, "stk_user_a").unwrap();
         assert_eq!(store.set_aside(&own(), UNIX_EPOCH), Ok(Vec::new()));
     }
+}
+
+#[test]
+fn what_is_no_file_or_a_link_is_named_and_stays() {
+    let bench = Bench::new();
+    bench.plant("x");
+    fs::remove_file(bench.path()).unwrap();
+    named_pipe(&bench.path());
+    let refused = |what: &str| {
+        let Err(StoreError::Failed(why)) = save(&bench.store(), "stk_user_a") else {
+            panic!("it is no file")
+        };
+        assert_eq!(why, format!("{} is {what}", bench.path().display()));
+    };
+    refused("a named pipe, not a file");
+    fs::remove_file(bench.path()).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", bench.path()).unwrap();
+    refused("a symbolic link, and is not followed");
+    assert!(bench.path().is_symlink());
 }
 
 #[test]

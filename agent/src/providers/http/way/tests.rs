@@ -124,9 +124,21 @@ async fn what_is_no_file_of_authorities_by_its_size_or_kind_is_not_read() {
     let dir = tempfile::tempdir().unwrap();
     let huge = dir.path().join("huge.pem");
     std::fs::File::create(&huge).unwrap().set_len(LARGEST_CA_FILE + 1).unwrap();
-    for path in [dir.path(), &huge] {
+    for (path, why) in [(dir.path(), "it is a folder, not a file"), (&huge, "4194304 are the limit")] {
         let fault = authorities(path.to_str().unwrap()).await.unwrap_err();
-        assert!(fault.to_string().contains("no file, or too large"), "{fault}");
+        assert!(fault.to_string().contains(why), "{fault}");
+    }
+    #[cfg(unix)]
+    {
+        let pipe = dir.path().join("pipe.pem");
+        crate::testing::odd::named_pipe(&pipe);
+        let fault = authorities(pipe.to_str().unwrap()).await.unwrap_err();
+        assert!(fault.to_string().contains("it is a named pipe, not a file"), "{fault}");
+        // What distributions have in /etc/ssl is a link.
+        let (real, link) = (dir.path().join("real.pem"), dir.path().join("link.pem"));
+        std::fs::write(&real, "PEM").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        assert_eq!(authorities(link.to_str().unwrap()).await.unwrap(), b"PEM");
     }
 }
 
