@@ -2,11 +2,12 @@
 //! terminal. Secrets never reach it: tokens have no text form, and libraries, which log what passes
 //! through them, are heard from warnings on only.
 
-use std::fs::File;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use seqera_agent_proto::files::{self, Refused, Writer};
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -15,7 +16,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::process::config::{Log, LogTarget};
-use crate::storage::folder::{self, FolderError};
+use crate::storage::folder;
 
 /// Weeks of an agent in daily use, and small enough to send to somebody.
 const LARGEST: u64 = 5 * 1024 * 1024;
@@ -29,7 +30,7 @@ pub(crate) fn start(log: &Log) -> Option<String> {
         LogTarget::Stderr => (None, None),
         LogTarget::File(path) => match Rotated::open(path, LARGEST) {
             Ok(file) => (Some(file), None),
-            Err(error) => (None, Some(format!("{}: no log is written: {error}", path.display()))),
+            Err(error) => (None, Some(format!("{}; no log is written", files::sentence(path, &error)))),
         },
     };
     let filter = filter(log.level.value);
@@ -66,33 +67,55 @@ fn log_panics() {
     }));
 }
 
-/// A log file that makes way for a new one when it is full.
+/// A log file that makes way for a new one when it is full. What the agent did not create is written to as it is:
+/// a device, a pipe, or a file that the person keeps for it.
 struct Rotated {
     file: File,
     path: PathBuf,
     size: u64,
     largest: u64,
+    kind: LogKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LogKind {
+    /// The agent created it, and may rename it.
+    Own,
+    /// The person's file.
+    Theirs,
+    /// A device or a pipe.
+    NoFile,
+}
+
+impl LogKind {
+    fn of(meta: &Metadata) -> Self {
+        match meta.is_file() {
+            true if is_as_created(meta) => Self::Own,
+            true => Self::Theirs,
+            false => Self::NoFile,
+        }
+    }
 }
 
 impl Rotated {
     fn open(path: &Path, largest: u64) -> io::Result<Self> {
         if let Some(dir) = path.parent().filter(|dir| !dir.exists()) {
-            folder::private(dir, true).map_err(|error| match error {
-                FolderError::Failed { error, .. } => error,
-                FolderError::Unsafe { .. } => io::Error::other(error.to_string()),
-            })?;
+            folder::private(dir, true)?;
         }
-        if path.metadata().is_ok_and(|meta| meta.len() >= largest) {
-            shift(path);
+        let mut file = append(path)?;
+        let mut meta = file.metadata()?;
+        if LogKind::of(&meta) == LogKind::Own && meta.len() >= largest && shift(path) {
+            file = append(path)?;
+            meta = file.metadata()?;
         }
-        let file = append(path)?;
-        Ok(Self { size: file.metadata()?.len(), file, path: path.to_owned(), largest })
+        Ok(Self { size: meta.len(), file, path: path.to_owned(), largest, kind: LogKind::of(&meta) })
     }
 
-    /// Goes on in the full file where no new one can be made.
+    /// Goes on in the full file if no new one can be made.
     fn make_room(&mut self) {
-        shift(&self.path);
-        if let Ok(file) = append(&self.path) {
+        if shift(&self.path)
+            && let Ok(file) = append(&self.path)
+        {
             self.file = file;
         }
         self.size = 0;
@@ -101,10 +124,14 @@ impl Rotated {
 
 impl Write for Rotated {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.size >= self.largest {
+        if self.kind == LogKind::Own && self.size >= self.largest {
             self.make_room();
         }
-        let written = self.file.write(line)?;
+        let written = match self.file.write(line) {
+            // Whoever reads the pipe is slow. The agent does not wait for them.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(line.len()),
+            written => written?,
+        };
         self.size += written as u64;
         Ok(written)
     }
@@ -114,32 +141,90 @@ impl Write for Rotated {
     }
 }
 
-/// `log` → `log.1` → `log.2`; the oldest is lost. Failures leave the larger file in place.
-fn shift(path: &Path) {
+/// `log` → `log.1` → `log.2`; the oldest is lost. False if the log stays where it is: renaming failed, or would
+/// have moved or replaced a file that is not the agent's.
+fn shift(path: &Path) -> bool {
     let old = |number: u32| {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".{number}"));
         PathBuf::from(name)
     };
+    let is_own = |path: &Path| path.symlink_metadata().is_ok_and(|meta| LogKind::of(&meta) == LogKind::Own);
+    let may_go = |path: &Path| is_own(path) || path.symlink_metadata().is_err();
+    if !is_own(path) || !(1..=KEPT).all(|number| may_go(&old(number))) {
+        return false;
+    }
     for number in (1..KEPT).rev() {
         let _ = std::fs::rename(old(number), old(number + 1));
     }
-    let _ = std::fs::rename(path, old(1));
+    std::fs::rename(path, old(1)).is_ok()
 }
 
-/// Opens for this user alone, from the first byte.
+/// Opens the log, or creates it for this user alone. Only names in `/dev`, such as `/dev/stderr`, may be links to
+/// a file: elsewhere a link would lead the agent into a file that was not named.
 fn append(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-        let file = options.mode(0o600).open(path)?;
-        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-        Ok(file)
+    let file = match path.symlink_metadata() {
+        Ok(found) if found.is_symlink() => {
+            let leads_to_file = path.metadata().is_ok_and(|found| found.is_file());
+            if leads_to_file && !path.starts_with("/dev") {
+                return Err(Refused::Link.into());
+            }
+            existing(true).open(path)?
+        }
+        Ok(_) => existing(false).open(path)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            folder::may_create(path)?;
+            return create(path);
+        }
+        Err(error) => return Err(error),
+    };
+    let found = file.metadata()?;
+    if found.is_file() {
+        files::check(&found, Writer::Program)?;
     }
-    #[cfg(windows)]
+    Ok(file)
+}
+
+/// Never creates: what is behind a dangling link is not the agent's to make.
+#[cfg(unix)]
+fn existing(follow: bool) -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let no_link = if follow { 0 } else { rustix::fs::OFlags::NOFOLLOW.bits() as i32 };
+    let mut options = File::options();
+    options.append(true).custom_flags(files::WITHOUT_WAITING | no_link);
+    options
+}
+
+#[cfg(windows)]
+fn existing(_: bool) -> OpenOptions {
+    let mut options = File::options();
+    options.append(true);
+    options
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.create_new(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, CREATED_MODE);
     options.open(path)
+}
+
+/// The mode of a log that the agent creates. A log with another mode was created by somebody else.
+#[cfg(unix)]
+const CREATED_MODE: u32 = 0o600;
+
+#[cfg(unix)]
+fn is_as_created(meta: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let us = rustix::process::getuid().as_raw();
+    meta.is_file() && meta.uid() == us && meta.mode() & 0o7777 == CREATED_MODE && meta.nlink() == 1
+}
+
+/// The access list of the folder says nothing about who created the file.
+#[cfg(windows)]
+fn is_as_created(meta: &Metadata) -> bool {
+    meta.is_file()
 }
 
 #[cfg(test)]
@@ -168,22 +253,130 @@ mod tests {
     fn a_log_that_was_left_full_makes_way_at_the_start() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("agent.log");
-        std::fs::write(&path, "full\n").unwrap();
+        create(&path).unwrap().write_all(b"full\n").unwrap();
         Rotated::open(&path, 4).unwrap();
         assert_eq!(written(&path), "");
         assert_eq!(written(&dir.path().join("agent.log.1")), "full\n");
     }
 
     #[cfg(unix)]
-    #[test]
-    fn only_its_user_can_read_the_log() {
+    fn mode(path: &Path) -> u32 {
         use std::os::unix::fs::PermissionsExt;
+        path.metadata().unwrap().permissions().mode() & 0o777
+    }
+
+    #[cfg(unix)]
+    fn set_mode(path: &Path, mode: u32) {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_its_user_can_read_a_log_that_the_agent_created() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("agent.log");
-        std::fs::write(&path, "old and open to all\n").unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         Rotated::open(&path, LARGEST).unwrap();
-        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(mode(&path), 0o600);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_log_of_the_person_keeps_its_mode_and_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("agent.log");
+        std::fs::write(&path, "open to the group\n").unwrap();
+        set_mode(&path, 0o664);
+        let mut log = Rotated::open(&path, 4).unwrap();
+        for line in ["one\n", "two\n"] {
+            log.write_all(line.as_bytes()).unwrap();
+        }
+        assert_eq!((mode(&path), written(&path).as_str()), (0o664, "open to the group\none\ntwo\n"));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_old_log_that_is_not_the_agents_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("agent.log"), dir.path().join("agent.log.2"));
+        std::fs::write(&other, "theirs").unwrap();
+        set_mode(&other, 0o644);
+        let mut log = Rotated::open(&path, 4).unwrap();
+        for line in ["one\n", "two\n", "three\n"] {
+            log.write_all(line.as_bytes()).unwrap();
+        }
+        assert_eq!((written(&path).as_str(), written(&other).as_str()), ("one\ntwo\nthree\n", "theirs"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_and_a_device_are_written_to_as_they_are() {
+        use std::io::Read;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        crate::testing::odd::named_pipe(&path);
+        set_mode(&path, 0o644);
+        Rotated::open(&path, 4).err().expect("nobody reads the pipe, and nobody waits for that");
+        let mut reader = files_for_reading(&path);
+        let mut log = Rotated::open(&path, 4).unwrap();
+        for line in ["one\n", "two\n"] {
+            log.write_all(line.as_bytes()).unwrap();
+        }
+        // Far more than a pipe holds.
+        for _ in 0..100 {
+            log.write_all(&[b'x'; 8192]).unwrap();
+        }
+        let mut begin = [0; 8];
+        reader.read_exact(&mut begin).unwrap();
+        assert_eq!((&begin, mode(&path)), (b"one\ntwo\n", 0o644));
+        let device = Path::new("/dev/null");
+        let before = mode(device);
+        let mut log = Rotated::open(device, 4).unwrap();
+        log.write_all(b"one\ntwo\n").unwrap();
+        log.write_all(b"three\n").unwrap();
+        assert_eq!((log.kind, mode(device)), (LogKind::NoFile, before));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    fn files_for_reading(pipe: &Path) -> File {
+        use std::os::unix::fs::OpenOptionsExt;
+        File::options().read(true).custom_flags(files::WITHOUT_WAITING).open(pipe).unwrap()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_a_file_is_not_followed_and_nothing_is_made_behind_a_dangling_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (link, target) = (dir.path().join("agent.log"), dir.path().join("target"));
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        Rotated::open(&link, LARGEST).err().expect("nothing is there");
+        assert!(!target.exists());
+        std::fs::write(&target, "theirs").unwrap();
+        let error = Rotated::open(&link, LARGEST).err().expect("a link");
+        assert!(error.to_string().contains("is a symbolic link"), "{error}");
+        assert_eq!(written(&target), "theirs");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn root_leaves_the_files_and_folders_of_others_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("agent.log");
+        std::fs::write(&path, "theirs").unwrap();
+        for theirs in [path.as_path(), dir.path()] {
+            if std::os::unix::fs::chown(theirs, Some(1001), None).is_err() {
+                return;
+            }
+        }
+        let said = |path: &Path| Rotated::open(path, LARGEST).err().expect("it is theirs").to_string();
+        assert!(said(&path).starts_with("belongs to uid 1001"), "{}", said(&path));
+        for new in ["new.log", "state/agent.log"] {
+            assert!(said(&dir.path().join(new)).contains("run without sudo"));
+        }
+        assert_eq!(written(&path), "theirs");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]
