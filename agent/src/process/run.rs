@@ -116,6 +116,7 @@ where
     let (socket, incoming) =
         Socket::bind(&config.places, handed_over, Limits::of_descriptors(system::raise_descriptor_limit()))
             .await?;
+    config.met.extend_from_slice(socket.passed_over());
     instance.announce(socket.path()).await;
     for problem in config.problems.iter().chain(&config.met) {
         tracing::warn!(problem, "configuration");

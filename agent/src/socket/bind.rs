@@ -15,6 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::error::{AgentError, ErrorKind};
 use crate::socket::connection::{Connection, Silence};
+use crate::socket::error::BindError;
 use crate::socket::system::{self, Listener};
 
 /// More processes than any user runs at the same time on a login node.
@@ -59,6 +60,7 @@ impl tokio_stream::Stream for Incoming {
 #[derive(Debug)]
 pub(crate) struct Socket {
     candidates: Vec<PathBuf>,
+    passed_over: Vec<String>,
     listener: Arc<Listener>,
     acceptor: Acceptor,
     accepting: AbortHandle,
@@ -68,14 +70,15 @@ impl Socket {
     /// Serves `handed_over`, or else the first usable path.
     ///
     /// # Errors
-    /// `MISCONFIGURED` with the first unsafe folder, or with every path and the reason why it cannot be used.
+    /// `MISCONFIGURED` with the first unsafe folder of this user, or with every path and the reason why it cannot
+    /// be used.
     pub(crate) async fn bind(
         places: &Places,
         handed_over: Option<Listener>,
         limits: Limits,
     ) -> Result<(Self, Incoming), AgentError> {
-        let listener = match handed_over {
-            Some(listener) => listener,
+        let Bound { listener, passed_over } = match handed_over {
+            Some(listener) => Bound { listener, passed_over: Vec::new() },
             None => first_that_works(&places.sockets).await?,
         };
         let (queue, accepted) = mpsc::channel(16);
@@ -83,13 +86,18 @@ impl Socket {
         let acceptor = Acceptor { queue, places: places_left, silence: limits.silence };
         let listener = Arc::new(listener);
         let accepting = acceptor.start(&listener);
-        let socket = Self { candidates: places.sockets.clone(), listener, acceptor, accepting };
+        let socket = Self { candidates: places.sockets.clone(), passed_over, listener, acceptor, accepting };
         Ok((socket, Incoming(ReceiverStream::new(accepted))))
     }
 
     /// The path at which clients find the socket.
     pub(crate) fn path(&self) -> &Path {
         self.listener.path()
+    }
+
+    /// The better places that other users have taken, for the user to read.
+    pub(crate) fn passed_over(&self) -> &[String] {
+        &self.passed_over
     }
 
     /// Binds again if the file has disappeared, for example because a cleaner of temporary folders deleted
@@ -101,11 +109,15 @@ impl Socket {
         if self.listener.in_place() {
             return Ok(false);
         }
-        let listener = Arc::new(first_that_works(&self.candidates).await?);
+        let Bound { listener, passed_over } = first_that_works(&self.candidates).await?;
+        let listener = Arc::new(listener);
+        for problem in &passed_over {
+            tracing::warn!(problem, "a place for the socket was passed over");
+        }
         tracing::warn!(old = %self.path().display(), new = %listener.path().display(), "socket bound again");
         self.accepting.abort();
         self.accepting = self.acceptor.start(&listener);
-        self.listener = listener;
+        (self.listener, self.passed_over) = (listener, passed_over);
         Ok(true)
     }
 }
@@ -117,16 +129,29 @@ impl Drop for Socket {
     }
 }
 
-async fn first_that_works(candidates: &[PathBuf]) -> Result<Listener, AgentError> {
-    let mut reasons = Vec::new();
+/// The first socket that could be bound, and the places before it that other users have taken.
+struct Bound {
+    listener: Listener,
+    passed_over: Vec<String>,
+}
+
+async fn first_that_works(candidates: &[PathBuf]) -> Result<Bound, AgentError> {
+    let (mut reasons, mut passed_over) = (Vec::new(), Vec::new());
     for path in candidates {
         match system::bind(path).await {
-            Ok(listener) => return Ok(listener),
-            Err(error) if error.try_elsewhere() => reasons.push(error.to_string()),
+            Ok(listener) => return Ok(Bound { listener, passed_over }),
+            Err(error) if error.try_elsewhere() => {
+                passed_over.extend(error.is_by_others().then(|| squatted(&error)));
+                reasons.push(error.to_string());
+            }
             Err(error) => return Err(unusable(&error.to_string())),
         }
     }
     Err(unusable(&reasons.join("; ")))
+}
+
+fn squatted(error: &BindError) -> String {
+    format!("a place for the socket is passed over: {error}; ask them or an administrator to remove it")
 }
 
 fn unusable(reasons: &str) -> AgentError {

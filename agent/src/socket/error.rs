@@ -10,7 +10,12 @@ pub(crate) enum BindError {
     /// The folder is not safe, or cannot be created.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// The path is taken by something that is not ours.
+    /// The folder was made by another user. Anybody can do that in `/tmp`.
+    #[error("{} belongs to uid {owner}, not to you (uid {us})", path.display())]
+    #[cfg_attr(windows, expect(dead_code, reason = "pipes are not in folders"))]
+    Squatted { path: PathBuf, owner: u32, us: u32 },
+    /// The path is taken by something that is not ours. On Windows, creating the pipe fails then.
+    #[cfg(unix)]
     #[error("{} {_1}", _0.display())]
     InTheWay(PathBuf, &'static str),
     /// The system refuses, for example because the folder is missing or read-only, or the file system does
@@ -20,9 +25,14 @@ pub(crate) enum BindError {
 }
 
 impl BindError {
-    /// True if another path may work. An unsafe folder is never skipped silently: clients refuse it too, and
-    /// the user has to know.
+    /// True if another path may work. An unsafe folder of this user's own is never skipped: clients refuse it
+    /// too, and the user can mend it.
     pub(super) fn try_elsewhere(&self) -> bool {
-        matches!(self, Self::Failed(..) | Self::Folder(FolderError::Failed { .. }))
+        matches!(self, Self::Failed(..) | Self::Folder(FolderError::Failed { .. })) || self.is_by_others()
+    }
+
+    /// True if another user is the cause. It must not stop the agent, but the user has to know.
+    pub(super) fn is_by_others(&self) -> bool {
+        matches!(self, Self::Squatted { .. })
     }
 }

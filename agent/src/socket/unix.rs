@@ -45,9 +45,22 @@ pub(crate) struct Listener {
 /// [`BindError::try_elsewhere`] says whether another path may work.
 pub(super) async fn bind(path: &Path) -> Result<Listener, BindError> {
     let dir = path.parent().ok_or_else(|| BindError::InTheWay(path.to_owned(), "is no file name"))?;
-    folder::private(dir, false)?;
+    folder::private(dir, false).map_err(|error| match squatter(dir) {
+        Some(owner) => BindError::Squatted { path: dir.to_owned(), owner, us: us() },
+        None => error.into(),
+    })?;
     make_way(path).await?;
     listen(path).map_err(|error| BindError::Failed(path.to_owned(), error))
+}
+
+/// The other user who has put something where the folder belongs: a folder, a link or a file.
+fn squatter(dir: &Path) -> Option<u32> {
+    let owner = dir.symlink_metadata().ok()?.uid();
+    (owner != us()).then_some(owner)
+}
+
+fn us() -> u32 {
+    rustix::process::getuid().as_raw()
 }
 
 fn listen(path: &Path) -> io::Result<Listener> {
@@ -133,7 +146,7 @@ impl Listener {
     pub(crate) async fn accept(&self) -> io::Result<Result<(Stream, Peer), u32>> {
         let (stream, _) = self.inner.accept().await?;
         let credentials = stream.peer_cred()?;
-        if !admits(rustix::process::getuid().as_raw(), credentials.uid()) {
+        if !admits(us(), credentials.uid()) {
             return Ok(Err(credentials.uid()));
         }
         let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok());

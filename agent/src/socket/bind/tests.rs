@@ -2,7 +2,7 @@
 
 use std::fs::Permissions;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 use tempfile::TempDir;
@@ -54,7 +54,7 @@ async fn a_place_that_does_not_work_is_passed_over() {
 }
 
 #[tokio::test]
-async fn an_unsafe_folder_is_an_error_and_not_passed_over() {
+async fn an_unsafe_folder_of_ones_own_is_an_error_and_not_passed_over() {
     let dir = dir();
     let open = dir.path().join("open");
     std::fs::create_dir(&open).unwrap();
@@ -66,6 +66,48 @@ async fn an_unsafe_folder_is_an_error_and_not_passed_over() {
         error.to_string().contains(&format!("{} can be written to by others", open.display())),
         "{error}"
     );
+}
+
+/// A place that another user has made and opened to this one: as root, which may give things away; else, what
+/// root has.
+fn squatted(dir: &TempDir, make: fn(&Path)) -> (PathBuf, u32) {
+    let place = dir.path().join("squatted");
+    make(&place);
+    match lchown(&place, Some(12_345), None) {
+        Ok(()) => (place, 12_345),
+        Err(_) => (PathBuf::from("/usr"), 0),
+    }
+}
+
+#[tokio::test]
+async fn what_another_user_has_put_in_a_place_is_passed_over_and_named() {
+    let makers: [fn(&Path); 3] = [
+        |place| std::fs::create_dir(place).unwrap(),
+        |place| std::fs::write(place, "").unwrap(),
+        |place| symlink("/nonexistent", place).unwrap(),
+    ];
+    for make in makers {
+        let dir = dir();
+        let (place, owner) = squatted(&dir, make);
+        let good = dir.path().join("good/agent.sock");
+        let (socket, _incoming) = bind(&[place.join("agent.sock"), good.clone()]).await.unwrap();
+        assert_eq!(socket.path(), good);
+        let [problem] = socket.passed_over() else { panic!("{:?}", socket.passed_over()) };
+        let named = format!("{} belongs to uid {owner}, not to you", place.display());
+        assert!(problem.contains(&named), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn where_the_only_place_is_another_users_the_error_names_them() {
+    let dir = dir();
+    let (place, owner) = squatted(&dir, |place| std::fs::create_dir(place).unwrap());
+    let missing = dir.path().join("missing/below/agent.sock");
+    let error = bind(&[missing.clone(), place.join("agent.sock")]).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Misconfigured);
+    let text = error.to_string();
+    assert!(text.contains(&format!("belongs to uid {owner}")), "{text}");
+    assert!(text.contains(missing.parent().unwrap().to_str().unwrap()), "every place is named: {text}");
 }
 
 #[tokio::test]
