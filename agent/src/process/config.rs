@@ -99,6 +99,7 @@ pub(crate) struct Config {
     /// The command line.
     pub flags: Flags,
     /// True where a service manager handed descriptor 3 over as the listening socket (`sd_listen_fds(3)`).
+    #[cfg(unix)]
     pub socket_handed_over: bool,
     /// Where the service manager wants to hear that the agent serves (`sd_notify(3)`).
     pub notify_socket: Option<OsString>,
@@ -166,6 +167,7 @@ impl Config {
             store,
             profiles,
             idle_exit: idle_exit(env)?,
+            #[cfg(unix)]
             socket_handed_over: handed_over(env),
             notify_socket: env("NOTIFY_SOCKET"),
             clock_offset: WallOffset(env("SEQERA_AGENT_CLOCK_OFFSET").filter(|_| debug).map(PathBuf::from)),
@@ -250,6 +252,7 @@ fn idle_exit(env: Lookup<'_>) -> Result<Sourced<Option<Duration>>, AgentError> {
 }
 
 /// The descriptors are for this process only if `LISTEN_PID` says so: the variables are inherited on.
+#[cfg(unix)]
 fn handed_over(env: Lookup<'_>) -> bool {
     let is = |name, wanted: fn(u32) -> bool| {
         text(env, name).and_then(|value| value.parse().ok()).is_some_and(wanted)

@@ -48,7 +48,9 @@ fn without_a_word_from_anybody_the_defaults_hold() {
     assert_eq!(config.log.level.value, Some(Level::INFO));
     let log = home.path().join(".local/state/seqera/agent.log");
     assert_eq!(config.log.target.value, LogTarget::File(log));
-    assert!(config.profiles.is_empty() && !config.socket_handed_over);
+    assert!(config.profiles.is_empty());
+    #[cfg(unix)]
+    assert!(!config.socket_handed_over);
 }
 
 #[test]
@@ -92,6 +94,7 @@ fn a_variable_with_a_value_of_another_kind_is_an_error_that_names_it() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn descriptors_handed_to_another_process_are_not_ours() {
     let home = home();
