@@ -73,10 +73,10 @@ fn named(kind: u32) -> FileSystem {
 /// These systems report whether a file system is local (statfs(2), `MNT_LOCAL`).
 #[cfg(not(target_os = "linux"))]
 pub(super) fn file_system(path: &Path) -> FileSystem {
-    const MNT_LOCAL: u32 = 0x1000;
+    const MNT_LOCAL: u64 = 0x1000;
     let found = path.ancestors().find_map(|path| rustix::fs::statfs(path).ok());
     found.map_or_else(unknown, |found| {
-        let is_network = found.f_flags as u32 & MNT_LOCAL == 0;
+        let is_network = u64::from(found.f_flags) & MNT_LOCAL == 0;
         let name = if is_network { "on a network file system" } else { "on a local file system" };
         FileSystem { name: name.to_owned(), is_network }
     })
