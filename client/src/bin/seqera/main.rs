@@ -12,7 +12,7 @@
 mod cli;
 mod commands;
 mod ending;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod manual;
 mod screen;
 mod settings;
