@@ -4,10 +4,9 @@
 //! our requests, and answers with tokens of their own. So the folder must belong to this user alone, and so
 //! must the process at the other end, whatever the path says.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use seqera_agent_proto::files::{self, Writer};
 use seqera_agent_proto::place::Places;
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -75,8 +74,7 @@ fn recorded(places: &Places) -> Option<PathBuf> {
     struct Record {
         socket: PathBuf,
     }
-    let mut text = Vec::new();
-    File::open(places.agent_json()).ok()?.take(AGENT_JSON_MAX).read_to_end(&mut text).ok()?;
+    let text = files::read(&places.agent_json(), AGENT_JSON_MAX, Writer::Program).ok()?;
     let record: Record = serde_json::from_slice(&text).ok()?;
     record.socket.is_absolute().then_some(record.socket)
 }

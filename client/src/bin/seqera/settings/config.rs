@@ -45,6 +45,28 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_or_too_large_for_one_is_named_and_neither_waited_for_nor_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        let refused = |said: &str| {
+            let failure = read(folder.path()).unwrap_err();
+            assert_eq!((failure.exit, failure.message), (2, format!("{} {said}", path.display())));
+            std::fs::remove_file(&path).unwrap();
+        };
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        refused("is a named pipe, not a file");
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        refused("is a device, not a file");
+        std::fs::File::create(&path).unwrap().set_len(1 << 30).unwrap();
+        refused("has 1073741824 bytes; 1048576 are the limit");
+        // As stow, Nix and Kubernetes do it.
+        std::fs::write(folder.path().join("real"), r#"{"authDomain": "https://a.test"}"#).unwrap();
+        std::os::unix::fs::symlink("real", &path).unwrap();
+        assert_eq!(read(folder.path()).unwrap().text("authDomain"), Some("https://a.test"));
+    }
+
     #[test]
     fn a_missing_file_is_an_empty_one_and_an_empty_one_is_corrupt() {
         let folder = tempfile::tempdir().unwrap();

@@ -7,12 +7,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use seqera_client::proto::files::{self, Writer};
 use seqera_client::{Client, Error, Options};
 use serde_json::json;
 use tokio::time::interval;
 
 use crate::screen::failure::{Failure, Hint};
 use crate::settings::context::{Context, wait};
+
+/// The agent's own logs are smaller. A log that the person keeps may have any size, and only its end is shown.
+const MOST: u64 = 8 << 20;
 
 /// The time between two reads of the file. A person does not notice the delay, and the file system hardly
 /// notices the reads.
@@ -39,6 +43,7 @@ pub(super) fn run(context: &Context, args: Logs) -> Result<(), Failure> {
     let path = file(context)?;
     let unread = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound => nothing_yet(&path),
+        _ if files::is_refused(&error) => no_file(&path, &error),
         _ => Failure::system(&format!("cannot read {}", path.display()), &error),
     };
     let mut log = Log::open(&path).map_err(unread)?;
@@ -84,11 +89,20 @@ fn nothing_yet(path: &Path) -> Failure {
     }
 }
 
+fn no_file(path: &Path, error: &std::io::Error) -> Failure {
+    Failure {
+        reason: "NO_LOG_FILE".into(),
+        message: format!("the log cannot be read back: {}", files::sentence(path, error)),
+        hint: Hint::Words("SEQERA_LOG_FILE, or its absence, says where the next agent writes its log".into()),
+        exit: 1,
+    }
+}
+
 /// The text of the previous log file, if the log has been rotated.
 fn earlier(path: &Path) -> String {
     let mut name = path.as_os_str().to_owned();
     name.push(".1");
-    std::fs::read(PathBuf::from(name))
+    files::read(Path::new(&name), MOST, Writer::Person)
         .map(|text| String::from_utf8_lossy(&text).into_owned())
         .unwrap_or_default()
 }
@@ -130,13 +144,16 @@ struct Log {
 
 impl Log {
     fn open(path: &Path) -> std::io::Result<Self> {
-        Ok(Self { path: path.to_owned(), file: File::open(path)? })
+        let mut file = files::open(path, Writer::Person)?;
+        let before = file.metadata()?.len().saturating_sub(MOST);
+        file.seek(SeekFrom::Start(before))?;
+        Ok(Self { path: path.to_owned(), file })
     }
 
     /// Reads what has been written since the last call: to this file, and to a new one that has replaced it.
     fn more(&mut self) -> std::io::Result<String> {
         let mut text = Vec::new();
-        self.file.read_to_end(&mut text)?;
+        self.file.by_ref().take(MOST).read_to_end(&mut text)?;
         let now = match self.path.metadata() {
             Ok(meta) => meta,
             // The log is just being rotated; the next call finds the new file.
@@ -145,13 +162,17 @@ impl Log {
             }
             Err(error) => return Err(error),
         };
+        if text.len() as u64 == MOST {
+            // There may be more in this file; the next call reads on.
+            return Ok(String::from_utf8_lossy(&text).into());
+        }
         let replaced = !is_same(&now, &self.file.metadata()?);
         if replaced {
-            self.file = File::open(&self.path)?;
+            self.file = files::open(&self.path, Writer::Person)?;
         } else if now.len() < self.file.stream_position()? {
             self.file.seek(SeekFrom::Start(0))?;
         }
-        self.file.read_to_end(&mut text)?;
+        self.file.by_ref().take(MOST).read_to_end(&mut text)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 }
@@ -196,6 +217,28 @@ mod tests {
         assert_eq!(log.more().unwrap(), "two\n", "the new file is not there yet");
         write(&path, "three\n").unwrap();
         assert_eq!(log.more().unwrap(), "three\n");
+    }
+
+    #[test]
+    fn of_a_huge_log_only_the_end_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent.log");
+        File::create(&path).unwrap().set_len(1 << 30).unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"\nlast\n").unwrap();
+        let text = Log::open(&path).unwrap().more().unwrap();
+        assert_eq!((text.len() as u64, text.lines().last()), (MOST, Some("last")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_named_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for (path, what) in [(pipe.as_path(), "a named pipe"), (Path::new("/dev/zero"), "a device")] {
+            let said = no_file(path, &Log::open(path).err().expect("it is no file")).message;
+            assert!(said.ends_with(&format!("{} is {what}, not a file", path.display())), "{said}");
+        }
     }
 
     #[test]
