@@ -15,6 +15,7 @@ mod imports;
 mod leases;
 mod logs;
 mod oauth2;
+mod odd_files;
 mod owner;
 mod paste;
 mod platform;
