@@ -40,13 +40,16 @@ pub(crate) struct Found {
 /// Tries the candidates in order, starting with number `from`, until one accepts the connection.
 ///
 /// A place that cannot be trusted ends the search only if it is the first, because an agent would be started
-/// there. A later one is skipped, so that another user's folder cannot lock this user out.
+/// there. A later one is skipped, and so is one that another user has made, as the agent does: they must not be
+/// able to lock this user out.
 pub(crate) fn search(places: &Places, from: usize, deadline: Instant) -> Result<Found, Miss> {
     for (place, socket) in candidates(places).into_iter().enumerate().skip(from) {
         match dial(&socket, deadline) {
             Ok(stream) => return Ok(Found { stream, place, socket }),
             Err(Miss::Nobody) => {}
             Err(Miss::Failed(Error::Distrusted { .. })) if place > 0 => {}
+            Err(Miss::Failed(Error::Distrusted { .. }))
+                if !places.socket_is_chosen && system::is_squatted(&socket) => {}
             Err(failed) => return Err(failed),
         }
     }

@@ -1,5 +1,5 @@
 use std::fs::{Permissions, create_dir, set_permissions, write};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
@@ -89,6 +89,23 @@ async fn a_strangers_folder_at_a_later_place_locks_nobody_out() {
     assert!(matches!(search(&places, 0, soon()), Err(Miss::Nobody)));
     let _live = UnixListener::bind(&places.sockets[2]).unwrap();
     assert_eq!(search(&places, 0, soon()).map(|found| found.place).ok(), Some(2));
+}
+
+#[tokio::test]
+async fn a_first_place_that_another_user_has_made_locks_nobody_out_either() {
+    let root = folder();
+    create_dir(root.path().join("theirs")).unwrap();
+    let mut places = places(root.path(), &["theirs/agent.sock", "live.sock"]);
+    if chown(root.path().join("theirs"), Some(12_345), None).is_err() {
+        // Only root can give a folder away; root's own serves as well.
+        places.sockets[0] = "/usr/agent.sock".into();
+    }
+    assert!(matches!(search(&places, 0, soon()), Err(Miss::Nobody)));
+    let _live = UnixListener::bind(&places.sockets[1]).unwrap();
+    assert_eq!(search(&places, 0, soon()).map(|found| found.place).ok(), Some(1));
+    places.socket_is_chosen = true;
+    let (_, why) = distrust(search(&places, 0, soon()));
+    assert!(why.contains("uid"), "{why}");
 }
 
 #[tokio::test]

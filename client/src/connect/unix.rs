@@ -25,6 +25,12 @@ pub(super) fn dial(socket: &Path, wait: Duration) -> Result<Stream, Miss> {
     Ok(stream)
 }
 
+/// True if another user has put something where the socket's folder belongs.
+pub(super) fn is_squatted(socket: &Path) -> bool {
+    let folder = socket.parent().unwrap_or(Path::new("/"));
+    symlink_metadata(folder).is_ok_and(|meta| meta.uid() != getuid().as_raw())
+}
+
 fn connect(path: &Path, wait: Duration) -> Result<Stream, IoError> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     // SO_SNDTIMEO also limits connect(2), and zero would mean no limit (socket(7)).
