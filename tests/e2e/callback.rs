@@ -1,6 +1,8 @@
 //! The loopback callback of a login, called by strangers and by the right browser.
 
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use seqera_tests::browser::{self, authorization_url, callback_url, parameter};
@@ -49,6 +51,38 @@ fn a_foreign_host_header_is_refused_even_with_the_right_answer() {
     assert_eq!(sandbox.count("code_exchanges"), 0, "the code was not used");
     assert_eq!(http::get(&answer, &[]).status, 200);
     waiting.login.finish(LIMIT).ok();
+}
+
+/// A browser that keeps its arguments, and what it kept.
+fn fake_browser(home: &Home) -> (PathBuf, PathBuf) {
+    let (browser, kept) = (home.root().join("browser"), home.root().join("arguments"));
+    // Written under another name first, so that the test never sees half of it.
+    let script = format!("#!/bin/sh\necho \"$@\" >'{0}.new' && mv '{0}.new' '{0}'\n", kept.display());
+    std::fs::write(&browser, script).expect("a script");
+    std::fs::set_permissions(&browser, PermissionsExt::from_mode(0o755)).expect("an owner may");
+    (browser, kept)
+}
+
+#[test]
+fn the_arguments_of_the_browser_hold_no_secret_and_lead_to_the_provider_once() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let (browser, kept) = fake_browser(&home);
+    let home = home.with("BROWSER", &browser).with("SEQERA_BROWSER_AUTO_OPEN", "true");
+    let args = format!("login --profile work --authority {}", sandbox.authority);
+    let mut login = home.seqera(&args).start();
+    let url = login.until("authorization URL", authorization_url);
+    let arguments = eventually(LIMIT, "a browser", || std::fs::read_to_string(&kept).ok());
+    let secrets =
+        ["state", "nonce", "code_challenge"].map(|name| parameter(&url, name).expect("it is there"));
+    for secret in secrets {
+        assert!(!arguments.contains(secret), "{arguments}");
+    }
+    let opened = http::get(arguments.trim(), &[]);
+    assert_eq!((opened.status, opened.header("location")), (302, Some(&*url)));
+    let again = http::get(arguments.trim(), &[]);
+    assert!(again.status == 410 && again.header("location").is_none(), "{again:?}");
+    assert_eq!(browser::sign_in(&url, ADA).status, 200, "the address of the terminal still works");
+    login.finish(LIMIT).ok();
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use seqera_tests::{Home, Invocation, binaries, eventually, skip};
+use seqera_tests::browser::{authorization_url, callback_url};
+use seqera_tests::sandbox::ADA;
+use seqera_tests::{Home, Invocation, Sandbox, binaries, eventually, http, skip};
 
 /// `nobody`, on every Unix that has this user.
 const STRANGER: u32 = 65_534;
@@ -64,6 +66,59 @@ fn the_agent_hangs_up_on_another_user_before_a_word_is_said() {
     let stranger = as_stranger(ask()).run();
     assert_eq!(stranger.stdout, "000", "{stranger:?}");
     assert_ne!(stranger.code, Some(0));
+}
+
+#[test]
+fn another_user_reaches_no_sign_in_even_with_the_right_answer() {
+    if !is_root() {
+        return skip("needs root, to play a second user");
+    }
+    if !skip::have(&["curl"], "apt-get install curl") {
+        return;
+    }
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let args = format!("login --no-browser --profile work --authority {}", sandbox.authority);
+    let mut login = home.seqera(&args).start();
+    let url = login.until("authorization URL", authorization_url);
+    let answer = callback_url(&url, ADA);
+    let entrance = format!("http://{}/", http::split(&answer).0);
+    // It is the working folder of the stranger's program.
+    open(home.root(), 0o755);
+    let ask = |url: &str| {
+        let args = ["-sS", "-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", url];
+        home.program("curl").args(args)
+    };
+    for refused in [&entrance, &answer] {
+        let stranger = as_stranger(ask(refused)).run();
+        assert_eq!(stranger.stdout, "000 ", "{stranger:?}");
+    }
+    assert_eq!(sandbox.count("code_exchanges"), 0, "the code was not used");
+    assert_eq!(ask(&entrance).run().stdout, format!("302 {url}"), "the stranger has used nothing up");
+    assert_eq!(http::get(&answer, &[]).status, 200);
+    login.finish(Duration::from_secs(30)).ok();
+    assert!(home.log().contains("another user connected to the callback"), "{}", home.log());
+}
+
+#[test]
+fn a_place_that_another_user_has_taken_does_not_stop_the_agent() {
+    if !is_root() {
+        return skip("needs root, to play a second user");
+    }
+    let home = Home::new();
+    let folder = home.socket_dir();
+    std::fs::create_dir(&folder).expect("the folder can be made");
+    chown(&folder, Some(STRANGER), Some(STRANGER)).expect("root may");
+    home.seqera("agent start").run().ok();
+    let socket = home.seqera("agent socket").run().ok();
+    assert!(!socket.line().starts_with(&*folder.to_string_lossy()), "{socket:?}");
+    let named = format!("{} belongs to uid {STRANGER}, not to you", folder.display());
+    for command in ["agent status", "agent doctor"] {
+        let shown = home.seqera(command).run();
+        assert!(shown.stdout.contains(&named) || shown.stderr.contains(&named), "{command}: {shown:?}");
+    }
+    let chosen = home.program(&binaries().agent).env("SEQERA_AGENT_SOCK", folder.join("agent.sock"));
+    let refused = chosen.env("SEQERA_CLI_CONFIG_DIR", home.root().join("other")).run();
+    assert!(refused.code.is_some_and(|code| code != 0) && refused.stderr.contains(&named), "{refused:?}");
 }
 
 #[test]

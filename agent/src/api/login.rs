@@ -127,9 +127,10 @@ fn stage_events(
 fn prompted(prompt: Prompt, name: &ProfileName, joined: bool) -> Event {
     let profile = name.to_string();
     match prompt {
-        Prompt::Browser { url, redirect_uri, offers_device, can_be_pasted } => {
+        Prompt::Browser { url, open_url, redirect_uri, offers_device, can_be_pasted } => {
             Event::AuthorizationUrl(AuthorizationUrl {
                 url: url.to_string(),
+                open_url: open_url.map(String::from).unwrap_or_default(),
                 redirect_uri: redirect_uri.to_string(),
                 joined,
                 profile,

@@ -1,6 +1,8 @@
 //! What the browser shows at the end of a sign-in. Self-contained: the page loads nothing, runs nothing, and
 //! whatever a provider or a stranger wrote into it is shown as text.
 
+use url::Url;
+
 use crate::error::AgentError;
 use crate::providers::browser::Page;
 use crate::token::Account;
@@ -44,6 +46,28 @@ pub(crate) fn stray() -> Page {
     let message = "This is not the answer to the sign-in that is running.";
     let more = "The sign-in goes on: use the address that your terminal shows. You can close this tab.";
     page(400, Tone::Bad, "Not the right answer", message, more)
+}
+
+/// The entrance has been used already.
+pub(crate) fn opened_before() -> Page {
+    let message = "This sign-in was opened already.";
+    let more = "To open it again, use the address that your terminal shows. If it was not you who opened it, stop the \
+                sign-in there with Ctrl-C and begin again.";
+    page(410, Tone::Bad, "Opened already", message, more)
+}
+
+/// The entrance does not open itself to this visitor.
+pub(crate) fn from_terminal() -> Page {
+    let message = "A sign-in is running, but it cannot be opened from here.";
+    page(403, Tone::Bad, "Not from here", message, "Use the address that your terminal shows.")
+}
+
+/// Sends the browser on to the provider. Neither a cache nor the provider learns where from.
+pub(crate) fn redirect(to: &Url) -> Page {
+    let headers =
+        [("location", to.as_str()), ("cache-control", "no-store"), ("referrer-policy", "no-referrer")];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    Page { status: 302, headers, body: String::new() }
 }
 
 /// The login ended while this request was on its way.

@@ -11,6 +11,7 @@ use crate::clock::{Clock, Moment, reached};
 use crate::error::{AgentError, ErrorKind};
 use crate::providers::browser::{Callback, Flow, Page};
 use crate::providers::{Answer, DeviceFlow, Issuer};
+use crate::sign_in::entrance::Entrance;
 use crate::sign_in::loopback::{Loopback, Visit};
 use crate::sign_in::pasted::{self, Paste};
 use crate::sign_in::polling;
@@ -95,16 +96,18 @@ impl SignIn {
         let flow = self.issuer.start(&loopback.redirect_uri()).await?;
         let prompt = Prompt::Browser {
             url: flow.authorization_url.clone(),
+            open_url: Entrance::url(&flow.redirect_uri),
             redirect_uri: flow.redirect_uri.clone(),
             offers_device: flow.offers_device,
             can_be_pasted: flow.can_be_pasted,
         };
         self.stage.send_replace(Stage::Waiting { prompt, until: until.wall });
+        let mut entrance = Entrance::to(&flow.authorization_url);
         loop {
             tokio::select! {
                 visit = loopback.visit() => {
                     let visit = visit.ok_or_else(|| AgentError::internal("the callback listener stopped"))?;
-                    if let Some((code, browser)) = self.visited(&flow, visit)? {
+                    if let Some((code, browser)) = self.visited(&flow, &mut entrance, visit)? {
                         let answer = Answer::Code(code, Box::new(flow));
                         return Ok(Returned { answer, browser: Some(browser) });
                     }
@@ -119,8 +122,17 @@ impl SignIn {
     }
 
     /// Handles a request to the listener. The browser with the right answer has to wait for its page.
-    fn visited(&self, flow: &Flow, visit: Visit) -> Result<Option<BrowserCode>, AgentError> {
+    fn visited(
+        &self,
+        flow: &Flow,
+        entrance: &mut Entrance,
+        visit: Visit,
+    ) -> Result<Option<BrowserCode>, AgentError> {
         // A send fails if the visitor has gone, which does not matter.
+        if let Some(page) = entrance.page(&visit) {
+            let _ = visit.reply.send(page);
+            return Ok(None);
+        }
         match self.issuer.callback(flow, &visit.request) {
             Callback::NotYet(page) => {
                 let _ = visit.reply.send(page);

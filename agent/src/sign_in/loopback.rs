@@ -1,12 +1,14 @@
 //! The listener that receives the redirect of the browser (RFC 8252, section 7.3). Any program on this
-//! machine, and any web page through a browser, can send it requests. So it listens on loopback addresses
-//! only, rejects every other host name (DNS rebinding), and limits what one connection may use.
+//! machine, of any user, and any web page through a browser, can send it requests. So it listens on loopback
+//! addresses only, turns away other users where the system can tell, rejects every other host name (DNS
+//! rebinding), and limits what one connection may use.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
@@ -17,18 +19,24 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use url::Url;
 
 use crate::error::{AgentError, ErrorKind};
 use crate::providers::browser::{CallbackRequest, Landing, Page};
 use crate::providers::page;
+use crate::sign_in::neighbours::{self, Neighbour};
 
 /// Browsers open connections in advance and leave them idle. An idle connection keeps its place for at most
 /// this long.
 const READ_LIMIT: Duration = Duration::from_secs(10);
+/// More than a browser opens at a time.
 const CONNECTIONS: usize = 16;
+/// The places for connections whose user is unknown, beside those of this user. Where nobody is known, they are
+/// all there is.
+const UNKNOWN_CONNECTIONS: usize = if neighbours::KNOWN_HERE { 2 } else { CONNECTIONS };
 const HEADER_BYTES: usize = 16 * 1024;
 const BODY_BYTES: usize = 64 * 1024;
 
@@ -37,6 +45,8 @@ const BODY_BYTES: usize = 64 * 1024;
 pub(crate) struct Visit {
     /// The request. Its `Host` has been checked.
     pub request: CallbackRequest,
+    /// Who sent it.
+    pub neighbour: Neighbour,
     /// Sends the page to the browser.
     pub reply: oneshot::Sender<Page>,
 }
@@ -49,9 +59,49 @@ pub(crate) struct Loopback {
     v4: TcpListener,
     /// `None` on a machine without IPv6. The redirect URI uses IPv4.
     v6: Option<TcpListener>,
-    places: Arc<Semaphore>,
+    guests: Guests,
+    /// True once another user was turned away. The log mentions only the first time.
+    strangers_came: bool,
+    /// Tells who is at an address that is connected to another one; tests have neighbours of their own.
+    look_up: fn(SocketAddr, SocketAddr) -> Neighbour,
     sender: mpsc::Sender<Visit>,
     visits: mpsc::Receiver<Visit>,
+}
+
+/// The open connections, oldest first.
+#[derive(Default)]
+struct Guests(Vec<Guest>);
+
+struct Guest {
+    known: bool,
+    heard: Arc<Heard>,
+    task: AbortHandle,
+}
+
+impl Guests {
+    /// Makes room for one more. If all places are taken, the oldest connection whose request is not complete
+    /// has to go, so that nobody can keep the browser out by saying nothing. Returns false if all requests are
+    /// complete, which is so only for a moment, since they are answered at once.
+    fn make_room(&mut self, known: bool) -> bool {
+        self.0.retain(|guest| !guest.task.is_finished());
+        let places = if known { CONNECTIONS } else { UNKNOWN_CONNECTIONS };
+        if self.0.iter().filter(|guest| guest.known == known).count() < places {
+            return true;
+        }
+        let silent = self.0.iter().position(|guest| guest.known == known && guest.heard.settle());
+        silent.map(|at| self.0.remove(at).task.abort()).is_some()
+    }
+}
+
+/// Whether a connection has sent its whole request or has lost its place: whichever is first.
+#[derive(Default)]
+struct Heard(AtomicBool);
+
+impl Heard {
+    /// True for the first caller, and for no other.
+    fn settle(&self) -> bool {
+        !self.0.swap(true, Ordering::Relaxed)
+    }
 }
 
 impl Loopback {
@@ -78,7 +128,9 @@ impl Loopback {
             port,
             v4,
             v6,
-            places: Arc::new(Semaphore::new(CONNECTIONS)),
+            guests: Guests::default(),
+            strangers_came: false,
+            look_up: neighbours::look_up,
             sender,
             visits,
         })
@@ -96,34 +148,49 @@ impl Loopback {
     /// Waits for the next request. New connections are accepted only meanwhile.
     pub(crate) async fn visit(&mut self) -> Option<Visit> {
         loop {
-            let (stream, place) = tokio::select! {
+            let (stream, peer) = tokio::select! {
                 visit = self.visits.recv() => return visit,
-                connection = connection(&self.v4, self.v6.as_ref(), &self.places) => connection,
+                connection = connection(&self.v4, self.v6.as_ref()) => connection,
             };
-            let (port, sender) = (self.port, self.sender.clone());
-            tokio::spawn(async move {
-                converse(stream, port, sender).await;
-                drop(place);
-            });
+            // An error means that the peer has gone already.
+            if let Ok(local) = stream.local_addr() {
+                self.receive(stream, (self.look_up)(peer, local));
+            }
         }
+    }
+
+    /// Serves a connection if there is room for it. Another user's is closed unread.
+    fn receive(&mut self, stream: TcpStream, neighbour: Neighbour) {
+        if let Neighbour::Stranger(uid) = neighbour {
+            if !std::mem::replace(&mut self.strangers_came, true) {
+                tracing::warn!(
+                    uid,
+                    "another user connected to the callback of a sign-in and was turned away"
+                );
+            }
+            return;
+        }
+        let known = neighbour == Neighbour::Ours;
+        if !self.guests.make_room(known) {
+            return;
+        }
+        let heard = Arc::<Heard>::default();
+        let host =
+            Host { port: self.port, neighbour, heard: Arc::clone(&heard), visits: self.sender.clone() };
+        let task = tokio::spawn(host.converse(stream)).abort_handle();
+        self.guests.0.push(Guest { known, heard, task });
     }
 }
 
-/// Accepts the next connection, once there is a place for it.
-async fn connection(
-    v4: &TcpListener,
-    v6: Option<&TcpListener>,
-    places: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-    // This cannot fail, because the semaphore is never closed.
-    let place = places.clone().acquire_owned().await.ok();
+/// Accepts the next connection.
+async fn connection(v4: &TcpListener, v6: Option<&TcpListener>) -> (TcpStream, SocketAddr) {
     loop {
         let accepted = tokio::select! {
             accepted = v4.accept() => accepted,
             accepted = accept_if(v6) => accepted,
         };
         match accepted {
-            Ok((stream, _)) => return (stream, place),
+            Ok(accepted) => return accepted,
             // There is no free descriptor. Without a pause this loop would spin until one is closed.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
@@ -161,39 +228,53 @@ fn taken(port: u16, error: &io::Error) -> AgentError {
     AgentError::new(ErrorKind::Misconfigured, message, hint)
 }
 
-async fn converse(stream: TcpStream, port: u16, visits: mpsc::Sender<Visit>) {
-    let service = service_fn(move |request| answer(request, port, visits.clone()));
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(READ_LIMIT)
-        .max_buf_size(HEADER_BYTES)
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "a connection to the callback listener failed");
-    }
+/// Serves one connection.
+#[derive(Clone)]
+struct Host {
+    port: u16,
+    neighbour: Neighbour,
+    heard: Arc<Heard>,
+    visits: mpsc::Sender<Visit>,
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    port: u16,
-    visits: mpsc::Sender<Visit>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let page = match checked(request, port).await {
-        Ok(request) => {
-            let (reply, page) = oneshot::channel();
-            let sent = visits.send(Visit { request, reply }).await.is_ok();
-            if sent { page.await.unwrap_or_else(|_| page::over()) } else { page::over() }
+impl Host {
+    async fn converse(self, stream: TcpStream) {
+        let service = service_fn(move |request| self.clone().answer(request));
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(READ_LIMIT)
+            .max_buf_size(HEADER_BYTES)
+            .keep_alive(false)
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
+        if let Err(error) = served {
+            tracing::debug!(%error, "a connection to the callback listener failed");
         }
-        Err(page) => page,
-    };
-    let mut response = Response::builder().status(StatusCode::from_u16(page.status).unwrap_or_default());
-    for (name, value) in &page.headers {
-        response = response.header(name, value);
     }
-    let body = Full::from(page.body);
-    Ok(response.body(body).unwrap_or_else(|_| Response::new(Full::default())))
+
+    async fn answer(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+        let page = match checked(request, self.port).await {
+            Ok(request) if self.heard.settle() => self.page(request).await,
+            // The connection has lost its place, and nobody sees this page.
+            Ok(_) => page::over(),
+            Err(page) => page,
+        };
+        let mut response = Response::builder().status(StatusCode::from_u16(page.status).unwrap_or_default());
+        for (name, value) in &page.headers {
+            response = response.header(name, value);
+        }
+        let body = Full::from(page.body);
+        Ok(response.body(body).unwrap_or_else(|_| Response::new(Full::default())))
+    }
+
+    async fn page(self, request: CallbackRequest) -> Page {
+        let (reply, page) = oneshot::channel();
+        let visit = Visit { request, neighbour: self.neighbour, reply };
+        match self.visits.send(visit).await {
+            Ok(()) => page.await.unwrap_or_else(|_| page::over()),
+            Err(_) => page::over(),
+        }
+    }
 }
 
 /// Reads a whole request, and checks that it is meant for this listener.
@@ -220,3 +301,6 @@ async fn checked(request: Request<Incoming>, port: u16) -> Result<CallbackReques
         body: body.to_bytes().to_vec(),
     })
 }
+
+#[cfg(test)]
+mod tests;

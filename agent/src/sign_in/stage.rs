@@ -50,6 +50,9 @@ pub(crate) enum Prompt {
     Browser {
         /// The authorization URL.
         url: Url,
+        /// The address that a browser on this machine opens, with no secret in it. `None` where only the
+        /// authorization URL can be opened.
+        open_url: Option<Url>,
         /// The address that the browser is redirected to.
         redirect_uri: Url,
         /// True if the provider also offers the device flow.

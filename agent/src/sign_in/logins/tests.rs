@@ -25,6 +25,42 @@ async fn a_wrong_state_is_refused_and_the_right_one_still_signs_in() {
     assert_eq!(bench.installed.1.try_recv().unwrap().account.subject, "ada");
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_address_that_a_browser_is_started_with_leads_to_the_provider_once() {
+    let bench = Bench::new().await;
+    let mut handle = bench.begin("client", None);
+    let (url, port) = waiting(&mut handle).await;
+    bench.grant(&url);
+    let open = || async { visit(("127.0.0.1", port), &format!("127.0.0.1:{port}"), "/").await };
+    let (status, answer) = open().await;
+    assert_eq!(status, 302);
+    let location = format!("location: {url}\r\n");
+    for header in [&*location, "cache-control: no-store\r\n", "referrer-policy: no-referrer\r\n"] {
+        assert!(answer.contains(header), "{header} {answer}");
+    }
+    let (status, answer) = open().await;
+    assert!(status == 410 && answer.contains("opened already") && !answer.contains("state="), "{answer}");
+    assert_eq!(come_back(port, &answer_to(&url)).await.0, 200);
+    done(&mut handle).await.unwrap();
+}
+
+#[tokio::test]
+async fn those_who_connect_and_say_nothing_do_not_keep_the_browser_out() {
+    let bench = Bench::new().await;
+    let mut handle = bench.begin("client", None);
+    let (url, port) = waiting(&mut handle).await;
+    bench.grant(&url);
+    let mut silent = Vec::new();
+    for _ in 0..40 {
+        silent.push(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+    }
+    let answer = answer_to(&url);
+    let soon = tokio::time::timeout(std::time::Duration::from_secs(1), come_back(port, &answer));
+    assert_eq!(soon.await.expect("the browser waits for those who say nothing").0, 200);
+    done(&mut handle).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_foreign_host_is_refused() {
     let bench = Bench::new().await;

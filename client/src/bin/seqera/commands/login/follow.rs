@@ -84,7 +84,7 @@ impl<'a> Follow<'a> {
         }
         // If this caller joined a login, the first caller has opened the page.
         if self.opens && !page.joined {
-            match browser::open(&page.url, &env.browsers(), surroundings.in_wsl) {
+            match browser::open(opened(&page, surroundings.in_wsl), &env.browsers(), surroundings.in_wsl) {
                 Ok(()) => {
                     surroundings.opened = true;
                     screen.tell("Opening browser for authentication...");
@@ -115,10 +115,32 @@ impl<'a> Follow<'a> {
     }
 }
 
+/// What the browser is started with: an address without secrets, because other users can read the arguments of
+/// programs. In WSL the browser is one of Windows, where the agent cannot tell who connects; that machine has
+/// one user.
+fn opened(page: &AuthorizationUrl, in_wsl: bool) -> &str {
+    if page.open_url.is_empty() || in_wsl { &page.url } else { &page.open_url }
+}
+
 /// Waits for the next line that is typed; forever if nothing can be typed.
 async fn typed(pasted: &mut Option<(String, mpsc::Receiver<String>)>) -> Option<String> {
     match pasted {
         Some((_, lines)) => lines.recv().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_browser_is_started_with_the_address_that_has_no_secret_in_it() {
+        let (url, open_url) = ("https://x.test/?state=s".to_owned(), "http://127.0.0.1:1/".to_owned());
+        let page = AuthorizationUrl { url, open_url, ..AuthorizationUrl::default() };
+        assert_eq!(opened(&page, false), "http://127.0.0.1:1/");
+        assert_eq!(opened(&page, true), "https://x.test/?state=s");
+        let earlier = AuthorizationUrl { open_url: String::new(), ..page };
+        assert_eq!(opened(&earlier, false), "https://x.test/?state=s", "an agent that has no such address");
     }
 }
