@@ -39,6 +39,19 @@ impl<T> Outcome<T> {
         })
     }
 
+    /// Notes that the token endpoint itself gave this answer. What failed before it did not.
+    #[must_use]
+    pub(crate) fn answered(self) -> Self {
+        match self {
+            Self::Granted(granted) => Self::Granted(granted),
+            Self::Transient(why, after) => Self::Transient(why.answered(), after),
+            Self::Unknown(why) => Self::Unknown(why.answered()),
+            Self::Rejected(why) => Self::Rejected(why.answered()),
+            Self::Misconfigured(why) => Self::Misconfigured(why.answered()),
+            Self::Unclear(why) => Self::Unclear(why.answered()),
+        }
+    }
+
     /// Changes what was granted; a failure stays the same.
     pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Outcome<U> {
         match self.granted() {
@@ -53,6 +66,8 @@ impl<T> Outcome<T> {
 pub(crate) struct Why {
     text: String,
     remedy: Option<Remedy>,
+    /// The token endpoint answered: neither the way to it nor its description failed.
+    answered: bool,
 }
 
 /// What a person can do about a failure on the way to a provider, if its cause is known.
@@ -91,7 +106,7 @@ impl Remedy {
 impl Why {
     /// Creates a cause that a person can do something about.
     pub(crate) fn with(remedy: Remedy, text: impl Into<String>) -> Self {
-        Self { text: text.into(), remedy: Some(remedy) }
+        Self { text: text.into(), remedy: Some(remedy), answered: false }
     }
 
     /// The known remedy, else `otherwise`.
@@ -99,16 +114,27 @@ impl Why {
         self.remedy.map_or(otherwise, Remedy::hint)
     }
 
-    /// Puts the cause into a longer sentence and keeps the remedy.
+    /// Notes that this is what the token endpoint answered.
+    #[must_use]
+    pub(crate) fn answered(self) -> Self {
+        Self { answered: true, ..self }
+    }
+
+    /// True for an answer of the token endpoint, however it was judged.
+    pub(crate) fn is_answer(&self) -> bool {
+        self.answered
+    }
+
+    /// Puts the cause into a longer sentence and keeps the rest.
     #[must_use]
     pub(crate) fn said(&self, sentence: impl FnOnce(&str) -> String) -> Self {
-        Self { text: sentence(&self.text), remedy: self.remedy }
+        Self { text: sentence(&self.text), ..self.clone() }
     }
 }
 
 impl From<String> for Why {
     fn from(text: String) -> Self {
-        Self { text, remedy: None }
+        Self { text, remedy: None, answered: false }
     }
 }
 
@@ -126,7 +152,7 @@ impl Deref for Why {
     }
 }
 
-/// The text alone: the remedy is for people, and `Debug` is for the log.
+/// The text alone: the rest is not for the log, which `Debug` is for.
 impl fmt::Debug for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.text, f)

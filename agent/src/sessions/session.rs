@@ -11,7 +11,7 @@ use crate::providers::{Check, Unservable};
 use crate::sessions::attempts::Attempts;
 use crate::sessions::schedule::Held;
 use crate::sessions::verdict::{
-    Ask, Beginning, Decision, Failure, Fresh, Job, JobOutcome, Refusal, Standing, Trouble,
+    Ask, Beginning, Decision, Failure, Fresh, Job, JobOutcome, Refusal, Standing, Trouble, Waiting,
 };
 use crate::token::{Access, Kind};
 
@@ -104,12 +104,12 @@ impl Session {
                 let in_window = held.due().is_some_and(|due| now.reached(due));
                 self.serve(now, satisfied, in_window)
             }
-            None => self.without_token(now, ask.patience),
+            None => self.without_token(now, ask),
         }
     }
 
     fn serve(&self, now: Moment, satisfied: bool, in_window: bool) -> Decision {
-        let start = (self.may_renew() && self.attempts.pause(now).is_zero()).then_some(Job::Renew);
+        let start = (self.may_renew() && self.attempts.pause(now, false).is_zero()).then_some(Job::Renew);
         if satisfied {
             return Decision::Answer(start.filter(|_| in_window));
         }
@@ -121,7 +121,7 @@ impl Session {
         }
     }
 
-    fn without_token(&self, now: Moment, patience: Duration) -> Decision {
+    fn without_token(&self, now: Moment, ask: &Ask) -> Decision {
         if let Standing::Expired(why) = &self.standing {
             return Decision::Refuse(Refusal::Expired(why.clone()));
         }
@@ -131,7 +131,7 @@ impl Session {
         let Some(job) = self.remedy() else {
             return Decision::Refuse(Refusal::Expired(self.its_end()));
         };
-        self.attempts.postpone(now, patience).unwrap_or(Decision::Wait(Some(job)))
+        self.attempts.postpone(now, ask).unwrap_or(Decision::Wait(Some(job)))
     }
 
     /// Why a session ends that nothing can renew.
@@ -187,7 +187,7 @@ impl Session {
 
     /// When the ticker has to wake this session; `None`: not before something else happens. A fixed
     /// credential is read again only while somebody waits for it.
-    pub(crate) fn next_due(&self, somebody_waits: bool) -> Option<Moment> {
+    pub(crate) fn next_due(&self, waiting: Waiting) -> Option<Moment> {
         if self.standing == Standing::SignedOut || self.running.is_some() {
             return None;
         }
@@ -195,19 +195,19 @@ impl Session {
         if self.remedy().is_none() {
             return held.and_then(|held| held.end());
         }
-        if self.kind == Kind::Fixed && !somebody_waits {
+        if self.kind == Kind::Fixed && waiting == Waiting::Nobody {
             return None;
         }
         let due = held.and_then(|held| held.due());
         // All are of this process, so that the part which never runs backwards orders them.
         let scheduled = [due, self.keep_alive_at].into_iter().flatten().min_by_key(|moment| moment.mono);
-        self.repeat_at.or(self.attempts.next()).or(scheduled)
+        self.repeat_at.or(self.attempts.next(waiting == Waiting::New)).or(scheduled)
     }
 
     /// What to start because its time has come, with or without a caller. A session that nothing can renew
     /// ends with its token.
-    pub(crate) fn on_tick(&mut self, now: Moment, somebody_waits: bool) -> Option<Job> {
-        self.next_due(somebody_waits).filter(|due| now.reached(*due))?;
+    pub(crate) fn on_tick(&mut self, now: Moment, waiting: Waiting) -> Option<Job> {
+        self.next_due(waiting).filter(|due| now.reached(*due))?;
         let job = self.remedy();
         if job.is_none() {
             self.end(self.its_end());
@@ -267,13 +267,15 @@ impl Session {
                 self.succeed();
             }
             Ok(_) => {
-                let why = "the provider gave a token that has expired already".into();
-                self.on_trouble(now, Trouble::Transient(None), why, jitter);
+                let why = Why::from("the provider gave a token that has expired already");
+                self.on_trouble(now, Trouble::Transient(None), why.answered(), jitter);
             }
-            Err(Unservable::Odd(why)) => self.on_trouble(now, Trouble::Transient(None), why.into(), jitter),
+            Err(Unservable::Odd(why)) => {
+                self.on_trouble(now, Trouble::Transient(None), Why::from(why).answered(), jitter);
+            }
             Err(Unservable::OtherAccount(why)) => {
                 self.held = None;
-                self.on_trouble(now, Trouble::Misconfigured, why.into(), jitter);
+                self.on_trouble(now, Trouble::Misconfigured, Why::from(why).answered(), jitter);
             }
         }
     }

@@ -40,6 +40,18 @@ pub(crate) struct Ask {
     pub rejected: Option<String>,
     /// How long the caller will wait.
     pub patience: Duration,
+    /// An attempt has begun since the caller asked.
+    pub tried: bool,
+}
+
+/// Who waits for a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    Nobody,
+    /// Callers for whom an attempt has begun and failed.
+    Tried,
+    /// At least one caller for whom no attempt has begun yet.
+    New,
 }
 
 /// What to do with a caller, and whether to start a job.

@@ -9,7 +9,7 @@ use crate::error::{AgentError, ErrorKind};
 use crate::profile::ProfileName;
 use crate::sessions::schedule::{Held, keep_alive};
 use crate::sessions::session::Session;
-use crate::sessions::verdict::{Beginning, Failure, Refusal, Standing, Trouble};
+use crate::sessions::verdict::{Beginning, Failure, Refusal, Standing, Trouble, Waiting};
 use crate::storage::record::Record;
 use crate::token::Kind;
 
@@ -47,19 +47,19 @@ pub(crate) struct View {
 
 impl Default for View {
     fn default() -> Self {
-        Self::of(&Session::signed_out(0), &Arc::default(), false)
+        Self::of(&Session::signed_out(0), &Arc::default(), Waiting::Nobody)
     }
 }
 
 impl View {
-    pub(crate) fn of(session: &Session, record: &Arc<Record>, somebody_waits: bool) -> Self {
+    pub(crate) fn of(session: &Session, record: &Arc<Record>, waiting: Waiting) -> Self {
         Self {
             generation: session.generation(),
             standing: session.standing().clone(),
             held: session.offered().cloned(),
             can_renew: session.can_renew(),
             failure: session.failure().cloned(),
-            due: session.next_due(somebody_waits),
+            due: session.next_due(waiting),
             record: Arc::clone(record),
             unsaved: None,
             intent_unwritten: false,

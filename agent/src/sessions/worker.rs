@@ -27,7 +27,7 @@ use crate::sessions::renewal::{Generation, Learned, RenewalJob, Unsaved};
 use crate::sessions::session::Session;
 use crate::sessions::shared::Shared;
 use crate::sessions::sign_out::{SignOut, SignedOut};
-use crate::sessions::verdict::{Ask, Decision, Job, JobOutcome, Standing};
+use crate::sessions::verdict::{Ask, Decision, Job, JobOutcome, Standing, Waiting};
 use crate::sessions::view::{Served, View, refused, restore};
 use crate::storage::record::Record;
 use crate::storage::state::StateError;
@@ -212,10 +212,18 @@ impl Worker {
         let now = self.shared.now();
         self.waiters.retain(|waiter| !waiter.reply.is_closed());
         let before = self.session.standing().clone();
-        let due = self.session.on_tick(now, !self.waiters.is_empty());
+        let due = self.session.on_tick(now, self.waiting());
         self.changed |= *self.session.standing() != before;
         self.start(due);
         self.ask_store_again(now);
+    }
+
+    fn waiting(&self) -> Waiting {
+        if self.waiters.is_empty() {
+            return Waiting::Nobody;
+        }
+        let all_tried = self.waiters.iter().all(|waiter| waiter.ask.tried);
+        if all_tried { Waiting::Tried } else { Waiting::New }
     }
 
     /// Asks the session again about every waiting caller.
@@ -230,6 +238,7 @@ impl Worker {
         let Some(job) = job.filter(|_| self.running.is_none() && !self.draining) else { return };
         self.session.started(job);
         self.changed = true;
+        self.waiters.iter_mut().for_each(|waiter| waiter.ask.tried = true);
         let renewal = RenewalJob {
             name: self.name.clone(),
             profile: self.record.profile.clone(),
@@ -440,8 +449,7 @@ impl Worker {
         if !std::mem::take(&mut self.changed) {
             return;
         }
-        let waits = !self.waiters.is_empty();
-        let mut view = View::of(&self.session, &self.record, waits);
+        let mut view = View::of(&self.session, &self.record, self.waiting());
         view.unsaved = self.unsaved.as_ref().map(|unsaved| unsaved.why.clone());
         view.intent_unwritten = self.intent_unwritten;
         if self.running.is_none() {

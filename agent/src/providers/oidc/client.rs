@@ -100,7 +100,7 @@ impl Client {
             Ok(reply) => reply,
             Err(fault) => return fault.into(),
         };
-        answer::judge(&reply, refresh.expose()).map(|tokens| (tokens, metadata.issuer.clone()))
+        answer::judge(&reply, refresh.expose()).answered().map(|tokens| (tokens, metadata.issuer.clone()))
     }
 
     /// Revokes what is given, refresh token first.

@@ -61,7 +61,7 @@ fn fixed(held: bool) -> Session {
 }
 
 fn ask(min_valid: u64, patience: u64) -> Ask {
-    Ask { min_valid: secs(min_valid), rejected: None, patience: secs(patience) }
+    Ask { min_valid: secs(min_valid), patience: secs(patience), ..Ask::default() }
 }
 
 fn report(session: &Session) -> Ask {
@@ -110,8 +110,94 @@ fn after_a_failure_a_valid_token_is_answered_and_an_expired_one_never() {
         Decision::Refuse(Refusal::NotNow(_, pause)) if pause == secs(19)
     ));
     assert_eq!(session.on_request(at(101), &ask(0, 30)), Decision::Wait(None), "due within its patience");
-    assert_eq!(session.on_tick(at(119), false), None);
-    assert_eq!(session.on_tick(at(120), false), START);
+    assert_eq!(session.on_tick(at(119), Waiting::Nobody), None);
+    assert_eq!(session.on_tick(at(120), Waiting::Nobody), START);
+}
+
+/// A session without a valid token at 100 s, whose renewal has failed in this way six times, the last time then.
+/// With this jitter the back-off is half of 32 s then, unless the failure itself sets the pause.
+fn in_back_off(trouble: Trouble) -> Session {
+    let mut session = session();
+    (0..6).for_each(|n| failed(&mut session, trouble, 95 + n));
+    session
+}
+
+#[test]
+fn a_new_caller_without_a_token_is_tried_for_at_once_and_at_most_every_five_seconds() {
+    let wait = Decision::Wait(None);
+    let start = Decision::Wait(START);
+    // What failed; seconds after the failure; the patience; whether an attempt has begun for the caller.
+    for (trouble, later, patience, tried, expected) in [
+        (Trouble::Transient(None), 5, 0, false, Some(&start)),
+        (Trouble::Transient(None), 15, 30, false, Some(&start)),
+        (Trouble::Transient(None), 1, 4, false, Some(&wait)),
+        (Trouble::Transient(None), 1, 3, false, None),
+        (Trouble::Transient(None), 0, 30, true, Some(&wait)),
+        (Trouble::Transient(None), 0, 15, true, None),
+        (Trouble::Transient(None), 6, 9, true, None),
+        (Trouble::Transient(None), 16, 0, true, Some(&start)),
+        (Trouble::Unknown, 5, 0, false, Some(&start)),
+        (Trouble::Transient(Some(secs(20))), 6, 10, false, None),
+        (Trouble::Transient(Some(secs(20))), 6, 14, false, Some(&wait)),
+        (Trouble::Transient(Some(secs(2))), 2, 0, false, Some(&start)),
+        (Trouble::Misconfigured, 6, 30, false, None),
+        (Trouble::Misconfigured, 6, 60, false, Some(&wait)),
+        (Trouble::Unclear, 6, 9, false, None),
+        (Trouble::Unclear, 6, 10, false, Some(&wait)),
+    ] {
+        let caller = Ask { tried, ..ask(0, patience) };
+        let decision = in_back_off(trouble).on_request(at(100 + later), &caller);
+        let case = format!("{trouble:?}, {later} s later, patience {patience}, tried {tried}: {decision:?}");
+        match expected {
+            Some(expected) => assert_eq!(decision, *expected, "{case}"),
+            None => assert!(matches!(decision, Decision::Refuse(Refusal::NotNow(..))), "{case}"),
+        }
+    }
+}
+
+#[test]
+fn the_ticker_wakes_for_a_new_caller_and_keeps_its_back_off_for_the_others() {
+    for (trouble, waiting, due) in [
+        (Trouble::Transient(None), Waiting::New, 105),
+        (Trouble::Transient(None), Waiting::Tried, 116),
+        (Trouble::Transient(None), Waiting::Nobody, 116),
+        (Trouble::Transient(Some(secs(20))), Waiting::New, 120),
+        (Trouble::Misconfigured, Waiting::New, 160),
+        (Trouble::Unclear, Waiting::New, 116),
+    ] {
+        let mut session = in_back_off(trouble);
+        assert_eq!(session.on_tick(at(due - 1), waiting), None, "{trouble:?} {waiting:?}");
+        assert_eq!(session.on_tick(at(due), waiting), START, "{trouble:?} {waiting:?}");
+    }
+}
+
+#[test]
+fn an_answer_of_the_token_endpoint_ends_the_back_off_of_connection_failures_and_discovery_does_not() {
+    let transient = |why: Why| Outcome::Transient(why, None);
+    let answers = [Outcome::Transient, |why, _| Outcome::Unclear(why), |why, _| Outcome::Misconfigured(why)];
+    for answer in answers {
+        let mut session = in_back_off(Trouble::Transient(None));
+        let mut next = |outcome: Outcome<Fresh>, now: u64| {
+            session.started(Job::Renew);
+            session.on_outcome(at(now), JobOutcome::Renewed(outcome), HALF);
+            session.next_due(Waiting::Nobody).map(|due| due.since(at(now)))
+        };
+        assert_eq!(next(transient("discovery: status 503".into()), 200), Some(secs(30)), "still growing");
+        next(answer("status 400".into(), None).answered(), 300);
+        assert_eq!(next(transient("connection refused".into()), 400), Some(Duration::from_millis(500)));
+        // Answers that fail have a back-off of their own, which a failure to connect does not end.
+        assert_eq!(next(transient("status 503".into()).answered(), 500), Some(secs(1)));
+    }
+}
+
+#[test]
+fn an_answer_that_cannot_be_served_is_an_answer_too() {
+    let mut session = in_back_off(Trouble::Transient(None));
+    let odd = Err(Unservable::Odd("no access token".into()));
+    session.started(Job::Renew);
+    session.on_outcome(at(200), granted(at(200), odd, secs(600)), HALF);
+    failed(&mut session, Trouble::Transient(None), 300);
+    assert_eq!(session.on_tick(at(301), Waiting::Nobody), START, "the back-off is half a second again");
 }
 
 #[test]
@@ -120,7 +206,7 @@ fn a_wall_clock_jump_makes_the_token_unservable() {
     let ahead = Moment { wall: at(1000).wall, mono: at(1).mono };
     assert!(session.servable(ahead).is_none());
     assert_eq!(session.on_request(ahead, &ask(0, 30)), Decision::Wait(START));
-    assert_eq!(session.on_tick(ahead, false), START, "and it is renewed at the next tick");
+    assert_eq!(session.on_tick(ahead, Waiting::Nobody), START, "and it is renewed at the next tick");
 }
 
 #[test]
@@ -145,7 +231,7 @@ fn a_rejected_session_serves_its_last_token_until_the_api_refuses_it() {
     let report = report(&session);
     assert!(matches!(session.on_request(at(70), &report), Decision::Refuse(Refusal::Expired(_))));
     assert!(matches!(session.on_request(at(70), &ask(0, 30)), Decision::Refuse(Refusal::Expired(_))));
-    assert_eq!(session.next_due(true), None);
+    assert_eq!(session.next_due(Waiting::Tried), None);
 }
 
 #[test]
@@ -166,8 +252,8 @@ fn unclear_refusals_show_as_expired_after_ten_minutes_and_are_tried_hourly() {
     }
     failed(&mut session, Trouble::Unclear, 700);
     assert!(matches!(session.on_request(at(701), &ask(0, 30)), Decision::Refuse(Refusal::Expired(_))));
-    assert_eq!(session.on_tick(at(701 + 3000), false), None);
-    assert_eq!(session.on_tick(at(700 + 3600), false), START);
+    assert_eq!(session.on_tick(at(701 + 3000), Waiting::Nobody), None);
+    assert_eq!(session.on_tick(at(700 + 3600), Waiting::Nobody), START);
     renewed(&mut session, "back", 100, 4301);
     assert_eq!(*session.standing(), Standing::SignedIn);
 }
@@ -190,7 +276,7 @@ fn a_report_counts_for_the_current_token_only_and_starts_one_renewal_a_minute() 
     assert_eq!(session.on_request(at(8), &patient), Decision::Wait(None), "not before a minute has passed");
     let hurried = Ask { patience: secs(3), ..ask(0, 0) };
     assert!(matches!(session.on_request(at(9), &hurried), Decision::Refuse(Refusal::NotNow(..))));
-    assert_eq!(session.on_tick(at(65), false), START);
+    assert_eq!(session.on_tick(at(65), Waiting::Nobody), START);
 }
 
 #[test]
@@ -232,7 +318,7 @@ fn a_token_without_life_is_never_served() {
 #[test]
 fn a_fixed_credential_is_loaded_when_asked_for_and_checked_once_when_reported() {
     let mut session = fixed(false);
-    assert_eq!(session.next_due(false), None);
+    assert_eq!(session.next_due(Waiting::Nobody), None);
     assert_eq!(session.on_request(at(1), &ask(0, 30)), Decision::Wait(Some(Job::Load)));
     session.started(Job::Load);
     session.on_outcome(at(1), JobOutcome::Loaded(Held::fixed(AccessToken::new("pat"), at(1), None)), HALF);
@@ -262,15 +348,15 @@ fn a_store_that_failed_is_told_at_once_and_asked_again_for_a_later_caller() {
         matches!(decision, Decision::Refuse(Refusal::NotNow(failure, _)) if failure.trouble == Trouble::Locked)
     );
     assert_eq!(session.on_request(at(2), &ask(0, 30)), Decision::Wait(Some(Job::Load)));
-    assert_eq!(session.next_due(false), None, "nobody waits: nothing to do");
-    assert_eq!(session.on_tick(at(3), true), Some(Job::Load));
+    assert_eq!(session.next_due(Waiting::Nobody), None, "nobody waits: nothing to do");
+    assert_eq!(session.on_tick(at(3), Waiting::Tried), Some(Job::Load));
 }
 
 #[test]
 fn nobody_signed_in_is_refused_and_never_due() {
     let mut session = Session::signed_out(3);
     assert_eq!(session.on_request(at(1), &ask(0, 30)), Decision::Refuse(Refusal::SignedOut));
-    assert_eq!(session.next_due(true), None);
+    assert_eq!(session.next_due(Waiting::Tried), None);
 }
 
 proptest! {
@@ -285,7 +371,7 @@ proptest! {
             let started = match step {
                 0..=2 => session.on_request(at(now), &ask(u64::from(step) * 40, 30)),
                 3 => { let report = report(&session); session.on_request(at(now), &report) }
-                4 => match session.on_tick(at(now), false) { Some(job) => Decision::Wait(Some(job)), None => Decision::Wait(None) },
+                4 => match session.on_tick(at(now), Waiting::Nobody) { Some(job) => Decision::Wait(Some(job)), None => Decision::Wait(None) },
                 _ if !running => continue,
                 5 => { session.on_outcome(at(now), granted(at(now), Ok(access(&format!("t{now}"), 100)), secs(600)), HALF); running = false; continue }
                 6 => { session.on_outcome(at(now), failure(Trouble::Unknown, ""), HALF); running = false; continue }

@@ -3,6 +3,7 @@
 mod change;
 mod choice;
 mod idle;
+mod outage;
 
 use std::sync::Arc;
 use std::time::Duration;

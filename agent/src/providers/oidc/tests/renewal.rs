@@ -58,6 +58,37 @@ async fn each_failure_has_its_class_and_none_tells_the_token() {
 }
 
 #[tokio::test]
+async fn an_answer_of_the_token_endpoint_is_told_from_a_failure_on_the_way_to_it() {
+    let bench = Bench::new().await;
+    let is_answer = |outcome: &Renewal| match outcome {
+        Renewal::Transient(why, _)
+        | Renewal::Unknown(why)
+        | Renewal::Rejected(why)
+        | Renewal::Misconfigured(why)
+        | Renewal::Unclear(why) => why.is_answer(),
+        Renewal::Granted(_) => true,
+    };
+    let refusal = |code: &str| json_answer(400, &json!({ "error": code }));
+    for discovery in [answer(404, &[], ""), answer(503, &[], ""), Script::Reset] {
+        bench.double.script("GET /.well-known/openid-configuration", discovery);
+        let outcome = bench.oidc.renew(&RefreshToken::new("old"), "ada").await;
+        assert!(!is_answer(&outcome), "{outcome:?}");
+    }
+    let bench = Bench::new().await;
+    for (script, answered) in [
+        (answer(503, &[], ""), true),
+        (refusal("invalid_grant"), true),
+        (refusal("invalid_client"), true),
+        (refusal("whatever"), true),
+        (answer(200, &[], "<html>maintenance</html>"), true),
+        (Script::Reset, false),
+    ] {
+        let outcome = renew(&bench, script).await;
+        assert_eq!(is_answer(&outcome), answered, "{outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_stops_in_the_middle_ends_at_the_limit_with_the_refresh_token_kept() {
     let bench = Bench::new().await;
     let half = cut_answer(200, r#"{"refresh_token":"refresh-2","access_token":"acc"#);
