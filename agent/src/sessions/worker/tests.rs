@@ -4,6 +4,7 @@ mod change;
 mod choice;
 mod idle;
 mod outage;
+mod rules;
 
 use std::sync::Arc;
 use std::time::Duration;
