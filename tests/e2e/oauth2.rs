@@ -13,11 +13,10 @@ const LIMIT: Duration = Duration::from_secs(20);
 const CLIENT: &str = "SEQERA_AUTH_CLI_CLIENT_ID";
 
 #[test]
-fn a_person_signs_in_by_flags_alone_and_is_called_by_what_stands_in_the_token() {
-    let (home, sandbox) = (Home::new().with(CLIENT, "seqera_ai_cli"), Sandbox::calm());
-    let args =
-        format!("login --no-browser --provider oauth2 --profile plain --authority {}", sandbox.authority);
-    let mut login = home.seqera(&args).start();
+fn a_person_signs_in_without_a_configuration_and_is_called_by_what_stands_in_the_token() {
+    let sandbox = Sandbox::calm();
+    let home = Home::new().with("SEQERA_AUTH_DOMAIN", &sandbox.authority).with(CLIENT, "seqera_ai_cli");
+    let mut login = home.seqera("login --no-browser --provider oauth2 --profile plain").start();
     let url = login.until("authorization URL", authorization_url);
     for name in ["scope", "nonce", "audience"] {
         assert_eq!(parameter(&url, name), None, "{url}");

@@ -140,3 +140,21 @@ fn the_configuration_folder_is_the_one_of_the_variables() {
         folder.join("seqera-ai"),
     );
 }
+
+#[test]
+fn the_token_of_one_account_never_goes_to_the_platform_that_a_variable_names_for_another() {
+    let (own, other) = (Sandbox::calm(), Sandbox::calm());
+    let home = Home::new().with("SEQERA_PLATFORM_API_URL", &other.authority);
+    let login = home.login("work", &own, "ada");
+    let note = format!("SEQERA_PLATFORM_API_URL is {}", other.authority);
+    assert!(login.stderr.contains(&note) && login.stderr.contains(&own.authority), "{login:?}");
+    home.seqera("whoami --check --profile work").run().ok();
+    let printed = "exec --profile work -- printenv TOWER_API_ENDPOINT SEQERA_API_ENDPOINT \
+                   SEQERA_PLATFORM_API_URL SEQERA_AUTH_DOMAIN";
+    let given = home.seqera(printed).run().ok();
+    let expected = format!("{}\n", own.authority).repeat(4);
+    assert_eq!(given.stdout, expected);
+    let seen = other.stats();
+    let asked: u64 = seen.as_object().into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum();
+    assert_eq!(asked, 0, "the other Platform was asked: {seen}");
+}

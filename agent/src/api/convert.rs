@@ -97,7 +97,7 @@ pub(crate) fn settings(profile: &Profile) -> v1::ProfileSettings {
         audience: profile.audience.clone(),
         api_url: profile.api().to_owned(),
         backend_url: profile.backend().to_owned(),
-        endpoints_of: profile.endpoints_of.clone(),
+        settings_of: profile.endpoints_of.clone(),
         scopes: profile.scopes.clone(),
         provider: profile.provider.as_str().into(),
         authority_is_default: false,

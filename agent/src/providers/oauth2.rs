@@ -89,7 +89,7 @@ impl OAuth2 {
         }
         let message = format!("no client id is given for {}", self.client.profile.authority);
         let hint = "register a public client there, and name its id: clientId of the profile in config.json, or \
-                    SEQERA_AUTH_CLI_CLIENT_ID";
+                    SEQERA_AUTH_CLI_CLIENT_ID beside SEQERA_AUTH_DOMAIN";
         Err(AgentError::new(ErrorKind::Misconfigured, message, hint))
     }
 

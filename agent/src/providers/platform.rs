@@ -280,7 +280,7 @@ impl Platform {
             PlatformError::NotAPlatform(api) => {
                 let message =
                     format!("there is no Platform API at {api}, so no organizations and workspaces");
-                let hint = "where the API is elsewhere, set SEQERA_PLATFORM_API_URL to it and sign in again";
+                let hint = "where the API is elsewhere, set SEQERA_AUTH_DOMAIN and SEQERA_PLATFORM_API_URL and sign in again";
                 Untold::Failed(AgentError::new(ErrorKind::Misconfigured, message, hint))
             }
             PlatformError::Unreachable(why) => {

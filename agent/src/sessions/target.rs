@@ -61,9 +61,18 @@ fn merged(given: &ProfileSettings, had: Option<&Profile>) -> Result<Profile, Age
         None => had.map(|p| p.network.clone()).unwrap_or_default(),
     };
     let endpoints = endpoints(given, had, &authority, &provider);
+    let is_own = given.settings_of.is_empty() || canonical(&given.settings_of) == canonical(&authority);
     Ok(Profile {
-        client_id: pick(&given.client_id, had.map(|p| &p.client_id), &defaults.client_id),
-        audience: pick(&given.audience, had.map(|p| &p.audience), &defaults.audience),
+        client_id: pick(
+            if is_own { &given.client_id } else { "" },
+            had.map(|p| &p.client_id),
+            &defaults.client_id,
+        ),
+        audience: pick(
+            if is_own { &given.audience } else { "" },
+            had.map(|p| &p.audience),
+            &defaults.audience,
+        ),
         scopes: pick(&given.scopes, had.map(|p| &p.scopes), &defaults.scopes),
         authority,
         provider,
@@ -85,7 +94,7 @@ fn endpoints(
         authority: authority.to_owned(),
         api_url: trimmed(&given.api_url),
         backend_url: given.backend_url.clone(),
-        endpoints_of: given.endpoints_of.clone(),
+        endpoints_of: given.settings_of.clone(),
         ..Profile::default()
     };
     let had =

@@ -110,11 +110,12 @@ async fn scitoolkit_has_a_profile_of_its_own_and_takes_no_default_of_a_platform(
 #[tokio::test(start_paused = true)]
 async fn addresses_of_another_account_are_neither_taken_nor_kept() {
     let agent = Agent::start();
-    let given = |endpoints_of: &str| ProfileSettings {
+    let given = |settings_of: &str| ProfileSettings {
         authority: "https://a.test/api".into(),
         api_url: "https://b.test/api".into(),
         backend_url: "https://ai.b.test".into(),
-        endpoints_of: endpoints_of.into(),
+        client_id: "b-client".into(),
+        settings_of: settings_of.into(),
         ..ProfileSettings::default()
     };
     let of = |given: &ProfileSettings| target(&agent.registry, "home", given).unwrap().1;
@@ -124,8 +125,10 @@ async fn addresses_of_another_account_are_neither_taken_nor_kept() {
         assert_eq!((profile.api(), profile.backend()), ("https://a.test/api", ""), "{stranger}");
         assert_eq!((profile.api_url.as_str(), profile.backend_url.as_str()), ("", ""), "{stranger}");
     }
+    assert_eq!(of(&given("https://b.test/api")).client_id, "seqera_ai_cli");
     let own = of(&given("https://a.test/api"));
     assert_eq!((own.api(), own.backend()), ("https://b.test/api", "https://ai.b.test"));
+    assert_eq!(own.client_id, "b-client");
 }
 
 #[tokio::test(start_paused = true)]

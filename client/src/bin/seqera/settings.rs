@@ -15,7 +15,7 @@ use self::config::Config;
 use self::env::Env;
 use self::network::Network;
 use self::provider::Provider;
-use self::setting::{Setting, Source, in_file, variable};
+use self::setting::{CLOUD_AUTHORITY, Owned, Setting, Source, in_file, variable};
 
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
@@ -26,38 +26,84 @@ pub(crate) struct Settings {
     pub(crate) audience: Option<Setting>,
     pub(crate) api_url: Option<Setting>,
     pub(crate) backend_url: Option<Setting>,
+    backends: Vec<Owned>,
+    /// What is set, and does not belong to the authority: one sentence each.
+    pub(crate) ignored: Vec<String>,
     network: Network,
     provider: Provider,
 }
 
+/// The four values that say where a token may go, or for whom it is.
+#[derive(Debug, Default)]
+struct Candidates {
+    client_id: Vec<Owned>,
+    audience: Vec<Owned>,
+    api_url: Vec<Owned>,
+    backend_url: Vec<Owned>,
+}
+
 impl Settings {
-    /// The settings for `profile`; empty: no profile is named.
+    /// The settings for `profile`; empty: no profile is named. What was set for another authority is left out:
+    /// a variable that is there for an Enterprise account must not send the token of a Cloud account to it.
     pub(crate) fn resolve(flag_authority: Option<&str>, profile: &str, env: &Env, config: &Config) -> Self {
         let api_url = variable("SEQERA_PLATFORM_API_URL", env.platform_api_url());
-        let own = |key| in_file(config, config.of_profile(profile, key));
+        let own = in_file(config, config.of_profile(profile, "authority"));
         // The keys at the top of the file are for a Platform.
         let of_platform = env.provider().is_platform();
-        let top = |key| in_file(config, config.text(key).filter(|_| of_platform));
+        let top = in_file(config, config.text("authDomain").filter(|_| of_platform));
         // An empty flag comes from a variable that is not set, and must not hide the other sources.
         let flag = flag_authority
             .filter(|url| !url.is_empty())
             .map(|url| Setting { text: url.to_owned(), source: Source::Flag("--authority") });
+        let authority_is_default = flag.is_none() && own.is_none();
+        let authority =
+            flag.or(variable("SEQERA_AUTH_DOMAIN", env.auth_domain())).or(own).or(top).or(api_url);
+        let candidates = Candidates::new(profile, env, config, authority.as_ref());
+        let mut ignored = Vec::new();
+        let mut choose = |of: &[Owned]| choose(of, authority.as_ref(), &mut ignored);
         Self {
-            authority_is_default: flag.is_none() && own("authority").is_none(),
-            authority: flag
-                .or(variable("SEQERA_AUTH_DOMAIN", env.auth_domain()))
-                .or(own("authority"))
-                .or(top("authDomain"))
-                .or(api_url.clone()),
-            client_id: variable("SEQERA_AUTH_CLI_CLIENT_ID", env.client_id()).or(own("clientId")),
-            audience: variable("SEQERA_AUTH_AUDIENCE", env.audience()).or(own("audience")),
-            api_url: api_url.or(own("apiUrl")),
-            backend_url: variable("SEQERA_AI_BACKEND_URL", env.backend_url())
-                .or(own("backendUrl"))
-                .or(top("backendUrl")),
+            client_id: choose(&candidates.client_id),
+            audience: choose(&candidates.audience),
+            api_url: choose(&candidates.api_url),
+            backend_url: choose(&candidates.backend_url),
+            authority_is_default,
+            authority,
+            backends: candidates.backend_url,
+            ignored,
             network: Network::resolve(profile, env, config),
             provider: env.provider(),
         }
+    }
+
+    /// The authority that the settings are for. Without one, variables are for Cloud, and not for whichever
+    /// authority the profile turns out to have; the section of a profile is for that profile.
+    fn owner(&self) -> String {
+        let of_variable = |set: &&Setting| matches!(set.source, Source::Variable(_));
+        let set = [&self.client_id, &self.audience, &self.api_url, &self.backend_url];
+        let mut set = set.into_iter().flatten();
+        match &self.authority {
+            Some(authority) if set.next().is_some() => authority.text.clone(),
+            None if self.provider.is_platform() && set.any(|set| of_variable(&set)) => {
+                CLOUD_AUTHORITY.to_owned()
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// The backend that is set for this authority.
+    pub(crate) fn backend_of(&self, authority: &str) -> Option<&Setting> {
+        self.backends.iter().find(|owned| owned.belongs_to(authority)).map(|owned| &owned.setting)
+    }
+
+    /// Why the backend that is set is not the one of this authority.
+    pub(crate) fn ignored_backend(&self, authority: &str) -> Option<String> {
+        let set = self.backends.first().filter(|_| self.backend_of(authority).is_none())?;
+        Some(set.ignored_for(authority))
+    }
+
+    /// A backend that is set, for whichever authority.
+    pub(crate) fn any_backend(&self) -> Option<&Setting> {
+        self.backends.first().map(|owned| &owned.setting)
     }
 
     /// The kind of provider that they are for.
@@ -76,6 +122,7 @@ impl Settings {
             audience: text(&self.audience),
             api_url: text(&self.api_url),
             backend_url: text(&self.backend_url),
+            settings_of: self.owner(),
             network: Some(self.network.message()),
             provider: self.provider.name().to_owned(),
             ..ProfileSettings::default()
@@ -96,6 +143,63 @@ impl Settings {
             set.map(|(name, setting)| format!("{name} is {} (from {})", setting.text, setting.source));
         lines.chain(self.network.lines()).collect()
     }
+}
+
+impl Candidates {
+    /// What variables, the profile's section and the top of the file say, best first.
+    fn new(profile: &str, env: &Env, config: &Config, authority: Option<&Setting>) -> Self {
+        let of_platform = env.provider().is_platform();
+        let top_authority = config.text("authDomain").filter(|_| of_platform).map(str::to_owned);
+        // A variable belongs to the authority of the variables, else to the one at the top of the file.
+        let of_variables = || env.auth_domain().or(top_authority.clone()).or(env.platform_api_url());
+        // If none is named there, that is Cloud. An address has to say so itself: it gets the account's token.
+        let or_cloud = |owned: Owned| {
+            let cloud = Some(CLOUD_AUTHORITY.to_owned()).filter(|_| of_platform);
+            Owned { owner: owned.owner.or(cloud), ..owned }
+        };
+        // The person wrote a section for one profile, wherever that signs in if the section does not say.
+        let given = |set: &Setting| matches!(set.source, Source::Flag(_) | Source::Variable(_));
+        let of_section = || {
+            let own = config.of_profile(profile, "authority").filter(|text| !text.is_empty());
+            own.map(str::to_owned).or(authority.filter(|set| !given(set)).map(|set| set.text.clone()))
+        };
+        let owned =
+            |setting: Option<Setting>, owner: Option<String>| setting.map(|setting| Owned { setting, owner });
+        let set = |name, value, key| {
+            let in_section = in_file(config, config.of_profile(profile, key));
+            [owned(variable(name, value), of_variables()), owned(in_section, of_section())]
+        };
+        let top =
+            |key| owned(in_file(config, config.text(key).filter(|_| of_platform)), top_authority.clone());
+        let flat = |all: [Option<Owned>; 2]| all.into_iter().flatten();
+        let named = |[variable, section]: [Option<Owned>; 2]| flat([variable.map(or_cloud), section]);
+        Self {
+            client_id: named(set("SEQERA_AUTH_CLI_CLIENT_ID", env.client_id(), "clientId")).collect(),
+            audience: named(set("SEQERA_AUTH_AUDIENCE", env.audience(), "audience")).collect(),
+            api_url: flat(set("SEQERA_PLATFORM_API_URL", env.platform_api_url(), "apiUrl"))
+                .map(Owned::with_origin)
+                .collect(),
+            backend_url: flat(set("SEQERA_AI_BACKEND_URL", env.backend_url(), "backendUrl"))
+                .chain(top("backendUrl"))
+                .map(Owned::with_origin)
+                .collect(),
+        }
+    }
+}
+
+/// The first value that belongs to the authority. Without an authority the agent knows which one is meant, and
+/// takes what was set for that.
+fn choose(of: &[Owned], authority: Option<&Setting>, ignored: &mut Vec<String>) -> Option<Setting> {
+    for owned in of {
+        let Some(authority) = authority.map(|set| set.text.as_str()) else {
+            return Some(owned.setting.clone());
+        };
+        if owned.belongs_to(authority) {
+            return Some(owned.setting.clone());
+        }
+        ignored.push(owned.ignored_for(authority));
+    }
+    None
 }
 
 #[cfg(test)]
@@ -164,15 +268,60 @@ mod tests {
 
     #[test]
     fn every_line_names_its_source() {
-        let env = Env::of(&[("SEQERA_AI_BACKEND_URL", "https://ai")]);
+        let env = Env::of(&[
+            ("SEQERA_AUTH_DOMAIN", "https://platform.test/api"),
+            ("SEQERA_AI_BACKEND_URL", "https://ai"),
+        ]);
         let lines = Settings::resolve(None, "work", &env, &config()).lines();
         assert_eq!(
             lines,
             [
-                "authority is https://platform.test/api (from /c/config.json)",
+                "authority is https://platform.test/api (from SEQERA_AUTH_DOMAIN)",
                 "client id is work-client (from /c/config.json)",
                 "backend URL is https://ai (from SEQERA_AI_BACKEND_URL)",
             ]
         );
+    }
+
+    #[test]
+    fn what_was_set_for_another_account_is_left_out_and_named() {
+        let b = Env::of(&[
+            ("SEQERA_PLATFORM_API_URL", "https://b.test/api"),
+            ("SEQERA_AI_BACKEND_URL", "https://ai.b.test"),
+            ("SEQERA_AUTH_CLI_CLIENT_ID", "b"),
+            ("SEQERA_AUTH_AUDIENCE", "b"),
+        ]);
+        for cloud in ["https://a.test/api", CLOUD_AUTHORITY] {
+            let of_flag = Settings::resolve(Some(cloud), "", &b, &Config::default());
+            let message = of_flag.message();
+            let set = [message.api_url, message.backend_url, message.client_id, message.audience];
+            assert_eq!(set, ["", "", "", ""], "{cloud}");
+            assert_eq!(of_flag.ignored.len(), 4);
+            assert!(of_flag.ignored.iter().all(|note| note.contains("b.test") && note.contains(cloud)));
+        }
+        let of_section = Settings::resolve(None, "work", &b, &config());
+        assert_eq!(
+            (of_section.api_url, of_section.client_id.unwrap().text),
+            (None, "work-client".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_variable_alone_is_for_the_top_of_the_file_else_for_what_it_names_else_for_cloud() {
+        let api = Env::of(&[("SEQERA_PLATFORM_API_URL", "https://b.test/api")]);
+        let at_top = Settings::resolve(None, "", &api, &config()).message();
+        assert_eq!(
+            (at_top.authority.as_str(), at_top.api_url.as_str()),
+            ("https://file/api", "https://b.test/api")
+        );
+        let alone = Settings::resolve(None, "", &api, &Config::default()).message();
+        assert_eq!(
+            (alone.authority.as_str(), alone.settings_of.as_str()),
+            ("https://b.test/api", "https://b.test/api")
+        );
+        let client = Env::of(&[("SEQERA_AUTH_CLI_CLIENT_ID", "c")]);
+        let of_cloud = Settings::resolve(None, "", &client, &Config::default()).message();
+        assert_eq!((of_cloud.authority.as_str(), of_cloud.client_id.as_str()), ("", "c"));
+        assert_eq!(of_cloud.settings_of, CLOUD_AUTHORITY, "the agent drops it for an account elsewhere");
     }
 }

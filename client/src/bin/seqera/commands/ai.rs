@@ -175,6 +175,7 @@ fn of_session(context: &Context, named: &Named) -> Result<Variables, Failure> {
     let (token, status) = wait(async { Ok((session_token(&client, want).await?, client.status().await?)) })?;
     warn_of_failing(context, &token);
     let settings = Settings::resolve(None, &token.profile, &context.env, &context.config()?);
+    settings.ignored_backend(&token.authority).iter().for_each(|note| context.screen.warn(note));
     let recorded = status.settings.unwrap_or_default();
     let mut reported = String::new();
     if backend::known(&settings, Some(&recorded), &token.authority).is_none() {
@@ -185,7 +186,7 @@ fn of_session(context: &Context, named: &Named) -> Result<Variables, Failure> {
         reported = described.map(|described| described.backend_url).unwrap_or_default();
     }
     let backend = backend::choose(&settings, Some(&recorded), &reported, &token.authority);
-    Ok(with_addresses(context, handover::of_profile(&token), &recorded, &token, backend))
+    Ok(with_addresses(context, handover::of_profile(&token, &context.env), &recorded, &token, backend))
 }
 
 fn with_addresses(
@@ -196,10 +197,10 @@ fn with_addresses(
     backend: Option<Backend>,
 ) -> Variables {
     if backend.is_none() {
-        let hint = "name it in SEQERA_AI_BACKEND_URL or as 'backendUrl' in config.json";
+        let hint =
+            "name it in SEQERA_AI_BACKEND_URL, beside SEQERA_AUTH_DOMAIN, or as 'backendUrl' in config.json";
         context.screen.warn(&format!("nobody says where {} has its backend: {hint}", token.authority));
     }
-    variables.push(("SEQERA_AUTH_DOMAIN", Some(token.authority.clone())));
     let client_id = Some(recorded.client_id.clone()).filter(|id| !id.is_empty());
     variables.push(("SEQERA_AUTH_CLI_CLIENT_ID", client_id));
     variables.push(("SEQERA_AI_BACKEND_URL", backend.map(|backend| backend.url)));
@@ -209,7 +210,7 @@ fn with_addresses(
 /// A given token belongs to the authority that is named, or else to Cloud.
 fn of_token(context: &Context, token: &EnvToken) -> Result<Variables, Failure> {
     let settings = Settings::resolve(None, "", &context.env, &context.config()?);
-    let set = settings.backend_url.as_ref();
+    let set = settings.any_backend();
     let authority = settings.authority.as_ref().map(|set| set.text.clone());
     if let (None, Some(set)) = (&authority, set.filter(|set| !backend::is_clouds(&set.text))) {
         let message =

@@ -3,12 +3,10 @@
 use seqera_client::proto::v1::ProfileSettings;
 
 use crate::settings::Settings;
+use crate::settings::setting::CLOUD_AUTHORITY;
 
 /// Seqera Cloud's backend (the agent's manual, providers, "Documented defaults").
 const CLOUD: &str = "https://ai-api.seqera.io";
-
-/// The authority if no other one is named.
-pub(super) const CLOUD_AUTHORITY: &str = "https://cloud.seqera.io/api";
 
 /// Another address of the same API (the agent's manual, providers, "Platform: addresses").
 const CLOUD_API: &str = "https://api.cloud.seqera.io";
@@ -40,8 +38,7 @@ pub(super) fn known(
     recorded: Option<&ProfileSettings>,
     authority: &str,
 ) -> Option<Backend> {
-    let fits = settings.authority.as_ref().is_none_or(|set| same(&set.text, authority));
-    let set = settings.backend_url.as_ref().filter(|_| fits);
+    let set = settings.backend_of(authority);
     set.and_then(|set| named(&set.text, &set.source.to_string()))
         .or_else(|| named(&recorded?.backend_url, "profile"))
 }
@@ -58,10 +55,6 @@ pub(super) fn is_cloud(authority: &str) -> bool {
 /// True if this is Cloud's own backend.
 pub(super) fn is_clouds(url: &str) -> bool {
     url.trim_end_matches('/') == CLOUD
-}
-
-fn same(one: &str, other: &str) -> bool {
-    one.trim_end_matches('/') == other.trim_end_matches('/') || (is_cloud(one) && is_cloud(other))
 }
 
 #[cfg(test)]
@@ -84,7 +77,7 @@ mod tests {
 
     #[test]
     fn variable_beats_file_beats_profile_beats_the_platforms_word_beats_the_default() {
-        let file = r#"{"backendUrl": "https://file"}"#;
+        let file = r#"{"authDomain": "https://platform.test/api", "backendUrl": "https://file"}"#;
         let both = settings(file, &[("SEQERA_AI_BACKEND_URL", "https://env")], "");
         assert_eq!(
             chosen(&both, "https://own", "https://told", HOST).unwrap(),

@@ -91,7 +91,7 @@ fn give(context: &Context, args: &Exec, program: &OsStr) -> Result<Given, Failur
     Ok(Given {
         secret: Zeroizing::new(token.secret().to_owned()),
         of_environment: false,
-        variables: handover::of_profile(&token),
+        variables: handover::of_profile(&token, &context.env),
         lease,
     })
 }

@@ -11,26 +11,37 @@ use crate::screen::failure::{Failure, Hint};
 use crate::settings::context::Context;
 use crate::settings::env::{Env, EnvToken};
 use crate::settings::provider::Provider;
+use crate::settings::setting::same_authority;
+
+/// Where programs look for the address of the Platform's API: `tw`, Nextflow and Co-Scientist's own.
+const ENDPOINTS: [&str; 3] = ["TOWER_API_ENDPOINT", "SEQERA_API_ENDPOINT", "SEQERA_PLATFORM_API_URL"];
 
 /// Variables to set, or to remove if the value is `None`.
 pub(super) type Variables = Vec<(&'static str, Option<String>)>;
 
-/// The variables for a token from the agent. What the profile does not say must not come from elsewhere: a
-/// token that is sent to the endpoint of another account would be given away.
-pub(super) fn of_profile(token: &Token) -> Variables {
+/// The variables for a token from the agent, over those in `env`. Every variable that names an endpoint names the
+/// profile's own: a token that is sent to the endpoint of another account would be given away, and without any
+/// endpoint Nextflow and `tw` send it to Seqera Cloud.
+pub(super) fn of_profile(token: &Token, env: &Env) -> Variables {
     let provider = Provider::named(&token.provider);
     if !provider.is_platform() {
         return of_another(provider, token.secret(), Some(mark(token)));
     }
-    let api_url = (!token.api_url.is_empty()).then(|| token.api_url.clone());
+    let api_url = if token.api_url.is_empty() { &token.authority } else { &token.api_url };
+    let authority = Some(&token.authority).filter(|authority| !authority.is_empty());
     let workspace = (token.workspace_id != 0).then(|| token.workspace_id.to_string());
     let mut variables = secrets(token.secret(), Some(mark(token)));
+    let named = Some(api_url).filter(|url| !url.is_empty());
+    variables.extend(ENDPOINTS.map(|name| (name, named.cloned())));
     variables.extend([
-        ("TOWER_API_ENDPOINT", api_url.clone()),
-        ("SEQERA_API_ENDPOINT", api_url),
+        ("SEQERA_AUTH_DOMAIN", authority.cloned()),
         ("TOWER_WORKSPACE_ID", workspace),
         ("SEQERA_WORKSPACE", None),
     ]);
+    // What goes with another authority must not stay beside this one.
+    if !env.auth_domain().is_some_and(|set| same_authority(&set, &token.authority)) {
+        variables.extend([("SEQERA_AI_BACKEND_URL", None), ("SEQERA_AUTH_CLI_CLIENT_ID", None)]);
+    }
     variables
 }
 
@@ -139,6 +150,7 @@ mod tests {
         Token::from(AccessToken {
             access_token: "secret".into(),
             profile: "work".into(),
+            authority: "https://a.test/api".into(),
             api_url: api_url.into(),
             workspace_id,
             ..AccessToken::default()
@@ -150,16 +162,33 @@ mod tests {
     }
 
     #[test]
-    fn what_the_profile_does_not_say_is_removed() {
-        let bare = of_profile(&token("", 0));
-        for name in ["TOWER_REFRESH_TOKEN", "TOWER_API_ENDPOINT", "SEQERA_API_ENDPOINT", "TOWER_WORKSPACE_ID"]
-        {
+    fn every_endpoint_is_the_profiles_own_and_what_it_does_not_say_is_removed() {
+        let elsewhere = Env::of(&[
+            ("SEQERA_AUTH_DOMAIN", "https://b.test/api"),
+            ("SEQERA_AI_BACKEND_URL", "https://ai.b.test"),
+            ("SEQERA_AUTH_CLI_CLIENT_ID", "b"),
+            ("SEQERA_PLATFORM_API_URL", "https://b.test/api"),
+        ]);
+        let bare = of_profile(&token("", 0), &elsewhere);
+        for name in ENDPOINTS.into_iter().chain(["SEQERA_AUTH_DOMAIN"]) {
+            assert_eq!(value(&bare, name).as_deref(), Some("https://a.test/api"), "{name}");
+        }
+        let removed = ["TOWER_REFRESH_TOKEN", "TOWER_WORKSPACE_ID", "SEQERA_AI_BACKEND_URL"];
+        for name in removed.into_iter().chain(["SEQERA_AUTH_CLI_CLIENT_ID"]) {
             assert_eq!(value(&bare, name), None, "{name}");
         }
-        let full = of_profile(&token("https://api", 7));
-        assert_eq!(value(&full, "TOWER_API_ENDPOINT").as_deref(), Some("https://api"));
-        assert_eq!(value(&full, "SEQERA_API_ENDPOINT").as_deref(), Some("https://api"));
+        let full = of_profile(&token("https://api.a.test", 7), &elsewhere);
+        for name in ENDPOINTS {
+            assert_eq!(value(&full, name).as_deref(), Some("https://api.a.test"), "{name}");
+        }
         assert_eq!(value(&full, "TOWER_WORKSPACE_ID").as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn what_was_set_for_the_same_authority_stays() {
+        let own = Env::of(&[("SEQERA_AUTH_DOMAIN", "https://a.test/api/")]);
+        let names: Vec<_> = of_profile(&token("", 0), &own).into_iter().map(|(name, _)| name).collect();
+        assert!(!names.contains(&"SEQERA_AI_BACKEND_URL") && !names.contains(&"SEQERA_AUTH_CLI_CLIENT_ID"));
     }
 
     #[test]
@@ -171,7 +200,8 @@ mod tests {
             api_url: "https://scitoolkit.test/api".into(),
             ..AccessToken::default()
         };
-        let names: Vec<_> = of_profile(&Token::from(answer)).into_iter().map(|(name, _)| name).collect();
+        let names: Vec<_> =
+            of_profile(&Token::from(answer), &Env::of(&[])).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["SCITOOLKIT_TOKEN", "SEQERA_EXEC_TOKEN"]);
         let given = EnvToken { variable: "SCITOOLKIT_TOKEN", secret: "stk_user_a".into() };
         let pair = ("SCITOOLKIT_TOKEN", Some("stk_user_a".to_owned()));
@@ -180,7 +210,7 @@ mod tests {
 
     #[test]
     fn the_mark_names_the_profile_and_the_tokens_hash() {
-        let mark = value(&of_profile(&token("", 0)), "SEQERA_EXEC_TOKEN").unwrap();
+        let mark = value(&of_profile(&token("", 0), &Env::of(&[])), "SEQERA_EXEC_TOKEN").unwrap();
         assert_eq!(mark, format!("work:{}", token_sha256("secret")));
     }
 

@@ -14,6 +14,7 @@ use crate::screen::table;
 use crate::settings::Settings;
 use crate::settings::context::{Context, wait};
 use crate::settings::env::EnvToken;
+use crate::settings::setting::CLOUD_AUTHORITY;
 use crate::settings::subject::{Named, Subject};
 
 /// A Platform that takes longer counts as unreachable.
@@ -52,6 +53,7 @@ pub(super) fn run(context: &Context) -> Result<(), Failure> {
 fn of_session(context: &Context, status: SessionStatus) -> Result<Info, Failure> {
     let settings = Settings::resolve(None, &status.profile, &context.env, &context.config()?);
     let recorded = status.settings.clone().unwrap_or_default();
+    settings.ignored_backend(&recorded.authority).iter().for_each(|note| context.screen.warn(note));
     let named = Named { profile: status.profile.clone(), authority: String::new() };
     let client = context.client_within(named, PATIENCE)?;
     let platform = match wait(async { Ok(client.describe().await?) }) {
@@ -85,7 +87,7 @@ fn of_token(context: &Context, token: &EnvToken) -> Result<Info, Failure> {
     let described = platform.as_ref().ok();
     let reported = described.map(|described| described.backend_url.as_str()).unwrap_or_default();
     let set = settings.authority.as_ref();
-    let authority = set.map_or(backend::CLOUD_AUTHORITY, |set| set.text.as_str()).to_owned();
+    let authority = set.map_or(CLOUD_AUTHORITY, |set| set.text.as_str()).to_owned();
     let set_api = settings.api_url.as_ref().map(|set| set.text.clone());
     Ok(Info {
         account: described.and_then(|described| described.account.clone()).unwrap_or_default(),
@@ -121,7 +123,12 @@ fn rows(info: &Info) -> Vec<(&'static str, String)> {
         ("Profile", info.profile.clone().unwrap_or_default()),
         ("Organization", of(&info.organization, "profile")),
         ("Authority", of(&info.authority, &info.authority_source)),
-        ("Backend", backend.unwrap_or_else(|| "not known; SEQERA_AI_BACKEND_URL can name it".to_owned())),
+        (
+            "Backend",
+            backend.unwrap_or_else(|| {
+                "not known; SEQERA_AI_BACKEND_URL, beside SEQERA_AUTH_DOMAIN, can name it".to_owned()
+            }),
+        ),
         ("Platform", of(&info.api_url, api_source)),
         ("Connection", connection),
     ]

@@ -95,6 +95,7 @@ pub(super) fn run(context: &Context, args: Login) -> Result<(), Failure> {
     let options = context.options()?;
     let profile = context.profile.clone().or(context.env.profile()).unwrap_or_default();
     let settings = Settings::resolve(args.authority.as_deref(), &profile, &context.env, &context.config()?);
+    settings.ignored.iter().for_each(|note| context.screen.warn(note));
     let method = if args.device { LoginMethod::Device } else { LoginMethod::Browser };
     let request = LoginRequest {
         profile: profile.clone(),

@@ -293,7 +293,10 @@ mod tests {
             next(&none, &moved),
             ["Authority is https://new.test/api from the next login on (/c/config.json)"]
         );
-        let client = Env::of(&[("SEQERA_AUTH_CLI_CLIENT_ID", "other")]);
+        let client = Env::of(&[
+            ("SEQERA_AUTH_DOMAIN", "https://work.test/api"),
+            ("SEQERA_AUTH_CLI_CLIENT_ID", "other"),
+        ]);
         assert_eq!(next(&client, &Config::default()).len(), 1);
         let elsewhere =
             Env::of(&[("SEQERA_AUTH_DOMAIN", "https://x/api"), ("SEQERA_AUTH_CLI_CLIENT_ID", "other")]);

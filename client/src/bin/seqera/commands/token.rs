@@ -6,7 +6,8 @@ use clap::ValueEnum;
 use seqera_client::{Token, Want};
 use serde_json::{Value, json};
 
-use crate::commands::handover::{self, session_token, warn_of_failing};
+use crate::commands::handover::{self, warn_of_failing};
+use crate::commands::waiting::awaited_token;
 use crate::screen::data;
 use crate::screen::failure::Failure;
 use crate::screen::time::{length, parse_length, rfc3339_of};
@@ -47,7 +48,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         Subject::Token(token) => data(&given(form, &token, &context.env)),
         Subject::Profile(named) => {
             let token = fetch(context, args, named)?;
-            data(&handed_out(form, &token))
+            data(&handed_out(form, &token, &context.env))
         }
     }
 }
@@ -55,7 +56,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
 fn fetch(context: &Context, args: &Args, named: Named) -> Result<Token, Failure> {
     let client = context.client_within(named, args.timeout)?;
     let want = Want { min_valid: args.min_valid, ..Want::default() };
-    let token = wait(session_token(&client, want))?;
+    let token = wait(awaited_token(context, &client, want, args.timeout))?;
     match (args.min_valid, token.valid_for) {
         (Some(wanted), Some(left)) if left < wanted && !token.renewal_failing => {
             let (left, wanted) = (length(left), length(wanted));
@@ -69,11 +70,11 @@ fn fetch(context: &Context, args: &Args, named: Named) -> Result<Token, Failure>
     Ok(token)
 }
 
-fn handed_out(form: Form, token: &Token) -> String {
+fn handed_out(form: Form, token: &Token, env: &Env) -> String {
     match form {
         Form::Raw => token.secret().to_owned(),
         Form::Header => format!("Authorization: {} {}", token.token_type, token.secret()),
-        Form::Env => handover::shell(&handover::of_profile(token)),
+        Form::Env => handover::shell(&handover::of_profile(token, env)),
         Form::Json => object(token).to_string(),
     }
 }
@@ -125,10 +126,13 @@ mod tests {
 
     #[test]
     fn each_form_is_what_its_reader_expects() {
-        assert_eq!(handed_out(Form::Raw, &token()), "secret");
-        assert_eq!(handed_out(Form::Header, &token()), "Authorization: Bearer secret");
-        assert!(handed_out(Form::Env, &token()).starts_with("export SEQERA_ACCESS_TOKEN='secret'\n"));
-        let object: Value = serde_json::from_str(&handed_out(Form::Json, &token())).unwrap();
+        assert_eq!(handed_out(Form::Raw, &token(), &Env::of(&[])), "secret");
+        assert_eq!(handed_out(Form::Header, &token(), &Env::of(&[])), "Authorization: Bearer secret");
+        assert!(
+            handed_out(Form::Env, &token(), &Env::of(&[]))
+                .starts_with("export SEQERA_ACCESS_TOKEN='secret'\n")
+        );
+        let object: Value = serde_json::from_str(&handed_out(Form::Json, &token(), &Env::of(&[]))).unwrap();
         assert_eq!(object["expires_at"], "2025-12-16T14:30:00Z");
         assert_eq!((&object["access_token"], &object["profile"]), (&json!("secret"), &json!("work")));
     }

@@ -40,3 +40,119 @@ pub(crate) fn in_file(config: &Config, value: Option<&str>) -> Option<Setting> {
     let text = value.filter(|text| !text.is_empty())?.to_owned();
     Some(Setting { text, source: Source::File(config.path.clone()) })
 }
+
+/// A value that says where a token may go, with the authority that it was set for.
+#[derive(Debug, Clone)]
+pub(crate) struct Owned {
+    pub(crate) setting: Setting,
+    /// `None`: it was set without an authority, and belongs to nobody's account.
+    pub(crate) owner: Option<String>,
+}
+
+impl Owned {
+    /// For an address: one at an authority's own origin belongs to that authority, whoever set it.
+    pub(crate) fn with_origin(self) -> Self {
+        let owner = self.owner.or_else(|| origin(&self.setting.text).map(str::to_owned));
+        Self { owner, ..self }
+    }
+
+    /// True if it may be used for this authority.
+    pub(crate) fn belongs_to(&self, authority: &str) -> bool {
+        let own = self.owner.as_deref().is_some_and(|owner| same_authority(owner, authority));
+        own || (origin(&self.setting.text).is_some() && same_origin(&self.setting.text, authority))
+    }
+
+    /// Why it is not used for this authority.
+    pub(crate) fn ignored_for(&self, authority: &str) -> String {
+        let Setting { text, source } = &self.setting;
+        let of = match authority {
+            "" => "the account that is meant".to_owned(),
+            authority => authority.to_owned(),
+        };
+        match &self.owner {
+            Some(owner) if origin(text) != Some(owner.as_str()) => {
+                format!("{source} is {text}, which was set for {owner}: it is ignored for {of}")
+            }
+            _ => {
+                let hint = "set SEQERA_AUTH_DOMAIN beside it to say whose it is";
+                format!("{source} is {text}, without an authority: it is ignored for {of}; {hint}")
+            }
+        }
+    }
+}
+
+/// The authority if no other one is named.
+pub(crate) const CLOUD_AUTHORITY: &str = "https://cloud.seqera.io/api";
+
+const CLOUD: [&str; 2] = ["https://cloud.seqera.io", "https://api.cloud.seqera.io"];
+
+/// Scheme, host and port of an address, as it is written.
+fn origin(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_once("://")?;
+    let host = rest.split(['/', '?', '#']).next().filter(|host| !host.is_empty())?;
+    Some(&url[..scheme.len() + "://".len() + host.len()])
+}
+
+/// The two hosts of Seqera Cloud are one.
+fn same_origin(one: &str, other: &str) -> bool {
+    let (Some(one), Some(other)) = (origin(one), origin(other)) else { return false };
+    let is_cloud = |origin: &str| CLOUD.iter().any(|cloud| cloud.eq_ignore_ascii_case(origin));
+    one.eq_ignore_ascii_case(other) || (is_cloud(one) && is_cloud(other))
+}
+
+/// A slash at the end does not make another authority, and Cloud has two addresses.
+pub(crate) fn same_authority(one: &str, other: &str) -> bool {
+    let bare = |url: &str| url.trim_end_matches('/').to_owned();
+    let cloud = [CLOUD_AUTHORITY, "https://api.cloud.seqera.io"];
+    let is_cloud = |url: &str| cloud.contains(&url);
+    let (one, other) = (bare(one), bare(other));
+    one == other || (is_cloud(&one) && is_cloud(&other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owned(text: &str, owner: Option<&str>) -> Owned {
+        let setting = Setting { text: text.into(), source: Source::Variable("SEQERA_PLATFORM_API_URL") };
+        Owned { setting, owner: owner.map(str::to_owned) }.with_origin()
+    }
+
+    #[test]
+    fn an_address_belongs_to_the_authority_it_was_set_for_and_to_that_of_its_own_origin() {
+        for (text, owner, authority) in [
+            ("https://api.a.test", Some("https://a.test/api"), "https://a.test/api/"),
+            ("https://a.test/v2", None, "https://a.test/api"),
+            ("https://A.test/v2", None, "https://a.test/api"),
+            ("https://api.cloud.seqera.io", None, "https://cloud.seqera.io/api"),
+        ] {
+            assert!(owned(text, owner).belongs_to(authority), "{text} {authority}");
+        }
+        for (text, owner, authority) in [
+            ("https://b.test/api", Some("https://b.test/api"), "https://a.test/api"),
+            ("https://b.test/api", None, "https://a.test/api"),
+            ("https://a.test.b.test/api", None, "https://a.test/api"),
+            ("https://a.test@b.test/api", None, "https://a.test/api"),
+            ("https://a.test:444/api", None, "https://a.test/api"),
+            ("http://a.test/api", None, "https://a.test/api"),
+            ("https://b.test", None, ""),
+        ] {
+            assert!(!owned(text, owner).belongs_to(authority), "{text} {authority}");
+        }
+    }
+
+    #[test]
+    fn what_is_ignored_names_both_sides() {
+        let note = owned("https://api.b.test", Some("https://b.test/api")).ignored_for("https://a.test/api");
+        for part in
+            ["SEQERA_PLATFORM_API_URL", "https://api.b.test", "https://b.test/api", "https://a.test/api"]
+        {
+            assert!(note.contains(part), "{note}");
+        }
+        let unowned = owned("https://ai.b.test", None).ignored_for("https://a.test/api");
+        assert!(
+            unowned.contains("without an authority") && unowned.contains("SEQERA_AUTH_DOMAIN"),
+            "{unowned}"
+        );
+    }
+}
