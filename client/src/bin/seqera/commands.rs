@@ -22,6 +22,7 @@ mod session;
 mod status;
 mod token;
 pub(crate) mod toolkit_files;
+mod waiting;
 mod whoami;
 mod workspace;
 
