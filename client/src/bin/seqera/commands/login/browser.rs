@@ -1,8 +1,33 @@
-//! Opens a page in the user's browser. The browser's streams are null, so that its output does not mix with
-//! ours.
+//! Opens a page in the user's browser. The browser's output is discarded, so that it does not mix with ours.
 
-use std::io;
-use std::process::{Command, Stdio};
+use std::io::{self, Write};
+use std::process::{Child, Command, Stdio};
+
+/// A program that may show the page.
+#[derive(Debug, PartialEq, Eq)]
+struct Opener {
+    program: String,
+    arguments: Vec<String>,
+    /// What it reads from its standard input.
+    input: Option<String>,
+}
+
+impl Opener {
+    fn new(program: &str, arguments: Vec<String>) -> Self {
+        Self { program: program.to_owned(), arguments, input: None }
+    }
+
+    fn start(&self) -> io::Result<Child> {
+        let input = if self.input.is_some() { Stdio::piped() } else { Stdio::null() };
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).stdin(input).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn()?;
+        if let (Some(text), Some(mut input)) = (&self.input, child.stdin.take()) {
+            input.write_all(text.as_bytes())?;
+        }
+        Ok(child)
+    }
+}
 
 /// Starts the first program that can be started, without waiting for it.
 ///
@@ -10,10 +35,8 @@ use std::process::{Command, Stdio};
 /// None of the programs could be started.
 pub(super) fn open(url: &str, chosen: &[String], in_wsl: bool) -> io::Result<()> {
     let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for (program, arguments) in openers(url, chosen, in_wsl) {
-        let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        match command.spawn() {
+    for opener in openers(url, chosen, in_wsl) {
+        match opener.start() {
             Ok(_) => return Ok(()),
             Err(error) => last = error,
         }
@@ -21,9 +44,8 @@ pub(super) fn open(url: &str, chosen: &[String], in_wsl: bool) -> io::Result<()>
     Err(last)
 }
 
-/// The programs to try, with their arguments: those in `BROWSER`, where `%s` stands for the page, then the
-/// system's own.
-fn openers(url: &str, chosen: &[String], in_wsl: bool) -> Vec<(String, Vec<String>)> {
+/// The programs to try: those in `BROWSER`, where `%s` stands for the page, then the system's own.
+fn openers(url: &str, chosen: &[String], in_wsl: bool) -> Vec<Opener> {
     let page = |word: &str| word.replace("%s", url);
     let mut openers = Vec::new();
     for line in chosen {
@@ -33,24 +55,28 @@ fn openers(url: &str, chosen: &[String], in_wsl: bool) -> Vec<(String, Vec<Strin
         if !line.contains("%s") {
             arguments.push(url.to_owned());
         }
-        openers.push((program.to_owned(), arguments));
+        openers.push(Opener::new(program, arguments));
     }
     if in_wsl {
         // Opens the browser of Windows; part of `wslu`, which the usual distributions include.
-        openers.push(("wslview".to_owned(), vec![url.to_owned()]));
+        openers.push(Opener::new("wslview", vec![url.to_owned()]));
     }
-    let of_system: &[&str] = if cfg!(target_os = "macos") {
-        &["open"]
+    openers.push(if cfg!(target_os = "macos") {
+        by_script(url)
     } else if cfg!(windows) {
         // Not `cmd /c start`, which would take the `&` of the URL for its own.
-        &["rundll32", "url.dll,FileProtocolHandler"]
+        Opener::new("rundll32", vec!["url.dll,FileProtocolHandler".to_owned(), url.to_owned()])
     } else {
-        &["xdg-open"]
-    };
-    let mut arguments: Vec<_> = of_system[1..].iter().map(|&word| word.to_owned()).collect();
-    arguments.push(url.to_owned());
-    openers.push((of_system[0].to_owned(), arguments));
+        Opener::new("xdg-open", vec![url.to_owned()])
+    });
     openers
+}
+
+/// Not `open`, because other users can read its arguments with `ps`.
+fn by_script(url: &str) -> Opener {
+    let quoted = url.replace('\\', "%5C").replace('"', "%22");
+    let input = Some(format!("open location \"{quoted}\"\n"));
+    Opener { input, ..Opener::new("osascript", Vec::new()) }
 }
 
 #[cfg(test)]
@@ -61,15 +87,35 @@ mod tests {
     fn the_chosen_browser_comes_first_and_gets_the_page_where_it_wants_it() {
         let chosen = ["firefox --new %s".to_owned(), "lynx".to_owned()];
         let openers = openers("http://x/?a&b", &chosen, false);
-        assert_eq!(openers[0], ("firefox".into(), vec!["--new".into(), "http://x/?a&b".into()]));
-        assert_eq!(openers[1], ("lynx".into(), vec!["http://x/?a&b".into()]));
+        assert_eq!(openers[0], Opener::new("firefox", vec!["--new".into(), "http://x/?a&b".into()]));
+        assert_eq!(openers[1], Opener::new("lynx", vec!["http://x/?a&b".into()]));
         assert_eq!(openers.len(), 3);
     }
 
     #[test]
     fn in_wsl_the_browser_of_windows_comes_before_that_of_linux() {
-        let names: Vec<_> = openers("http://x/", &[], true).into_iter().map(|(program, _)| program).collect();
+        let names: Vec<_> =
+            openers("http://x/", &[], true).into_iter().map(|opener| opener.program).collect();
         assert_eq!(names[0], "wslview");
         assert_eq!(names.len(), 2);
+    }
+
+    #[test]
+    fn a_script_gets_the_page_on_its_standard_input_and_nothing_else_with_it() {
+        let opener = by_script("https://x/?state=s&a=\"\\\" & beep");
+        assert_eq!(opener.arguments, [""; 0]);
+        let expected = "open location \"https://x/?state=s&a=%22%5C%22 & beep\"\n";
+        assert_eq!(opener.input.as_deref(), Some(expected));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_program_reads_is_written_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = folder.path().join("read");
+        let script = format!("cat >'{}'", read.display());
+        let opener = Opener { input: Some("text".into()), ..Opener::new("sh", vec!["-c".into(), script]) };
+        assert!(opener.start().unwrap().wait().unwrap().success());
+        assert_eq!(std::fs::read_to_string(read).unwrap(), "text");
     }
 }
