@@ -142,7 +142,17 @@ fn root_creates_nothing_in_the_folders_of_the_user_whose_variables_it_kept() {
     let refused = home.seqera("agent start").run();
     assert_ne!(refused.code, Some(0), "{refused:?}");
     says(&refused, "belongs to uid 1001, not to you (uid 0): run without sudo");
-    for folder in folders {
-        assert_eq!(std::fs::read_dir(&folder).expect("it is there").count(), 0, "{}", folder.display());
+    for folder in &folders {
+        assert_eq!(std::fs::read_dir(folder).expect("it is there").count(), 0, "{}", folder.display());
     }
+    // As `su` does it, which gives root a home but keeps the runtime folder.
+    let [own, runtime, _] = folders;
+    chown(&own, Some(0), None).expect("root may");
+    let refused = home.seqera("agent start").without_env("XDG_STATE_HOME").run();
+    assert_ne!(refused.code, Some(0), "{refused:?}");
+    says(
+        &refused,
+        &format!("{} belongs to uid 1001, not to you (uid 0): run without sudo", runtime.display()),
+    );
+    assert_eq!(std::fs::read_dir(&runtime).expect("it is there").count(), 0);
 }
