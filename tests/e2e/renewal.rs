@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use seqera_tests::reaper::signal;
 use seqera_tests::sandbox::{ADA, GRACE};
+use seqera_tests::terminal::in_terminal;
 use seqera_tests::wait::Stopwatch;
 use seqera_tests::{Home, Running, Sandbox, eventually};
 use serde_json::json;
@@ -144,6 +145,50 @@ fn a_provider_that_is_ill_for_a_while_ends_no_session() {
     let token = home.token("work");
     assert_eq!(sandbox.user_info(&token).status, 200);
     assert_eq!((sandbox.count("code_exchanges"), sandbox.count("reuses")), (1, 0));
+}
+
+#[test]
+fn with_the_network_back_the_next_command_gets_a_token_whatever_the_back_off_of_the_outage() {
+    let sandbox = Sandbox::start(&json!({"access_lifetime": SHORT}));
+    let home = Home::new();
+    home.login("work", &sandbox, ADA);
+    sandbox.fault(json!({"on": "any", "times": 0, "kind": "reset"}));
+    // The back-off is drawn by lot and grows.
+    let far_off = || {
+        let failure = home.seqera("status --profile work -o json").run().ok().json()["last_failure"].clone();
+        let (failed, again) = (failure["at"].as_str()?, failure["retry_at"].as_str()?);
+        ((time_of_day(again)? + DAY - time_of_day(failed)?) % DAY > 9).then_some(())
+    };
+    eventually(Duration::from_secs(180), "a long pause after a failure", far_off);
+    sandbox.clear_faults();
+    let token = home.seqera("token --profile work --timeout 7s").run().ok();
+    assert_eq!(sandbox.user_info(token.line()).status, 200);
+}
+
+const DAY: u64 = 86_400;
+
+/// The seconds since midnight of a time such as `2025-12-16T14:30:00Z`.
+fn time_of_day(time: &str) -> Option<u64> {
+    let parts = time.get(11..19)?.split(':').map(|part| part.parse::<u64>().ok());
+    parts.reduce(|sum, part| Some(sum? * 60 + part?)).flatten()
+}
+
+#[test]
+fn on_a_terminal_a_command_that_waits_says_for_what_and_until_when_and_elsewhere_nothing() {
+    let sandbox = Sandbox::calm();
+    let home = Home::new().with("NO_COLOR", "1");
+    home.login("work", &sandbox, ADA);
+    home.seqera("agent restart").run().ok();
+    sandbox.fault(json!({"on": "refresh", "times": 0, "kind": "hang"}));
+    let Some(terminal) = in_terminal(&home, "seqera token --profile work") else { return };
+    let (mut person, script) = (terminal.start(), home.seqera("token --profile work").start());
+    let said = person.until("word of the wait", |output| {
+        output.lines().find(|line| line.contains("waiting until")).map(str::to_owned)
+    });
+    assert!(said.starts_with("note: waiting until "), "{said}");
+    sandbox.clear_faults();
+    person.finish(Duration::from_secs(30)).ok();
+    assert_eq!(script.finish(Duration::from_secs(30)).ok().stderr, "");
 }
 
 #[test]
