@@ -1,6 +1,7 @@
-//! The tables of promises, `tests/DOCUMENTED.md` and `tests/peers/README.md`. Every test and every page in
-//! them has to exist, and every test has to be in the module that the table names. Without this check, a
-//! promise would still look kept after its test was renamed, and nobody could find a test that was moved.
+//! The tables of promises, `tests/DOCUMENTED.md` and `tests/peers/README.md`, and that of incidents,
+//! `tests/INCIDENTS.md`. Every test and every page in them has to exist, and every test has to be in the module
+//! that the table names. Without this check, a promise would still look kept after its test was renamed, and
+//! nobody could find a test that was moved.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,7 +10,7 @@ use seqera_tests::binaries::workspace;
 
 use crate::checks::sources;
 
-const TABLES: [&str; 2] = ["tests/DOCUMENTED.md", "tests/peers/README.md"];
+const TABLES: [&str; 3] = ["tests/DOCUMENTED.md", "tests/INCIDENTS.md", "tests/peers/README.md"];
 
 /// Folders of code, and the word that the tables use for each. The first match counts.
 const CRATES: [(&str, &str); 10] = [
