@@ -4,6 +4,7 @@ mod checks;
 mod demo;
 mod documented;
 mod man;
+mod mutants;
 mod peers;
 mod report;
 mod test;
@@ -20,6 +21,7 @@ usage: cargo xtask <task>
   peers         run the tests with real providers, a real keychain and a real browser only
   wings         say which file imports another against the order of the wings, or in a circle
   man           write the manual pages into target/man
+  mutants       change the code that keeps sessions line by line and say what no test notices; hours
 ";
 
 /// What the command line asks for.
@@ -31,6 +33,7 @@ enum Task {
     Peers,
     Wings,
     Man,
+    Mutants,
     Help,
 }
 
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Ok(Task::Test) => return test::all(),
         Ok(Task::Peers) => return test::with_peers(),
         Ok(Task::Wings) => return wings::wings(),
+        Ok(Task::Mutants) => return mutants::survivors(),
         Ok(Task::Help) => print!("{USAGE}"),
         Err(error) => {
             eprintln!("error: {error}\n\n{USAGE}");
@@ -66,6 +70,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task, lexopt::Error> {
             (Value(name), None) if name == "peers" => Task::Peers,
             (Value(name), None) if name == "wings" => Task::Wings,
             (Value(name), None) if name == "man" => Task::Man,
+            (Value(name), None) if name == "mutants" => Task::Mutants,
             (other, _) => return Err(other.unexpected()),
         });
     }
@@ -94,6 +99,7 @@ mod tests {
         assert_eq!(task(&["test"]), Some(Task::Test));
         assert_eq!(task(&["peers"]), Some(Task::Peers));
         assert_eq!(task(&["wings"]), Some(Task::Wings));
+        assert_eq!(task(&["mutants"]), Some(Task::Mutants));
     }
 
     #[test]
