@@ -85,6 +85,22 @@ async fn during_an_outage_a_caller_costs_one_attempt_and_hears_when_the_next_one
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_caller_whose_own_attempt_has_failed_does_not_wait_for_another_one_of_that_kind() {
+    // One pause in three ends within the caller's patience, and it waits then.
+    for _ in 0..40 {
+        let agent = in_back_off(6).await;
+        let before = (agent.provider.calls(), agent.clock.now());
+        let answer = agent.token(0, 20).await;
+        if agent.clock.now() == before.1 {
+            assert_eq!(answer.unwrap_err().kind, ErrorKind::Unreachable);
+            assert_eq!(agent.provider.calls(), before.0 + 1);
+            return;
+        }
+    }
+    panic!("every caller waited, although the next attempt was too late for it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_caller_that_came_during_a_hopeless_attempt_has_one_of_its_own() {
     let agent = in_back_off(6).await;
     let before = agent.provider.calls();
