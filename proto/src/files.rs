@@ -15,7 +15,7 @@ mod system;
 mod system;
 
 #[cfg(unix)]
-pub use system::WITHOUT_WAITING;
+pub use system::{WITHOUT_FOLLOWING, WITHOUT_WAITING};
 
 /// Who writes a file, and so what may be in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

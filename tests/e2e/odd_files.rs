@@ -69,6 +69,28 @@ fn records_that_are_no_file_are_named_and_keep_no_agent_from_starting() {
 }
 
 #[test]
+fn what_stands_where_the_agent_writes_is_neither_followed_nor_waited_for() {
+    let home = Home::new();
+    home.seqera("agent start").run().ok();
+    home.seqera("agent stop").run().ok();
+    let (theirs, run) = (home.write_config("theirs", "text"), run_dir(&home));
+    symlink(&theirs, run.join("agent.json.new")).expect("a free name");
+    home.seqera("agent start").run().ok();
+    home.seqera("agent stop").run().ok();
+    let lock = run.join("agent.lock");
+    let _ = std::fs::remove_file(&lock);
+    symlink(&theirs, &lock).expect("a free name");
+    home.seqera("agent start").run();
+    home.seqera("agent stop").run();
+    for owner in ["agent.owner", "agent.lock"] {
+        pipe(&run.join(owner));
+    }
+    home.seqera("agent start").run();
+    home.seqera("agent stop").run();
+    assert_eq!(std::fs::read_to_string(&theirs).expect("it stays"), "text");
+}
+
+#[test]
 fn one_secret_that_is_no_file_keeps_no_other_from_being_removed() {
     let (home, sandbox) = (Home::new().with("SEQERA_CREDENTIAL_STORE", "file"), Sandbox::calm());
     for profile in ["lab", "work"] {

@@ -3,12 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use seqera_agent_proto::files::{self, Writer};
 use seqera_agent_proto::v1::Check;
+use zeroize::Zeroizing;
 
 use super::host;
 use super::report::{Report, in_time, ok, problem, warning};
 use crate::sessions::shared::Shared;
-use crate::storage::file::{PREFIX, is_bare_token};
+use crate::storage::file::{LARGEST, PREFIX, is_bare_token};
 
 const REPAIR: &str = "correct the file, or run 'seqera agent doctor --repair', which sets it aside; where it \
                       was not written, make room on the disk or the folder yours";
@@ -59,6 +61,10 @@ async fn set_aside(shared: &Shared, report: &Report) {
     }
 }
 
+fn is_plain(path: &Path) -> bool {
+    files::read(path, LARGEST, Writer::Program).is_ok_and(|bytes| is_bare_token(&Zeroizing::new(bytes)))
+}
+
 /// Finds private files that others can read, and tokens that the older CLI left in plain text.
 fn look(folder: &Path, run: &Path) -> Vec<Check> {
     let mut secrets: Vec<PathBuf> =
@@ -67,7 +73,7 @@ fn look(folder: &Path, run: &Path) -> Vec<Check> {
     secrets.sort();
     let mut checks: Vec<Check> = secrets
         .iter()
-        .filter(|path| fs::read(path).is_ok_and(|bytes| is_bare_token(&zeroize::Zeroizing::new(bytes))))
+        .filter(|path| is_plain(path))
         .map(|path| {
             let text = format!("{} is a token of the older CLI in plain text", path.display());
             warning("plain credentials", text, "'seqera login' offers to take it over")

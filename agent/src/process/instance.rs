@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use seqera_agent_proto::files::{self, Writer};
 use seqera_agent_proto::place::Places;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -26,6 +27,9 @@ use crate::process::owner_file::{self, Owner};
 use crate::sessions::shared;
 use crate::socket::system;
 use crate::storage::folder::{self, FolderError};
+
+/// `agent.json` has some hundred bytes.
+const LARGEST: u64 = 64 * 1024;
 
 /// A local file system answers in microseconds; one that takes longer than this hangs.
 const FILE_LIMIT: Duration = Duration::from_secs(2);
@@ -59,7 +63,7 @@ impl Running {
     }
 
     async fn read(path: PathBuf) -> Option<Self> {
-        let bytes = bounded(FILE_LIMIT, move || std::fs::read(path)).await.ok()?;
+        let bytes = bounded(FILE_LIMIT, move || files::read(&path, LARGEST, Writer::Program)).await.ok()?;
         serde_json::from_slice(&bytes).ok()
     }
 }
@@ -426,16 +430,25 @@ impl Instance {
 /// Readers see the old file or the new one. It need not survive a crash of the host.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let new = path.with_extension("json.new");
-    let mut file = private_file().create(true).truncate(true).open(&new)?;
+    // Whatever is there was left by an agent that was killed, or put there by somebody else.
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = private_file().create_new(true).open(&new)?;
     io::Write::write_all(&mut file, content)?;
     std::fs::rename(&new, path)
 }
 
+/// A link is not followed: none of ours is one.
 fn private_file() -> std::fs::OpenOptions {
     let mut options = File::options();
     options.read(true).write(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600).custom_flags(files::WITHOUT_FOLLOWING);
+    }
     options
 }
 

@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use seqera_agent_proto::files::{self, Writer};
 use serde::{Deserialize, Serialize};
 
 use crate::leases::program::{Programs, SystemPrograms};
@@ -123,6 +124,9 @@ pub(super) fn release(path: &Path, us: &Owner) {
     }
 }
 
+/// An owner file has some hundred bytes.
+const LARGEST: u64 = 64 * 1024;
+
 enum Content {
     Missing,
     Of(Owner),
@@ -132,7 +136,7 @@ enum Content {
 }
 
 fn read(path: &Path) -> io::Result<Content> {
-    let bytes = match fs::read(path) {
+    let bytes = match files::read(path, LARGEST, Writer::Program) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Content::Missing),
         Err(error) => return Err(error),

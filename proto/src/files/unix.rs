@@ -11,6 +11,9 @@ use rustix::fs::OFlags;
 /// process. Regular files are read and written as without them.
 pub const WITHOUT_WAITING: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits() as i32;
 
+/// Flags of open(2) for a file of ours, which is never a link or a pipe.
+pub const WITHOUT_FOLLOWING: i32 = WITHOUT_WAITING | OFlags::NOFOLLOW.bits() as i32;
+
 pub(super) fn open(path: &Path, follow: bool) -> io::Result<File> {
     let no_link = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
     File::options().read(true).custom_flags(WITHOUT_WAITING | no_link.bits() as i32).open(path)
