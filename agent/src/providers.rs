@@ -1,5 +1,5 @@
 //! Who issues tokens: the traits that every kind of provider implements, and what passes through them. A further
-//! kind of provider is a new file beside `oidc.rs` and one line in `known.rs`, and no `if` elsewhere.
+//! kind of provider is a new file beside `oidc.rs`, its `mod` line here and one in `known.rs`, and no `if` elsewhere.
 
 pub(crate) mod browser;
 pub(crate) mod http;
