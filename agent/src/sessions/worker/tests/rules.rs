@@ -15,6 +15,7 @@ use crate::sessions::verdict::JobOutcome;
 use crate::sessions::worker::Worker;
 use crate::storage::record::Record;
 use crate::storage::state::State;
+use crate::storage::store::StoreError;
 use crate::testing::fakes::{Agent, pass, work};
 use crate::token::{Access, AccessToken, RefreshToken};
 
@@ -149,4 +150,17 @@ async fn the_recorded_end_of_the_session_counts_from_the_renewal_and_is_the_prov
     assert_eq!(on_disk(&agent).refresh_expires_at, Some(renewed_at + 60));
     renew(&agent, granted("refresh-2", None)).await;
     assert_eq!(on_disk(&agent).refresh_expires_at, None, "the provider no longer says");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_the_store_had_refused_is_stored_with_the_next_renewal_although_it_is_the_same() {
+    let agent = Agent::signed_in().await;
+    agent.store.fail_next_save(StoreError::Failed("disk full".into()));
+    renew(&agent, granted("refresh-1", None)).await;
+    assert_eq!(agent.stored().as_deref(), Some("refresh-0"));
+    agent.provider.script.lock().unwrap().push(granted("refresh-1", None));
+    // Before the store is asked again by itself.
+    pass(11).await;
+    agent.token(95, 0).await.unwrap();
+    assert_eq!((agent.provider.calls(), agent.stored().as_deref()), (2, Some("refresh-1")));
 }
