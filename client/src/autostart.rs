@@ -11,8 +11,8 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{ChildStderr, Command};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::connect::check_program;
 use crate::error::Error;
+use crate::program;
 
 /// The launcher has exited before its output is read, so everything it printed is already in the pipe: a
 /// second is plenty.
@@ -73,14 +73,9 @@ fn find(search_path: Option<&OsStr>) -> Result<PathBuf, Error> {
     if let Some(program) = beside {
         return Ok(program);
     }
-    let program = std::env::split_paths(search_path.unwrap_or_default())
-        // A relative entry would mean a different folder in every working directory.
-        .filter(|folder| folder.is_absolute())
-        .map(|folder| folder.join(&name))
-        .find(|file| file.is_file())
-        .ok_or(Error::NoProgram)?;
-    check_program(&program)?;
-    Ok(program)
+    let folders = std::env::split_paths(search_path.unwrap_or_default());
+    let found = folders.map(|folder| folder.join(&name)).filter(|file| file.is_file());
+    program::first_agent(found)?.ok_or(Error::NoProgram)
 }
 
 #[cfg(unix)]

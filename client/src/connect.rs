@@ -20,7 +20,6 @@ mod unix;
 mod windows;
 
 pub(crate) use self::miss::Miss;
-pub(crate) use self::system::check_program;
 #[cfg(unix)]
 use self::unix as system;
 #[cfg(windows)]

@@ -111,7 +111,7 @@ impl Error {
             }
             Self::NoProgram => Some("install seqera-agent beside seqera, or in a folder of PATH"),
             Self::Distrusted { .. } => {
-                Some("only you may own it and write to it: remove it, or correct owner and mode")
+                Some("nobody else may own it or write to it: remove it, or correct owner and mode")
             }
             Self::Unreachable { .. } | Self::Lost(_) => {
                 Some("run 'seqera agent status' to see whether it runs")

@@ -32,6 +32,7 @@ mod connect;
 pub mod error;
 mod link;
 pub mod options;
+pub mod program;
 mod reply;
 mod route;
 mod stream;

@@ -79,18 +79,6 @@ fn check_peer(stream: &Stream, socket: &Path) -> Result<(), Miss> {
     trusted(socket, stranger(peer.uid(), &[getuid().as_raw()])).map_err(Miss::Failed)
 }
 
-/// A program found on `PATH` must belong to root or to this user, and nobody else may write to it.
-///
-/// # Errors
-/// [`Error::Distrusted`], which names the file.
-pub(crate) fn check_program(program: &Path) -> Result<(), Error> {
-    let fault = match program.metadata() {
-        Ok(meta) => fault(&meta, &[0, getuid().as_raw()]),
-        Err(error) => Some(error.to_string()),
-    };
-    trusted(program, fault)
-}
-
 fn trusted(path: &Path, fault: Option<String>) -> Result<(), Error> {
     match fault {
         Some(why) => Err(Error::Distrusted { path: PathBuf::from(path), why }),

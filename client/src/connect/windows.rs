@@ -103,13 +103,3 @@ fn owner_sid(stream: &Stream) -> Option<String> {
         Some(sid)
     }
 }
-
-/// Access control lists are too complex to judge in a few lines, so only a program next to this one is
-/// started.
-///
-/// # Errors
-/// Always [`Error::Distrusted`].
-pub(crate) fn check_program(program: &Path) -> Result<(), Error> {
-    let why = "on Windows, only the program beside seqera is started".to_owned();
-    Err(Error::Distrusted { path: PathBuf::from(program), why })
-}

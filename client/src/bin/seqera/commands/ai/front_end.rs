@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use seqera_client::program;
+
 use crate::screen::failure::{Failure, Hint};
 use crate::settings::env::Env;
 
@@ -18,17 +20,19 @@ const SCRIPT_HEAD: usize = 4096;
 
 const NAME: &str = if cfg!(windows) { "seqera.exe" } else { "seqera" };
 
-/// A program, and the arguments that come before ours.
+/// A program by its real path, what it is called, and the arguments that come before ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FrontEnd {
     pub(super) program: PathBuf,
+    /// Version managers have one program under many names, which looks at the name.
+    pub(super) called: PathBuf,
     pub(super) arguments: Vec<String>,
 }
 
 /// Finds the front end that is configured, or else one that is installed; `None` if there is neither.
 ///
 /// # Errors
-/// The configured program does not exist, or is this program.
+/// The configured program does not exist or is this program, or what was found may not be started.
 pub(super) fn find(env: &Env, in_file: Option<&str>) -> Result<Option<FrontEnd>, Failure> {
     let own = std::env::current_exe().ok();
     let is_ours = |path: &Path| own.as_ref().is_some_and(|own| is_ours(path, own));
@@ -40,12 +44,15 @@ pub(super) fn find(env: &Env, in_file: Option<&str>) -> Result<Option<FrontEnd>,
         (None, None) => {
             let candidates =
                 env.front_end_folders().into_iter().chain(folders).map(|folder| folder.join(NAME));
-            let found =
-                candidates.into_iter().find(|path| is_program(path) && !is_ours(path) && speaks_ai(path));
-            return Ok(found.map(|program| FrontEnd { program, arguments: Vec::new() }));
+            let found = candidates.filter(|path| is_program(path) && !is_ours(path) && speaks_ai(path));
+            return Ok(first(found)?.map(|(program, called)| FrontEnd {
+                program,
+                called,
+                arguments: Vec::new(),
+            }));
         }
     };
-    let front_end = of_command(command, &folders).ok_or_else(|| missing(command, source))?;
+    let front_end = of_command(command, &folders)?.ok_or_else(|| missing(command, source))?;
     if is_ours(&front_end.program) {
         return Err(own_self(&front_end.program, source));
     }
@@ -53,21 +60,33 @@ pub(super) fn find(env: &Env, in_file: Option<&str>) -> Result<Option<FrontEnd>,
 }
 
 /// Reads a command as a path, which may contain spaces, or else as a program with arguments.
-fn of_command(command: &str, folders: &[PathBuf]) -> Option<FrontEnd> {
-    if let Some(program) = located(command.trim(), folders) {
-        return Some(FrontEnd { program, arguments: Vec::new() });
+fn of_command(command: &str, folders: &[PathBuf]) -> Result<Option<FrontEnd>, Failure> {
+    if let Some((program, called)) = located(command.trim(), folders)? {
+        return Ok(Some(FrontEnd { program, called, arguments: Vec::new() }));
     }
     let mut words = command.split_whitespace();
-    let program = located(words.next()?, folders)?;
-    Some(FrontEnd { program, arguments: words.map(str::to_owned).collect() })
+    let found = words.next().map(|name| located(name, folders)).transpose()?.flatten();
+    let arguments = words.map(str::to_owned).collect();
+    Ok(found.map(|(program, called)| FrontEnd { program, called, arguments }))
 }
 
-fn located(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
+/// The program by its real path, and by the one that was found.
+fn located(name: &str, folders: &[PathBuf]) -> Result<Option<(PathBuf, PathBuf)>, Failure> {
     let path = PathBuf::from(name);
     if path.components().count() > 1 {
-        return is_program(&path).then_some(path);
+        let absolute = std::path::absolute(&path).ok().filter(|path| is_program(path));
+        return first(absolute.into_iter());
     }
-    folders.iter().map(|folder| folder.join(&path)).find(|path| is_program(path))
+    first(folders.iter().map(|folder| folder.join(&path)).filter(|path| is_program(path)))
+}
+
+/// The first program that may be started.
+fn first(candidates: impl Iterator<Item = PathBuf>) -> Result<Option<(PathBuf, PathBuf)>, Failure> {
+    let mut last = PathBuf::new();
+    let tried = candidates.inspect(|path| last.clone_from(path));
+    // As a shell that may not run what it has found (POSIX, 2.8.2).
+    let found = program::first(tried).map_err(|error| Failure { exit: 126, ..error.into() })?;
+    Ok(found.map(|program| (program, last)))
 }
 
 #[cfg(unix)]
@@ -177,11 +196,23 @@ mod tests {
         let spaced = program(folder.path(), "co scientist", "x");
         let folders = [folder.path().to_owned()];
         let path = spaced.display().to_string();
-        assert_eq!(of_command(&path, &folders).unwrap().arguments, Vec::<String>::new());
+        let of_command = |command: &str| of_command(command, &folders).unwrap();
+        assert_eq!(of_command(&path).unwrap().arguments, Vec::<String>::new());
         let plain = program(folder.path(), "cosci", "x");
-        let found = of_command("cosci --theme dark", &folders).unwrap();
+        let found = of_command("cosci --theme dark").unwrap();
         assert_eq!((found.program, found.arguments), (plain, vec!["--theme".to_owned(), "dark".to_owned()]));
-        assert_eq!(of_command("absent --x", &folders), None);
+        assert_eq!(of_command("absent --x"), None);
+    }
+
+    #[test]
+    fn a_program_of_a_folder_that_everybody_can_write_to_is_not_found_by_its_name() {
+        let (open, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        program(open.path(), "cosci", "x");
+        fs::set_permissions(open.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        let folders = [PathBuf::from("."), open.path().to_owned(), own.path().to_owned()];
+        assert_eq!(of_command("cosci", &folders).unwrap_err().reason, "DISTRUSTED");
+        let good = program(own.path(), "cosci", "x");
+        assert_eq!(of_command("cosci", &folders).unwrap().unwrap().program, good);
     }
 
     #[test]

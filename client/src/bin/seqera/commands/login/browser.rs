@@ -1,7 +1,10 @@
 //! Opens a page in the user's browser. The browser's output is discarded, so that it does not mix with ours.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+
+use seqera_client::program;
 
 /// A program that may show the page.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,6 +18,19 @@ struct Opener {
 impl Opener {
     fn new(program: &str, arguments: Vec<String>) -> Self {
         Self { program: program.to_owned(), arguments, input: None }
+    }
+
+    /// The same by the real path of its program. Windows looks in its own folders first.
+    fn found(self, path: &[PathBuf]) -> io::Result<Self> {
+        if cfg!(windows) {
+            return Ok(self);
+        }
+        let candidates = path.iter().map(|folder| folder.join(&self.program)).filter(|file| file.is_file());
+        match program::first(candidates) {
+            Ok(Some(real)) => Ok(Self { program: real.to_string_lossy().into_owned(), ..self }),
+            Ok(None) => Err(io::ErrorKind::NotFound.into()),
+            Err(refused) => Err(io::Error::new(io::ErrorKind::PermissionDenied, refused)),
+        }
     }
 
     fn start(&self) -> io::Result<Child> {
@@ -33,10 +49,13 @@ impl Opener {
 ///
 /// # Errors
 /// None of the programs could be started.
-pub(super) fn open(url: &str, chosen: &[String], in_wsl: bool) -> io::Result<()> {
+pub(super) fn open(url: &str, chosen: &[String], path: &[PathBuf], in_wsl: bool) -> io::Result<()> {
     let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for opener in openers(url, chosen, in_wsl) {
-        match opener.start() {
+    // `BROWSER` is the person's word; what we choose ourselves has to be found where nobody else can put it.
+    let chosen = openers_of(url, chosen).into_iter().map(Ok);
+    let own = openers(url, in_wsl).into_iter().map(|opener| opener.found(path));
+    for opener in chosen.chain(own) {
+        match opener.and_then(|opener| opener.start()) {
             Ok(_) => return Ok(()),
             Err(error) => last = error,
         }
@@ -44,8 +63,8 @@ pub(super) fn open(url: &str, chosen: &[String], in_wsl: bool) -> io::Result<()>
     Err(last)
 }
 
-/// The programs to try: those in `BROWSER`, where `%s` stands for the page, then the system's own.
-fn openers(url: &str, chosen: &[String], in_wsl: bool) -> Vec<Opener> {
+/// The programs in `BROWSER`, where `%s` stands for the page.
+fn openers_of(url: &str, chosen: &[String]) -> Vec<Opener> {
     let page = |word: &str| word.replace("%s", url);
     let mut openers = Vec::new();
     for line in chosen {
@@ -57,6 +76,12 @@ fn openers(url: &str, chosen: &[String], in_wsl: bool) -> Vec<Opener> {
         }
         openers.push(Opener::new(program, arguments));
     }
+    openers
+}
+
+/// The system's own.
+fn openers(url: &str, in_wsl: bool) -> Vec<Opener> {
+    let mut openers = Vec::new();
     if in_wsl {
         // Opens the browser of Windows; part of `wslu`, which the usual distributions include.
         openers.push(Opener::new("wslview", vec![url.to_owned()]));
@@ -86,16 +111,15 @@ mod tests {
     #[test]
     fn the_chosen_browser_comes_first_and_gets_the_page_where_it_wants_it() {
         let chosen = ["firefox --new %s".to_owned(), "lynx".to_owned()];
-        let openers = openers("http://x/?a&b", &chosen, false);
+        let openers = openers_of("http://x/?a&b", &chosen);
         assert_eq!(openers[0], Opener::new("firefox", vec!["--new".into(), "http://x/?a&b".into()]));
         assert_eq!(openers[1], Opener::new("lynx", vec!["http://x/?a&b".into()]));
-        assert_eq!(openers.len(), 3);
+        assert_eq!(openers.len(), 2);
     }
 
     #[test]
     fn in_wsl_the_browser_of_windows_comes_before_that_of_linux() {
-        let names: Vec<_> =
-            openers("http://x/", &[], true).into_iter().map(|opener| opener.program).collect();
+        let names: Vec<_> = openers("http://x/", true).into_iter().map(|opener| opener.program).collect();
         assert_eq!(names[0], "wslview");
         assert_eq!(names.len(), 2);
     }
@@ -106,6 +130,18 @@ mod tests {
         assert_eq!(opener.arguments, [""; 0]);
         let expected = "open location \"https://x/?state=s&a=%22%5C%22 & beep\"\n";
         assert_eq!(opener.input.as_deref(), Some(expected));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn our_own_choice_is_found_in_no_folder_that_everybody_can_write_to_and_in_no_relative_one() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("xdg-open"), "").unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let found = |path: PathBuf| Opener::new("xdg-open", Vec::new()).found(&[path]).unwrap_err().kind();
+        assert_eq!(found(folder.path().to_owned()), io::ErrorKind::PermissionDenied);
+        assert_eq!(found(PathBuf::from(".")), io::ErrorKind::NotFound);
     }
 
     #[cfg(unix)]

@@ -84,7 +84,12 @@ impl<'a> Follow<'a> {
         }
         // If this caller joined a login, the first caller has opened the page.
         if self.opens && !page.joined {
-            match browser::open(opened(&page, surroundings.in_wsl), &env.browsers(), surroundings.in_wsl) {
+            match browser::open(
+                opened(&page, surroundings.in_wsl),
+                &env.browsers(),
+                &env.search_path(),
+                surroundings.in_wsl,
+            ) {
                 Ok(()) => {
                     surroundings.opened = true;
                     screen.tell("Opening browser for authentication...");

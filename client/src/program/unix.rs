@@ -1,0 +1,120 @@
+//! Programs on systems with owners and modes.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::process::getuid;
+
+use crate::error::Error;
+
+/// Write permission for everybody.
+const WRITABLE_BY_ALL: u32 = 0o002;
+
+pub(super) fn trusted(program: &Path) -> Result<PathBuf, Error> {
+    let distrusted = |path: &Path, why: String| Error::Distrusted { path: path.to_owned(), why };
+    let real = program.canonicalize().map_err(|error| distrusted(program, error.to_string()))?;
+    let owners = owners();
+    let folders = [program.parent(), real.parent()];
+    for path in std::iter::once(real.as_path()).chain(folders.into_iter().flatten()) {
+        let found = path.metadata().map_err(|error| distrusted(path, error.to_string()))?;
+        match fault(&found, &owners) {
+            Some(why) if !is_of_windows(path) => return Err(distrusted(path, why)),
+            _ => {}
+        }
+    }
+    Ok(real)
+}
+
+pub(super) fn agent(program: &Path) -> Result<PathBuf, Error> {
+    trusted(program)
+}
+
+fn owners() -> Vec<u32> {
+    let ours = std::env::current_exe().and_then(|own| own.metadata()).map(|own| own.uid());
+    [0, getuid().as_raw()].into_iter().chain(ours).collect()
+}
+
+fn fault(found: &Metadata, owners: &[u32]) -> Option<String> {
+    let (uid, mode) = (found.uid(), found.mode() & 0o7777);
+    if !owners.contains(&uid) {
+        return Some(format!("it belongs to another user (uid {uid})"));
+    }
+    (mode & WRITABLE_BY_ALL != 0).then(|| format!("everybody may write to it (mode {mode:04o})"))
+}
+
+/// WSL shows the disks of Windows as writable for everybody; Windows itself guards them.
+fn is_of_windows(path: &Path) -> bool {
+    path.starts_with("/mnt")
+        && std::fs::read_to_string("/proc/sys/kernel/osrelease")
+            .is_ok_and(|kernel| kernel.to_ascii_lowercase().contains("microsoft"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{Permissions, create_dir, set_permissions, write};
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+    use super::*;
+    use crate::program::first;
+
+    fn program(folder: &Path) -> PathBuf {
+        let path = folder.join("seqera");
+        write(&path, "#!/bin/sh\n").unwrap();
+        mode(&path, 0o755);
+        path
+    }
+
+    fn mode(path: &Path, mode: u32) {
+        set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn why(program: &Path) -> (PathBuf, String) {
+        match trusted(program) {
+            Err(Error::Distrusted { path, why }) => (path, why),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_program_is_run_by_its_real_path_and_a_group_may_look_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = program(folder.path()).canonicalize().unwrap();
+        mode(folder.path(), 0o775);
+        mode(&real, 0o775);
+        let link = folder.path().join("link");
+        symlink(&real, &link).unwrap();
+        assert_eq!(trusted(&link), Ok(real));
+    }
+
+    #[test]
+    fn what_everybody_can_change_is_refused_be_it_the_file_its_folder_or_that_of_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = program(folder.path());
+        let open = folder.path().join("open");
+        create_dir(&open).unwrap();
+        let link = open.join("seqera");
+        symlink(&real, &link).unwrap();
+        mode(&open, 0o1777);
+        assert_eq!(why(&link), (open.clone(), "everybody may write to it (mode 1777)".to_owned()));
+        mode(&real, 0o777);
+        assert_eq!(why(&real).0, real.canonicalize().unwrap());
+        std::fs::remove_file(&link).unwrap();
+        assert_eq!(why(&program(&open)).0, open);
+    }
+
+    #[test]
+    fn what_another_user_owns_is_passed_over_and_named_if_there_is_nothing_else() {
+        if !getuid().is_root() {
+            return;
+        }
+        let (theirs, ours) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (planted, own) = (program(theirs.path()), program(ours.path()));
+        chown(theirs.path(), Some(12345), None).unwrap();
+        assert_eq!(why(&planted).1, "it belongs to another user (uid 12345)");
+        let relative = PathBuf::from("seqera");
+        assert_eq!(first([relative.clone(), planted.clone(), own.clone()]), Ok(own.canonicalize().ok()));
+        assert!(matches!(first([planted]), Err(Error::Distrusted { path, .. }) if path == theirs.path()));
+        assert_eq!(first([relative]), Ok(None));
+    }
+}
