@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::network::Network;
+use url::Url;
+
+use crate::network::{Network, is_loopback};
 
 /// The longest name, in characters.
 const LONGEST: usize = 63;
@@ -213,10 +215,10 @@ impl Profile {
     }
 
     /// True if this profile's tokens may go to `url`: it lies at the authority's own origin, or was set for this
-    /// authority.
+    /// authority, and nobody can read them on the way.
     pub(crate) fn owns(&self, url: &str) -> bool {
-        same_origin(&self.authority, url)
-            || (!self.endpoints_of.is_empty() && self.serves(&self.endpoints_of))
+        let of_it = !self.endpoints_of.is_empty() && self.serves(&self.endpoints_of);
+        same_origin(&self.authority, url) || (of_it && is_private(url))
     }
 
     /// What is recorded, and not used, because it was not set for this authority. An older version has recorded
@@ -239,9 +241,15 @@ impl Profile {
     }
 }
 
+/// True for https, and for plain http to this machine.
+fn is_private(url: &str) -> bool {
+    let private = |url: &Url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
+    Url::parse(url).is_ok_and(|url| private(&url))
+}
+
 /// True if scheme, host and port are the same. The two hosts of Seqera Cloud count as one.
 fn same_origin(one: &str, other: &str) -> bool {
-    let origin = |text: &str| url::Url::parse(text).ok().map(|url| url.origin().ascii_serialization());
+    let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin().ascii_serialization());
     let cloud = ["https://cloud.seqera.io", "https://api.cloud.seqera.io"];
     match (origin(one), origin(other)) {
         (Some(one), Some(other)) => {
@@ -286,6 +294,7 @@ mod tests {
         }
         for (authority, api, set_for) in [
             ("https://a.test/api", "https://b.test/api", ""),
+            ("https://a.test/api", "http://ai.a.test", "https://a.test/api"),
             ("https://a.test/api", "https://b.test/api", "https://b.test/api"),
             ("https://a.test/api", "https://a.test:444/api", ""),
             ("https://a.test/api", "http://a.test/api", ""),

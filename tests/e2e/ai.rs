@@ -1,13 +1,15 @@
 //! `seqera ai`: which front end it starts, and what that front end gets.
 
-use std::os::unix::fs::PermissionsExt;
+use std::ffi::OsStr;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use seqera_tests::browser::{authorization_url, sign_in};
 use seqera_tests::sandbox::ADA;
 use seqera_tests::terminal::{in_terminal, seen};
-use seqera_tests::{Home, Sandbox, binaries};
+use seqera_tests::{Home, Sandbox, binaries, skip};
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -183,4 +185,43 @@ fn the_prompt_of_its_own_signs_in_and_out_in_a_terminal() {
     let run = ai.finish(LIMIT).ok();
     assert!(run.stdout.contains(&format!("Logged in as: {ADA}")), "{}", run.stdout);
     assert_eq!(sandbox.user_info(&home.token("default")).status, 200);
+}
+
+#[test]
+fn what_another_user_has_put_in_the_way_never_runs() {
+    if std::fs::metadata("/proc/self").expect("procfs").uid() != 0 {
+        return skip("needs root, to play a second user");
+    }
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("work", &sandbox, ADA);
+    let theirs = home.root().join("theirs");
+    program(&theirs.join("seqera"), RECORDER);
+    chown(&theirs, Some(65_534), None).expect("root may");
+    let path = home.environment()[OsStr::new("PATH")].clone().into_string().expect("text");
+    let ask = |path: String| {
+        let run = home.seqera("ai --profile work why?").env("PATH", path);
+        let (here, token) = (theirs.clone(), home.token("work"));
+        let enter = move |command: &mut Command| {
+            command.current_dir(&here);
+        };
+        let run = run.with(enter).run();
+        assert!(!run.stdout.contains("args:") && !run.stdout.contains(&token), "{run:?}");
+        run
+    };
+    let relative = ask(format!("{path}:."));
+    assert!(relative.stderr.contains("Co-Scientist is not installed here"), "{relative:?}");
+    let named = ask(format!("{path}:{}", theirs.display()));
+    let why = format!("{} is not safe to use: it belongs to another user (uid 65534)", theirs.display());
+    assert!(named.fails_with(126).stderr.contains(&why));
+}
+
+#[test]
+fn a_backend_that_is_reached_by_plain_http_gets_no_token() {
+    let sandbox = Sandbox::start(&json!({"ai_backend": "http://ai.sandbox.test"}));
+    let home = Home::new();
+    install(&home);
+    home.login("work", &sandbox, ADA);
+    let run = home.seqera("ai --profile work why?").run().ok();
+    assert!(!run.stdout.contains("SEQERA_AI_BACKEND_URL"), "{run:?}");
+    assert!(run.stderr.contains("http://ai.sandbox.test") && run.stderr.contains("not https"), "{run:?}");
 }

@@ -157,9 +157,10 @@ fn a_refresh_token_that_somebody_else_spent_ends_the_family_and_the_login_with_a
 #[test]
 fn oauth2_without_openid_signs_in_renews_and_is_revoked() {
     let Some(realm) = Realm::new(&[(LIFESPAN, json!(6))]) else { return };
-    let home = Home::new().with("SEQERA_AUTH_CLI_CLIENT_ID", "seqera_ai_cli");
-    let args = format!("login --no-browser --provider oauth2 --profile kc --authority {}", realm.authority);
-    let mut login = home.seqera(&args).start();
+    let home = Home::new()
+        .with("SEQERA_AUTH_DOMAIN", &realm.authority)
+        .with("SEQERA_AUTH_CLI_CLIENT_ID", "seqera_ai_cli");
+    let mut login = home.seqera("login --no-browser --provider oauth2 --profile kc").start();
     let url = login.until("authorization URL", authorization_url);
     assert_eq!((parameter(&url, "scope"), parameter(&url, "nonce")), (None, None), "{url}");
     assert!(realm.sign_in(&url).page.body.contains("Signed in"));

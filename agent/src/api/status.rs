@@ -37,7 +37,7 @@ pub(crate) fn status(registry: &Registry, name: &ProfileName, view: &View) -> Se
     let profile = &view.record.profile;
     status.notes.extend(profile.strangers().into_iter().map(|url| {
         let of = &profile.authority;
-        format!("{url} is recorded and not used: it was not set for {of}; to set it anew, sign in again")
+        format!("{url} is recorded and not used: it is not https, or was not set for {of}; to set it anew, sign in again")
     }));
     status
 }

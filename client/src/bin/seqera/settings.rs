@@ -163,8 +163,9 @@ impl Candidates {
             let own = config.of_profile(profile, "authority").filter(|text| !text.is_empty());
             own.map(str::to_owned).or(authority.filter(|set| !given(set)).map(|set| set.text.clone()))
         };
-        let owned =
-            |setting: Option<Setting>, owner: Option<String>| setting.map(|setting| Owned { setting, owner });
+        let owned = |setting: Option<Setting>, owner: Option<String>| {
+            setting.map(|setting| Owned { setting, owner, is_address: false })
+        };
         let set = |name, value, key| {
             let in_section = in_file(config, config.of_profile(profile, key));
             [owned(variable(name, value), of_variables()), owned(in_section, of_section())]
@@ -172,7 +173,13 @@ impl Candidates {
         let top =
             |key| owned(in_file(config, config.text(key).filter(|_| of_platform)), top_authority.clone());
         let flat = |all: [Option<Owned>; 2]| all.into_iter().flatten();
-        let named = |[variable, section]: [Option<Owned>; 2]| flat([variable.map(or_cloud), section]);
+        // Neither leads a token anywhere, so a section without an authority gives them to any.
+        let or_any = |owned: Owned| {
+            let owner = owned.owner.or(authority.map(|set| set.text.clone()));
+            Owned { owner, ..owned }
+        };
+        let named =
+            |[variable, section]: [Option<Owned>; 2]| flat([variable.map(or_cloud), section.map(or_any)]);
         Self {
             client_id: named(set("SEQERA_AUTH_CLI_CLIENT_ID", env.client_id(), "clientId")).collect(),
             audience: named(set("SEQERA_AUTH_AUDIENCE", env.audience(), "audience")).collect(),

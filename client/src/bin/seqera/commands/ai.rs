@@ -22,6 +22,7 @@ use crate::screen::failure::Failure;
 use crate::settings::Settings;
 use crate::settings::context::{Context, wait};
 use crate::settings::env::EnvToken;
+use crate::settings::setting::in_the_clear;
 use crate::settings::subject::{Named, Subject};
 
 mod front_end;
@@ -143,11 +144,13 @@ pub(super) fn run(context: &Context, args: &Ai) -> Result<(), Failure> {
 /// Replaces this process with the front end. Returns only on failure.
 fn start(front_end: &FrontEnd, args: &Ai, variables: Variables) -> Failure {
     let mut command = Command::new(&front_end.program);
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::arg0(&mut command, &front_end.called);
     command.args(&front_end.arguments).args(args.arguments());
     apply(&mut command, variables);
     command.env(MARK, std::process::id().to_string());
     let error = become_program(command);
-    not_run(&front_end.program.to_string_lossy(), &error)
+    not_run(&front_end.called.to_string_lossy(), &error)
 }
 
 /// Runs `session`. If nobody is signed in, asks the person whether to sign in, and then runs it again.
@@ -186,7 +189,14 @@ fn of_session(context: &Context, named: &Named) -> Result<Variables, Failure> {
         reported = described.map(|described| described.backend_url).unwrap_or_default();
     }
     let backend = backend::choose(&settings, Some(&recorded), &reported, &token.authority);
-    Ok(with_addresses(context, handover::of_profile(&token, &context.env), &recorded, &token, backend))
+    Ok(with_addresses(
+        context,
+        handover::of_profile(&token, &context.env),
+        &recorded,
+        &token,
+        &reported,
+        backend,
+    ))
 }
 
 fn with_addresses(
@@ -194,8 +204,14 @@ fn with_addresses(
     mut variables: Variables,
     recorded: &ProfileSettings,
     token: &Token,
+    reported: &str,
     backend: Option<Backend>,
 ) -> Variables {
+    if in_the_clear(reported) {
+        let note =
+            format!("{reported}, which the Platform names as its backend, is not used: it is not https");
+        context.screen.warn(&note);
+    }
     if backend.is_none() {
         let hint =
             "name it in SEQERA_AI_BACKEND_URL, beside SEQERA_AUTH_DOMAIN, or as 'backendUrl' in config.json";
@@ -231,7 +247,8 @@ fn of_token(context: &Context, token: &EnvToken) -> Result<Variables, Failure> {
     let backend = backend::choose(&settings, None, &reported, authority.as_deref().unwrap_or_default());
     let mut variables = handover::of_environment(token, &context.env);
     variables.extend(authority.map(|authority| ("SEQERA_AUTH_DOMAIN", Some(authority))));
-    variables.extend(backend.map(|backend| ("SEQERA_AI_BACKEND_URL", Some(backend.url))));
+    // One that is set for another account must not stay beside this token.
+    variables.push(("SEQERA_AI_BACKEND_URL", backend.map(|backend| backend.url)));
     Ok(variables)
 }
 
@@ -248,7 +265,7 @@ pub(super) fn elsewhere(context: &Context, name: &str, args: &Elsewhere) -> Resu
     let front_end = front_end::find(&context.env, context.config()?.text("aiCommand"))?;
     let words = args.words.iter().map(|word| format!(" {}", word.to_string_lossy())).collect::<String>();
     let hint = match front_end {
-        Some(found) => format!("run '{} {name}{words}'", found.program.display()),
+        Some(found) => format!("run '{} {name}{words}'", found.called.display()),
         None => "install it with 'npm install -g seqera'; it is not part of this command".to_owned(),
     };
     Err(Failure::usage(format!("'seqera {name}' is a command of Co-Scientist's own program"), Some(&hint)))

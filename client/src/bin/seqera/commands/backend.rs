@@ -3,7 +3,7 @@
 use seqera_client::proto::v1::ProfileSettings;
 
 use crate::settings::Settings;
-use crate::settings::setting::CLOUD_AUTHORITY;
+use crate::settings::setting::{CLOUD_AUTHORITY, in_the_clear};
 
 /// Seqera Cloud's backend (the agent's manual, providers, "Documented defaults").
 const CLOUD: &str = "https://ai-api.seqera.io";
@@ -44,7 +44,8 @@ pub(super) fn known(
 }
 
 fn named(url: &str, source: &str) -> Option<Backend> {
-    (!url.is_empty()).then(|| Backend { url: url.to_owned(), source: source.to_owned() })
+    (!url.is_empty() && !in_the_clear(url))
+        .then(|| Backend { url: url.to_owned(), source: source.to_owned() })
 }
 
 /// True for Seqera Cloud, which is also meant if no authority is named.
@@ -94,6 +95,7 @@ mod tests {
             chosen(&nothing, "", "https://told", HOST).unwrap(),
             "https://told from service-info of the Platform"
         );
+        assert_eq!(chosen(&nothing, "http://own", "http://told", HOST), None, "others could read the token");
         assert_eq!(chosen(&nothing, "", "", CLOUD_API).unwrap(), format!("{CLOUD} from default"));
         assert_eq!(chosen(&nothing, "", "", HOST), None, "an Enterprise token never goes to Cloud");
     }

@@ -47,19 +47,28 @@ pub(crate) struct Owned {
     pub(crate) setting: Setting,
     /// `None`: it was set without an authority, and belongs to nobody's account.
     pub(crate) owner: Option<String>,
+    /// It is an address that a token is sent to.
+    pub(crate) is_address: bool,
 }
 
 impl Owned {
-    /// For an address: one at an authority's own origin belongs to that authority, whoever set it.
+    /// An address: one at an authority's own origin belongs to that authority, whoever set it.
     pub(crate) fn with_origin(self) -> Self {
         let owner = self.owner.or_else(|| origin(&self.setting.text).map(str::to_owned));
-        Self { owner, ..self }
+        Self { owner, is_address: true, ..self }
     }
 
     /// True if it may be used for this authority.
     pub(crate) fn belongs_to(&self, authority: &str) -> bool {
+        if self.is_in_the_clear() {
+            return false;
+        }
         let own = self.owner.as_deref().is_some_and(|owner| same_authority(owner, authority));
         own || (origin(&self.setting.text).is_some() && same_origin(&self.setting.text, authority))
+    }
+
+    fn is_in_the_clear(&self) -> bool {
+        self.is_address && in_the_clear(&self.setting.text)
     }
 
     /// Why it is not used for this authority.
@@ -69,6 +78,11 @@ impl Owned {
             "" => "the account that is meant".to_owned(),
             authority => authority.to_owned(),
         };
+        if self.is_in_the_clear() {
+            return format!(
+                "{source} is {text}: it is ignored, since a token would go there unencrypted; use https"
+            );
+        }
         match &self.owner {
             Some(owner) if origin(text) != Some(owner.as_str()) => {
                 format!("{source} is {text}, which was set for {owner}: it is ignored for {of}")
@@ -93,6 +107,21 @@ fn origin(url: &str) -> Option<&str> {
     Some(&url[..scheme.len() + "://".len() + host.len()])
 }
 
+/// True if others could read what is sent to this address: plain http, and not to this machine.
+pub(crate) fn in_the_clear(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| !scheme.is_empty()) else {
+        return false;
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    let is_ip = |host: &str| host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let here = host.eq_ignore_ascii_case("localhost") || is_ip(host.trim_matches(['[', ']']));
+    !scheme.eq_ignore_ascii_case("https") && !here
+}
+
 /// The two hosts of Seqera Cloud are one.
 fn same_origin(one: &str, other: &str) -> bool {
     let (Some(one), Some(other)) = (origin(one), origin(other)) else { return false };
@@ -115,7 +144,7 @@ mod tests {
 
     fn owned(text: &str, owner: Option<&str>) -> Owned {
         let setting = Setting { text: text.into(), source: Source::Variable("SEQERA_PLATFORM_API_URL") };
-        Owned { setting, owner: owner.map(str::to_owned) }.with_origin()
+        Owned { setting, owner: owner.map(str::to_owned), is_address: false }.with_origin()
     }
 
     #[test]
@@ -136,9 +165,37 @@ mod tests {
             ("https://a.test:444/api", None, "https://a.test/api"),
             ("http://a.test/api", None, "https://a.test/api"),
             ("https://b.test", None, ""),
+            ("http://ai.a.test", Some("https://a.test/api"), "https://a.test/api"),
         ] {
             assert!(!owned(text, owner).belongs_to(authority), "{text} {authority}");
         }
+    }
+
+    #[test]
+    fn a_token_goes_by_https_or_to_this_machine() {
+        for safe in [
+            "https://a.test",
+            "HTTPS://a.test",
+            "http://127.0.0.1:1/x",
+            "http://[::1]:8000",
+            "http://localhost",
+        ] {
+            assert!(!in_the_clear(safe), "{safe}");
+        }
+        for open in [
+            "http://a.test",
+            "ftp://a.test",
+            "http://127.0.0.1.a.test",
+            "http://localhost@a.test",
+            "http://127.0.0.1:x@a.test",
+        ] {
+            assert!(in_the_clear(open), "{open}");
+        }
+        assert!(
+            owned("http://ai.a.test", Some("https://a.test/api"))
+                .ignored_for("https://a.test/api")
+                .contains("https")
+        );
     }
 
     #[test]
