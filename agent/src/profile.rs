@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use seqera_agent_proto::configuration::names_a_user;
 use serde::{Deserialize, Serialize};
 
 use url::Url;
@@ -218,7 +219,7 @@ impl Profile {
     /// authority, and nobody can read them on the way.
     pub(crate) fn owns(&self, url: &str) -> bool {
         let of_it = !self.endpoints_of.is_empty() && self.serves(&self.endpoints_of);
-        same_origin(&self.authority, url) || (of_it && is_private(url))
+        !names_a_user(url) && (same_origin(&self.authority, url) || (of_it && is_private(url)))
     }
 
     /// What is recorded, and not used, because it was not set for this authority. An older version has recorded

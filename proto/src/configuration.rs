@@ -20,6 +20,9 @@ pub const TOP: [&str; 8] =
 pub const OF_PROFILE: [&str; 9] =
     ["provider", "authority", "clientId", "audience", "apiUrl", "backendUrl", "caFile", "noProxy", "proxy"];
 
+/// Keys whose values are shown and recorded, and so hold no password. That of a proxy is kept with the secrets.
+const ADDRESSES: [&str; 4] = ["authDomain", "authority", "apiUrl", "backendUrl"];
+
 const PROFILES: &str = "profiles";
 
 /// Hundreds of times what a person writes.
@@ -152,15 +155,18 @@ impl Configuration {
         }
     }
 
-    /// Removes known keys whose values are not strings; `null` counts as absent.
+    /// Removes known keys whose values are not strings, or are addresses that name a user; `null` counts as absent.
     fn texts(&mut self, above: &str, mut entries: Map<String, Value>, known: &[&str]) -> Map<String, Value> {
         entries.retain(|key, value| {
             let wanted = known.contains(&key.as_str()) && key != PROFILES;
             let fits = !wanted || value.is_string() || value.is_null();
+            let names_a_user = ADDRESSES.contains(&key.as_str()) && value.as_str().is_some_and(names_a_user);
             if !fits {
                 self.mistake(&format!("{above}{key}"), "a text, in quotes");
+            } else if names_a_user {
+                self.mistake(&format!("{above}{key}"), "an address without user name and password");
             }
-            fits
+            fits && !names_a_user
         });
         entries
     }
@@ -168,6 +174,12 @@ impl Configuration {
     fn mistake(&mut self, key: &str, wanted: &str) {
         self.mistakes.push(format!("{}: '{key}' must be {wanted}", self.path.display()));
     }
+}
+
+/// True if an address holds a user name or a password (RFC 3986, section 3.2.1).
+pub fn names_a_user(address: &str) -> bool {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'))
 }
 
 /// `line:column: reason` of a parser's error.

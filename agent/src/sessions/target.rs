@@ -1,6 +1,7 @@
 //! Which profile a login means, and with which settings: what is given, else what the profile has, else the
 //! default of its kind of provider ([Which profile](crate::manual::sign_in#which-profile)).
 
+use seqera_agent_proto::configuration::names_a_user;
 use seqera_agent_proto::v1::ProfileSettings;
 
 use crate::error::{AgentError, ErrorKind};
@@ -142,6 +143,10 @@ fn check_authority(authority: &str) -> Result<(), AgentError> {
     };
     if authority.is_empty() {
         return bad("no authority is given".to_owned());
+    }
+    // It may be a password, and this text is shown.
+    if names_a_user(authority) {
+        return bad("the authority holds a user name or a password".to_owned());
     }
     let Ok(url) = url::Url::parse(authority) else {
         return bad(format!("'{authority}' is not an address"));

@@ -71,3 +71,21 @@ fn debug_shows_no_password_of_a_proxy() {
     assert!(!format!("{config:?}").contains("canary"));
     assert!(config.of_profile("work", "proxy").is_some_and(|proxy| proxy.contains("canary")));
 }
+
+#[test]
+fn an_address_that_names_a_user_is_a_mistake_and_not_shown() {
+    let config = parse(
+        r#"{"authDomain": "https://ada:canary@a.test/api",
+            "profiles": {"work": {"apiUrl": "https://canary@a.test", "clientId": "a@b"}}}"#,
+    );
+    assert_eq!((config.text("authDomain"), config.of_profile("work", "apiUrl")), (None, None));
+    assert_eq!(config.of_profile("work", "clientId"), Some("a@b"));
+    let told = config.mistakes.join("\n");
+    assert!(told.contains("'authDomain' must be an address without user name and password"), "{told}");
+    assert!(told.contains("'profiles.work.apiUrl'") && !told.contains("canary"), "{told}");
+    assert!(
+        names_a_user("ada:x@host/api")
+            && !names_a_user("https://host/a@b")
+            && !names_a_user("https://host?a@b")
+    );
+}

@@ -150,3 +150,14 @@ async fn an_address_that_an_older_version_recorded_for_another_account_is_not_us
     let given = ProfileSettings { authority: record.authority.clone(), ..ProfileSettings::default() };
     assert_eq!(target(&agent.registry, "work", &given).unwrap().1.api_url, "");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_authority_with_a_password_is_refused_and_not_shown() {
+    let agent = Agent::start();
+    for authority in ["https://ada:canary@a.test/api", "ada:canary@a.test", "http://canary@a.test/api"] {
+        let given = ProfileSettings { authority: authority.into(), ..ProfileSettings::default() };
+        let error = target(&agent.registry, "work", &given).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Misconfigured);
+        assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+    }
+}

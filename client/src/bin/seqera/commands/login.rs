@@ -13,6 +13,7 @@ use std::io::{BufRead, IsTerminal, stdin};
 use std::process::Command;
 
 use clap::Args;
+use seqera_client::proto::configuration::names_a_user;
 use seqera_client::proto::reason::Reason;
 use seqera_client::proto::v1::login_event::SignedIn;
 use seqera_client::proto::v1::{LoginMethod, LoginRequest, SessionStatus};
@@ -27,6 +28,7 @@ use crate::commands::toolkit_files::ToolkitFiles;
 use crate::screen::failure::{Failure, Hint};
 use crate::settings::Settings;
 use crate::settings::context::{Context, interruptible, wait};
+use crate::settings::env::names_user;
 use crate::settings::provider::Provider;
 use crate::settings::subject::Named;
 
@@ -92,6 +94,9 @@ impl fmt::Debug for Login {
 }
 
 pub(super) fn run(context: &Context, args: Login) -> Result<(), Failure> {
+    if args.authority.as_deref().is_some_and(names_a_user) {
+        return Err(names_user("--authority"));
+    }
     let options = context.options()?;
     let profile = context.profile.clone().or(context.env.profile()).unwrap_or_default();
     let settings = Settings::resolve(args.authority.as_deref(), &profile, &context.env, &context.config()?);

@@ -52,7 +52,12 @@ impl Context {
         Ok(self.env.options()?)
     }
 
+    /// The configuration file, for commands that also look at the variables beside it.
+    ///
+    /// # Errors
+    /// A mistake in the file, or an address in a variable that holds a password.
     pub(crate) fn config(&self) -> Result<Config, Failure> {
+        self.env.addresses_name_no_user()?;
         config::read(&self.options()?.places.config_dir)
     }
 

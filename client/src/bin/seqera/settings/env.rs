@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use seqera_client::proto::configuration::names_a_user;
 use seqera_client::proto::place::{Places, token_sha256};
 use seqera_client::{Error, Options};
 
@@ -61,8 +62,11 @@ impl Env {
         Self { read: Box::new(read), provider: Provider::Platform }
     }
 
+    /// Without blanks and line ends around it, which copying and `$(cat file)` in some shells leave there. Nothing
+    /// that is left is as if the variable were not set.
     fn text(&self, name: &str) -> Option<String> {
-        (self.read)(name)?.into_string().ok().filter(|value| !value.is_empty())
+        let value = (self.read)(name)?.into_string().ok()?;
+        Some(value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
     /// `SEQERA_CLI_CONFIG_DIR`, `XDG_CONFIG_HOME`, `HOME`, `XDG_RUNTIME_DIR`, `SEQERA_AGENT_SOCK`,
@@ -135,6 +139,16 @@ impl Env {
     /// `SEQERA_PLATFORM_API_URL`: the Platform's REST API, and the authority if nothing else names one.
     pub(crate) fn platform_api_url(&self) -> Option<String> {
         self.text("SEQERA_PLATFORM_API_URL")
+    }
+
+    /// Checks the addresses: they are shown and recorded, so that a password in one would be as well.
+    ///
+    /// # Errors
+    /// Names the variable, and not its value.
+    pub(crate) fn addresses_name_no_user(&self) -> Result<(), Failure> {
+        let names = ["SEQERA_AUTH_DOMAIN", "SEQERA_PLATFORM_API_URL", "SEQERA_AI_BACKEND_URL"];
+        let odd = names.into_iter().find(|name| self.text(name).is_some_and(|text| names_a_user(&text)));
+        odd.map_or(Ok(()), |name| Err(names_user(name)))
     }
 
     /// The API that a token in the environment is for, if `TOWER_API_ENDPOINT` and `SEQERA_API_ENDPOINT` do
@@ -278,6 +292,12 @@ impl Env {
     }
 }
 
+/// The failure for an address that holds a user name or a password.
+pub(crate) fn names_user(what: &str) -> Failure {
+    let hint = "leave it out: signing in happens in the browser";
+    Failure::usage(format!("the address in {what} holds a user name or a password"), Some(hint))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -377,5 +397,25 @@ mod tests {
     fn the_server_address_of_ssh_is_its_third_word() {
         let env = Env::of(&[("SSH_CONNECTION", "192.0.2.1 5000 198.51.100.7 22")]);
         assert_eq!(env.ssh_server().as_deref(), Some("198.51.100.7"));
+    }
+
+    #[test]
+    fn blanks_and_line_ends_around_a_value_do_not_count_and_nothing_but_those_is_unset() {
+        let env = Env::of(&[("SEQERA_ACCESS_TOKEN", " \r\n"), ("TOWER_ACCESS_TOKEN", "eyJ.a.b\n")]);
+        let token = env.token().unwrap();
+        assert_eq!((token.variable, token.secret.as_str()), ("TOWER_ACCESS_TOKEN", "eyJ.a.b"));
+    }
+
+    #[test]
+    fn an_address_with_a_password_is_refused_and_not_shown() {
+        assert!(
+            Env::of(&[("SEQERA_AUTH_DOMAIN", "https://a.test/api?x=@")]).addresses_name_no_user().is_ok()
+        );
+        for name in ["SEQERA_AUTH_DOMAIN", "SEQERA_PLATFORM_API_URL", "SEQERA_AI_BACKEND_URL"] {
+            let read = move |asked: &str| (asked == name).then(|| "https://ada:hunter2@a.test/api".into());
+            let env = Env { read: Box::new(read), provider: Provider::Platform };
+            let failure = env.addresses_name_no_user().unwrap_err();
+            assert!(failure.message.contains(name) && !failure.message.contains("hunter2"), "{failure:?}");
+        }
     }
 }
