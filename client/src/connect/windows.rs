@@ -6,7 +6,7 @@ use std::ffi::c_void;
 use std::io::{Error as IoError, ErrorKind};
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::io::AsRawHandle;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use seqera_agent_proto::place::user_sid;
