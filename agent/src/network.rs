@@ -99,6 +99,11 @@ fn read_proxy(text: &str) -> Result<(String, Option<Password>), BadNetwork> {
     Ok((url.as_str().trim_end_matches('/').to_owned(), password))
 }
 
+/// True if nobody can read on the way what is sent to this address: https, or plain http to this machine.
+pub(crate) fn keeps_secrets(url: &Url) -> bool {
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+}
+
 /// True for 127.0.0.0/8, `::1` and `localhost`.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {

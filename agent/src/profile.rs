@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use url::Url;
 
-use crate::network::{Network, is_loopback};
+use crate::network::{Network, keeps_secrets};
 
 /// The longest name, in characters.
 const LONGEST: usize = 63;
@@ -219,7 +219,9 @@ impl Profile {
     /// authority, and nobody can read them on the way.
     pub(crate) fn owns(&self, url: &str) -> bool {
         let of_it = !self.endpoints_of.is_empty() && self.serves(&self.endpoints_of);
-        !names_a_user(url) && (same_origin(&self.authority, url) || (of_it && is_private(url)))
+        !names_a_user(url)
+            && (same_origin(&self.authority, url)
+                || (of_it && Url::parse(url).is_ok_and(|url| keeps_secrets(&url))))
     }
 
     /// What is recorded, and not used, because it was not set for this authority. An older version has recorded
@@ -240,12 +242,6 @@ impl Profile {
             && self.authority == other.authority
             && self.client_id == other.client_id
     }
-}
-
-/// True for https, and for plain http to this machine.
-fn is_private(url: &str) -> bool {
-    let private = |url: &Url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
-    Url::parse(url).is_ok_and(|url| private(&url))
 }
 
 /// True if scheme, host and port are the same. The two hosts of Seqera Cloud count as one.

@@ -5,7 +5,7 @@ use seqera_agent_proto::configuration::names_a_user;
 use seqera_agent_proto::v1::ProfileSettings;
 
 use crate::error::{AgentError, ErrorKind};
-use crate::network::{Network, is_loopback};
+use crate::network::{Network, keeps_secrets};
 use crate::profile::{Profile, ProfileName, ProviderId, canonical};
 use crate::providers::known::{self, UnknownProvider};
 use crate::sessions::registry::Registry;
@@ -151,7 +151,7 @@ fn check_authority(authority: &str) -> Result<(), AgentError> {
     let Ok(url) = url::Url::parse(authority) else {
         return bad(format!("'{authority}' is not an address"));
     };
-    if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) {
+    if keeps_secrets(&url) {
         return Ok(());
     }
     bad(format!("'{authority}' is not an https address"))
