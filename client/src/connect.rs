@@ -22,6 +22,8 @@ mod windows;
 pub(crate) use self::miss::Miss;
 #[cfg(unix)]
 use self::unix as system;
+#[cfg(unix)]
+pub(crate) use self::unix::stranger;
 #[cfg(windows)]
 use self::windows as system;
 

@@ -12,11 +12,18 @@ mod system;
 #[path = "program/windows.rs"]
 mod system;
 
-/// The first of these programs that may be started, by its real path; `None` if there are none. Relative paths are
-/// passed over: they would mean another program in every working directory.
+/// The first of these programs that may be started, by its real path; `None` if there are none. Start that path: a
+/// link can lead elsewhere a moment later. Relative paths are passed over: they would mean another program in every
+/// working directory.
+///
+/// The file, its folder and the folder that the given path names must belong to root, to this user or to the owner
+/// of the running program (module trees of clusters, a shared conda, Homebrew), and may not be writable for
+/// everybody. A group may write to them: such an owner has allowed it. On Windows the access control lists are not
+/// judged.
 ///
 /// # Errors
-/// [`Error::Distrusted`] for the first one, if there are some and none may be started.
+/// [`Error::Distrusted`] for the first one, if there are some and none may be started; it names the file or folder
+/// and what is wrong with it.
 pub fn first(candidates: impl IntoIterator<Item = PathBuf>) -> Result<Option<PathBuf>, Error> {
     first_by(candidates, system::trusted)
 }
@@ -41,17 +48,4 @@ fn first_by(
         }
     }
     refused.map_or(Ok(None), Err)
-}
-
-/// The real path of a program that may be started. Start that one: a link can lead elsewhere a moment later.
-///
-/// The file, its folder and the folder that the given path names must belong to root, to this user or to the owner
-/// of the running program (module trees of clusters, a shared conda, Homebrew), and may not be writable for
-/// everybody. A group may write to them: such an owner has allowed it. On Windows the access control lists are not
-/// judged.
-///
-/// # Errors
-/// [`Error::Distrusted`], which names the file or folder and what is wrong with it.
-pub fn trusted(program: &Path) -> Result<PathBuf, Error> {
-    system::trusted(program)
 }

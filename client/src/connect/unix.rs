@@ -68,7 +68,7 @@ fn check_folder(folder: &Path) -> Result<(), Miss> {
     } else if !meta.is_dir() {
         Some("it is not a folder".to_owned())
     } else {
-        fault(&meta, &[getuid().as_raw()])
+        fault(&meta)
     };
     trusted(folder, fault).map_err(Miss::Failed)
 }
@@ -86,13 +86,14 @@ fn trusted(path: &Path, fault: Option<String>) -> Result<(), Error> {
     }
 }
 
-fn fault(meta: &Metadata, owners: &[u32]) -> Option<String> {
-    stranger(meta.uid(), owners).or_else(|| {
+fn fault(meta: &Metadata) -> Option<String> {
+    stranger(meta.uid(), &[getuid().as_raw()]).or_else(|| {
         let mode = meta.mode() & 0o7777;
         (mode & WRITABLE_BY_OTHERS != 0).then(|| format!("other users may write to it (mode {mode:04o})"))
     })
 }
 
-pub(super) fn stranger(uid: u32, owners: &[u32]) -> Option<String> {
+/// Why a file, folder or process with this owner is not trusted.
+pub(crate) fn stranger(uid: u32, owners: &[u32]) -> Option<String> {
     (!owners.contains(&uid)).then(|| format!("it belongs to another user (uid {uid})"))
 }

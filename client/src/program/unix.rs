@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::getuid;
 
+use crate::connect::stranger;
 use crate::error::Error;
 
 /// Write permission for everybody.
@@ -36,11 +37,10 @@ fn owners() -> Vec<u32> {
 }
 
 fn fault(found: &Metadata, owners: &[u32]) -> Option<String> {
-    let (uid, mode) = (found.uid(), found.mode() & 0o7777);
-    if !owners.contains(&uid) {
-        return Some(format!("it belongs to another user (uid {uid})"));
-    }
-    (mode & WRITABLE_BY_ALL != 0).then(|| format!("everybody may write to it (mode {mode:04o})"))
+    stranger(found.uid(), owners).or_else(|| {
+        let mode = found.mode() & 0o7777;
+        (mode & WRITABLE_BY_ALL != 0).then(|| format!("everybody may write to it (mode {mode:04o})"))
+    })
 }
 
 /// WSL shows the disks of Windows as writable for everybody; Windows itself guards them.

@@ -3,13 +3,10 @@
 use seqera_client::proto::v1::ProfileSettings;
 
 use crate::settings::Settings;
-use crate::settings::setting::{CLOUD_AUTHORITY, in_the_clear};
+use crate::settings::setting::{self, in_the_clear};
 
 /// Seqera Cloud's backend (the agent's manual, providers, "Documented defaults").
 const CLOUD: &str = "https://ai-api.seqera.io";
-
-/// Another address of the same API (the agent's manual, providers, "Platform: addresses").
-const CLOUD_API: &str = "https://api.cloud.seqera.io";
 
 /// The address of a backend, with its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +47,7 @@ fn named(url: &str, source: &str) -> Option<Backend> {
 
 /// True for Seqera Cloud, which is also meant if no authority is named.
 pub(super) fn is_cloud(authority: &str) -> bool {
-    authority.is_empty() || [CLOUD_AUTHORITY, CLOUD_API].contains(&authority.trim_end_matches('/'))
+    authority.is_empty() || setting::is_cloud(authority)
 }
 
 /// True if this is Cloud's own backend.
@@ -63,6 +60,7 @@ mod tests {
     use super::*;
     use crate::settings::config;
     use crate::settings::env::Env;
+    use crate::settings::setting::{CLOUD_API, CLOUD_AUTHORITY};
 
     const HOST: &str = "https://platform.test/api";
 

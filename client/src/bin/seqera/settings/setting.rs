@@ -98,7 +98,10 @@ impl Owned {
 /// The authority if no other one is named.
 pub(crate) const CLOUD_AUTHORITY: &str = "https://cloud.seqera.io/api";
 
-const CLOUD: [&str; 2] = ["https://cloud.seqera.io", "https://api.cloud.seqera.io"];
+/// Another address of the same API (the agent's manual, providers, "Platform: addresses").
+pub(crate) const CLOUD_API: &str = "https://api.cloud.seqera.io";
+
+const CLOUD_ORIGINS: [&str; 2] = ["https://cloud.seqera.io", CLOUD_API];
 
 /// Scheme, host and port of an address, as it is written.
 fn origin(url: &str) -> Option<&str> {
@@ -109,10 +112,10 @@ fn origin(url: &str) -> Option<&str> {
 
 /// True if others could read what is sent to this address: plain http, and not to this machine.
 pub(crate) fn in_the_clear(url: &str) -> bool {
-    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| !scheme.is_empty()) else {
-        return false;
+    let Some((scheme, authority)) = origin(url).and_then(|origin| origin.split_once("://")) else {
+        // Without a host it leads nowhere; without a scheme it is no address.
+        return url.contains("://");
     };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => authority,
@@ -125,17 +128,18 @@ pub(crate) fn in_the_clear(url: &str) -> bool {
 /// The two hosts of Seqera Cloud are one.
 fn same_origin(one: &str, other: &str) -> bool {
     let (Some(one), Some(other)) = (origin(one), origin(other)) else { return false };
-    let is_cloud = |origin: &str| CLOUD.iter().any(|cloud| cloud.eq_ignore_ascii_case(origin));
+    let is_cloud = |origin: &str| CLOUD_ORIGINS.iter().any(|cloud| cloud.eq_ignore_ascii_case(origin));
     one.eq_ignore_ascii_case(other) || (is_cloud(one) && is_cloud(other))
 }
 
 /// A slash at the end does not make another authority, and Cloud has two addresses.
 pub(crate) fn same_authority(one: &str, other: &str) -> bool {
-    let bare = |url: &str| url.trim_end_matches('/').to_owned();
-    let cloud = [CLOUD_AUTHORITY, "https://api.cloud.seqera.io"];
-    let is_cloud = |url: &str| cloud.contains(&url);
-    let (one, other) = (bare(one), bare(other));
-    one == other || (is_cloud(&one) && is_cloud(&other))
+    one.trim_end_matches('/') == other.trim_end_matches('/') || (is_cloud(one) && is_cloud(other))
+}
+
+/// True for both authorities of Seqera Cloud.
+pub(crate) fn is_cloud(authority: &str) -> bool {
+    [CLOUD_AUTHORITY, CLOUD_API].contains(&authority.trim_end_matches('/'))
 }
 
 #[cfg(test)]
