@@ -149,46 +149,38 @@ impl Candidates {
     /// What variables, the profile's section and the top of the file say, best first.
     fn new(profile: &str, env: &Env, config: &Config, authority: Option<&Setting>) -> Self {
         let of_platform = env.provider().is_platform();
-        let top_authority = config.text("authDomain").filter(|_| of_platform).map(str::to_owned);
+        let of_top = config.text("authDomain").filter(|_| of_platform).map(str::to_owned);
         // A variable belongs to the authority of the variables, else to the one at the top of the file.
-        let of_variables = || env.auth_domain().or(top_authority.clone()).or(env.platform_api_url());
-        // If none is named there, that is Cloud. An address has to say so itself: it gets the account's token.
-        let or_cloud = |owned: Owned| {
-            let cloud = Some(CLOUD_AUTHORITY.to_owned()).filter(|_| of_platform);
-            Owned { owner: owned.owner.or(cloud), ..owned }
-        };
+        let of_variables = env.auth_domain().or(of_top.clone()).or(env.platform_api_url());
         // The person wrote a section for one profile, wherever that signs in if the section does not say.
-        let given = |set: &Setting| matches!(set.source, Source::Flag(_) | Source::Variable(_));
-        let of_section = || {
-            let own = config.of_profile(profile, "authority").filter(|text| !text.is_empty());
-            own.map(str::to_owned).or(authority.filter(|set| !given(set)).map(|set| set.text.clone()))
+        let given = |set: &&Setting| matches!(set.source, Source::Flag(_) | Source::Variable(_));
+        let own = config.of_profile(profile, "authority").filter(|text| !text.is_empty());
+        let of_section =
+            own.or(authority.filter(|set| !given(set)).map(|set| set.text.as_str())).map(str::to_owned);
+        let section = |key| in_file(config, config.of_profile(profile, key));
+        // Neither client id nor audience leads a token anywhere, so where no authority is named beside them, a
+        // variable is for Cloud and a section for any. An address has to say whose it is.
+        let cloud = of_platform.then(|| CLOUD_AUTHORITY.to_owned());
+        let any = authority.map(|set| set.text.clone());
+        let named = |set: Option<Setting>, key| {
+            let set = set.map(|set| Owned::new(set, of_variables.clone().or(cloud.clone())));
+            let section = section(key).map(|set| Owned::new(set, of_section.clone().or(any.clone())));
+            set.into_iter().chain(section).collect()
         };
-        let owned = |setting: Option<Setting>, owner: Option<String>| {
-            setting.map(|setting| Owned { setting, owner, is_address: false })
+        let addresses = |set: Option<Setting>, key| {
+            let set = set.map(|set| Owned::address(set, of_variables.clone()));
+            let section = section(key).map(|set| Owned::address(set, of_section.clone()));
+            set.into_iter().chain(section)
         };
-        let set = |name, value, key| {
-            let in_section = in_file(config, config.of_profile(profile, key));
-            [owned(variable(name, value), of_variables()), owned(in_section, of_section())]
-        };
-        let top =
-            |key| owned(in_file(config, config.text(key).filter(|_| of_platform)), top_authority.clone());
-        let flat = |all: [Option<Owned>; 2]| all.into_iter().flatten();
-        // Neither leads a token anywhere, so a section without an authority gives them to any.
-        let or_any = |owned: Owned| {
-            let owner = owned.owner.or(authority.map(|set| set.text.clone()));
-            Owned { owner, ..owned }
-        };
-        let named =
-            |[variable, section]: [Option<Owned>; 2]| flat([variable.map(or_cloud), section.map(or_any)]);
+        let top = in_file(config, config.text("backendUrl").filter(|_| of_platform));
+        let backend = variable("SEQERA_AI_BACKEND_URL", env.backend_url());
         Self {
-            client_id: named(set("SEQERA_AUTH_CLI_CLIENT_ID", env.client_id(), "clientId")).collect(),
-            audience: named(set("SEQERA_AUTH_AUDIENCE", env.audience(), "audience")).collect(),
-            api_url: flat(set("SEQERA_PLATFORM_API_URL", env.platform_api_url(), "apiUrl"))
-                .map(Owned::with_origin)
+            client_id: named(variable("SEQERA_AUTH_CLI_CLIENT_ID", env.client_id()), "clientId"),
+            audience: named(variable("SEQERA_AUTH_AUDIENCE", env.audience()), "audience"),
+            api_url: addresses(variable("SEQERA_PLATFORM_API_URL", env.platform_api_url()), "apiUrl")
                 .collect(),
-            backend_url: flat(set("SEQERA_AI_BACKEND_URL", env.backend_url(), "backendUrl"))
-                .chain(top("backendUrl"))
-                .map(Owned::with_origin)
+            backend_url: addresses(backend, "backendUrl")
+                .chain(top.map(|set| Owned::address(set, of_top.clone())))
                 .collect(),
         }
     }

@@ -46,16 +46,20 @@ pub(crate) fn in_file(config: &Config, value: Option<&str>) -> Option<Setting> {
 pub(crate) struct Owned {
     pub(crate) setting: Setting,
     /// `None`: it was set without an authority, and belongs to nobody's account.
-    pub(crate) owner: Option<String>,
+    owner: Option<String>,
     /// It is an address that a token is sent to.
-    pub(crate) is_address: bool,
+    is_address: bool,
 }
 
 impl Owned {
+    pub(crate) fn new(setting: Setting, owner: Option<String>) -> Self {
+        Self { setting, owner, is_address: false }
+    }
+
     /// An address: one at an authority's own origin belongs to that authority, whoever set it.
-    pub(crate) fn with_origin(self) -> Self {
-        let owner = self.owner.or_else(|| origin(&self.setting.text).map(str::to_owned));
-        Self { owner, is_address: true, ..self }
+    pub(crate) fn address(setting: Setting, owner: Option<String>) -> Self {
+        let owner = owner.or_else(|| origin(&setting.text).map(str::to_owned));
+        Self { setting, owner, is_address: true }
     }
 
     /// True if it may be used for this authority.
@@ -148,7 +152,7 @@ mod tests {
 
     fn owned(text: &str, owner: Option<&str>) -> Owned {
         let setting = Setting { text: text.into(), source: Source::Variable("SEQERA_PLATFORM_API_URL") };
-        Owned { setting, owner: owner.map(str::to_owned), is_address: false }.with_origin()
+        Owned::address(setting, owner.map(str::to_owned))
     }
 
     #[test]
