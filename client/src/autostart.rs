@@ -27,10 +27,22 @@ const PRINTED_MAX: u64 = 8 * 1024;
 /// [`Error::NoProgram`], [`Error::Distrusted`], [`Error::NotStarted`] with what the launcher printed, or
 /// [`Error::TimedOut`].
 pub(crate) async fn launch(search_path: Option<&OsStr>, deadline: Instant) -> Result<(), Error> {
+    run(search_path, "--launch", deadline).await
+}
+
+/// Makes sure that there is a program to launch, and that it runs here.
+///
+/// # Errors
+/// As for [`launch`].
+pub(crate) async fn check(search_path: Option<&OsStr>, deadline: Instant) -> Result<(), Error> {
+    run(search_path, "--version", deadline).await
+}
+
+async fn run(search_path: Option<&OsStr>, flag: &str, deadline: Instant) -> Result<(), Error> {
     let program = find(search_path)?;
     let not_started = |message| Error::NotStarted { message, hint: None };
     let mut launcher = Command::new(&program)
-        .arg("--launch")
+        .arg(flag)
         .stdin(Stdio::null())
         // A shell that runs `$(seqera token)` waits until every process that holds the pipe has exited.
         .stdout(Stdio::null())
@@ -102,6 +114,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         install(folder.path(), r#"[ "$1" = --launch ]"#, 0o755);
         assert_eq!(launch_from(folder.path()).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn whether_an_agent_could_be_started_is_found_out_without_starting_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let check =
+            |until: u64| check(Some(folder.path().as_os_str()), Instant::now() + Duration::from_secs(until));
+        assert_eq!(check(20).await, Err(Error::NoProgram));
+        install(folder.path(), r#"[ "$1" = --version ]"#, 0o755);
+        assert_eq!(check(20).await, Ok(()));
+        install(folder.path(), "exit 1", 0o755);
+        assert!(matches!(check(20).await, Err(Error::NotStarted { .. })));
+        install(folder.path(), "exit 0", 0o644);
+        assert!(matches!(check(20).await, Err(Error::NotStarted { .. })), "not executable");
     }
 
     #[tokio::test]

@@ -218,6 +218,16 @@ impl Client {
         Ok(self.ask(control::RELOAD, v1::ReloadRequest {}).await?.problems)
     }
 
+    /// Makes sure that an agent could be started: that its program is there, may be started and runs. Starts
+    /// none.
+    ///
+    /// # Errors
+    /// [`Error::NoProgram`], [`Error::Distrusted`], [`Error::NotStarted`], [`Error::TimedOut`]; at a socket that
+    /// was chosen [`Error::NobodyAtChosen`], since none is ever started there.
+    pub async fn can_start(&self) -> Result<(), Error> {
+        self.route.can_start().await
+    }
+
     /// Stops the agent and waits until nobody is listening at its socket. Never starts an agent in order to
     /// stop it. Returns how many leases nobody will end until the next start.
     ///

@@ -210,6 +210,15 @@ impl Route {
         request
     }
 
+    /// Makes sure that an agent could be started.
+    pub(crate) async fn can_start(&self) -> Result<(), Error> {
+        if self.options.places.socket_is_chosen {
+            return Err(self.nobody());
+        }
+        let until = Instant::now() + self.options.deadline;
+        autostart::check(self.options.search_path.as_deref(), until).await
+    }
+
     /// Waits until nobody is listening any more where the last call went.
     pub(crate) async fn gone(&self, limit: Duration) -> Result<(), Error> {
         let Some(link) = self.kept() else { return Ok(()) };

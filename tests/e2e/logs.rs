@@ -43,3 +43,16 @@ fn the_log_of_an_agent_that_writes_to_the_journal_is_looked_up_there() {
     let refused = home.seqera("agent logs").run().fails_with(1);
     assert!(refused.stderr.contains("journalctl --user --unit seqera-agent"), "{}", refused.stderr);
 }
+
+#[test]
+fn a_follower_ends_when_its_reader_has_gone_even_if_nothing_more_is_written() {
+    let home = Home::new();
+    home.seqera("agent start").run().ok();
+    for format in ["", "-o json"] {
+        // The agent writes nothing after this. The pipeline ends when both of its programs have ended.
+        let script = format!("seqera agent logs -f {format} | head -1");
+        let run = home.shell(&script).run().ok();
+        assert_eq!(run.stdout.lines().count(), 1, "{run:?}");
+        assert_eq!(run.stderr, "");
+    }
+}

@@ -1,6 +1,7 @@
 //! How an agent starts, and that there is never a second one.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use seqera_tests::reaper::is_alive;
@@ -113,6 +114,31 @@ fn a_restart_keeps_the_sessions() {
     let second = home.agent_pid();
     assert!(second.is_some() && second != first);
     assert_eq!(sandbox.user_info(&home.token("work")).status, 200);
+}
+
+#[test]
+fn an_agent_that_could_not_be_started_again_is_not_stopped() {
+    let home = Home::new();
+    let agent = home.start_agent();
+    let alone = home.root().join("alone");
+    std::fs::create_dir(&alone).expect("the folder can be made");
+    let (client, program) = (alone.join("seqera"), alone.join("seqera-agent"));
+    std::fs::copy(&binaries().client, &client).expect("the client can be copied");
+    let restart = || home.program(&client).args(["agent", "restart"]).env("PATH", "/usr/bin:/bin").run();
+
+    let missing = restart().fails_with(69);
+    assert!(
+        missing.stderr.contains("no 'seqera-agent' program was found; nothing was stopped"),
+        "{missing:?}"
+    );
+    std::fs::write(&program, "#!/bin/sh\necho 'error: broken' >&2; exit 1\n").expect("it can be written");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let broken = restart().fails_with(69);
+    assert!(broken.stderr.contains("did not start: broken; nothing was stopped"), "{broken:?}");
+    let socket = home.socket_dir().join("agent.sock");
+    let chosen = home.seqera("agent restart").env("SEQERA_AGENT_SOCK", &socket).run().fails_with(69);
+    assert!(chosen.stderr.contains("is not started by this command; nothing was stopped"), "{chosen:?}");
+    assert_eq!(home.agent_pid(), Some(agent.pid()));
 }
 
 #[test]

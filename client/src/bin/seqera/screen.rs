@@ -58,6 +58,15 @@ impl Screen {
         data(&value.to_string())
     }
 
+    /// Prints one of the lines that a command goes on printing until it is interrupted: for programs as an
+    /// object. False if the reader has gone, and the command should end.
+    pub(crate) fn follow(&self, line: &str) -> Result<bool, Failure> {
+        match self.json {
+            true => reached(&serde_json::json!({"line": line}).to_string()),
+            false => reached(&printable(line)),
+        }
+    }
+
     /// Prints a message on standard error.
     pub(crate) fn tell(&self, text: &str) {
         // If standard error is gone, there is no place left to say so.
@@ -127,12 +136,16 @@ impl Screen {
 /// Prints a line on standard output exactly as it is. If the reader has gone, it has read enough: a command
 /// like `status | head -1` does not fail, and a sign-out goes on.
 pub(crate) fn data(line: &str) -> Result<(), Failure> {
+    reached(line).map(drop)
+}
+
+/// The same; false if the reader has gone.
+fn reached(line: &str) -> Result<bool, Failure> {
     let mut out = stdout().lock();
     match writeln!(out, "{line}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::system("cannot write to standard output", &error))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::system("cannot write to standard output", &error)),
     }
 }
 

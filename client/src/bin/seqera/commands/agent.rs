@@ -57,10 +57,7 @@ pub(super) fn run(context: &Context, command: Agent) -> Result<(), Failure> {
     match command {
         Agent::Start => start(context),
         Agent::Stop(force) => stop(context, force),
-        Agent::Restart(force) => {
-            wait(shut_down(context, force))?;
-            start(context)
-        }
+        Agent::Restart(force) => restart(context, force),
         Agent::Status => status(context),
         Agent::Leases(args) => leases::run(context, &args),
         Agent::Socket => socket(context),
@@ -76,6 +73,25 @@ fn start(context: &Context) -> Result<(), Failure> {
         return context.screen.object(&object(&info));
     }
     context.screen.say(&format!("agent {} listens at {}", info.pid, info.socket))
+}
+
+/// Looks for the program first: an agent that could not be started again is left alone.
+fn restart(context: &Context, force: Force) -> Result<(), Failure> {
+    let client = Client::new(context.options()?);
+    wait(async { client.can_start().await.map_err(not_restarted) })?;
+    wait(shut_down(context, force))?;
+    start(context)
+}
+
+fn not_restarted(error: Error) -> Failure {
+    let why = match &error {
+        Error::NoProgram => "no 'seqera-agent' program was found".to_owned(),
+        Error::NobodyAtChosen(socket) => {
+            format!("an agent at {} is not started by this command", socket.display())
+        }
+        other => other.to_string(),
+    };
+    Failure { message: format!("{why}; nothing was stopped"), ..error.into() }
 }
 
 fn stop(context: &Context, force: Force) -> Result<(), Failure> {

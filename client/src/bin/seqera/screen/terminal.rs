@@ -23,6 +23,25 @@ fn in_foreground() -> bool {
     true
 }
 
+/// False if standard output is a pipe or a socket whose reader has gone, as in `… | head -1`: a command that has
+/// nothing to write would never notice.
+#[cfg(unix)]
+pub(crate) fn output_is_read() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let out = stdout();
+    // macOS reports the end of a pipe only to those who ask whether they could write.
+    let mut streams = [PollFd::new(&out, PollFlags::OUT)];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let polled = poll(&mut streams, Some(&at_once)).is_ok();
+    !(polled && streams[0].revents().intersects(PollFlags::ERR | PollFlags::HUP))
+}
+
+/// On Windows only a write finds out.
+#[cfg(not(unix))]
+pub(crate) fn output_is_read() -> bool {
+    true
+}
+
 /// The width of the terminal on standard error, if it is a terminal and its width is known.
 pub(crate) fn columns() -> Option<usize> {
     columns_of(stderr())

@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::time::interval;
 
 use crate::screen::failure::{Failure, Hint};
+use crate::screen::terminal::output_is_read;
 use crate::settings::context::{Context, wait};
 
 /// The agent's own logs are smaller. A log that the person keeps may have any size, and only its end is shown.
@@ -31,7 +32,7 @@ Examples:
   seqera agent logs -n 20
   seqera agent logs --follow")]
 pub(crate) struct Logs {
-    /// Go on with what is written from now on, until Ctrl-C
+    /// Go on with what is written from now on, until Ctrl-C or until nobody reads it any more
     #[arg(long, short)]
     follow: bool,
     /// How many lines of what there is
@@ -122,18 +123,18 @@ async fn follow(context: &Context, mut log: Log) -> Result<(), Failure> {
     let unread = |error: std::io::Error| Failure::system("cannot go on reading the log", &error);
     let mut looks = interval(LOOK);
     let mut begun = String::new();
-    loop {
+    while output_is_read() {
         looks.tick().await;
         begun += &log.more().map_err(unread)?;
         // The agent may be in the middle of a line.
         while let Some((line, rest)) = begun.split_once('\n') {
-            match context.screen.json {
-                true => context.screen.object(&json!({"line": line}))?,
-                false => context.screen.say(line)?,
+            if !context.screen.follow(line)? {
+                return Ok(());
             }
             begun = rest.to_owned();
         }
     }
+    Ok(())
 }
 
 /// A log file, and how far it has been read.
