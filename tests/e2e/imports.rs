@@ -25,8 +25,10 @@ fn a_token_of_v1_is_renewed_kept_and_removed_where_it_was() {
     assert_eq!((&status["state"], &status["account"]["email"]), (&json!("SIGNED_IN"), &json!(ADA)));
     assert_eq!(status["organization"]["name"], "sandbox-genomics");
     assert_eq!(sandbox.user_info(&home.token("lab")).status, 200);
-    let new = std::fs::read_to_string(home.config_dir().join("refresh-token.lab")).unwrap_or_default();
+    let new =
+        std::fs::read_to_string(home.config_dir().join("refresh-token.lab")).expect("its documented name");
     assert!(!new.contains(&old), "v1's token is of no use any more, and gone");
+    assert_eq!(token_files(&home), ["refresh-token.lab"]);
     assert_eq!((sandbox.count("refresh_attempts"), sandbox.count("reuses")), (1, 0));
     // What was kept is valid: it can be renewed.
     home.seqera("agent restart").run().ok();
@@ -105,6 +107,13 @@ fn a_client_that_is_killed_meanwhile_loses_nothing() {
     eventually(LIMIT, "the session", || taken().then_some(()));
     eventually(LIMIT, "the end of v1's file", || (!is_bare(&file)).then_some(()));
     assert_eq!(sandbox.count("reuses"), 0);
+}
+
+/// The names of the files with secrets.
+fn token_files(home: &Home) -> Vec<String> {
+    let entries = std::fs::read_dir(home.config_dir()).expect("the folder is there").flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with("refresh-token.")).collect()
 }
 
 /// Whether the file is version 1's bare token, without a record of ours.

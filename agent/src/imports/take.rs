@@ -20,7 +20,7 @@ use crate::sessions::given;
 use crate::sessions::install::Login;
 use crate::sessions::target::target;
 use crate::storage::record::Attempt;
-use crate::storage::store::StoreError;
+use crate::storage::store::{StoreError, StoreKind};
 use crate::token::{Access, AccessToken, Account, Credential, Grant, Kind, RefreshToken};
 
 /// A sign-in that was taken over.
@@ -124,6 +124,8 @@ impl Imports {
         info!(profile = %name, from = candidate.key(), "taken over");
         if is_spent || worker.view().unsaved.is_none() {
             notes.extend(self.remove(candidate, &secret).await);
+            // Our own file could not have its documented name while v1's was there.
+            shared.ladder.settle_name(name, StoreKind::File).await;
         } else {
             // The provider does not rotate tokens and our store failed: the old place is the only durable
             // one.

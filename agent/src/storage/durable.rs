@@ -60,6 +60,19 @@ pub(crate) fn remove(path: &Path) -> io::Result<bool> {
     }
 }
 
+/// Gives a file a second name beside the first, durably; returns `false` if that name is taken. So a name can be
+/// taken without ever replacing what another host puts there in the same moment.
+///
+/// # Errors
+/// Any other error of the file system, such as that it has no hard links.
+pub(crate) fn add_name(path: &Path, name: &Path) -> io::Result<bool> {
+    match fs::hard_link(path, name) {
+        Ok(()) => system::sync_folder(parent(name)).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Removes the temporary files that `owner` left when it was killed while writing to `path`: they can contain a
 /// secret.
 ///

@@ -2,7 +2,7 @@
 //!
 //! Several hosts may share a home folder, and v1 of the CLI used the same file names for a bare token. So a
 //! file called `refresh-token.<profile>` is ours only if it is a record of this host. Otherwise it stays as it
-//! is, and our file is called `refresh-token.<profile>@<host id>`.
+//! is, and our file is called `refresh-token.<profile>@<host id>` for as long as that lasts.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -64,16 +64,42 @@ impl File {
     /// The path that this host may write, and what was found. If another host or v1 has the plain name, the two
     /// differ: the path is the one with the host id, the find is the file of the plain name.
     fn find(&self, profile: &ProfileName) -> Result<(PathBuf, Found), StoreError> {
-        let with_host = self.with_host(profile);
+        let (plain, with_host) = (self.plain(profile), self.with_host(profile));
         match self.look(&with_host)? {
             Found::Nothing => {}
+            Found::Ours(stored) => {
+                // Both are ours if a change of name was interrupted.
+                return Ok(match self.look(&plain) {
+                    Ok(Found::Ours(other)) if other.saved_at >= stored.saved_at => {
+                        (plain, Found::Ours(other))
+                    }
+                    _ => (with_host, Found::Ours(stored)),
+                });
+            }
             found => return Ok((with_host, found)),
         }
-        let plain = self.plain(profile);
         match self.look(&plain)? {
             found @ (Found::Nothing | Found::Ours(_)) => Ok((plain, found)),
             foreign => Ok((with_host, foreign)),
         }
+    }
+
+    /// Takes the documented name if whoever had it has gone. What is there is never replaced, except an older
+    /// record of ours.
+    fn take_name(&self, profile: &ProfileName) -> Result<(), StoreError> {
+        let (plain, with_host) = (self.plain(profile), self.with_host(profile));
+        let took = match self.find(profile)? {
+            (path, Found::Ours(_)) if path == plain => durable::remove(&with_host).map(drop),
+            (_, Found::Ours(_)) => match durable::add_name(&with_host, &plain) {
+                Ok(true) => durable::remove(&with_host).map(drop),
+                Ok(false) if matches!(self.look(&plain), Ok(Found::Ours(_))) => {
+                    fs::rename(&with_host, &plain)
+                }
+                kept => kept.map(drop),
+            },
+            _ => Ok(()),
+        };
+        took.map_err(|error| failed(&plain, &error))
     }
 
     fn look(&self, path: &Path) -> Result<Found, StoreError> {
@@ -128,7 +154,12 @@ impl Place for File {
         let (path, _) = self.find(profile)?;
         durable::sweep(&path, &self.host).map_err(|error| failed(&path, &error))?;
         durable::write(&path, &self.host, &item::write(secret, &self.host))
-            .map_err(|error| failed(&path, &error))
+            .map_err(|error| failed(&path, &error))?;
+        // The secret is safe under either name.
+        if let Err(error) = self.take_name(profile) {
+            tracing::debug!(%profile, %error, "the documented name was not taken");
+        }
+        Ok(())
     }
 
     fn load(&self, profile: &ProfileName) -> Result<Option<Stored>, StoreError> {
@@ -149,9 +180,23 @@ impl Place for File {
         for path in [self.plain(profile), self.with_host(profile)] {
             durable::sweep(&path, &self.host).map_err(|error| failed(&path, &error))?;
         }
-        match self.find(profile)? {
-            (path, Found::Ours(_)) => durable::remove(&path).map_err(|error| failed(&path, &error)),
-            _ => Ok(false),
+        let (path, Found::Ours(_)) = self.find(profile)? else { return Ok(false) };
+        let mut ours = vec![path];
+        for other in [self.plain(profile), self.with_host(profile)] {
+            if !ours.contains(&other) && matches!(self.look(&other), Ok(Found::Ours(_))) {
+                ours.push(other);
+            }
+        }
+        for path in ours {
+            durable::remove(&path).map_err(|error| failed(&path, &error))?;
+        }
+        Ok(true)
+    }
+
+    fn settle_name(&self, profile: &ProfileName) -> Result<(), StoreError> {
+        match durable::check_folder(&self.folder).map_err(refused)? {
+            true => self.take_name(profile),
+            false => Ok(()),
         }
     }
 

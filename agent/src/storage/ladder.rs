@@ -219,6 +219,14 @@ impl Ladder {
         self.store(kind)?.load(profile).await
     }
 
+    /// See [`Store::settle_name`]. Where it fails, a later save does it.
+    pub(crate) async fn settle_name(&self, profile: &ProfileName, kind: StoreKind) {
+        let Ok(store) = self.store(kind) else { return };
+        if let Err(error) = store.settle_name(profile).await {
+            tracing::debug!(%profile, store = kind.as_str(), %error, "its documented name is not used yet");
+        }
+    }
+
     /// Empties this place; `false` where nothing was.
     ///
     /// # Errors

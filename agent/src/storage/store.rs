@@ -147,6 +147,11 @@ pub(crate) trait Store: Send + Sync {
     async fn remove(&self, profile: &ProfileName) -> Result<bool, StoreError>;
     /// The profiles of this host and configuration folder that have a secret here.
     async fn list(&self) -> Result<Vec<ProfileName>, StoreError>;
+    /// Gives the secret the name that the documentation promises, if that was taken and has become free. A save
+    /// does so by itself.
+    async fn settle_name(&self, _profile: &ProfileName) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// Renames the profile's damaged items, so that a login can go on. Returns their new names.
     async fn set_aside(&self, _profile: &ProfileName, _now: SystemTime) -> Result<Vec<String>, StoreError> {
         Ok(Vec::new())

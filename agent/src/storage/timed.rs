@@ -42,6 +42,10 @@ pub(crate) trait Place: Send + Sync + 'static {
     fn remove(&self, profile: &ProfileName) -> Result<bool, StoreError>;
     /// See [`Store::list`].
     fn list(&self) -> Result<Vec<ProfileName>, StoreError>;
+    /// See [`Store::settle_name`].
+    fn settle_name(&self, _profile: &ProfileName) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// See [`Store::set_aside`].
     fn set_aside(&self, _profile: &ProfileName, _now: SystemTime) -> Result<Vec<String>, StoreError> {
         Ok(Vec::new())
@@ -233,6 +237,11 @@ impl<P: Place> Store for Timed<P> {
 
     async fn list(&self) -> Result<Vec<ProfileName>, StoreError> {
         self.read(|place| place.list()).await
+    }
+
+    async fn settle_name(&self, profile: &ProfileName) -> Result<(), StoreError> {
+        let name = profile.clone();
+        self.read(move |place| place.settle_name(&name)).await
     }
 
     async fn set_aside(&self, profile: &ProfileName, now: SystemTime) -> Result<Vec<String>, StoreError> {

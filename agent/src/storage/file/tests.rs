@@ -86,6 +86,59 @@ fn the_bare_token_of_v1_stays_as_it_is() {
     assert_eq!(fs::read_to_string(path).unwrap(), V1_TOKEN);
 }
 
+fn names_in(store: &File) -> Vec<String> {
+    let entries = fs::read_dir(&store.folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_documented_name_is_used_once_whoever_had_it_has_gone() {
+    for content in [V1_TOKEN.as_bytes().to_vec(), item::write(&stored("theirs"), "host-b").to_vec()] {
+        for by_a_save in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let store = on(&folder, "host-a");
+            let path = plant(&store, std::str::from_utf8(&content).unwrap());
+            save(&store, "first").unwrap();
+            store.settle_name(&work()).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), content, "it is another's");
+            fs::remove_file(&path).unwrap();
+            match by_a_save {
+                true => save(&store, "second").unwrap(),
+                false => store.settle_name(&work()).unwrap(),
+            }
+            assert_eq!(names_in(&store), ["refresh-token.work"]);
+            assert_eq!(load(&store), Ok(Some(if by_a_save { "second" } else { "first" }.into())));
+        }
+    }
+}
+
+#[test]
+fn a_change_of_name_that_was_interrupted_leaves_one_secret_to_find_and_none_after_its_removal() {
+    let older = Stored { saved_at: UNIX_EPOCH, ..stored("older") };
+    let newer = Stored { saved_at: UNIX_EPOCH + Duration::from_secs(9), ..stored("newer") };
+    for (plain, with_host) in [(&newer, &newer), (&newer, &older), (&older, &newer)] {
+        let both = || {
+            let folder = tempfile::tempdir().unwrap();
+            let store = on(&folder, "host-a");
+            plant(&store, std::str::from_utf8(&item::write(plain, "host-a")).unwrap());
+            fs::write(store.with_host(&work()), item::write(with_host, "host-a")).unwrap();
+            (folder, store)
+        };
+        let (_folder, store) = both();
+        assert_eq!(load(&store), Ok(Some("newer".into())));
+        store.settle_name(&work()).unwrap();
+        assert_eq!((load(&store), names_in(&store).len()), (Ok(Some("newer".into())), 1));
+        let (_folder, store) = both();
+        save(&store, "newest").unwrap();
+        assert_eq!((load(&store), names_in(&store).len()), (Ok(Some("newest".into())), 1));
+        let (_folder, store) = both();
+        assert_eq!(store.remove(&work()), Ok(true));
+        assert!(names_in(&store).is_empty());
+    }
+}
+
 #[test]
 fn a_corrupt_file_is_named_and_neither_overwritten_nor_removed() {
     let folder = tempfile::tempdir().unwrap();
