@@ -1,8 +1,9 @@
 //! The command line as its users see it: exact texts, exit codes, bad input. The cases are the pages in
 //! `cases/` (`pages.rs`). `runner.rs` explains how they are written, `schemas.rs` how the objects on them are
-//! checked.
+//! checked; `lines.rs` has every command say all that it can in JSON.
 
 mod completions;
+mod lines;
 mod normal;
 mod pages;
 mod runner;

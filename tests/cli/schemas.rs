@@ -1,5 +1,5 @@
-//! What programs read. Every object on a page is checked against the schema of its command in `schemas/`, and
-//! every failure against `failure.json`. Keys that a schema does not know are refused, so that neither an
+//! What programs read. Every object on a page is checked against the schema of its command in `schemas/`, every
+//! failure against `failure.json`, and what else a command says on standard error against `event.json`. Keys that a schema does not know are refused, so that neither an
 //! output nor its description changes alone. Parts that several objects share are in `parts.json`, and the
 //! schemas refer to them.
 
@@ -15,7 +15,7 @@ const GROUPS: [(&str, bool); 5] =
     [("agent", false), ("agent-leases", true), ("org", true), ("workspace", true), ("profile", true)];
 
 /// Commands whose output is that of another program, or is meant for a shell.
-const WITHOUT: [&str; 3] = ["exec", "ai", "completions"];
+pub(crate) const WITHOUT: [&str; 3] = ["exec", "ai", "completions"];
 
 /// Prints its object even if it fails.
 const REPORT: &str = "agent-doctor";
@@ -32,6 +32,10 @@ fn folder() -> PathBuf {
 pub(crate) fn check(line: &str, run: &Run) {
     let Some(command) = asked(line) else { return };
     let out = run.stdout.trim();
+    for said in run.stderr.lines() {
+        let object: Value = serde_json::from_str(said).unwrap_or_else(|e| panic!("{line}: {e}\n{said}"));
+        is_event_or_failure(&object, line);
+    }
     if run.code == Some(0) || (command == REPORT && !out.is_empty()) {
         let object = serde_json::from_str(out).unwrap_or_else(|error| panic!("{line}: {error}\n{out}"));
         fits(&command, &object, line);
@@ -42,6 +46,11 @@ pub(crate) fn check(line: &str, run: &Run) {
     let last = run.stderr.lines().last().unwrap_or_default();
     let object = serde_json::from_str(last).unwrap_or_else(|error| panic!("{line}: {error}\n{}", run.stderr));
     fits("failure", &object, line);
+}
+
+/// Checks an object on standard error.
+pub(crate) fn is_event_or_failure(object: &Value, line: &str) {
+    fits(if object.get("error").is_some() { "failure" } else { "event" }, object, line);
 }
 
 fn fits(schema: &str, object: &Value, line: &str) {
@@ -61,7 +70,7 @@ fn compiled(path: &Path) -> (Schemas, SchemaIndex) {
 }
 
 /// The command in a line that calls `seqera` once, with `-o json`: `status`, or `agent-status`.
-fn asked(line: &str) -> Option<String> {
+pub(crate) fn asked(line: &str) -> Option<String> {
     let words: Vec<_> = line.split_whitespace().collect();
     let is_json = words.windows(2).any(|pair| pair == ["-o", "json"]);
     let alone = !words.iter().any(|word| matches!(*word, "|" | ">" | "&&" | ";" | "||"));
@@ -89,7 +98,7 @@ fn offered(words: &str) -> Vec<String> {
 }
 
 /// Every command below `above` that can be called: `status`, `agent-status`.
-fn commands(above: &str) -> BTreeSet<String> {
+pub(crate) fn commands(above: &str) -> BTreeSet<String> {
     let mut commands = BTreeSet::new();
     for word in offered(&above.replace('-', " ")).into_iter().filter(|word| word != "help") {
         let command = format!("{above}-{word}").trim_start_matches('-').to_owned();

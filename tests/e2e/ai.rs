@@ -156,6 +156,17 @@ fn a_session_is_offered_where_there_is_none_and_then_the_front_end_starts() {
 }
 
 #[test]
+fn a_provider_that_cannot_be_reached_while_it_signs_in_is_told_once() {
+    let home = Home::new().with("SEQERA_AUTH_DOMAIN", "http://127.0.0.1:9/api");
+    let Some(terminal) = in_terminal(&home, "seqera ai") else { return };
+    let mut ai = terminal.start();
+    ai.until("question", |output| output.contains("Sign in now? [Y/n]").then_some(()));
+    ai.write("y\n");
+    let run = ai.finish(LIMIT).fails_with(4);
+    assert_eq!(run.stdout.matches("error: ").count(), 1, "{}", run.stdout);
+}
+
+#[test]
 fn the_prompt_of_its_own_signs_in_and_out_in_a_terminal() {
     let (mut home, sandbox) = (Home::new(), Sandbox::calm());
     home.set("SEQERA_AUTH_DOMAIN", &sandbox.authority);

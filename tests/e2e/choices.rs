@@ -62,6 +62,61 @@ fn an_organisation_that_has_vanished_is_said_at_login_and_kept() {
 }
 
 #[test]
+fn a_login_that_asks_for_an_organisation_it_cannot_have_fails_and_replaces_nothing() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("work", &sandbox, ADA);
+    switch(&home, "org switch sandbox-proteomics");
+    let before = home.token("work");
+    for profile in ["work", "new"] {
+        let args = format!("login --no-browser --force --organization nowhere --profile {profile}");
+        let mut login = home.seqera(&args).args(["--authority", &sandbox.authority]).start();
+        let url = login.until("authorization URL", seqera_tests::browser::authorization_url);
+        let shown = seqera_tests::browser::sign_in(&url, GRACE);
+        let refused = login.finish(std::time::Duration::from_secs(30)).fails_with(2);
+        assert!(refused.stderr.contains("error: you have no organization \"nowhere\""), "{}", refused.stderr);
+        assert!(refused.stderr.contains("hint: yours are sandbox-genomics"), "{}", refused.stderr);
+        assert!(shown.body.contains("nowhere") && !refused.stdout.contains('✓'), "{}", shown.body);
+    }
+    let status = home.status("work");
+    assert_eq!(
+        (&status["account"]["email"], &status["organization"]["name"]),
+        (&json!(ADA), &json!("sandbox-proteomics"))
+    );
+    assert_eq!(home.token("work"), before);
+    home.seqera("status --profile new").run().fails_with(1);
+    let revoked = || (sandbox.count("revocations") >= 2).then_some(());
+    seqera_tests::eventually(std::time::Duration::from_secs(30), "the end of their tokens", revoked);
+
+    let with_token = |organization: &str| {
+        let login = home.seqera("login --with-token --profile pat").stdin(&sandbox.personal_token("ada"));
+        login.args(["--authority", &sandbox.authority, "--organization", organization]).run()
+    };
+    with_token("nowhere").fails_with(2);
+    home.seqera("status --profile pat").run().fails_with(1);
+    with_token("Sandbox Proteomics").ok();
+    assert_eq!(home.status("pat")["organization"]["name"], "sandbox-proteomics");
+    home.seqera("login --import --organization x").run().fails_with(2);
+}
+
+#[test]
+fn a_login_that_joins_another_one_gets_the_organisation_that_it_asks_for() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let login = |more: &str| {
+        let args = format!("login --no-browser --profile work {more}");
+        home.seqera(&args).args(["--authority", &sandbox.authority]).start()
+    };
+    let mut first = login("");
+    let url = first.until("authorization URL", seqera_tests::browser::authorization_url);
+    let mut second = login("--organization sandbox-proteomics");
+    second.until("word of the first one", |output| output.contains("joins it").then_some(()));
+    drop(seqera_tests::browser::sign_in(&url, ADA));
+    for login in [first, second] {
+        login.finish(std::time::Duration::from_secs(30)).ok();
+    }
+    assert_eq!(home.status("work")["organization"]["name"], "sandbox-proteomics");
+}
+
+#[test]
 fn two_platforms_side_by_side_each_with_its_own_choice_and_a_default_that_lasts() {
     let home = Home::new();
     let (cloud, enterprise) = (Sandbox::calm(), Sandbox::calm());

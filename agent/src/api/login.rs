@@ -18,7 +18,7 @@ use crate::api::status::status;
 use crate::error::{AgentError, ErrorKind};
 use crate::profile::{Profile, ProfileName};
 use crate::sessions::given;
-use crate::sessions::install::Login;
+use crate::sessions::install::{Login, look_up};
 use crate::sessions::registry::Registry;
 use crate::sessions::target::target;
 use crate::sessions::view::View;
@@ -74,10 +74,13 @@ fn installer(
     method: Method,
     organization: Option<String>,
 ) -> crate::sign_in::stage::Install {
-    let (worker, profile) = (registry.ensure(name), profile.clone());
+    let (worker, shared) = (registry.ensure(name), Arc::clone(&registry.shared));
+    let (name, profile) = (name.clone(), profile.clone());
     let generation = worker.view().generation;
-    Box::new(move |granted| {
+    Box::new(move |mut granted| {
         Box::pin(async move {
+            let of = (&name, &profile);
+            let organization = look_up(organization.as_deref(), &mut granted, of, &shared).await?;
             let login = Login { profile, granted, method: method.into(), generation, organization };
             let notes = worker.install(login).await?;
             Ok(stage::SignedIn { notes })

@@ -197,12 +197,12 @@ pub(crate) struct AtLogin {
     pub notes: Vec<String>,
 }
 
-/// The organisation and workspace after a login. `wanted` is the organisation that the person asks for, `former`
+/// The organisation and workspace after a login. `wanted` is the organisation that the person asks for; `former` is
 /// the record of the same account. A choice of the person is kept even if the Platform does not list it now: it
 /// may come back, and another organisation must not be billed silently.
 pub(crate) fn at_login(
     memberships: Option<&Memberships>,
-    wanted: Option<&str>,
+    wanted: Option<&Organization>,
     former: Option<&Record>,
 ) -> AtLogin {
     let former = former.cloned().unwrap_or_default();
@@ -211,14 +211,12 @@ pub(crate) fn at_login(
         organization_is_chosen: former.organization_is_chosen,
         ..AtLogin::default()
     };
-    if let Some(Memberships { organizations, .. }) = memberships {
-        match wanted.map(|wanted| find(organizations.iter(), wanted)) {
-            Some(Ok(found)) => {
-                (chosen.organization, chosen.organization_is_chosen) = (Some(found.clone()), true);
-            }
-            Some(Err(error)) => chosen.notes.push(format!("{error}; {}", error.hint())),
-            None => chosen.review(organizations),
+    match (wanted, memberships) {
+        (Some(wanted), _) => {
+            (chosen.organization, chosen.organization_is_chosen) = (Some(wanted.clone()), true);
         }
+        (None, Some(belongs)) => chosen.review(&belongs.organizations),
+        (None, None) => {}
     }
     chosen.notes.extend(left(former.workspace.as_ref(), chosen.organization.as_ref()));
     chosen.workspace = former.workspace.filter(|one| is_of(one, chosen.organization.as_ref()));

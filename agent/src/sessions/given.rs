@@ -3,7 +3,7 @@
 use crate::error::{AgentError, ErrorKind};
 use crate::profile::{Profile, ProfileName};
 use crate::providers::Answer;
-use crate::sessions::install::Login;
+use crate::sessions::install::{Login, look_up};
 use crate::sessions::registry::Registry;
 use crate::storage::record::SignInMethod;
 use crate::token::{AccessToken, Kind};
@@ -11,8 +11,8 @@ use crate::token::{AccessToken, Kind};
 /// Signs in with a token, which the provider checks before it is stored. Returns notes for the person.
 ///
 /// # Errors
-/// `BAD_REQUEST` if the token is empty, `LOGIN_EXPIRED` if the provider refuses it, `ISSUER_UNREACHABLE` if the
-/// provider cannot be asked.
+/// `BAD_REQUEST` if the token is empty or the account has no such organisation, `LOGIN_EXPIRED` if the provider
+/// refuses the token, `ISSUER_UNREACHABLE` if the provider cannot be asked.
 pub(crate) async fn sign_in(
     registry: &Registry,
     name: &ProfileName,
@@ -29,7 +29,9 @@ pub(crate) async fn sign_in(
     let worker = registry.ensure(name);
     // Taken before the provider is asked, so that a sign-out in the meantime prevails.
     let generation = worker.view().generation;
-    let granted = issuer.finish(Answer::Given(token, registry.shared.now())).await?;
+    let mut granted = issuer.finish(Answer::Given(token, registry.shared.now())).await?;
+    let of = (name, &profile);
+    let organization = look_up(organization.as_deref(), &mut granted, of, &registry.shared).await?;
     registry.logins.cancel(name);
     let login = Login { profile, granted, method: SignInMethod::Token, generation, organization };
     worker.install(login).await

@@ -8,9 +8,10 @@ use tracing::{info, warn};
 
 use crate::backoff::jitter;
 use crate::clock::unix;
+use crate::error::AgentError;
 use crate::profile::{Profile, ProfileName};
 use crate::providers::{Granted, Issuer, Revocable};
-use crate::sessions::choice::{AtLogin, at_login};
+use crate::sessions::choice::{AtLogin, at_login, find};
 use crate::sessions::renewal::{Generation, Unsaved};
 use crate::sessions::schedule::{Held, keep_alive};
 use crate::sessions::secrets::{refresh_of, stored};
@@ -20,7 +21,7 @@ use crate::sign_in::stage::Method;
 use crate::storage::record::{Record, SignInMethod};
 use crate::storage::state::StateError;
 use crate::storage::store::{Patience, StoreKind, Stored};
-use crate::token::{AccessToken, Credential, Kind, RefreshToken};
+use crate::token::{AccessToken, Credential, Kind, Memberships, Organization, RefreshToken};
 
 /// A login that has succeeded and is not stored yet.
 pub(crate) struct Login {
@@ -31,8 +32,48 @@ pub(crate) struct Login {
     pub method: SignInMethod,
     /// The session's generation when the login began.
     pub generation: u64,
-    /// The organisation that the person asked for, by id or name.
-    pub organization: Option<String>,
+    /// The organisation that the person asked for.
+    pub organization: Option<Organization>,
+}
+
+/// What a login was granted, before it becomes a [`Login`]: the organisation that the person asked for is looked up
+/// first. A name that means none must not cost a session that works, nor bill somebody else.
+///
+/// # Errors
+/// The name means no organisation or several, or nobody says which there are. The tokens are then revoked.
+pub(crate) async fn look_up(
+    wanted: Option<&str>,
+    granted: &mut Granted,
+    (name, profile): (&ProfileName, &Profile),
+    shared: &Shared,
+) -> Result<Option<Organization>, AgentError> {
+    let Some(wanted) = wanted else { return Ok(None) };
+    let found = match belongs(granted, profile, shared).await {
+        Ok(belongs) => {
+            let found = find(belongs.organizations.iter(), wanted).cloned();
+            granted.memberships = Some(belongs);
+            found
+        }
+        Err(error) => Err(error),
+    };
+    if found.is_err() {
+        info!(profile = %name, "a login asked for an organization that it cannot have; its tokens are revoked");
+        revoke(name, profile, granted, shared);
+    }
+    found.map(Some)
+}
+
+/// What the account belongs to. Asks again where the login could not find out, for the reason.
+async fn belongs(granted: &Granted, profile: &Profile, shared: &Shared) -> Result<Memberships, AgentError> {
+    if let Some(known) = &granted.memberships {
+        return Ok(known.clone());
+    }
+    let issuer = shared.issuers.issuer(profile, granted.credential.kind());
+    let token = match &granted.credential {
+        Credential::Renewable(grant) => &grant.access.token,
+        Credential::Fixed { token, .. } => token,
+    };
+    Ok(Memberships { organizations: issuer.organizations(token).await?, workspaces: None })
 }
 
 impl From<Method> for SignInMethod {
@@ -125,8 +166,12 @@ pub(crate) async fn install(
 /// back.
 pub(crate) fn give_back(name: &ProfileName, login: &Login, shared: &Shared) {
     info!(profile = %name, "a login came too late; its tokens are revoked");
-    if let Some(tokens) = login.granted.revocable() {
-        let issuer = shared.issuers.issuer(&login.profile, login.granted.credential.kind());
+    revoke(name, &login.profile, &login.granted, shared);
+}
+
+fn revoke(name: &ProfileName, profile: &Profile, granted: &Granted, shared: &Shared) {
+    if let Some(tokens) = granted.revocable() {
+        let issuer = shared.issuers.issuer(profile, granted.credential.kind());
         shared.pending.revoke(name, issuer, tokens);
     }
 }
@@ -223,7 +268,7 @@ fn new_record(
     };
     // Another account clears organisation and workspace.
     let same = former.record.as_ref().filter(|old| is_same_account(old, login) || is_same_person(old, login));
-    let chosen = at_login(login.granted.memberships.as_ref(), login.organization.as_deref(), same);
+    let chosen = at_login(login.granted.memberships.as_ref(), login.organization.as_ref(), same);
     let AtLogin { organization, organization_is_chosen, workspace, notes } = chosen;
     let record = Record {
         profile: Profile { network: login.profile.network.recorded(), ..login.profile.clone() },

@@ -1,5 +1,6 @@
-//! Text for people and objects for programs. Data goes to standard output, everything else to standard error;
-//! with `-o json`, standard output gets one object or nothing.
+//! Text for people and objects for programs. Data goes to standard output, everything else to standard error.
+//! With `-o json` every line of both is an object: standard output gets the one of the command, standard error
+//! what happens meanwhile and the failure. What is only there to keep a person company is left out.
 
 pub(crate) mod ask;
 pub(crate) mod failure;
@@ -67,15 +68,19 @@ impl Screen {
         }
     }
 
-    /// Prints a message on standard error.
+    /// Prints a message for people on standard error.
     pub(crate) fn tell(&self, text: &str) {
-        // If standard error is gone, there is no place left to say so.
-        let _ = writeln!(stderr(), "{}", printable(text));
+        if !self.json {
+            // If standard error is gone, there is no place left to say so.
+            let _ = writeln!(stderr(), "{}", printable(text));
+        }
     }
 
     /// Prints a question on standard error. The answer is typed on the same line.
     pub(crate) fn question(&self, text: &str) {
-        let _ = write!(stderr(), "{}", printable(text)).and_then(|()| stderr().flush());
+        if !self.json {
+            let _ = write!(stderr(), "{}", printable(text)).and_then(|()| stderr().flush());
+        }
     }
 
     /// Prints an event on standard error, one object on a line, for a program that follows the progress.
@@ -104,7 +109,11 @@ impl Screen {
         self.labelled("warning", YELLOW, text);
     }
 
+    /// Prints a failure, unless somebody else has.
     pub(crate) fn failure(&self, failure: &Failure) {
+        if failure.message.is_empty() {
+            return;
+        }
         if self.json {
             let _ = writeln!(stderr(), "{}", failure.json());
             return;
@@ -122,6 +131,9 @@ impl Screen {
 
     /// Wraps the text at spaces on a terminal, so that no word is cut at the edge.
     fn labelled(&self, label: &str, colour: &str, text: &str) {
+        if self.json {
+            return self.event(&serde_json::json!({"event": label, "text": text}));
+        }
         let room = terminal::columns();
         let text = printable(&format!("{label}: {text}"));
         let lines: Vec<_> = text.lines().flat_map(|line| wrap(line, room, false)).collect();

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use crate::error::ErrorKind;
+use crate::error::{AgentError, ErrorKind};
 use crate::sessions::choice::Choice;
-use crate::sessions::install::Login;
+use crate::sessions::install::{Login, look_up};
 use crate::storage::record::{Record, SignInMethod};
 use crate::testing::fakes::{Agent, pass, profile, work};
 use crate::token::{Account, Memberships, Organization};
@@ -26,16 +26,17 @@ fn recorded(agent: &Agent) -> Record {
     agent.registry.shared.state.record(&work()).unwrap()
 }
 
-async fn login(agent: &Agent, subject: &str, wanted: Option<&str>) -> Vec<String> {
+async fn login(agent: &Agent, subject: &str, wanted: Option<&str>) -> Result<Vec<String>, AgentError> {
     let worker = agent.registry.ensure(&work());
     let mut granted = agent.granted();
     granted.account.subject = subject.into();
     let organizations = vec![organization(1), organization(2)];
     granted.memberships = Some(Memberships { organizations, workspaces: None });
-    let (generation, organization) = (worker.view().generation, wanted.map(str::to_owned));
-    let login =
-        Login { profile: profile(), granted, method: SignInMethod::Browser, generation, organization };
-    worker.install(login).await.unwrap()
+    let generation = worker.view().generation;
+    let (profile, shared) = (profile(), &agent.registry.shared);
+    let organization = look_up(wanted, &mut granted, (&work(), &profile), shared).await?;
+    let login = Login { profile, granted, method: SignInMethod::Browser, generation, organization };
+    worker.install(login).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,7 +68,7 @@ async fn a_choice_for_an_account_that_has_gone_is_refused() {
     let agent = Arc::new(Agent::signed_in().await);
     let worker = agent.worker();
     let generation = worker.view().generation;
-    login(&agent, "grace", None).await;
+    login(&agent, "grace", None).await.unwrap();
     let late = worker.choose(Choice::Organization(Some(organization(7))), generation).await.unwrap_err();
     assert_eq!(late.kind, ErrorKind::Ended);
     assert_eq!(recorded(&agent).organization, Some(organization(1)));
@@ -97,21 +98,41 @@ async fn a_sign_out_has_the_last_word_over_a_choice_that_waits() {
 #[tokio::test(start_paused = true)]
 async fn the_same_account_keeps_its_choice_at_a_login_and_another_account_does_not() {
     let agent = Arc::new(Agent::start());
-    assert_eq!(login(&agent, "ada", None).await, Vec::<String>::new());
+    assert_eq!(login(&agent, "ada", None).await.unwrap(), Vec::<String>::new());
     assert_eq!(recorded(&agent).organization, Some(organization(1)));
     choosing(&agent, 2).await.unwrap().unwrap();
-    login(&agent, "ada", None).await;
+    login(&agent, "ada", None).await.unwrap();
     assert_eq!(recorded(&agent).organization, Some(organization(2)));
     let worker = agent.worker();
     let generation = worker.view().generation;
     worker.choose(Choice::Organization(None), generation).await.unwrap();
-    login(&agent, "ada", None).await;
+    login(&agent, "ada", None).await.unwrap();
     assert_eq!(recorded(&agent).organization, None, "cleared stays cleared");
-    login(&agent, "grace", None).await;
+    login(&agent, "grace", None).await.unwrap();
     assert_eq!(recorded(&agent).organization, Some(organization(1)));
-    let notes = login(&agent, "grace", Some("nope")).await;
-    assert!(notes[0].contains("\"nope\""), "{notes:?}");
-    assert_eq!(recorded(&agent).organization, Some(organization(1)), "said, and not replaced");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_asks_for_an_organisation_that_is_not_there_replaces_nothing() {
+    let agent = Arc::new(Agent::start());
+    login(&agent, "ada", Some("organization-2")).await.unwrap();
+    let (before, stored) = (recorded(&agent), agent.stored());
+    assert_eq!((&before.organization, before.organization_is_chosen), (&Some(organization(2)), true));
+    let refused = login(&agent, "grace", Some("nope")).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::BadRequest);
+    assert!(refused.to_string().contains("\"nope\"") && refused.hint().contains("organization-1 (1)"));
+    assert_eq!((recorded(&agent).account, agent.stored()), (before.account, stored));
+    pass(1).await;
+    assert_eq!(agent.provider.revoked(), ["refresh-0", "access-0"], "nobody else would ever do it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_asks_for_an_organisation_fails_where_nobody_tells_which_there_are() {
+    let agent = Agent::start();
+    let (mut granted, profile, shared) = (agent.granted(), profile(), &agent.registry.shared);
+    let refused = look_up(Some("lab"), &mut granted, (&work(), &profile), shared).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Misconfigured);
+    assert_eq!(look_up(None, &mut granted, (&work(), &profile), shared).await.unwrap(), None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -117,7 +117,7 @@ pub(super) fn run(context: &Context, args: &Ai) -> Result<(), Failure> {
         }
         Some(token) => {
             context.screen.warn("other users of this machine can see the token; TOWER_ACCESS_TOKEN hides it");
-            Subject::Token(EnvToken { variable: "--token", secret: token.trim().to_owned() })
+            Subject::Token(EnvToken { variable: prompt::FLAG, secret: token.trim().to_owned() })
         }
         None => context.subject()?,
     };
@@ -130,13 +130,11 @@ pub(super) fn run(context: &Context, args: &Ai) -> Result<(), Failure> {
             let variables = or_login(context, &named, || of_session(context, &named))?;
             Err(start(&program, args, variables))
         }
-        (None, Subject::Token(token)) => {
-            prompt::run(context, &handover::of_environment(&token, &context.env))
-        }
+        (None, Subject::Token(token)) => prompt::run(context, Some(&token)),
         (None, Subject::Profile(named)) => {
             let known = || signed_in(context.status(named.clone())?).map(drop);
             or_login(context, &named, known)?;
-            prompt::run(context, &Vec::new())
+            prompt::run(context, None)
         }
     }
 }
@@ -167,8 +165,11 @@ fn or_login<T>(
         context.screen.tell(&failure.message);
     }
     match ask::yes(&context.screen, "Sign in now?", true)? {
-        Some(true) if login::in_separate_process(named)? => session(),
-        _ => Err(failure),
+        Some(true) => {
+            login::in_separate_process(named)?;
+            session()
+        }
+        Some(false) | None => Err(failure),
     }
 }
 

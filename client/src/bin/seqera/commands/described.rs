@@ -10,6 +10,9 @@ use crate::settings::setting::{Setting, Source};
 use crate::settings::subject::Named;
 
 /// Asks the Platform about a token in the environment. Returns the answer, and the authority that was asked.
+///
+/// # Errors
+/// Names the variable: which of several a person has set is what they want to know first.
 pub(super) fn describe_variable(
     context: &Context,
     token: &EnvToken,
@@ -20,7 +23,10 @@ pub(super) fn describe_variable(
     let settings = Settings::resolve(None, profile, &context.env, &context.config()?);
     let client = context.client(Named::default())?;
     let described = wait(async { Ok(client.describe_token(&token.secret, settings.message()).await?) });
-    let described = described.map_err(|failure| perhaps_enterprise(failure, &settings))?;
+    let described = described.map_err(|failure| {
+        let message = format!("the token in {}: {}", token.variable, failure.message);
+        perhaps_enterprise(Failure { message, ..failure }, &settings)
+    })?;
     let by_default = Setting { text: described.api_url.clone(), source: Source::Default };
     Ok((described, settings.authority.unwrap_or(by_default)))
 }

@@ -13,6 +13,7 @@ use std::io::{BufRead, IsTerminal, stdin};
 use std::process::Command;
 
 use clap::Args;
+use seqera_client::error::EXIT_ENDED;
 use seqera_client::proto::configuration::names_a_user;
 use seqera_client::proto::reason::Reason;
 use seqera_client::proto::v1::login_event::SignedIn;
@@ -77,9 +78,9 @@ pub(crate) struct Login {
     #[arg(long, value_name = "VALUE", conflicts_with_all = ["no_browser", "device"])]
     pub(super) token: Option<String>,
     /// Take over what the earlier CLI and Nextflow have left, without asking
-    #[arg(long, conflicts_with_all = ["token", "with_token", "device"])]
+    #[arg(long, conflicts_with_all = ["token", "with_token", "device", "organization"])]
     pub(super) import: bool,
-    /// Choose this organization; without it the choice of before is kept, else the first is taken
+    /// Choose this organization, and fail without it; else the choice of before is kept, or the first is taken
     #[arg(long, value_name = "NAME|ID")]
     pub(super) organization: Option<String>,
     /// Sign in again although a session exists
@@ -121,7 +122,7 @@ pub(super) fn run(context: &Context, args: Login) -> Result<(), Failure> {
     let imports = Imports { context, client: &client, settings: &settings };
     if args.import {
         return report_all(context, &imports.take_all()?);
-    } else if token.is_none() && !args.force {
+    } else if token.is_none() && !args.force && args.organization.is_none() {
         let taken = match &toolkit_files {
             Some(files) => files.offer(&settings)?,
             None => imports.offer()?,
@@ -134,13 +135,16 @@ pub(super) fn run(context: &Context, args: Login) -> Result<(), Failure> {
     let opens = !args.no_browser && context.env.browser_auto_open() && context.env.has_display();
     let signed_in = wait(interruptible("the login", async {
         match token {
-            Some(token) => import(&client, &settings, &token, &request.organization).await,
+            Some(token) => {
+                let signed_in = import(&client, &settings, &token, &request.organization).await?;
+                Ok((signed_in, false))
+            }
             None => Follow::new(context, &client, opens).run(request).await,
         }
     }));
     let signed_in = signed_in.map_err(|failure| hinted(context, failure));
-    let signed_in = signed_in.inspect_err(|failure| explain(context, failure, &settings))?;
-    let signed_in = org::after_login(context, args.organization.as_deref(), signed_in)?;
+    let (signed_in, joined) = signed_in.inspect_err(|failure| explain(context, failure, &settings))?;
+    let signed_in = org::after_login(context, args.organization.as_deref(), joined, signed_in)?;
     report(context, &signed_in)?;
     let Some(files) = toolkit_files else { return Ok(()) };
     if !signed_in.already {
@@ -218,16 +222,21 @@ fn report_all(context: &Context, all: &[SignedIn]) -> Result<(), Failure> {
     all.iter().try_for_each(|signed_in| report(context, signed_in))
 }
 
-/// Signs in with a separate `seqera login`: whatever it does to the terminal ends with it. True if it
-/// succeeded.
-pub(super) fn in_separate_process(named: &Named) -> Result<bool, Failure> {
+/// Signs in with a separate `seqera login`: whatever it does to the terminal ends with it.
+///
+/// # Errors
+/// The login failed, and has said why.
+pub(super) fn in_separate_process(named: &Named) -> Result<(), Failure> {
     let failed = |error| Failure::system("cannot run 'seqera login'", &error);
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
     command.arg("login");
     if !named.profile.is_empty() {
         command.args(["--profile", &named.profile]);
     }
-    Ok(command.status().map_err(failed)?.success())
+    let ended = command.status().map_err(failed)?;
+    // Windows has exit codes that do not fit, and a signal leaves none.
+    let code = ended.code().map_or(EXIT_ENDED, |code| u8::try_from(code).unwrap_or(1));
+    if code == 0 { Ok(()) } else { Err(Failure::told(code)) }
 }
 
 fn report(context: &Context, signed_in: &SignedIn) -> Result<(), Failure> {

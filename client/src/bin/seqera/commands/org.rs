@@ -58,16 +58,18 @@ pub(super) fn run(context: &Context, args: Org) -> Result<(), Failure> {
     }
 }
 
-/// Chooses the organisation that the command named, if a session already existed and no login took place. If
-/// the login took the first organisation, a note says at a terminal that there are others.
+/// Chooses the organisation that the command named, if a session already existed, or the login is one that
+/// somebody else had begun and this command `joined`. If the login took the first organisation, a note says at a
+/// terminal that there are others.
 pub(super) fn after_login(
     context: &Context,
     wanted: Option<&str>,
+    joined: bool,
     mut signed_in: SignedIn,
 ) -> Result<SignedIn, Failure> {
     let Some(status) = &signed_in.status else { return Ok(signed_in) };
     let named = Named { profile: status.profile.clone(), authority: String::new() };
-    if let Some(wanted) = wanted.filter(|_| signed_in.already) {
+    if let Some(wanted) = wanted.filter(|_| signed_in.already || joined) {
         let client: Client = context.client(named)?;
         let answer = wait(async { Ok(client.choose_organization(Some(wanted)).await?) })?;
         let chosen = answer.status.clone().unwrap_or_default().organization.unwrap_or_default();

@@ -8,6 +8,7 @@ use crate::commands::described::describe_variable;
 use crate::commands::session::{
     self, Check, account_name, account_object, best_name, expiry, signed_in, sourced,
 };
+use crate::screen::ask::named;
 use crate::screen::failure::Failure;
 use crate::screen::table;
 use crate::settings::Settings;
@@ -42,11 +43,13 @@ fn show_variable(context: &Context, token: &EnvToken) -> Result<(), Failure> {
 fn check_variable(context: &Context, token: &EnvToken) -> Result<(), Failure> {
     let (described, authority) = describe_variable(context, token)?;
     let account = described.account.clone().unwrap_or_default();
+    let organizations: Vec<_> = described.organizations.iter().map(|one| one.name.clone()).collect();
     if context.screen.json {
         return context.screen.object(&json!({
             "state": "ENVIRONMENT",
             "source": token.variable,
             "account": account_object(Some(&account)),
+            "organizations": organizations,
             "authority": authority.text,
             "checked": checked(&described),
         }));
@@ -56,6 +59,7 @@ fn check_variable(context: &Context, token: &EnvToken) -> Result<(), Failure> {
     context.screen.say(&table(&[
         ("Token from", token.variable.to_owned()),
         ("Authority", sourced(&authority.text, &authority.source.to_string())),
+        (if organizations.len() > 1 { "Organizations" } else { "Organization" }, named(&organizations)),
         ("Platform", answers(&described)),
     ]))
 }

@@ -64,6 +64,11 @@ impl Failure {
         Self { reason: "SYSTEM".into(), message: format!("{what}: {error}"), hint: Hint::None, exit: 1 }
     }
 
+    /// A program that this command ran has failed, and has said why itself.
+    pub(crate) fn told(exit: u8) -> Self {
+        Self { reason: "FAILED".into(), message: String::new(), hint: Hint::None, exit }
+    }
+
     pub(crate) fn is(&self, reason: Reason) -> bool {
         self.reason == reason.name()
     }

@@ -8,11 +8,17 @@ use tokio::process::Command;
 use tokio::sync::oneshot;
 
 use crate::commands::ai::front_end::not_installed;
-use crate::commands::handover::{Variables, apply};
 use crate::screen::failure::{Failure, Hint};
 use crate::screen::layout::wrap;
 use crate::screen::terminal;
 use crate::settings::context::{Context, wait};
+use crate::settings::env::EnvToken;
+
+/// The option that brings a token, in place of a variable.
+pub(super) const FLAG: &str = "--token";
+
+/// The variable in which a command gets the token of the option.
+const PASSED: &str = "SEQERA_ACCESS_TOKEN";
 
 /// The commands that can be typed, and what they are for.
 const COMMANDS: [(&str, &str); 8] = [
@@ -26,23 +32,28 @@ const COMMANDS: [(&str, &str); 8] = [
     ("logout", "sign out"),
 ];
 
-/// Reads lines until `/exit` or the end of the input. The commands get the variables in `token`.
+/// Reads lines until `/exit` or the end of the input. The commands use `token`, if there is one.
 ///
 /// # Errors
 /// In a pipe, the first failure of a line. At a terminal or in a pipe, Ctrl-C while no command runs.
-pub(super) fn run(context: &Context, token: &Variables) -> Result<(), Failure> {
+pub(super) fn run(context: &Context, token: Option<&EnvToken>) -> Result<(), Failure> {
     let typed = stdin().is_terminal();
     if typed {
         let banner = "Co-Scientist itself is not installed here: this prompt knows your session and no \
                       more. Install it with 'npm install -g seqera'. /help lists what works, /exit leaves.";
         wrap(banner, terminal::columns(), true).iter().for_each(|line| context.screen.tell(line));
+        if let Some(token) = token {
+            let passed = if is_given(token) { ", for commands as SEQERA_ACCESS_TOKEN," } else { "" };
+            let from = token.variable;
+            context.screen.note(&format!("the token in {from} is used here{passed} and no session"));
+        }
     }
     wait(Prompt { context, token, typed }.run())
 }
 
 struct Prompt<'a> {
     context: &'a Context,
-    token: &'a Variables,
+    token: Option<&'a EnvToken>,
     /// True if a person types the lines, and so sees each failure at once.
     typed: bool,
 }
@@ -130,13 +141,20 @@ impl Prompt<'_> {
         let own = own.map_err(|error| Failure::system("cannot find this program", &error))?;
         let mut program = std::process::Command::new(own);
         program.arg(name).args(words);
-        if let Some(profile) = &self.context.profile {
-            program.args(["--profile", profile]);
+        match (self.token, &self.context.profile) {
+            (Some(token), _) if is_given(token) => {
+                program.env(PASSED, &token.secret).env_remove("SEQERA_EXEC_TOKEN");
+            }
+            (None, Some(profile)) => drop(program.args(["--profile", profile])),
+            _ => {}
+        }
+        // Only the Platform knows whose token it is.
+        if self.token.is_some() && name == "status" {
+            program.arg("--check");
         }
         if self.context.json_by_flag {
             program.args(["--output", "json"]);
         }
-        apply(&mut program, self.token.clone());
         if !self.typed {
             // The lines that follow are for the prompt.
             program.stdin(Stdio::null());
@@ -145,7 +163,17 @@ impl Prompt<'_> {
     }
 }
 
+/// True for the token of the option: the commands do not find it in the environment by themselves.
+fn is_given(token: &EnvToken) -> bool {
+    token.variable == FLAG
+}
+
 fn help(context: &Context) -> Result<(), Failure> {
+    if context.screen.json {
+        let commands: serde_json::Map<_, _> =
+            COMMANDS.iter().map(|(name, does)| ((*name).to_owned(), (*does).into())).collect();
+        return context.screen.object(&serde_json::json!({"commands": commands}));
+    }
     let width = COMMANDS.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + 1;
     for (name, does) in COMMANDS {
         context.screen.say(&format!("/{name:width$} {does}"))?;

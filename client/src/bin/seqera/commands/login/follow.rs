@@ -22,15 +22,17 @@ pub(super) struct Follow<'a> {
     /// The profile that signs in, and the lines that are typed; `None` until a page is shown, since there is
     /// nothing to paste before that.
     pasted: Option<(String, mpsc::Receiver<String>)>,
+    /// True if somebody else has begun the login, with wishes of their own.
+    joined: bool,
 }
 
 impl<'a> Follow<'a> {
     pub(super) fn new(context: &'a Context, client: &'a Client, opens: bool) -> Self {
-        Self { context, client, opens, pasted: None }
+        Self { context, client, opens, pasted: None, joined: false }
     }
 
-    /// Runs a login to its end. Dropping it ends the login.
-    pub(super) async fn run(mut self, request: LoginRequest) -> Result<SignedIn, Failure> {
+    /// Runs a login to its end. Dropping it ends the login. Also says whether it joined a login that was running.
+    pub(super) async fn run(mut self, request: LoginRequest) -> Result<(SignedIn, bool), Failure> {
         let mut events = self.client.login(request).await?;
         loop {
             let event = tokio::select! {
@@ -45,7 +47,7 @@ impl<'a> Follow<'a> {
             };
             // Events of a later version are ignored.
             if let Some(Event::SignedIn(signed_in)) = event.event.and_then(|event| self.shown(event)) {
-                return Ok(signed_in);
+                return Ok((signed_in, self.joined));
             }
         }
     }
@@ -56,7 +58,10 @@ impl<'a> Follow<'a> {
         match event {
             Event::SignedIn(_) => return Some(event),
             Event::AuthorizationUrl(page) => self.page(page),
-            Event::DeviceCode(code) => device::show(screen, &code),
+            Event::DeviceCode(code) => {
+                self.joined = code.joined;
+                device::show(screen, &code);
+            }
             Event::Waiting(waiting) if screen.json => {
                 screen.event(&json!({"event": "waiting", "until": rfc3339(waiting.until)}));
             }
@@ -73,6 +78,7 @@ impl<'a> Follow<'a> {
     fn page(&mut self, page: AuthorizationUrl) {
         let (screen, env) = (&self.context.screen, &self.context.env);
         let mut surroundings = Surroundings::of(env);
+        self.joined = page.joined;
         if screen.json {
             let AuthorizationUrl { url, redirect_uri, .. } = &page;
             screen.event(&json!({"event": "authorization_url", "url": url, "redirect_uri": redirect_uri}));
