@@ -1,5 +1,7 @@
 //! The command line.
 
+pub(crate) mod quick;
+
 use clap::Parser;
 
 use crate::commands::Command;

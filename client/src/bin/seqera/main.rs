@@ -31,7 +31,8 @@ fn main() -> ExitCode {
     if scitoolkit::is_called(std::env::args_os().next().as_deref()) {
         return by_other_name(env);
     }
-    let cli = match Cli::try_parse() {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    let cli = match cli::quick::read(&words).map_or_else(Cli::try_parse, Ok) {
         Ok(cli) => cli,
         Err(error) => return ending::unparsed(&error, &env, "seqera"),
     };

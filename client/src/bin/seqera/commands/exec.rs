@@ -35,10 +35,10 @@ Examples:
 pub(crate) struct Exec {
     /// Give the program a token of its own, for what runs longer than the session's token lives
     #[arg(long)]
-    long: bool,
+    pub(crate) long: bool,
     /// Keep that token for so long, whenever the program ends: for sbatch, nextflow -bg and the like
     #[arg(long = "for", value_name = "TIME", value_parser = parse_length, requires = "long")]
-    keep: Option<Duration>,
+    pub(crate) keep: Option<Duration>,
     /// The program and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,

@@ -15,6 +15,9 @@ use crate::settings::context::{Context, wait};
 use crate::settings::env::{Env, EnvToken};
 use crate::settings::subject::{Named, Subject};
 
+/// How long `token` waits unless told otherwise.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Print an access token
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -24,17 +27,17 @@ Examples:
 pub(crate) struct Args {
     /// How long the token shall be valid at least, such as 90s, 5m or 1h30m
     #[arg(long, value_name = "TIME", value_parser = parse_length)]
-    min_valid: Option<Duration>,
+    pub(crate) min_valid: Option<Duration>,
     /// How long to wait for it
     #[arg(long, value_name = "TIME", value_parser = parse_length, default_value = "30s")]
-    timeout: Duration,
+    pub(crate) timeout: Duration,
     /// In which form: the token alone, an object, a header line, or lines for a shell to read
     #[arg(long, value_name = "FORM")]
-    format: Option<Form>,
+    pub(crate) format: Option<Form>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
+pub(crate) enum Form {
     Raw,
     Json,
     Header,
