@@ -49,7 +49,7 @@ impl Places {
     pub fn find(env: Lookup<'_>) -> Result<Self, PlaceError> {
         let (config_dir, default_dir) = config_dirs(env)?;
         let real = real_path(&config_dir);
-        let config_is_default = default_dir.is_some_and(|dir| real_path(&dir) == real);
+        let config_is_default = default_dir.is_some_and(|dir| dir == config_dir || real_path(&dir) == real);
         let tag = hex(&Sha256::digest(real.as_os_str().as_encoded_bytes()))[..12].to_owned();
         let host_id = match text(env, "SEQERA_AGENT_HOST_ID") {
             Some(given) => file_safe(&given),
@@ -135,11 +135,9 @@ fn file_safe(given: &str) -> String {
 
 /// Formats bytes in lower-case hexadecimal, as all hashes of the contract are written.
 pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// SHA-256 of a token, as `rejected_sha256` and `SEQERA_EXEC_TOKEN` carry it.

@@ -1,5 +1,6 @@
 //! What every command has: the environment, the screen and the flags that all commands share.
 
+use std::cell::OnceCell;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) called: &'static str,
     /// True if a flag asked for JSON, and not just a variable.
     pub(crate) json_by_flag: bool,
+    /// Found once, because that takes several looks at the file system.
+    options: OnceCell<Options>,
 }
 
 impl Context {
@@ -40,6 +43,7 @@ impl Context {
             profile: profile.filter(|profile| !profile.is_empty()),
             called,
             env,
+            options: OnceCell::new(),
         }
     }
 
@@ -49,7 +53,11 @@ impl Context {
     }
 
     pub(crate) fn options(&self) -> Result<Options, Failure> {
-        Ok(self.env.options()?)
+        if let Some(options) = self.options.get() {
+            return Ok(options.clone());
+        }
+        let options = self.env.options()?;
+        Ok(self.options.get_or_init(|| options).clone())
     }
 
     /// The configuration file, for commands that also look at the variables beside it.
