@@ -86,13 +86,25 @@ impl Client {
     /// can be obtained now, `UNKNOWN_PROFILE`, `AUTHORITY_MISMATCH`, `MISCONFIGURED`, and `STORE_FAILED` or
     /// `KEYCHAIN_LOCKED` if the secrets cannot be read.
     pub async fn token(&self, want: Want) -> Result<Token, Error> {
-        let message = v1::GetAccessTokenRequest {
+        Ok(self.ask(tokens::GET_ACCESS_TOKEN, self.wanted(&want)).await?.into())
+    }
+
+    /// Gets the access token that a running agent has at hand, on this thread and without a runtime: for
+    /// commands that are called in loops. `None`, within a second, if that does not work, for whatever reason:
+    /// [`Client::token`] then does what is needed, or says why it cannot be done.
+    #[cfg(target_os = "linux")]
+    pub fn token_at_hand(&self, want: &Want) -> Option<Token> {
+        let answer = self.route.ask_directly(tokens::GET_ACCESS_TOKEN, &self.wanted(want))?;
+        Some(answer.into())
+    }
+
+    fn wanted(&self, want: &Want) -> v1::GetAccessTokenRequest {
+        v1::GetAccessTokenRequest {
             profile: self.profile(),
             authority: self.authority(),
             min_valid: want.min_valid.and_then(|least| prost_types::Duration::try_from(least).ok()),
             rejected_sha256: want.rejected.as_deref().map(place::token_sha256).unwrap_or_default(),
-        };
-        Ok(self.ask(tokens::GET_ACCESS_TOKEN, message).await?.into())
+        }
     }
 
     /// Follows a profile: the current token, then each new one and each sign-out.

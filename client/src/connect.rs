@@ -5,6 +5,7 @@
 //! must the process at the other end, whatever the path says.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use seqera_agent_proto::files::{self, Writer};
 use seqera_agent_proto::place::Places;
@@ -55,6 +56,12 @@ pub(crate) fn search(places: &Places, from: usize, deadline: Instant) -> Result<
         }
     }
     Err(Miss::Nobody)
+}
+
+/// The socket at the first place, for calls that block; `None` if it is not there or cannot be used.
+#[cfg(target_os = "linux")]
+pub(crate) fn first_blocking(places: &Places, wait: Duration) -> Option<std::os::unix::net::UnixStream> {
+    system::dial_blocking(places.sockets.first()?, wait).ok()
 }
 
 /// Connects to one socket. Blocks while the agent's backlog is full, but not beyond the deadline.

@@ -22,6 +22,7 @@
 //! - `connect`: finds the socket, rejects one that could be another user's, and connects
 //! - `autostart`: starts an agent if none is listening
 //! - `reply`, `stream`: the single answer to a call, or its stream of answers
+//! - `direct`: one call over a blocking socket, for commands that are called in loops
 //! - `link`, `codec`: one HTTP/2 connection, and the messages on it as bytes
 //! - [`token`], [`error`]: the token that comes back, or the reason why none does
 
@@ -29,6 +30,8 @@ mod autostart;
 mod client;
 mod codec;
 mod connect;
+#[cfg(target_os = "linux")]
+mod direct;
 pub mod error;
 mod link;
 pub mod options;

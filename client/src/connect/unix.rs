@@ -20,9 +20,34 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 pub(super) fn dial(socket: &Path, wait: Duration) -> Result<Stream, Miss> {
     check_folder(socket.parent().unwrap_or(Path::new("/")))?;
-    let stream = connect(socket, wait).map_err(|error| miss(socket, &error))?;
-    check_peer(&stream, socket)?;
+    let stream = connect(socket, wait).and_then(asynchronous).map_err(|error| miss(socket, &error))?;
+    check_peer(stream.peer_cred().map(|peer| peer.uid()), socket)?;
     Ok(stream)
+}
+
+/// Like [`dial`], for calls that block.
+#[cfg(target_os = "linux")]
+pub(crate) fn dial_blocking(socket: &Path, wait: Duration) -> Result<StdStream, Miss> {
+    check_folder(socket.parent().unwrap_or(Path::new("/")))?;
+    let stream = connect(socket, wait).map_err(|error| miss(socket, &error))?;
+    check_peer(peer_uid(&stream), socket)?;
+    Ok(stream)
+}
+
+/// `rustix` cannot be asked: its process ids are never 0, and that of an agent in another pid namespace is.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "there is no safe wrapper that allows for process id 0")]
+fn peer_uid(stream: &StdStream) -> Result<u32, IoError> {
+    use std::os::fd::AsRawFd;
+    let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+    let mut length = libc::socklen_t::try_from(size_of_val(&peer)).map_err(IoError::other)?;
+    let (level, name) = (libc::SOL_SOCKET, libc::SO_PEERCRED);
+    let value = (&raw mut peer).cast();
+    // SAFETY: `value` points to a `ucred` and `length` holds its size, as socket(7) wants it.
+    match unsafe { libc::getsockopt(stream.as_raw_fd(), level, name, value, &mut length) } {
+        0 => Ok(peer.uid),
+        _ => Err(IoError::last_os_error()),
+    }
 }
 
 /// True if another user has put something where the socket's folder belongs.
@@ -31,7 +56,7 @@ pub(super) fn is_squatted(socket: &Path) -> bool {
     symlink_metadata(folder).is_ok_and(|meta| meta.uid() != getuid().as_raw())
 }
 
-fn connect(path: &Path, wait: Duration) -> Result<Stream, IoError> {
+fn connect(path: &Path, wait: Duration) -> Result<StdStream, IoError> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     // SO_SNDTIMEO also limits connect(2), and zero would mean no limit (socket(7)).
     socket.set_write_timeout(Some(wait.max(Duration::from_millis(1))))?;
@@ -43,8 +68,12 @@ fn connect(path: &Path, wait: Duration) -> Result<Stream, IoError> {
             Ok(()) => break,
         }
     }
-    socket.set_nonblocking(true)?;
-    Stream::from_std(StdStream::from(socket))
+    Ok(StdStream::from(socket))
+}
+
+fn asynchronous(stream: StdStream) -> Result<Stream, IoError> {
+    stream.set_nonblocking(true)?;
+    Stream::from_std(stream)
 }
 
 fn miss(socket: &Path, error: &IoError) -> Miss {
@@ -74,9 +103,9 @@ fn check_folder(folder: &Path) -> Result<(), Miss> {
 }
 
 /// The process that listens must run as this user (`SO_PEERCRED`, `LOCAL_PEERCRED`).
-fn check_peer(stream: &Stream, socket: &Path) -> Result<(), Miss> {
-    let peer = stream.peer_cred().map_err(|error| miss(socket, &error))?;
-    trusted(socket, stranger(peer.uid(), &[getuid().as_raw()])).map_err(Miss::Failed)
+fn check_peer(uid: Result<u32, IoError>, socket: &Path) -> Result<(), Miss> {
+    let uid = uid.map_err(|error| miss(socket, &error))?;
+    trusted(socket, stranger(uid, &[getuid().as_raw()])).map_err(Miss::Failed)
 }
 
 fn trusted(path: &Path, fault: Option<String>) -> Result<(), Error> {

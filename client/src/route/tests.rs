@@ -201,3 +201,27 @@ async fn a_watch_tells_tokens_and_sign_outs_and_how_it_ended() {
     assert!(matches!(signed_out, Ok(Some(crate::Change::SignedOut(v1::SessionState::SignedOut)))));
     assert_eq!(watch.next().await.unwrap_err(), Error::Lost("stopping".into()));
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_token_at_hand_is_that_of_the_ordinary_call_and_anything_else_is_left_to_it() {
+    async fn at_hand(home: &Home) -> (Option<crate::Token>, String) {
+        let client = home.client();
+        let ask = move || (client.token_at_hand(&Want::default()), client.request_id().to_owned());
+        tokio::task::spawn_blocking(ask).await.unwrap()
+    }
+    let home = Home::new(&["agent.sock"]);
+    assert!(at_hand(&home).await.0.is_none(), "nobody listens");
+    home.serve("agent.sock", TAG, 0);
+    let (token, request_id) = at_hand(&home).await;
+    let token = token.expect("a running agent answers");
+    assert_eq!((token.secret(), token.profile.as_str()), (&*request_id, "work"));
+    assert!(token.token_type.ends_with('m'), "no deadline was sent: {}", token.token_type);
+
+    let other = Home::new(&["agent.sock"]);
+    other.serve("agent.sock", "another folder", 0);
+    assert!(at_hand(&other).await.0.is_none(), "an agent that refuses");
+    let dropping = Home::new(&["agent.sock"]);
+    dropping.serve("agent.sock", TAG, 1);
+    assert!(at_hand(&dropping).await.0.is_none(), "an agent that hangs up");
+}

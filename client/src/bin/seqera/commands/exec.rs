@@ -11,7 +11,7 @@ use seqera_client::{Client, Token, Want};
 use zeroize::Zeroizing;
 
 use crate::commands::handover::{
-    self, Variables, apply, become_program, not_run, session_token, warn_of_failing,
+    self, Variables, apply, at_hand, become_program, not_run, session_token, warn_of_failing,
 };
 use crate::commands::nextflow;
 use crate::screen::failure::Failure;
@@ -84,7 +84,10 @@ fn give(context: &Context, args: &Exec, program: &OsStr) -> Result<Given, Failur
     let client = context.client(named)?;
     let (token, lease) = match args.long {
         true => own_token(context, &client, args, program)?,
-        false => (wait(session_token(&client, Want::default()))?, None),
+        false => match at_hand(&client, &Want::default()) {
+            Some(token) => (token, None),
+            None => (wait(session_token(&client, Want::default()))?, None),
+        },
     };
     warn_of_failing(context, &token);
     let lease = lease.map(|lease| (client, lease.id));

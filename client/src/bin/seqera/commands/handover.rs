@@ -126,6 +126,14 @@ pub(super) fn not_run(program: &str, error: &std::io::Error) -> Failure {
     }
 }
 
+/// The token that a running agent has at hand, in a fraction of the time that [`session_token`] takes.
+pub(super) fn at_hand(client: &Client, want: &Want) -> Option<Token> {
+    #[cfg(target_os = "linux")]
+    return client.token_at_hand(want);
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
 /// Fetches the token of a session.
 pub(super) async fn session_token(client: &Client, want: Want) -> Result<Token, Failure> {
     Ok(client.token(want).await?)

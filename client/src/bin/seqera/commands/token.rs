@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use seqera_client::{Token, Want};
 use serde_json::{Value, json};
 
-use crate::commands::handover::{self, warn_of_failing};
+use crate::commands::handover::{self, at_hand, warn_of_failing};
 use crate::commands::waiting::awaited_token;
 use crate::screen::data;
 use crate::screen::failure::Failure;
@@ -59,7 +59,10 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
 fn fetch(context: &Context, args: &Args, named: Named) -> Result<Token, Failure> {
     let client = context.client_within(named, args.timeout)?;
     let want = Want { min_valid: args.min_valid, ..Want::default() };
-    let token = wait(awaited_token(context, &client, want, args.timeout))?;
+    let token = match at_hand(&client, &want) {
+        Some(token) => token,
+        None => wait(awaited_token(context, &client, want, args.timeout))?,
+    };
     match (args.min_valid, token.valid_for) {
         (Some(wanted), Some(left)) if left < wanted && !token.renewal_failing => {
             let (left, wanted) = (length(left), length(wanted));

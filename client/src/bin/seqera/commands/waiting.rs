@@ -14,8 +14,9 @@ use crate::screen::terminal;
 use crate::screen::time::{local, now};
 use crate::settings::context::Context;
 
-/// A renewal takes less time than this unless something is wrong; a person begins to wonder soon after.
-const SILENCE: Duration = Duration::from_secs(2);
+/// A renewal takes less time than this unless something is wrong; a person begins to wonder soon after. Up to
+/// another second has passed before, in which an agent that has a token at hand would have answered.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// Fetches the token of a session within `limit`, which the client keeps. If it takes long, says on a terminal
 /// what is waited for. A program that reads standard error gets no word of it.
