@@ -47,6 +47,8 @@ pub enum ErrorKind {
     OtherAgent,
     /// Programs still use what the call would take away.
     InUse,
+    /// The caller, or all of them, hold as much as the agent allows.
+    TooMany,
     /// Another call replaced or cancelled this login.
     Ended,
     /// The agent is stopping; a client may try again.
@@ -74,6 +76,7 @@ impl ErrorKind {
             Self::Forbidden => (Code::PermissionDenied, Some(Reason::Forbidden)),
             Self::OtherAgent => (Code::FailedPrecondition, Some(Reason::OtherAgent)),
             Self::InUse => (Code::FailedPrecondition, Some(Reason::InUse)),
+            Self::TooMany => (Code::ResourceExhausted, Some(Reason::TooMany)),
             Self::Ended => (Code::Cancelled, None),
             Self::Stopping => (Code::Unavailable, None),
             Self::Internal => (Code::Internal, Some(Reason::Internal)),

@@ -31,7 +31,7 @@ pub mod methods {
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 /// The version of the contract. It grows with every addition; a breaking change needs a new package.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// Request metadata: the tag of the caller's configuration folder ([`place::Places::tag`]).
 pub const CONFIG_HEADER: &str = "seqera-config-dir";

@@ -29,7 +29,7 @@ impl Reason {
     /// The exit code of `seqera` for this reason, as in the table in the README.
     pub fn exit_code(self) -> u8 {
         match self {
-            Self::Unspecified | Self::UnknownProfile | Self::Forbidden | Self::InUse => 1,
+            Self::Unspecified | Self::UnknownProfile | Self::Forbidden | Self::InUse | Self::TooMany => 1,
             Self::SignedOut | Self::LoginExpired | Self::LoginDenied | Self::OtherHost => 3,
             Self::IssuerUnreachable | Self::LoginTimedOut => 4,
             Self::StoreFailed | Self::KeychainLocked => 5,

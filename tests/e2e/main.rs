@@ -6,6 +6,7 @@ mod canary;
 mod choices;
 mod clocks;
 mod crash;
+mod crowds;
 mod device;
 mod doctor;
 mod environment;

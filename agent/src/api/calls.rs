@@ -1,29 +1,41 @@
-//! What happens around every call to any service. It checks the caller's configuration folder, limits the
-//! size of the request, counts the call while it runs, and writes one line to the log. Contents are never
-//! logged.
+//! What happens around every call to any service. It checks the caller's configuration folder and its share of
+//! the agent, limits the size of the request and the time in which it arrives, counts the call while it runs,
+//! and writes one line to the log. Contents are never logged.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use seqera_agent_proto::{CONFIG_HEADER, MAX_MESSAGE_BYTES, REQUEST_ID_HEADER};
+use http_body_util::BodyExt;
+use seqera_agent_proto::{CONFIG_HEADER, REQUEST_ID_HEADER};
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderMap, Request, Response};
 use tonic::codegen::{BoxFuture, Service};
 use tonic::{Code, Status};
 
+use crate::api::body::received;
+use crate::api::deadline;
 use crate::error::{AgentError, ErrorKind};
 use crate::socket::activity::{Activity, Running};
 use crate::socket::peers::Caller;
-
-/// The flag and the length before each message (gRPC over HTTP/2, "Length-Prefixed-Message").
-const MESSAGE_PREFIX: usize = 5;
+use crate::socket::shares::{CallKind, Ticket};
 
 /// Scripts call this service in loops.
 const HOT: &str = "/seqera.agent.v1.Tokens/";
+
+/// Begins a login, which holds listeners until it ends.
+const LOGIN: &str = "/seqera.agent.v1.Sessions/Login";
+
+/// The other calls that last as long as the caller likes.
+const LASTING: [&str; 4] = [
+    "/seqera.agent.v1.Tokens/WatchAccessToken",
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
 
 /// How many characters of a caller's text are repeated in the log.
 const LONGEST_ID: usize = 64;
@@ -85,32 +97,22 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let call = Call::begin(&self.layer.activity, &request);
-        if let Err(error) = self.layer.check_folder(request.headers()) {
+        let mut call = Call::begin(&self.layer.activity, &request);
+        let admitted = call.count().and_then(|()| self.layer.check_folder(request.headers()));
+        if let Err(error) = admitted {
             let response = Status::from(error).into_http::<Body>();
             call.note(response.headers());
-            return Box::pin(async { Ok(response) });
+            return Box::pin(async { Ok(call.follow(response)) });
         }
-        let answer = self.inner.call(request.map(limited));
-        Box::pin(async move { answer.await.map(|response| call.follow(response)) })
+        let limit = deadline::limit(request.headers()).unwrap_or(Duration::MAX);
+        let answer = self.inner.call(request.map(received));
+        Box::pin(async move {
+            match tokio::time::timeout(limit, answer).await {
+                Ok(answered) => answered.map(|response| call.follow(response)),
+                Err(_) => Ok(call.follow(Status::deadline_exceeded("the caller's deadline is over").into_http())),
+            }
+        })
     }
-}
-
-/// Limits a request body to the size of one message, since no method of the contract takes more than one.
-fn limited(body: Body) -> Body {
-    let limited = Limited::new(body, MAX_MESSAGE_BYTES + MESSAGE_PREFIX);
-    Body::new(limited.map_err(|error| {
-        match error.downcast::<Status>() {
-            Ok(status) => *status,
-            Err(error) if error.is::<LengthLimitError>() => AgentError::new(
-                ErrorKind::BadRequest,
-                format!("the request is longer than {MAX_MESSAGE_BYTES} bytes"),
-                "",
-            )
-            .into(),
-            Err(error) => Status::from_error(error),
-        }
-    }))
 }
 
 /// A running call. It is logged when dropped, whether it succeeded, failed or was cancelled.
@@ -121,6 +123,7 @@ struct Call {
     since: Instant,
     /// The gRPC status code. It stays at `Cancelled` if the caller hangs up.
     outcome: AtomicI32,
+    ticket: Option<Ticket>,
     _running: [Option<Running>; 2],
 }
 
@@ -133,9 +136,21 @@ impl Call {
             request_id: printable(request_id.and_then(|id| id.to_str().ok()).unwrap_or_default()),
             since: Instant::now(),
             outcome: AtomicI32::new(Code::Cancelled as i32),
+            ticket: None,
             _running: [Some(all.begin()), caller.as_ref().map(|caller| caller.activity.begin())],
             caller,
         }
+    }
+
+    /// Counts the call as its caller's.
+    fn count(&mut self) -> Result<(), AgentError> {
+        let kind = match self.method.as_str() {
+            LOGIN => CallKind::Login,
+            method if LASTING.contains(&method) => CallKind::Lasting,
+            _ => CallKind::Plain,
+        };
+        self.ticket = self.caller.as_ref().map(|caller| caller.seat.call(kind)).transpose()?;
+        Ok(())
     }
 
     /// Records the status, if `headers` carry one. It is in the headers of an answer without a body, and
@@ -168,8 +183,10 @@ impl Drop for Call {
         let peer = self.caller.as_ref().map(|caller| &caller.peer);
         let pid = peer.and_then(|peer| peer.pid);
         let exe = peer.and_then(|peer| peer.exe.as_deref()).map(tracing::field::debug);
-        // Scripts call `seqera token` in loops: a success must not write to the disk each time.
-        if outcome == Code::Ok && method.starts_with(HOT) {
+        // Scripts call `seqera token` in loops: a success must not write to the disk each time. Nor must the
+        // refusals of a program that runs wild.
+        let is_frequent = outcome == Code::Ok && method.starts_with(HOT) || outcome == Code::ResourceExhausted;
+        if is_frequent {
             tracing::debug!(method, pid, exe, request_id, ?outcome, milliseconds, "call");
         } else {
             tracing::info!(method, pid, exe, request_id, ?outcome, milliseconds, "call");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tonic::Request;
+use tonic::codegen::http::HeaderMap;
 
 use crate::clock::Moment;
 
@@ -14,10 +15,14 @@ const MARGIN: Duration = Duration::from_millis(200);
 
 /// The time by which the call has to be answered.
 pub(crate) fn until<T>(request: &Request<T>, now: Moment) -> Moment {
-    let header = request.metadata().get("grpc-timeout").and_then(|value| value.to_str().ok());
-    let patience = header.and_then(parse_timeout).unwrap_or(PATIENCE);
+    let patience = limit(request.metadata().as_ref()).unwrap_or(PATIENCE);
     let margin = MARGIN.min(patience / 4);
     now.plus((patience - margin).min(Duration::from_secs(3600)))
+}
+
+/// How long the caller waits, if it says so.
+pub(crate) fn limit(headers: &HeaderMap) -> Option<Duration> {
+    headers.get("grpc-timeout")?.to_str().ok().and_then(parse_timeout)
 }
 
 /// Parses at most eight digits followed by a unit.

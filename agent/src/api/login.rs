@@ -54,7 +54,7 @@ pub(crate) fn login(registry: &Arc<Registry>, asked: LoginRequest) -> Result<Eve
     let options = LoginOptions { method, port, limit };
     let issuer = registry.shared.issuers.issuer(&profile, Kind::Renewable);
     let install = installer(registry, &name, &profile, method, named(asked.organization));
-    let handle = registry.logins.begin(&name, &profile, issuer, options, install);
+    let handle = registry.logins.begin(&name, &profile, issuer, options, install)?;
     Ok(Box::pin(events(Arc::clone(registry), name, handle)))
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 
 use crate::storage::record::Program;
 
@@ -63,6 +64,35 @@ impl Programs for SystemPrograms {
     }
 }
 
+/// The same, with at most so many descriptors open at a time. Beyond them programs are looked at now and then.
+#[derive(Debug)]
+pub(crate) struct WatchedPrograms(Semaphore);
+
+impl WatchedPrograms {
+    pub(crate) fn new(descriptors: usize) -> Self {
+        Self(Semaphore::new(descriptors))
+    }
+}
+
+#[async_trait]
+impl Programs for WatchedPrograms {
+    fn identify(&self, pid: u32) -> io::Result<Program> {
+        SystemPrograms.identify(pid)
+    }
+
+    async fn ended(&self, program: &Program) {
+        loop {
+            if let Ok(_descriptor) = self.0.try_acquire() {
+                return SystemPrograms.ended(program).await;
+            }
+            if !SystemPrograms.lives(program) {
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
 impl SystemPrograms {
     /// If the system does not tell, perhaps for lack of descriptors, the process counts as alive.
     fn lives(&self, program: &Program) -> bool {
@@ -96,6 +126,18 @@ mod tests {
         drop(child.stdin.take());
         timeout(LOOK, end).await.unwrap();
         child.wait().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_descriptor_to_spare_a_program_is_looked_at_until_it_has_ended() {
+        let mut child = child();
+        let programs = WatchedPrograms::new(0);
+        let program = programs.identify(child.id()).unwrap();
+        let mut end = Box::pin(programs.ended(&program));
+        assert!(timeout(LOOK * 10, &mut end).await.is_err());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        timeout(LOOK * 2, end).await.unwrap();
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::AgentError;
 use crate::leases::Leases;
 use crate::leases::book::{self, TokenSource};
-use crate::leases::program::SystemPrograms;
+use crate::leases::program::WatchedPrograms;
 use crate::process::config::{LogTarget, home};
 use crate::process::crash::crash_point;
 use crate::process::run::{Core, Parts, Wiring};
@@ -49,7 +49,7 @@ pub(crate) async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
         clock: Arc::clone(&clock),
         passwords: Arc::clone(&passwords),
         mints: Arc::clone(&providers) as Arc<dyn crate::leases::mint::Mints>,
-        programs: Arc::new(SystemPrograms),
+        programs: Arc::new(WatchedPrograms::new(wiring.limits.programs)),
         host: config.places.host_id.clone(),
         owner: (config.user.clone(), system::host_name()),
         crash: crash_point,
@@ -68,7 +68,7 @@ pub(crate) async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
         ownership: Arc::clone(&wiring.ownership) as Arc<dyn crate::sessions::shared::Ownership>,
         clock: Arc::clone(&clock),
     });
-    let logins = Logins::new(Arc::clone(&clock));
+    let logins = Logins::new(Arc::clone(&clock), wiring.limits.total.logins);
     let registry = Registry::start(Arc::clone(&shared), logins, config.profiles.clone());
     tokio::spawn(Arc::clone(&registry).tick());
     tokio::spawn(shared.pending.clone().run());

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tonic::service::RoutesBuilder;
-use tonic::transport::Server;
+use tower::Layer;
 
 use crate::api::calls::CallLayer;
 use crate::api::standard;
@@ -21,13 +21,11 @@ use crate::process::instance::{self, Claim, Instance, Ownership, Running, STOPPI
 use crate::process::stop::{Signals, Stop};
 use crate::process::{notify, system};
 use crate::socket::activity::Activity;
-use crate::socket::bind::{Limits, Socket};
+use crate::socket::bind::Socket;
+use crate::socket::limits::Limits;
+use crate::socket::serve::serve as serve_calls;
 use crate::socket::system::Listener;
 
-/// Calls of one connection at a time. A client makes one; a pooling one some.
-const MOST_STREAMS: u32 = 64;
-/// Headers of a call; those of a client have some hundred bytes.
-const MOST_HEADER_BYTES: u32 = 16 * 1024;
 /// Between two looks at the socket's file and at whether anybody still needs this agent. Shorter than a
 /// starting agent waits for the lock, so that one that meets a removed socket sees it come back.
 const ROUND: Duration = Duration::from_secs(15);
@@ -46,6 +44,8 @@ pub(crate) struct Wiring {
     pub stop: Stop,
     /// Whether the sessions are this agent's.
     pub ownership: Arc<Ownership>,
+    /// How much there is of everything.
+    pub limits: Limits,
 }
 
 /// The core as the process sees it.
@@ -113,9 +113,8 @@ where
     config.met.extend(instance.problem.take());
     let signals = Signals::listen().map_err(AgentError::internal)?;
     let handed_over = handed_over(&config)?;
-    let (socket, incoming) =
-        Socket::bind(&config.places, handed_over, Limits::of_descriptors(system::raise_descriptor_limit()))
-            .await?;
+    let limits = Limits::of_descriptors(system::raise_descriptor_limit());
+    let (socket, incoming) = Socket::bind(&config.places, handed_over, limits).await?;
     config.met.extend_from_slice(socket.passed_over());
     instance.announce(socket.path()).await;
     for problem in config.problems.iter().chain(&config.met) {
@@ -124,20 +123,15 @@ where
     let config = Arc::new(config);
     let (path, socket_path) = watch::channel(socket.path().to_owned());
     let ownership = Arc::clone(&instance.ownership);
-    let wiring = Wiring { config: Arc::clone(&config), socket: socket_path, stop: stop.clone(), ownership };
+    let wiring = Wiring { config: Arc::clone(&config), socket: socket_path, stop: stop.clone(), ownership, limits };
     let Parts { mut routes, core } = assemble(wiring).await?;
     let health = standard::add(&mut routes)?;
 
     let activity = Activity::new();
     let stopping = stop.clone();
-    let mut serving = tokio::spawn(
-        Server::builder()
-            .max_concurrent_streams(MOST_STREAMS)
-            .http2_max_header_list_size(MOST_HEADER_BYTES)
-            .layer(CallLayer::new(&config.places.tag, Arc::clone(&activity)))
-            .add_routes(routes.routes())
-            .serve_with_incoming_shutdown(incoming, async move { stopping.requested().await }),
-    );
+    let service = CallLayer::new(&config.places.tag, Arc::clone(&activity)).layer(routes.routes().prepare());
+    let mut serving =
+        tokio::spawn(serve_calls(incoming, service, async move { stopping.requested().await }));
     tracing::info!(socket = %socket.path().display(), version = env!("CARGO_PKG_VERSION"), "serving");
     notify::tell(config.notify_socket.as_deref(), notify::READY);
     ready();
@@ -212,7 +206,7 @@ impl House<'_> {
 }
 
 /// Lets the core finish, then gives the last answers a moment to reach their callers.
-async fn drain(core: &dyn Core, mut serving: JoinHandle<Result<(), tonic::transport::Error>>) {
+async fn drain(core: &dyn Core, mut serving: JoinHandle<()>) {
     if timeout(STOPPING_LIMIT, core.drain(STOPPING_LIMIT)).await.is_err() {
         tracing::error!("stopped before everything was finished");
     }

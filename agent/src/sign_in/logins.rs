@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::error::{AgentError, ErrorKind};
@@ -68,16 +68,23 @@ impl Running {
 /// The running logins of an agent.
 pub(crate) struct Logins {
     clock: Arc<dyn Clock>,
-    running: Mutex<HashMap<ProfileName, Running>>,
+    /// How many may run, since each holds two listeners.
+    most: usize,
+    running: Arc<Mutex<HashMap<ProfileName, Running>>>,
+    /// Told whenever a login has ended.
+    ended: Arc<Notify>,
 }
 
 impl Logins {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, running: Mutex::default() }
+    pub(crate) fn new(clock: Arc<dyn Clock>, most: usize) -> Self {
+        Self { clock, most, running: Arc::default(), ended: Arc::default() }
     }
 
     /// Begins a login, or joins the running one if its authority, client and method are the same. Otherwise
     /// the new login replaces the running one. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// `TOO_MANY` if as many logins of other profiles run as may.
     pub(crate) fn begin(
         &self,
         name: &ProfileName,
@@ -85,7 +92,7 @@ impl Logins {
         issuer: Arc<dyn Issuer>,
         options: LoginOptions,
         install: Install,
-    ) -> LoginHandle {
+    ) -> Result<LoginHandle, AgentError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.retain(|_, login| login.alive().is_some());
         let mut before = None;
@@ -93,10 +100,12 @@ impl Logins {
             && let Some(end) = login.alive()
         {
             if login.profile.same_party(profile) && login.method == options.method {
-                return LoginHandle::new(true, login.stages.clone(), end);
+                return Ok(LoginHandle::new(true, login.stages.clone(), end));
             }
             end.send_replace(Some(replaced(name)));
             before = Some(login.stages.clone());
+        } else if running.len() >= self.most {
+            return Err(too_many(self.most));
         }
         let (end, ended) = watch::channel(None);
         let (stage, stages) = watch::channel(Stage::Preparing);
@@ -111,8 +120,24 @@ impl Logins {
         };
         running.insert(name.clone(), entry);
         let login = SignIn { clock: self.clock.clone(), issuer, options, stage, before, ended, pasted };
-        tokio::spawn(login.run(install));
-        LoginHandle::new(false, stages, end)
+        let (all, told, own) = (Arc::clone(&self.running), Arc::clone(&self.ended), stages.clone());
+        let name = name.clone();
+        tokio::spawn(async move {
+            login.run(install).await;
+            let mut running = all.lock().unwrap_or_else(PoisonError::into_inner);
+            // Unless another login of this profile has taken its place.
+            if running.get(&name).is_some_and(|login| login.stages.same_channel(&own)) {
+                running.remove(&name);
+            }
+            drop(running);
+            told.notify_one();
+        });
+        Ok(LoginHandle::new(false, stages, end))
+    }
+
+    /// Completes when a login has ended since the last call. For one listener.
+    pub(crate) async fn ended(&self) {
+        self.ended.notified().await;
     }
 
     /// Passes a browser login the address that its browser ended on, as a person pasted it.
@@ -165,6 +190,11 @@ impl Logins {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.iter().filter(|(_, login)| login.alive().is_some()).map(|(name, _)| name.clone()).collect()
     }
+}
+
+fn too_many(most: usize) -> AgentError {
+    let message = format!("{most} logins are under way, which is the most that the agent can serve");
+    AgentError::new(ErrorKind::TooMany, message, "finish or cancel one of them first")
 }
 
 fn replaced(name: &ProfileName) -> AgentError {

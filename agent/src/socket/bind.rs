@@ -1,60 +1,30 @@
 //! Binds the socket, accepts connections within limits, and binds again when the file disappears.
 
-use std::io;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use seqera_agent_proto::place::Places;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
-use tokio_stream::wrappers::ReceiverStream;
 
 use crate::error::{AgentError, ErrorKind};
-use crate::socket::connection::{Connection, Silence};
+use crate::socket::activity::Activity;
+use crate::socket::connection::Connection;
 use crate::socket::error::BindError;
-use crate::socket::system::{self, Listener};
+use crate::socket::limits::{Limits, Silence};
+use crate::socket::peers::Peer;
+use crate::socket::shares::{Admission, Seat, Shares};
+use crate::socket::system::{self, Listener, Stream};
 
-/// More processes than any user runs at the same time on a login node.
-const MOST_CONNECTIONS: usize = 4096;
-/// Descriptors that are kept free for files, keychain, HTTP and timers.
-const RESERVED_DESCRIPTORS: usize = 64;
 /// The pause after a failed accept. Without it, "no descriptors left" would fail again at once.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Refused users and failures of accept are logged at most this often.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// The limits on connections.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// How many connections may be open; further ones wait in the backlog.
-    pub connections: usize,
-    /// How long each connection may be silent.
-    pub silence: Silence,
-}
-
-impl Limits {
-    /// The limits of a process that may open this many descriptors.
-    pub(crate) fn of_descriptors(descriptors: usize) -> Self {
-        let connections = descriptors.saturating_sub(RESERVED_DESCRIPTORS).clamp(1, MOST_CONNECTIONS);
-        Self { connections, silence: Silence::DEFAULT }
-    }
-}
-
-/// Accepted connections, for tonic. It never sees the errors of accept.
-#[derive(Debug)]
-pub(crate) struct Incoming(ReceiverStream<Connection>);
-
-impl tokio_stream::Stream for Incoming {
-    type Item = io::Result<Connection>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut self.0).poll_next(cx).map(|next| next.map(Ok))
-    }
-}
+/// Accepted connections, without the errors of accept.
+pub(crate) type Incoming = mpsc::Receiver<Connection>;
 
 /// The socket that the agent serves. Dropping it stops accepting and removes the file.
 #[derive(Debug)]
@@ -82,12 +52,11 @@ impl Socket {
             None => first_that_works(&places.sockets).await?,
         };
         let (queue, accepted) = mpsc::channel(16);
-        let places_left = Arc::new(Semaphore::new(limits.connections));
-        let acceptor = Acceptor { queue, places: places_left, silence: limits.silence };
+        let acceptor = Acceptor { queue, shares: Shares::new(limits), silence: limits.silence };
         let listener = Arc::new(listener);
         let accepting = acceptor.start(&listener);
         let socket = Self { candidates: places.sockets.clone(), passed_over, listener, acceptor, accepting };
-        Ok((socket, Incoming(ReceiverStream::new(accepted))))
+        Ok((socket, accepted))
     }
 
     /// The path at which clients find the socket.
@@ -163,7 +132,7 @@ fn unusable(reasons: &str) -> AgentError {
 #[derive(Debug, Clone)]
 struct Acceptor {
     queue: mpsc::Sender<Connection>,
-    places: Arc<Semaphore>,
+    shares: Arc<Shares>,
     silence: Silence,
 }
 
@@ -174,14 +143,12 @@ impl Acceptor {
 
     /// Runs until the receiver of the connections is dropped.
     async fn run(self, listener: Arc<Listener>) {
-        let mut strangers = RateLimit::default();
-        let mut failures = RateLimit::default();
-        // We accept only when a place is free; until then, clients wait in the kernel's backlog.
-        while let Ok(place) = Arc::clone(&self.places).acquire_owned().await {
+        let (mut strangers, mut failures) = (RateLimit::default(), RateLimit::default());
+        let mut refusals = RateLimit::default();
+        loop {
             match listener.accept().await {
                 Ok(Ok((stream, peer))) => {
-                    let connection = Connection::new(stream, peer, self.silence, place);
-                    if self.queue.send(connection).await.is_err() {
+                    if self.take(stream, peer, &mut refusals).await.is_err() {
                         return;
                     }
                 }
@@ -191,11 +158,37 @@ impl Acceptor {
                     }
                 }
                 Err(error) => {
+                    // Mostly no descriptor is left.
+                    self.shares.make_room();
                     if let Some(times) = failures.note() {
                         tracing::warn!(%error, times, "accept failed");
                     }
                     sleep(PAUSE).await;
                 }
+            }
+        }
+    }
+
+    /// Passes a connection on once it has a seat. Until then later ones wait in the kernel's backlog.
+    async fn take(&self, stream: Stream, peer: Peer, refusals: &mut RateLimit) -> Result<(), ()> {
+        let activity = Activity::new();
+        let seat = self.seat(&peer, &activity).await;
+        if seat.as_ref().is_none_or(|seat| seat.is_refused())
+            && let Some(times) = refusals.note()
+        {
+            tracing::warn!(pid = peer.pid, exe = ?peer.exe, times, "a process holds too many connections");
+        }
+        let Some(seat) = seat else { return Ok(()) };
+        let connection = Connection::new(stream, peer, self.silence, activity, seat);
+        self.queue.send(connection).await.map_err(drop)
+    }
+
+    async fn seat(&self, peer: &Peer, activity: &Arc<Activity>) -> Option<Arc<Seat>> {
+        loop {
+            match self.shares.admit(peer.holder(), activity) {
+                Admission::Seat(seat) => return Some(seat),
+                Admission::Refused(seat) => return seat,
+                Admission::Full => self.shares.freed().await,
             }
         }
     }

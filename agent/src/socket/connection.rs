@@ -2,70 +2,84 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep};
-use tonic::transport::server::Connected;
 
 use crate::socket::activity::Activity;
+use crate::socket::frames::Frames;
+use crate::socket::limits::Silence;
 use crate::socket::peers::{Caller, Peer};
+use crate::socket::shares::Seat;
 use crate::socket::system::Stream;
 
-/// How long a connection may be silent.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Silence {
-    /// The limit before the first request.
-    pub first: Duration,
-    /// The limit between two requests, while none runs.
-    pub idle: Duration,
-}
-
 impl Silence {
-    /// A request from a local program arrives within milliseconds; 5 s are enough on a loaded machine. A
-    /// client that sends another request within 5 min can reuse its connection.
-    pub(crate) const DEFAULT: Self = Self { first: Duration::from_secs(5), idle: Duration::from_secs(300) };
-
-    /// How much longer a connection may be silent, or `None` if it has been silent for too long.
-    fn left(self, activity: &Activity) -> Option<Duration> {
+    /// When a connection has been silent for too long.
+    fn end(self, activity: &Activity, frames: &Frames) -> Instant {
         let limit = if activity.any() { self.idle } else { self.first };
-        limit.checked_sub(activity.quiet_for()).filter(|left| !left.is_zero())
+        let quiet = Instant::now() + limit.saturating_sub(activity.quiet_for());
+        frames.unfinished_since().map_or(quiet, |since| quiet.min(since + self.unfinished))
     }
 }
 
-/// An accepted connection of this user. It counts against the limit until it is dropped.
+/// An accepted connection of this user. It has its seat until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: Stream,
     caller: Caller,
     silence: Silence,
+    frames: Frames,
     timer: Pin<Box<Sleep>>,
-    _place: OwnedSemaphorePermit,
+    /// Runs while the peer does not read what is sent to it.
+    unread: Option<Pin<Box<Sleep>>>,
 }
 
 impl Connection {
-    pub(super) fn new(stream: Stream, peer: Peer, silence: Silence, place: OwnedSemaphorePermit) -> Self {
-        let caller = Caller { peer, activity: Activity::new() };
-        Self { stream, caller, silence, timer: Box::pin(sleep(silence.first)), _place: place }
+    pub(super) fn new(
+        stream: Stream,
+        peer: Peer,
+        silence: Silence,
+        activity: Arc<Activity>,
+        seat: Arc<Seat>,
+    ) -> Self {
+        let caller = Caller { peer, activity, seat };
+        let timer = Box::pin(sleep(silence.first));
+        Self { stream, caller, silence, frames: Frames::new(), timer, unread: None }
     }
 
-    /// Ready once the connection has been silent for too long. The timer is reset only when it fires.
+    /// Who is at the other end.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Ready once the connection has been silent for too long. The timer is moved only when it fires, or has to
+    /// fire sooner.
     fn poll_silent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let end = self.silence.end(&self.caller.activity, &self.frames);
+        if self.timer.deadline() > end {
+            self.timer.as_mut().reset(end);
+        }
         while self.timer.as_mut().poll(cx).is_ready() {
-            let Some(left) = self.silence.left(&self.caller.activity) else { return Poll::Ready(()) };
-            self.timer.as_mut().reset(Instant::now() + left);
+            let end = self.silence.end(&self.caller.activity, &self.frames);
+            if end <= Instant::now() {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(end);
         }
         Poll::Pending
     }
-}
 
-impl Connected for Connection {
-    type ConnectInfo = Caller;
-
-    fn connect_info(&self) -> Caller {
-        self.caller.clone()
+    /// Passes on what a write has come to, unless the peer has not read for too long.
+    fn unless_unread<T>(&mut self, cx: &mut Context<'_>, sent: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if sent.is_ready() {
+            self.unread = None;
+            return sent;
+        }
+        let limit = self.silence.unread;
+        let unread = self.unread.get_or_insert_with(|| Box::pin(sleep(limit)));
+        unread.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -75,7 +89,9 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.frames.follow(&buffer.filled()[before..]);
         if read.is_pending() && self.poll_silent(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
@@ -85,7 +101,8 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let sent = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.unless_unread(cx, sent)
     }
 
     fn poll_write_vectored(
@@ -93,7 +110,8 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let sent = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.unless_unread(cx, sent)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -112,19 +130,22 @@ impl AsyncWrite for Connection {
 #[cfg(unix)]
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::time::Duration;
 
-    use tokio::io::AsyncReadExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::UnixStream;
-    use tokio::sync::Semaphore;
 
     use super::*;
+    use crate::socket::limits::Limits;
+    use crate::socket::shares::{Admission, Shares};
 
     fn connection() -> (Connection, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        let peer = Peer { uid: 0, pid: None, exe: None };
-        (Connection::new(ours, peer, Silence::DEFAULT, place), theirs)
+        let peer = Peer { uid: 0, pid: Some(1), exe: None };
+        let activity = Activity::new();
+        let shares = Shares::new(Limits::of_descriptors(256));
+        let Admission::Seat(seat) = shares.admit(peer.holder(), &activity) else { panic!("no seat") };
+        (Connection::new(ours, peer, Silence::DEFAULT, activity, seat), theirs)
     }
 
     /// Seconds until the connection is closed. The clock is paused, so time jumps to the next timer.
@@ -157,5 +178,26 @@ mod tests {
         assert!(!cut.is_finished());
         drop(stream);
         assert!(cut.await.unwrap() >= 3900);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_begins_to_arrive_has_to_be_whole_within_five_seconds_even_beside_an_open_stream() {
+        let (mut connection, mut theirs) = connection();
+        let _stream = connection.caller.activity.begin();
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        // The head of a frame of 16 bytes, of which only some come.
+        let begun = [&preface[..], &[0, 0, 16, 0, 0, 0, 0, 0, 1], b"some"].concat();
+        theirs.write_all(&begun).await.unwrap();
+        let mut read = vec![0; begun.len()];
+        connection.read_exact(&mut read).await.unwrap();
+        assert_eq!(seconds_until_cut(connection).await, 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_reads_nothing_for_half_a_minute_is_cut() {
+        let (mut connection, _theirs) = connection();
+        let start = Instant::now();
+        let error = connection.write_all(&vec![0; 16 << 20]).await.unwrap_err();
+        assert_eq!((error.kind(), start.elapsed().as_secs()), (io::ErrorKind::TimedOut, 30));
     }
 }

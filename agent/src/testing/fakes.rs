@@ -228,7 +228,7 @@ impl Agent {
             crash: |_| {},
             ownership: Arc::clone(&provider.ownership) as Arc<dyn Ownership>,
         });
-        let registry = Registry::start(Arc::clone(&shared), Logins::new(time), Default::default());
+        let registry = Registry::start(Arc::clone(&shared), Logins::new(time, 3), Default::default());
         tokio::spawn(Arc::clone(&registry).tick());
         tokio::spawn(shared.pending.clone().run());
         shared.leases.resume(&(Arc::clone(&registry) as Arc<dyn TokenSource>));

@@ -6,11 +6,15 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use tokio::time::timeout;
+use prost::Message;
+use tonic_types::StatusExt;
 use tower::Layer;
 use tracing::subscriber::DefaultGuard;
 
 use super::*;
+use crate::socket::limits::Limits;
 use crate::socket::peers::Peer;
+use crate::socket::shares::{Admission, Shares};
 
 /// A service that answers `NotFound` after the given time.
 #[derive(Clone)]
@@ -67,7 +71,10 @@ fn request(caller: &Caller) -> Request<Body> {
 
 fn caller() -> Caller {
     let peer = Peer { uid: 1000, pid: Some(42), exe: Some("/bin/tool".into()) };
-    Caller { peer, activity: Activity::new() }
+    let activity = Activity::new();
+    let admission = Shares::new(Limits::of_descriptors(256)).admit(peer.holder(), &activity);
+    let Admission::Seat(seat) = admission else { panic!("{admission:?}") };
+    Caller { peer, activity, seat }
 }
 
 #[tokio::test]
@@ -95,4 +102,60 @@ async fn a_caller_that_hangs_up_is_logged_as_cancelled_and_counted_until_then() 
     drop(call);
     assert!(lines.try_recv().unwrap().contains("outcome=Cancelled"));
     assert!(caller.activity.any());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_whose_deadline_is_over_is_told_so_and_the_call_is_given_up() {
+    let (lines, _guard) = listen();
+    let mut service = CallLayer::new("tag", Activity::new()).layer(Slow(Duration::from_secs(3600)));
+    let mut request = request(&caller());
+    request.headers_mut().insert("grpc-timeout", "7S".parse().unwrap());
+    let start = Instant::now();
+    let response = service.call(request).await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), 7);
+    let status = Status::from_header_map(response.headers()).unwrap();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    drop(response);
+    assert!(lines.try_recv().unwrap().contains("outcome=DeadlineExceeded"));
+}
+
+#[tokio::test]
+async fn beyond_the_share_of_a_process_calls_are_refused_with_a_reason_and_ones_that_end_make_room() {
+    let mut service = CallLayer::new("tag", Activity::new()).layer(Slow(Duration::from_secs(3600)));
+    let caller = caller();
+    let login = || {
+        let mut request = request(&caller);
+        *request.uri_mut() = LOGIN.parse().unwrap();
+        request
+    };
+    let mut logins: Vec<_> = (0..4).map(|_| service.call(login())).collect();
+    let refused = service.call(login()).await.unwrap();
+    let status = Status::from_header_map(refused.headers()).unwrap();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(status.get_details_error_info().unwrap().reason, "TOO_MANY");
+    assert!(status.get_details_retry_info().is_none(), "a client must not be told to try again");
+    logins.pop();
+    let mut next = service.call(login());
+    assert!(timeout(Duration::from_millis(5), &mut next).await.is_err(), "it runs");
+    let plain = service.call(request(&caller));
+    assert!(timeout(Duration::from_millis(5), plain).await.is_err(), "other calls have a share of their own");
+}
+
+#[test]
+fn every_method_that_streams_its_answer_is_known_to_last_or_to_end_by_itself() {
+    const END: [&str; 2] = ["/seqera.agent.v1.Sessions/Logout", "/seqera.agent.v1.Control/Diagnose"];
+    let described = prost_types::FileDescriptorSet::decode(seqera_agent_proto::DESCRIPTORS).unwrap();
+    let mut streaming = Vec::new();
+    for file in described.file {
+        for service in &file.service {
+            let streams = service.method.iter().filter(|method| method.server_streaming());
+            let path = |name: &str| format!("/{}.{}/{name}", file.package(), service.name());
+            streaming.extend(streams.map(|method| path(method.name())));
+            assert!(!service.method.iter().any(|method| method.client_streaming()), "a request is one message");
+        }
+    }
+    let (lasting, ending): (Vec<_>, Vec<_>) =
+        streaming.iter().map(String::as_str).partition(|path| *path == LOGIN || LASTING.contains(path));
+    assert_eq!((lasting.len(), ending.len()), (2, 2), "{streaming:?}");
+    assert!(ending.iter().all(|path| END.contains(path)), "{ending:?}");
 }

@@ -1,5 +1,7 @@
 //! Tests of a whole agent without sessions, over its socket.
 
+mod floods;
+
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,6 +22,7 @@ use tonic_types::StatusExt;
 
 use super::*;
 use crate::process::config::Flags;
+use crate::socket::serve::MOST_HEADER_BYTES;
 
 /// A core that can be told whether it has something to keep.
 #[derive(Default)]

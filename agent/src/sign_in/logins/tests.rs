@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use self::bench::{Bench, answer_to, come_back, done, free_port, visit, wait_until_free, waiting};
 use super::*;
-use crate::sign_in::stage::{Install, SignedIn};
+use crate::sign_in::stage::{Install, LoginOptions, SignedIn};
 
 #[tokio::test]
 async fn a_wrong_state_is_refused_and_the_right_one_still_signs_in() {
@@ -234,4 +234,24 @@ async fn requests_that_are_too_large_are_refused_and_the_login_goes_on() {
     assert!(visit(("127.0.0.1", port), &host, &long).await.0 >= 400);
     assert_eq!(come_back(port, &answer_to(&url)).await.0, 200);
     done(&mut handle).await.unwrap();
+}
+
+#[tokio::test]
+async fn logins_have_a_limit_and_one_that_ends_makes_room_and_leaves_nothing() {
+    let bench = Bench::new().await;
+    let begin = |name: &str| {
+        let install: Install = Box::new(|_| Box::pin(async { Ok(SignedIn::default()) }));
+        bench.begin_named(&name.parse().unwrap(), "client", LoginOptions::default(), install)
+    };
+    let mut handles: Vec<_> = ["a", "b", "c"].into_iter().map(|name| begin(name).unwrap()).collect();
+    let refused = begin("d").err().unwrap();
+    assert_eq!(refused.kind, ErrorKind::TooMany);
+    assert!(begin("a").unwrap().joined, "a running one can be joined");
+    handles.pop();
+    bench.logins.ended().await;
+    handles.push(begin("d").unwrap());
+    handles.clear();
+    while !bench.logins.running.lock().unwrap().is_empty() {
+        bench.logins.ended().await;
+    }
 }

@@ -7,7 +7,6 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 use tempfile::TempDir;
 use tokio::net::UnixStream as AsyncStream;
-use tokio_stream::StreamExt;
 
 use super::*;
 use crate::socket::system::adopt;
@@ -24,10 +23,12 @@ fn places(sockets: &[PathBuf]) -> Places {
     places
 }
 
-const LIMITS: Limits = Limits { connections: 8, silence: Silence::DEFAULT };
+fn limits() -> Limits {
+    Limits::of_descriptors(256)
+}
 
 async fn bind(sockets: &[PathBuf]) -> Result<(Socket, Incoming), AgentError> {
-    Socket::bind(&places(sockets), None, LIMITS).await
+    Socket::bind(&places(sockets), None, limits()).await
 }
 
 #[tokio::test]
@@ -117,8 +118,8 @@ async fn a_socket_that_nobody_listens_to_is_replaced() {
     drop(UnixListener::bind(&path).unwrap());
     let (_socket, mut incoming) = bind(std::slice::from_ref(&path)).await.unwrap();
     let _client = AsyncStream::connect(&path).await.unwrap();
-    let connection = incoming.next().await.unwrap().unwrap();
-    let peer = tonic::transport::server::Connected::connect_info(&connection).peer;
+    let connection = incoming.recv().await.unwrap();
+    let peer = &connection.caller().peer;
     assert_eq!(peer.pid, Some(std::process::id()));
     assert_eq!(peer.exe, std::env::current_exe().ok());
 }
@@ -155,23 +156,25 @@ async fn a_socket_whose_file_disappears_is_bound_again() {
     std::fs::remove_file(first.parent().unwrap()).unwrap();
     assert!(socket.ensure().await.unwrap());
     let _client = AsyncStream::connect(socket.path()).await.unwrap();
-    assert!(incoming.next().await.unwrap().is_ok());
+    assert!(incoming.recv().await.is_some());
 }
 
 #[tokio::test]
-async fn beyond_the_limit_callers_wait_for_a_place() {
+async fn beyond_its_share_a_process_is_refused_until_one_of_its_connections_has_ended() {
     let dir = dir();
     let path = dir.path().join("agent.sock");
-    let limits = Limits { connections: 1, ..LIMITS };
+    let mut limits = limits();
+    limits.process.connections = 1;
     let (_socket, mut incoming) =
         Socket::bind(&places(std::slice::from_ref(&path)), None, limits).await.unwrap();
-    let (_first, _second) =
-        (AsyncStream::connect(&path).await.unwrap(), AsyncStream::connect(&path).await.unwrap());
-    let first = incoming.next().await.unwrap().unwrap();
-    let waiting = tokio::time::timeout(Duration::from_millis(50), incoming.next()).await;
-    assert!(waiting.is_err(), "a second connection was accepted");
+    let connect = async || AsyncStream::connect(&path).await.unwrap();
+    let (_first, _second) = (connect().await, connect().await);
+    let (first, second) = (incoming.recv().await.unwrap(), incoming.recv().await.unwrap());
+    assert!(!first.caller().seat.is_refused());
+    assert!(second.caller().seat.is_refused());
     drop(first);
-    assert!(incoming.next().await.unwrap().is_ok());
+    let _third = connect().await;
+    assert!(!incoming.recv().await.unwrap().caller().seat.is_refused());
 }
 
 #[tokio::test]
@@ -182,9 +185,9 @@ async fn a_listening_socket_with_a_safe_folder_is_adopted() {
     std::fs::set_permissions(&path, Permissions::from_mode(0o777)).unwrap();
     let listener = adopt(OwnedFd::from(made)).unwrap();
     assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
-    let (socket, mut incoming) = Socket::bind(&places(&[]), Some(listener), LIMITS).await.unwrap();
+    let (socket, mut incoming) = Socket::bind(&places(&[]), Some(listener), limits()).await.unwrap();
     let _client = AsyncStream::connect(&path).await.unwrap();
-    assert!(incoming.next().await.unwrap().is_ok());
+    assert!(incoming.recv().await.is_some());
     drop(socket);
     assert!(path.exists(), "the service manager removes its own file");
 }

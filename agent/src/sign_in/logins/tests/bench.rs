@@ -32,7 +32,7 @@ impl Bench {
         Self {
             double: Double::provider().await,
             providers: Providers::new(http, clock.clone()),
-            logins: Logins::new(clock.clone()),
+            logins: Logins::new(clock.clone(), 3),
             clock,
             installed: mpsc::channel(),
         }
@@ -70,9 +70,19 @@ impl Bench {
     }
 
     pub(super) fn begin_as(&self, client_id: &str, options: LoginOptions, install: Install) -> LoginHandle {
+        self.begin_named(&ProfileName::fallback(), client_id, options, install).unwrap()
+    }
+
+    pub(super) fn begin_named(
+        &self,
+        name: &ProfileName,
+        client_id: &str,
+        options: LoginOptions,
+        install: Install,
+    ) -> Result<LoginHandle, AgentError> {
         let profile = self.profile(client_id);
         let issuer = self.providers.issuer(&profile, CredentialKind::Renewable);
-        self.logins.begin(&ProfileName::fallback(), &profile, issuer, options, install)
+        self.logins.begin(name, &profile, issuer, options, install)
     }
 
     /// Makes the provider accept the code of the login with this authorization URL.

@@ -1,0 +1,112 @@
+//! Serves accepted connections over HTTP/2. tonic's own server cannot say goodbye to one connection alone, and
+//! has no limits on what a client that does not read makes the agent keep.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming as Received;
+use hyper::server::conn::http2::Builder;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tonic::body::Body;
+use tonic::codegen::Service;
+use tonic::codegen::http::{Request, Response};
+
+use crate::socket::bind::Incoming;
+use crate::socket::connection::Connection;
+use crate::socket::shares::Leaving;
+
+/// Calls of one connection at a time. A client makes one; a pooling one some.
+const MOST_STREAMS: u32 = 64;
+/// Headers of a call; those of a client have some hundred bytes.
+pub(crate) const MOST_HEADER_BYTES: u32 = 16 * 1024;
+/// What a client may send ahead of being read: a message, and some calls beside it.
+const WINDOW: u32 = 128 * 1024;
+/// What is kept of an answer that the client does not read.
+const MOST_SEND_BYTES: usize = 64 * 1024;
+/// How long an idle connection gets to take leave. Whoever does not answer a goodbye by then is cut.
+const GOODBYE: Duration = Duration::from_millis(250);
+
+/// Serves until `stop` completes and the last connection has ended.
+pub(crate) async fn serve<S>(mut incoming: Incoming, service: S, stop: impl Future<Output = ()>)
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    let stopping = watch::Sender::new(());
+    let mut stop = pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            next = incoming.recv() => {
+                let Some(connection) = next else { break };
+                tokio::spawn(run(connection, service.clone(), stopping.subscribe()));
+            }
+        }
+    }
+    drop(incoming);
+    stopping.send_replace(());
+    stopping.closed().await;
+}
+
+async fn run<S>(connection: Connection, service: S, mut stopping: watch::Receiver<()>)
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    let caller = connection.caller().clone();
+    let seat = Arc::clone(&caller.seat);
+    let (leave, activity) = (seat.leave(), Arc::clone(&caller.activity));
+    let answer = service_fn(move |mut request: Request<Received>| {
+        request.extensions_mut().insert(caller.clone());
+        let mut service = service.clone();
+        async move {
+            poll_fn(|cx| service.poll_ready(cx)).await?;
+            service.call(request.map(Body::new)).await
+        }
+    });
+    let served = Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_header_list_size(MOST_HEADER_BYTES)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_send_buf_size(MOST_SEND_BYTES)
+        .serve_connection(TokioIo::new(connection), answer);
+    let mut served = pin!(served);
+    let mut goodbye = pin!(async {
+        tokio::select! {
+            how = leave.told() => Some(how),
+            _ = stopping.changed() => None,
+        }
+    });
+    let how = tokio::select! {
+        ended = &mut served => return note(ended),
+        how = &mut goodbye => how,
+    };
+    if how == Some(Leaving::Busy) {
+        return tracing::warn!(seat = ?seat.holder(), "a connection was cut to make room for others");
+    }
+    served.as_mut().graceful_shutdown();
+    loop {
+        tokio::select! {
+            ended = &mut served => return note(ended),
+            () = sleep(GOODBYE), if how.is_some() => {}
+        }
+        // A request that was on its way at the goodbye is served to its end.
+        if !activity.quiet_for().is_zero() {
+            return;
+        }
+    }
+}
+
+fn note(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended");
+    }
+}

@@ -1,0 +1,169 @@
+//! Who gets in, who makes room, and who is refused.
+
+use super::*;
+use crate::socket::activity::Running;
+
+/// 120 connections, 30 of them for one process; 90 and 22 calls that last.
+fn shares() -> Arc<Shares> {
+    Shares::new(Limits::of_descriptors(256))
+}
+
+/// A connection that is open, with a running call or without.
+struct Open {
+    seat: Arc<Seat>,
+    activity: Arc<Activity>,
+    _call: Option<Running>,
+}
+
+impl Open {
+    fn with(shares: &Arc<Shares>, pid: u32, busy: bool) -> Result<Self, Admission> {
+        let activity = Activity::new();
+        match shares.admit(Holder::Process(pid), &activity) {
+            Admission::Seat(seat) => {
+                let call = busy.then(|| activity.begin());
+                Ok(Self { seat, activity, _call: call })
+            }
+            other => Err(other),
+        }
+    }
+
+    fn busy(shares: &Arc<Shares>, pid: u32) -> Result<Self, Admission> {
+        Self::with(shares, pid, true)
+    }
+
+    /// A connection that has served one call.
+    fn idle(shares: &Arc<Shares>, pid: u32) -> Self {
+        let open = Self::with(shares, pid, false).unwrap();
+        drop(open.activity.begin());
+        open
+    }
+
+    fn told(&self) -> Option<Leaving> {
+        *lock(&self.seat.leave.how)
+    }
+}
+
+fn is_seated(admission: &Result<Open, Admission>) -> bool {
+    admission.is_ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_its_share_the_oldest_idle_connection_of_a_process_makes_room() {
+    let shares = shares();
+    let mut idle = Vec::new();
+    for _ in 0..30 {
+        idle.push(Open::idle(&shares, 1));
+        tokio::time::advance(Duration::from_millis(10)).await;
+    }
+    let other = Open::idle(&shares, 2);
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert!(is_seated(&Open::busy(&shares, 1)));
+    assert_eq!(idle[0].told(), Some(Leaving::Idle));
+    assert!(idle[1..].iter().chain([&other]).all(|open| open.told().is_none()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_with_its_share_in_use_is_refused_and_another_gets_in() {
+    let shares = shares();
+    let busy: Vec<_> = (0..30).map(|_| Open::busy(&shares, 1).unwrap()).collect();
+    let Err(Admission::Refused(Some(seat))) = Open::busy(&shares, 1) else { panic!("not refused") };
+    let error = seat.call(CallKind::Plain).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::TooMany);
+    assert!(error.to_string().contains("pid 1") && error.to_string().contains("30 connections"), "{error}");
+    assert_eq!(seat.leave().told().await, Leaving::Idle, "a refused connection ends after its answer");
+    assert!(is_seated(&Open::busy(&shares, 2)));
+    drop(busy);
+    assert!(is_seated(&Open::busy(&shares, 1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_some_connections_are_told_why_they_are_refused() {
+    let shares = shares();
+    let _busy: Vec<_> = (0..30).map(|_| Open::busy(&shares, 1).unwrap()).collect();
+    let refused: Vec<_> = (0..100).map(|_| Open::busy(&shares, 1).err().unwrap()).collect();
+    let told = refused.iter().filter(|admission| matches!(admission, Admission::Refused(Some(_))));
+    assert_eq!(told.count(), MOST_REFUSED);
+    assert_eq!(shares.held().0, 30 + MOST_REFUSED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_were_never_used_make_room_but_not_in_their_first_second() {
+    let shares = shares();
+    let _half_open: Vec<_> = (0..30).map(|_| Open::with(&shares, 1, false).unwrap()).collect();
+    assert!(!is_seated(&Open::busy(&shares, 1)));
+    tokio::time::advance(FRESH).await;
+    assert!(is_seated(&Open::busy(&shares, 1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_all_is_full_the_biggest_holder_makes_room_for_a_process_that_has_nothing() {
+    let shares = shares();
+    let busy: Vec<_> = (0..4)
+        .flat_map(|pid| (0..if pid == 0 { 30 } else { 29 }).map(move |_| pid))
+        .map(|pid| Open::busy(&shares, pid).unwrap())
+        .collect();
+    let idle: Vec<_> = (10..13).map(|pid| Open::idle(&shares, pid)).collect();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let mut guests = Vec::new();
+    for pid in 100..104 {
+        guests.push(Open::busy(&shares, pid).unwrap());
+    }
+    assert!(idle.iter().all(|open| open.told() == Some(Leaving::Idle)), "idle ones go first");
+    let cut: Vec<_> = busy.iter().filter(|open| open.told() == Some(Leaving::Busy)).collect();
+    assert_eq!(cut.iter().map(|open| open.seat.holder()).collect::<Vec<_>>(), [Holder::Process(0)]);
+    assert_eq!(cut[0].seat.number, 30, "the newest of the biggest holder");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_everybody_holds_one_connection_the_next_waits_and_a_second_one_is_refused() {
+    let shares = shares();
+    let mut herd: Vec<_> = (0..120).map(|pid| Open::busy(&shares, pid).unwrap()).collect();
+    assert!(matches!(Open::busy(&shares, 500), Err(Admission::Full)));
+    assert!(matches!(Open::busy(&shares, 7), Err(Admission::Refused(_))));
+    let freed = shares.freed();
+    herd.pop();
+    freed.await;
+    assert!(is_seated(&Open::busy(&shares, 500)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_on_their_way_out_are_limited_as_well() {
+    let shares = shares();
+    let idle: Vec<_> = (0..30).map(|_| Open::idle(&shares, 1)).collect();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let mut later = Vec::new();
+    let seated = std::iter::from_fn(|| Open::busy(&shares, 1).ok()).take(1000).map(|open| later.push(open));
+    assert_eq!(seated.count(), 30);
+    assert_eq!(shares.held().0, 60);
+    drop((idle, later));
+    assert!(shares.is_empty());
+}
+
+#[tokio::test]
+async fn processes_of_another_namespace_share_by_their_user() {
+    let peer = |pid| crate::socket::peers::Peer { uid: 1000, pid, exe: None };
+    assert_eq!(peer(Some(7)).holder(), Holder::Process(7));
+    assert_eq!((peer(Some(0)).holder(), peer(None).holder()), (Holder::User(1000), Holder::User(1000)));
+    let shares = shares();
+    let admit = || shares.admit(Holder::User(1000), &Activity::new());
+    let seats: Vec<_> = (0..60).map(|_| admit()).collect();
+    assert!(seats.iter().all(|admission| matches!(admission, Admission::Seat(_))));
+    assert!(matches!(admit(), Admission::Refused(_)));
+    assert!(is_seated(&Open::busy(&shares, 1)), "it is the share of all of them, and not everything");
+}
+
+#[tokio::test]
+async fn calls_of_each_kind_have_a_share_and_a_total() {
+    let shares = shares();
+    let open: Vec<_> = (0..6).map(|pid| Open::busy(&shares, pid).unwrap()).collect();
+    let take = |pid: usize, kind| -> Vec<_> { std::iter::from_fn(|| open[pid].seat.call(kind).ok()).collect() };
+    let watchers = take(0, CallKind::Lasting);
+    assert_eq!(watchers.len(), 22);
+    assert_eq!(take(0, CallKind::Login).len(), 0, "a login lasts, too");
+    let others: Vec<_> = (1..6).map(|pid| take(pid, CallKind::Lasting)).collect();
+    assert_eq!(others.iter().map(Vec::len).collect::<Vec<_>>(), [22, 22, 22, 2, 0]);
+    assert_eq!(take(5, CallKind::Plain).len(), 2048);
+    drop((watchers, others));
+    let logins: Vec<_> = (0..4).map(|pid| take(pid, CallKind::Login).len()).collect();
+    assert_eq!(logins, [4, 4, 4, 4], "a login that ends makes room");
+}
