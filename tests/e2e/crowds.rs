@@ -40,7 +40,8 @@ fn spoken(parts: usize) -> Vec<u8> {
 fn connections_of_one_program_in_any_state_keep_no_token_from_the_others() {
     let (home, _sandbox, mut agent) = agent_with_few_descriptors();
     let socket = home.socket_dir().join("agent.sock");
-    for (parts, state) in ["silent", "greeted", "half a request", "one finished call"].into_iter().enumerate() {
+    for (parts, state) in ["silent", "greeted", "half a request", "one finished call"].into_iter().enumerate()
+    {
         let bytes = spoken(parts);
         let held: Vec<_> = (0..200)
             .map(|_| {

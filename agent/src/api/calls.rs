@@ -109,7 +109,9 @@ where
         Box::pin(async move {
             match tokio::time::timeout(limit, answer).await {
                 Ok(answered) => answered.map(|response| call.follow(response)),
-                Err(_) => Ok(call.follow(Status::deadline_exceeded("the caller's deadline is over").into_http())),
+                Err(_) => {
+                    Ok(call.follow(Status::deadline_exceeded("the caller's deadline is over").into_http()))
+                }
             }
         })
     }
@@ -185,7 +187,8 @@ impl Drop for Call {
         let exe = peer.and_then(|peer| peer.exe.as_deref()).map(tracing::field::debug);
         // Scripts call `seqera token` in loops: a success must not write to the disk each time. Nor must the
         // refusals of a program that runs wild.
-        let is_frequent = outcome == Code::Ok && method.starts_with(HOT) || outcome == Code::ResourceExhausted;
+        let is_frequent =
+            outcome == Code::Ok && method.starts_with(HOT) || outcome == Code::ResourceExhausted;
         if is_frequent {
             tracing::debug!(method, pid, exe, request_id, ?outcome, milliseconds, "call");
         } else {

@@ -123,15 +123,15 @@ where
     let config = Arc::new(config);
     let (path, socket_path) = watch::channel(socket.path().to_owned());
     let ownership = Arc::clone(&instance.ownership);
-    let wiring = Wiring { config: Arc::clone(&config), socket: socket_path, stop: stop.clone(), ownership, limits };
+    let wiring =
+        Wiring { config: Arc::clone(&config), socket: socket_path, stop: stop.clone(), ownership, limits };
     let Parts { mut routes, core } = assemble(wiring).await?;
     let health = standard::add(&mut routes)?;
 
     let activity = Activity::new();
     let stopping = stop.clone();
     let service = CallLayer::new(&config.places.tag, Arc::clone(&activity)).layer(routes.routes().prepare());
-    let mut serving =
-        tokio::spawn(serve_calls(incoming, service, async move { stopping.requested().await }));
+    let mut serving = tokio::spawn(serve_calls(incoming, service, async move { stopping.requested().await }));
     tracing::info!(socket = %socket.path().display(), version = env!("CARGO_PKG_VERSION"), "serving");
     notify::tell(config.notify_socket.as_deref(), notify::READY);
     ready();

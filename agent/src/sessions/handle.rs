@@ -127,6 +127,11 @@ impl Handle {
         self.view.clone()
     }
 
+    /// True if somebody else has this handle, too.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.commands.strong_count() > 1
+    }
+
     async fn send(&self, command: Command) -> Result<(), AgentError> {
         self.commands.send(command).await.map_err(|_| restarted())
     }

@@ -121,7 +121,7 @@ impl Registry {
     pub(crate) fn worker(&self, name: &ProfileName) -> Result<Handle, AgentError> {
         let is_known = self.shared.state.snapshot().profiles.contains_key(name)
             || self.configured.load().contains_key(name);
-        // A failed login leaves a worker behind; that alone does not make the profile known.
+        // That a login runs, or has failed just now, does not make the profile known.
         let has_session = |handle: &&Handle| is_known || handle.view().standing != Standing::SignedOut;
         if let Some(handle) = self.handles.load().get(name).filter(has_session) {
             return Ok(handle.clone());
@@ -165,10 +165,31 @@ impl Registry {
             return handle.clone();
         }
         let handle = supervise(name.clone(), Arc::clone(&self.shared));
-        let mut more = BTreeMap::clone(&handles);
-        more.insert(name.clone(), handle.clone());
-        self.handles.store(Arc::new(more));
+        let mut others = self.needed(&handles);
+        others.insert(name.clone(), handle.clone());
+        self.handles.store(Arc::new(others));
         handle
+    }
+
+    /// Ends the workers that nobody needs: a login that failed has left one for its name.
+    fn retire(&self) {
+        let _one_at_a_time = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let handles = self.handles.load_full();
+        let needed = self.needed(&handles);
+        if needed.len() < handles.len() {
+            self.handles.store(Arc::new(needed));
+        }
+    }
+
+    /// The workers that have a session or may get one: those of known profiles, and those that somebody talks to.
+    /// A worker ends with its last handle.
+    fn needed(&self, handles: &BTreeMap<ProfileName, Handle>) -> BTreeMap<ProfileName, Handle> {
+        let known = self.names();
+        let is_needed = |name: &ProfileName, handle: &Handle| {
+            known.contains(name) || handle.is_shared() || handle.view().standing != Standing::SignedOut
+        };
+        let needed = handles.iter().filter(|(name, handle)| is_needed(name, handle));
+        needed.map(|(name, handle)| (name.clone(), handle.clone())).collect()
     }
 
     /// Every worker with its name.
@@ -190,11 +211,15 @@ impl Registry {
                 let wait = now.until(due).clamp(SHORTEST_SLEEP, LONGEST_SLEEP);
                 next = Some(next.map_or(wait, |sooner: Duration| sooner.min(wait)));
             }
-            match next {
-                None => changed.await,
-                Some(wait) => {
-                    let _ = tokio::time::timeout(wait, changed).await;
+            let due = async {
+                match next {
+                    None => changed.await,
+                    Some(wait) => drop(tokio::time::timeout(wait, changed).await),
                 }
+            };
+            tokio::select! {
+                () = due => {}
+                () = self.logins.ended() => self.retire(),
             }
         }
     }

@@ -111,7 +111,7 @@ impl Worker {
         worker
     }
 
-    /// Runs until every handle is dropped.
+    /// Runs until every handle is dropped and no job runs.
     pub(crate) async fn run(mut self, commands: &mut mpsc::Receiver<Command>) {
         self.finish_sign_out();
         self.publish();
@@ -119,7 +119,12 @@ impl Worker {
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(command) => self.on_command(command),
-                    None => return,
+                    None if self.running.is_none() => return,
+                    None => {
+                        let done = ended(&mut self.running).await;
+                        self.running = None;
+                        self.on_done(done);
+                    }
                 },
                 done = ended(&mut self.running) => {
                     self.running = None;

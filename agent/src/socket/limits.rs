@@ -133,7 +133,10 @@ mod tests {
         assert_eq!((few.total.connections, few.process.connections, few.total.lasting), (120, 30, 90));
         assert_eq!((few.total.logins, few.process.logins, few.programs), (12, 4, 24));
         let many = Limits::of_descriptors(1 << 20);
-        assert_eq!((many.total.connections, many.process.connections, many.total.lasting), (4096, 1024, 3072));
+        assert_eq!(
+            (many.total.connections, many.process.connections, many.total.lasting),
+            (4096, 1024, 3072)
+        );
         assert_eq!((many.total.logins, many.process.logins, many.programs), (32, 8, 1024));
     }
 }

@@ -147,12 +147,7 @@ impl Shares {
         Admission::Seat(self.seat(&mut table, holder, activity, Some(holder)))
     }
 
-    fn refuse(
-        self: &Arc<Self>,
-        table: &mut Table,
-        holder: Holder,
-        activity: &Arc<Activity>,
-    ) -> Admission {
+    fn refuse(self: &Arc<Self>, table: &mut Table, holder: Holder, activity: &Arc<Activity>) -> Admission {
         if table.refused >= MOST_REFUSED {
             return Admission::Refused(None);
         }
@@ -294,7 +289,8 @@ impl Seat {
         let checks = [
             (true, own.calls, share.calls, all.calls, total.calls, "calls"),
             (lasting, own.lasting, share.lasting, all.lasting, total.lasting, "watchers"),
-            (is_login, login, share.logins, all.logins, total.logins, "logins"),
+            // How many run in all is for those to limit who know which calls share one.
+            (is_login, login, share.logins, 0, 1, "logins"),
         ];
         for (applies, own, share, all, total, what) in checks {
             if applies && own >= share {

@@ -5,8 +5,8 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use tokio::time::timeout;
 use prost::Message;
+use tokio::time::timeout;
 use tonic_types::StatusExt;
 use tower::Layer;
 use tracing::subscriber::DefaultGuard;
@@ -151,7 +151,10 @@ fn every_method_that_streams_its_answer_is_known_to_last_or_to_end_by_itself() {
             let streams = service.method.iter().filter(|method| method.server_streaming());
             let path = |name: &str| format!("/{}.{}/{name}", file.package(), service.name());
             streaming.extend(streams.map(|method| path(method.name())));
-            assert!(!service.method.iter().any(|method| method.client_streaming()), "a request is one message");
+            assert!(
+                !service.method.iter().any(|method| method.client_streaming()),
+                "a request is one message"
+            );
         }
     }
     let (lasting, ending): (Vec<_>, Vec<_>) =

@@ -5,8 +5,10 @@ use crate::storage::record::SignInMethod;
 use crate::testing::fakes::profile;
 use std::collections::BTreeMap;
 
-use seqera_agent_proto::v1::ProfileSettings;
+use futures_util::StreamExt;
+use seqera_agent_proto::v1::{LoginRequest, ProfileSettings};
 
+use crate::api::login::login;
 use crate::error::ErrorKind;
 use crate::profile::{Profile, ProfileName};
 use crate::providers::scitoolkit;
@@ -40,6 +42,46 @@ async fn a_login_that_came_to_nothing_makes_no_profile() {
     assert_eq!(agent.registry.worker(&work()).err().map(|error| error.kind), Some(ErrorKind::UnknownProfile));
     agent.login("work").await;
     assert!(agent.registry.worker(&work()).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_without_a_session_ends_with_the_login_that_needed_it() {
+    let agent = Agent::signed_in().await;
+    let mut ends = Vec::new();
+    for number in 0..100 {
+        let asked = LoginRequest {
+            profile: format!("new-{number}"),
+            settings: Some(ProfileSettings { authority: "https://x.test/api".into(), ..Default::default() }),
+            ..LoginRequest::default()
+        };
+        let mut events = login(&agent.registry, asked).unwrap();
+        ends.push(agent.registry.ensure(&name(&format!("new-{number}"))).watch());
+        let error = loop {
+            match events.next().await.expect("a login ends with its result") {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert!(error.message().contains("not played here"), "{error}");
+    }
+    for mut view in ends {
+        while view.changed().await.is_ok() {}
+    }
+    let left: Vec<_> = agent.registry.workers().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(left, [work()]);
+    assert!(agent.token(0, 0).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_somebody_talks_to_is_the_only_one_of_its_name() {
+    let agent = Agent::start();
+    let held = agent.registry.ensure(&name("held"));
+    agent.registry.ensure(&name("other"));
+    agent.registry.ensure(&name("third"));
+    let left: Vec<_> = agent.registry.workers().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(left, [name("held"), name("third")]);
+    agent.login("held").await;
+    assert_eq!(held.view().standing, crate::sessions::verdict::Standing::SignedIn);
 }
 
 #[tokio::test(start_paused = true)]

@@ -156,7 +156,8 @@ async fn processes_of_another_namespace_share_by_their_user() {
 async fn calls_of_each_kind_have_a_share_and_a_total() {
     let shares = shares();
     let open: Vec<_> = (0..6).map(|pid| Open::busy(&shares, pid).unwrap()).collect();
-    let take = |pid: usize, kind| -> Vec<_> { std::iter::from_fn(|| open[pid].seat.call(kind).ok()).collect() };
+    let take =
+        |pid: usize, kind| -> Vec<_> { std::iter::from_fn(|| open[pid].seat.call(kind).ok()).collect() };
     let watchers = take(0, CallKind::Lasting);
     assert_eq!(watchers.len(), 22);
     assert_eq!(take(0, CallKind::Login).len(), 0, "a login lasts, too");

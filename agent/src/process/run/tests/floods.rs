@@ -124,7 +124,10 @@ async fn frames_that_break_the_protocol_end_their_connection_and_no_other() {
         ("a stream of the server", [hello(&[]), frame(HEADERS, END_HEADERS, 2, &call())].concat()),
         ("headers that do not decode", [hello(&[]), frame(HEADERS, END_HEADERS, 1, &[0xff; 64])].concat()),
         ("a continuation of nothing", [hello(&[]), frame(CONTINUATION, 0, 1, &[])].concat()),
-        ("a window that overflows", [hello(&[]), frame(WINDOW_UPDATE, 0, 0, &[0x7f, 255, 255, 255])].concat()),
+        (
+            "a window that overflows",
+            [hello(&[]), frame(WINDOW_UPDATE, 0, 0, &[0x7f, 255, 255, 255])].concat(),
+        ),
     ];
     for (name, bytes) in broken {
         let mut stream = UnixStream::connect(&agent.socket).await.unwrap();
