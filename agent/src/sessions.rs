@@ -3,6 +3,7 @@
 
 pub(crate) mod attempts;
 pub(crate) mod choice;
+pub(crate) mod climb;
 pub(crate) mod given;
 pub(crate) mod handle;
 pub(crate) mod install;

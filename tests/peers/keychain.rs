@@ -1,5 +1,6 @@
 //! GNOME Keyring, the keychain of most Linux desktops, both when it works and when it does not.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use seqera_tests::browser::{authorization_url, sign_in};
@@ -113,4 +114,101 @@ fn a_keychain_that_is_locked_while_the_agent_runs_keeps_the_renewed_token_from_b
     home.seqera("agent restart").run().ok();
     assert_eq!(sandbox.user_info(&home.token("work")).status, 200);
     assert_eq!(sandbox.count("reuses"), 0, "no older token was taken from the keychain");
+}
+
+/// A home whose agent's wall clock [`renewed_after`] moves.
+fn home_with_clock() -> Home {
+    let mut home = Home::new();
+    let file = home.root().join("clock-offset");
+    home.set("SEQERA_AGENT_CLOCK_OFFSET", file);
+    home
+}
+
+/// A new token, so many hours after the start. By then every older one has expired.
+fn renewed_after(hours: u32, home: &Home, sandbox: &Sandbox) {
+    let (file, new) = (home.root().join("clock-offset"), home.root().join("clock-offset.new"));
+    let before = sandbox.count("refreshes");
+    let moved = std::fs::write(&new, (hours * 3600).to_string()).and_then(|()| std::fs::rename(new, file));
+    moved.expect("the offset can be written");
+    home.token("work");
+    assert_eq!(sandbox.count("refreshes"), before + 1);
+}
+
+fn token_file(home: &Home) -> PathBuf {
+    home.config_dir().join("refresh-token.work")
+}
+
+/// A session whose token is in the file because the keychain was killed, with the keychain running again.
+fn killed_once(home: &mut Home, keyring: &mut Keyring, sandbox: &Sandbox) {
+    home.login("work", sandbox, ADA);
+    keyring.kill();
+    renewed_after(2, home, sandbox);
+    assert_eq!(home.status("work")["store"], "file");
+    assert!(token_file(home).exists());
+}
+
+#[test]
+fn a_keychain_that_was_killed_once_has_the_token_again_after_the_next_renewal() {
+    let mut home = home_with_clock();
+    let Some(mut keyring) = Keyring::start(&mut home) else { return };
+    let sandbox = Sandbox::calm();
+    killed_once(&mut home, &mut keyring, &sandbox);
+    let fallback = home.status("work")["fallback"].clone();
+    assert_eq!(fallback["from"], "keychain", "{fallback}");
+    assert!(fallback["since"].is_string() && fallback["why"].is_string(), "{fallback}");
+    let told = home.seqera("status --profile work").run().ok().stdout;
+    assert!(told.contains("not the keychain, which failed since "), "{told}");
+    let doctor = home.seqera("agent doctor").run().stdout;
+    assert!(doctor.contains("because the keychain failed"), "{doctor}");
+
+    keyring.unlock(&mut home);
+    renewed_after(4, &home, &sandbox);
+    let back = || (home.status("work")["store"] == "keychain").then_some(());
+    eventually(LIMIT, "the token in the keychain", back);
+    eventually(LIMIT, "an empty file", || (!token_file(&home).exists()).then_some(()));
+    assert!(home.status("work")["fallback"].is_null());
+    assert!(keyring.agent_secrets(&home).contains("secret ="));
+    home.seqera("agent restart").run().ok();
+    assert_eq!(sandbox.user_info(&home.token("work")).status, 200);
+    assert_eq!(sandbox.count("reuses"), 0);
+}
+
+#[test]
+fn a_crash_while_the_token_goes_back_to_the_keychain_loses_nothing() {
+    for place in ["climb-saved", "climb-recorded"] {
+        let mut home = home_with_clock();
+        let Some(mut keyring) = Keyring::start(&mut home) else { return };
+        let sandbox = Sandbox::calm();
+        let mut agent = home.start_agent_with(&[("SEQERA_AGENT_CRASH_AT", place)]);
+        killed_once(&mut home, &mut keyring, &sandbox);
+        keyring.unlock(&mut home);
+        renewed_after(4, &home, &sandbox);
+        eventually(LIMIT, "the crash", || (!agent.is_running()).then_some(()));
+        assert!(token_file(&home).exists(), "{place}");
+        // The next agent has no access token, and renews.
+        assert_eq!(sandbox.user_info(&home.token("work")).status, 200, "{place}");
+        let back =
+            || (home.status("work")["store"] == "keychain" && !token_file(&home).exists()).then_some(());
+        eventually(LIMIT, "the token in the keychain alone", back);
+        home.seqera("agent restart").run().ok();
+        assert_eq!(sandbox.user_info(&home.token("work")).status, 200, "{place}");
+        assert_eq!(sandbox.count("reuses"), 0, "{place}");
+    }
+}
+
+#[test]
+fn a_collection_that_ends_with_the_desktop_session_gets_no_token() {
+    let mut home = home_with_clock();
+    let Some(keyring) = Keyring::start(&mut home) else { return };
+    let sandbox = Sandbox::calm();
+    home.login("work", &sandbox, ADA);
+    keyring.forgets(&home);
+    renewed_after(2, &home, &sandbox);
+    assert_eq!(home.status("work")["store"], "file");
+    // What went down does not go up into it either.
+    renewed_after(4, &home, &sandbox);
+    renewed_after(6, &home, &sandbox);
+    assert_eq!(home.status("work")["store"], "file");
+    let secrets = keyring.agent_secrets(&home);
+    assert!(!secrets.contains("collection/session"), "{secrets}");
 }

@@ -63,6 +63,12 @@ impl Keyring {
         reaper::signal(self.daemon.id(), "CONT");
     }
 
+    /// Ends the daemon without a warning. [`Keyring::unlock`] starts it again.
+    pub fn kill(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+
     /// Locks the default collection, as it is after a long absence.
     #[track_caller]
     pub fn lock(&self, home: &Home) {
@@ -72,7 +78,16 @@ impl Keyring {
         home.shell(call).run().ok();
     }
 
-    /// Unlocks it again, like the next login to a desktop: a new daemon replaces the locked one.
+    /// Makes the collection `session` the default one, which the daemon forgets when it ends.
+    #[track_caller]
+    pub fn forgets(&self, home: &Home) {
+        let call = "dbus-send --session --print-reply --dest=org.freedesktop.secrets \
+                    /org/freedesktop/secrets org.freedesktop.Secret.Service.SetAlias \
+                    string:default objpath:/org/freedesktop/secrets/collection/session";
+        home.shell(call).run().ok();
+    }
+
+    /// Unlocks it again, like the next login to a desktop: a new daemon replaces the locked or killed one.
     #[track_caller]
     pub fn unlock(&mut self, home: &mut Home) {
         let mut locked = std::mem::replace(&mut self.daemon, start_daemon(home));

@@ -11,7 +11,7 @@ use crate::profile::{Profile, ProfileName};
 use crate::providers::Description;
 use crate::sessions::verdict::{Failure, Standing, Trouble};
 use crate::sessions::view::{Served, View};
-use crate::storage::record::Record;
+use crate::storage::record::{Fallback, Record};
 use crate::token::{Account, Kind, Organization, Workspace};
 
 pub(crate) fn timestamp(time: SystemTime) -> Timestamp {
@@ -141,6 +141,15 @@ pub(crate) fn status(name: &ProfileName, view: &View, now: Moment) -> v1::Sessio
         workspace_name: workspace.map(|one| one.name).unwrap_or_default(),
         organization_is_chosen: record.organization_is_chosen,
         sources: None,
+        fallback: record.store.and(record.fallback.as_ref()).map(fallback),
+    }
+}
+
+fn fallback(fallback: &Fallback) -> v1::session_status::Fallback {
+    v1::session_status::Fallback {
+        from: fallback.from.as_str().to_owned(),
+        why: fallback.why.clone(),
+        since: Some(unix(fallback.since)),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::api::convert;
 use crate::profile::ProfileName;
 use crate::sessions::registry::Registry;
 use crate::sessions::view::View;
+use crate::storage::ladder::StoreChoice;
 
 /// The source of values that came with a login.
 const LOGIN: &str = "login";
@@ -32,6 +33,8 @@ pub(crate) fn status(registry: &Registry, name: &ProfileName, view: &View) -> Se
         let as_chosen = shared.ladder.choice().only().is_none_or(|only| only == kind);
         sources.store = if as_chosen { shared.store_source.clone() } else { LOGIN.to_owned() };
     }
+    // Whoever has chosen a store since then does not wait for another one.
+    status.fallback = status.fallback.filter(|_| shared.ladder.choice() == StoreChoice::Auto);
     status.sources = Some(sources);
     status.notes.extend(shared.leases.book.note(name));
     let profile = &view.record.profile;

@@ -5,14 +5,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prost_types::Timestamp;
 use seqera_agent_proto::v1::Check;
 use seqera_agent_proto::v1::check::Verdict;
 
 use super::report::{Report, of, ok, problem, skipped, warning};
+use crate::clock::from_unix;
 use crate::profile::ProfileName;
 use crate::sessions::registry::Registry;
 use crate::sessions::shared::Shared;
 use crate::storage::ladder::StoreChoice;
+use crate::storage::record::{Fallback, Record};
 use crate::storage::store::{StoreError, StoreKind};
 
 /// A keychain that takes longer delays the first renewals after a start.
@@ -64,7 +67,9 @@ async fn rung(kind: StoreKind, is_used: bool, shared: &Shared) -> Check {
         ),
         Ok(_) => ok(name, format!("{used}, answered in {} ms", took.as_millis())),
         Err(StoreError::Locked(why)) => warning(name, format!("{used}, locked: {why}"), UNLOCK),
-        Err(StoreError::Unavailable(why)) if shared.ladder.choice() == StoreChoice::Auto => {
+        Err(StoreError::Unavailable(why) | StoreError::Silent(why))
+            if shared.ladder.choice() == StoreChoice::Auto =>
+        {
             skipped(name, why)
         }
         Err(error) => problem(name, error.to_string(), "choose another one with SEQERA_CREDENTIAL_STORE"),
@@ -91,7 +96,7 @@ async fn secret(name: &ProfileName, shared: &Shared, repair: bool) -> Option<Che
                 format!("has ended: {why}"),
                 &format!("run 'seqera login --profile {name}'"),
             ),
-            None => ok(WHAT, format!("kept in the {}", place.as_str())),
+            None => kept(place, &record, shared),
         },
         Ok(None) if record.store.is_none() || record.signed_out => return None,
         Ok(None) => problem(WHAT, format!("it has gone from the {}", place.as_str()), &login),
@@ -108,6 +113,20 @@ async fn secret(name: &ProfileName, shared: &Shared, repair: bool) -> Option<Che
         Err(_) if record.store.is_none() => return None,
         Err(error) => problem(WHAT, error.to_string(), &login),
     })
+}
+
+/// Says where the secret is, and why it is not in a better store if one has failed.
+fn kept(place: StoreKind, record: &Record, shared: &Shared) -> Check {
+    let fallback = record.fallback.as_ref().filter(|_| shared.ladder.choice() == StoreChoice::Auto);
+    let Some(Fallback { from, why, since }) = fallback else {
+        return ok("secret", format!("kept in the {}", place.as_str()));
+    };
+    let (place, from, since) = (place.as_str(), from.as_str(), Timestamp::from(from_unix(*since)));
+    let text = format!("kept in the {place} since {since}, because the {from} failed: {why}");
+    let remedy = format!(
+        "see to the {from}: after a renewal, at most once an hour, the secret is offered to it again;          'seqera login --force' does so at once"
+    );
+    warning("secret", text, &remedy)
 }
 
 async fn set_aside(name: &ProfileName, place: StoreKind, what: &str, shared: &Shared) -> Check {

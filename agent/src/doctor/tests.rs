@@ -120,3 +120,18 @@ async fn what_the_configuration_says_wrongly_is_a_problem_and_what_surrounds_the
     let configuration = found(&checks, "configuration", "");
     assert_eq!((configuration.verdict(), configuration.text.as_str()), (Verdict::Problem, "config.json:1:1"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_failed_is_named_with_since_when_and_what_happens_next() {
+    let agent = Agent::on_the_ladder();
+    agent.keychain.break_with(Some(StoreError::Locked("it wants a password".into())));
+    agent.login("work").await;
+    let checks = examined(&agent, false).await;
+    let kept = found(&checks, "secret", "work");
+    assert_eq!(kept.verdict(), Verdict::Warning);
+    let since = prost_types::Timestamp::from(crate::clock::Clock::now(&*agent.clock).wall).to_string();
+    let words =
+        ["kept in the file since ", &since[..16], "because the keychain failed", "it wants a password"];
+    assert!(words.iter().all(|word| kept.text.contains(word)), "{kept:?}");
+    assert!(kept.remedy.contains("at most once an hour"), "{kept:?}");
+}

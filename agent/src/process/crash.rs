@@ -6,6 +6,8 @@
 //! | `lease-recorded` | a lease is written down, its token is not made yet |
 //! | `lease-made` | its token is made, and neither stored nor recorded |
 //! | `lease-stored` | its token is stored, its id is not recorded |
+//! | `climb-saved` | a better store has been offered the secret, the record does not name it yet |
+//! | `climb-recorded` | the record names it, the lesser store is not emptied yet |
 //! | `renewal-saved` | the new refresh token is saved, the intent is not cleared |
 
 use std::sync::OnceLock;

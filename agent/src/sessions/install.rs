@@ -12,7 +12,7 @@ use crate::error::AgentError;
 use crate::profile::{Profile, ProfileName};
 use crate::providers::{Granted, Issuer, Revocable};
 use crate::sessions::choice::{AtLogin, at_login, find};
-use crate::sessions::renewal::{Generation, Unsaved};
+use crate::sessions::renewal::{Generation, Unsaved, empty};
 use crate::sessions::schedule::{Held, keep_alive};
 use crate::sessions::secrets::{refresh_of, stored};
 use crate::sessions::shared::Shared;
@@ -121,22 +121,28 @@ pub(crate) async fn install(
     let replaced = replaced_token(name, &login, &former, shared).await;
     let secret = secret_of(&login, shared);
     let old_place = former.record.as_ref().and_then(|record| record.store);
-    let (place, unsaved) = match &secret {
-        None => (None, None),
+    let (place, unsaved, fell) = match &secret {
+        None => (None, None, None),
         Some(secret) => match shared.ladder.save(name, secret, None, Patience::Login).await {
             Ok(kept) => {
                 notes.extend(kept.notes);
-                (Some(kept.kind), None)
+                (Some(kept.kind), None, kept.fell)
             }
             Err(error) => {
                 warn!(profile = %name, %error, "a login could not be stored");
                 notes.push(format!("the session is kept in memory only, until it can be stored: {error}"));
-                (None, Some(Unsaved { secret: secret.clone(), why: error.to_string() }))
+                (None, Some(Unsaved { secret: secret.clone(), why: error.to_string() }), None)
             }
         },
     };
-    let (record, choice_notes) = new_record(&login, &former, place, shared);
+    let (mut record, choice_notes) = new_record(&login, &former, place, shared);
     notes.extend(choice_notes);
+    if let Some(fell) = fell.filter(|fell| !fell.is_absent || was_used(fell.from, shared)) {
+        record.fall(fell, unix(shared.now()));
+    }
+    // The old store keeps its secret until the record names the new one.
+    let moved = old_place.filter(|old| place != Some(*old));
+    record.left_in = moved.filter(|old| *old != StoreKind::Memory);
     let written = write(name, &record, &generation, shared).await;
     if generation.is_past() {
         if let Some(place) = place {
@@ -145,10 +151,11 @@ pub(crate) async fn install(
         give_back(name, &login, shared);
         return None;
     }
-    // The old store keeps its secret until the record names the new one.
-    let moved = old_place.filter(|old| place != Some(*old));
     match (written, moved) {
-        (Ok(()), Some(old)) => drop(shared.ladder.remove(name, old).await),
+        (Ok(()), Some(old)) => {
+            empty(name, old, &generation, shared).await;
+            record.left_in = shared.state.record(name).and_then(|record| record.left_in);
+        }
         (Ok(()), None) => {}
         (Err(error), _) => {
             warn!(profile = %name, %error, "a login could not be recorded");
@@ -160,6 +167,14 @@ pub(crate) async fn install(
     }
     let (beginning, refresh) = begin(login.granted, shared);
     Some(Installed { beginning, record, refresh, unsaved, notes })
+}
+
+/// True for a store that has a secret, or had one before it failed. One that this host has never had does not
+/// come back, and nobody is told of it again and again.
+fn was_used(store: StoreKind, shared: &Shared) -> bool {
+    let sessions = shared.state.snapshot();
+    let failed_before = |record: &Record| record.fallback.as_ref().is_some_and(|down| down.from == store);
+    sessions.profiles.values().any(|record| record.store == Some(store) || failed_before(record))
 }
 
 /// Revokes the tokens of a login that a sign-out has overtaken: nothing signs the person in again behind their

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
+use crate::clock::unix;
 use crate::error::AgentError;
 use crate::outcome::Outcome;
 use crate::profile::ProfileName;
@@ -18,6 +19,7 @@ use crate::sessions::secrets::load_fixed;
 use crate::sessions::shared::Shared;
 use crate::sessions::sign_out::{Brought, SignedOut};
 use crate::sessions::verdict::{Job, JobOutcome};
+use crate::storage::ladder::Kept;
 use crate::storage::record::Record;
 use crate::storage::state::StateError;
 use crate::storage::store::{Patience, StoreKind, Stored};
@@ -33,6 +35,8 @@ pub(crate) enum JobDone {
     Overtaken,
     /// A secret that the store had refused was offered to it again.
     Saved(Result<(), String>),
+    /// A secret was offered to a better store.
+    Climbed,
     /// A sign-out has ended.
     SignedOut(SignedOut, oneshot::Sender<SignedOut>),
     /// A choice was written to the record, or could not be.
@@ -52,7 +56,7 @@ impl JobDone {
                 let access = installed.beginning.held.map(|held| held.token);
                 Some(Revocable { refresh: installed.refresh, access })
             }
-            Self::Overtaken | Self::SignedOut(..) | Self::Saved(_) | Self::Chosen(..) => None,
+            Self::Overtaken | Self::SignedOut(..) | Self::Saved(_) | Self::Climbed | Self::Chosen(..) => None,
         }
     }
 }
@@ -97,18 +101,22 @@ pub(crate) fn spawn_save(
     shared: Arc<Shared>,
 ) -> JoinHandle<JobDone> {
     tokio::spawn(async move {
-        let kept = match shared.ladder.save(&name, &secret, from, Patience::Background).await {
-            Ok(kept) => kept.kind,
+        let saved = shared.ladder.save(&name, &secret, from, Patience::Background).await;
+        let Kept { kind: kept, fell, .. } = match saved {
+            Ok(kept) => kept,
             Err(error) => return JobDone::Saved(Err(error.to_string())),
         };
         if generation.is_past() {
             let _ = shared.ladder.remove(&name, kept).await;
             return JobDone::Saved(Err("the session has ended".to_owned()));
         }
+        let now = unix(shared.now());
         let sha256 = token_sha256(secret.secret.expose_secret());
         let update = generation.guarded(move |record: &mut Record| {
-            record.store = Some(kept);
-            record.secret_sha256 = Some(sha256);
+            record.keep_in(kept, sha256);
+            if let Some(fell) = fell {
+                record.fall(fell, now);
+            }
         });
         if let Err(error) = shared.state.update(&name, update).await {
             warn!(profile = %name, %error, "where a secret is kept could not be recorded");

@@ -18,6 +18,7 @@ use crate::sessions::schedule::keep_alive;
 use crate::sessions::secrets::{Failed, refresh_of, store_trouble, stored};
 use crate::sessions::shared::Shared;
 use crate::sessions::verdict::{Fresh, JobOutcome, StoreTrouble};
+use crate::storage::ladder::{Fell, Kept};
 use crate::storage::record::{Intent, Record};
 use crate::storage::state::StateError;
 use crate::storage::store::{Patience, StoreError, StoreKind, Stored};
@@ -243,10 +244,14 @@ impl RenewalJob {
             return (JobOutcome::Settled, Learned { stale: Some(stale()), ..Learned::default() });
         }
         let changed = refresh.sha256() != spent.sha256() || self.unsaved;
-        let saved = if changed { self.save(&refresh).await } else { Ok(self.place) };
+        let saved = if changed { self.save(&refresh).await.map(Some) } else { Ok(None) };
         (self.shared.crash)("renewal-saved");
-        let place = saved.as_ref().ok().copied().flatten();
-        self.record(sent, &refresh, &renewed, place).await;
+        let (place, fell) = match &saved {
+            Ok(Some(kept)) => (Some(kept.kind), kept.fell.clone()),
+            Ok(None) => (self.place, None),
+            Err(_) => (None, None),
+        };
+        self.record(sent, &refresh, &renewed, place, fell).await;
         if self.generation.is_past() {
             // Signed out while saving: what was saved has to go again.
             self.remove_again(place).await;
@@ -258,13 +263,13 @@ impl RenewalJob {
         (outcome, Learned { refresh: Some(refresh), unsaved, ..Learned::default() })
     }
 
-    async fn save(&self, refresh: &RefreshToken) -> Result<Option<StoreKind>, StoreError> {
+    async fn save(&self, refresh: &RefreshToken) -> Result<Kept, StoreError> {
         let stored = stored(refresh, &self.profile, self.shared.now(), &self.shared);
         let kept = self.shared.ladder.save(&self.name, &stored, self.place, Patience::Background).await;
         if let Err(error) = &kept {
             warn!(profile = %self.name, %error, "the new refresh token could not be stored");
         }
-        kept.map(|kept| Some(kept.kind))
+        kept
     }
 
     async fn remove_again(&self, place: Option<StoreKind>) {
@@ -280,6 +285,7 @@ impl RenewalJob {
         refresh: &RefreshToken,
         renewed: &Renewed,
         place: Option<StoreKind>,
+        fell: Option<Fell>,
     ) {
         let sha256 = place.map(|_| refresh.sha256());
         let renewed_at = unix(sent);
@@ -290,16 +296,33 @@ impl RenewalJob {
             record.last_renewed_at = Some(renewed_at);
             record.refresh_expires_at = ends;
             if let (Some(place), Some(sha256)) = (place, sha256) {
-                record.store = Some(place);
-                record.secret_sha256 = Some(sha256);
+                record.keep_in(place, sha256);
+            }
+            if let Some(fell) = fell {
+                record.fall(fell, renewed_at);
             }
         };
         if let Err(error) = self.note(update).await {
             warn!(profile = %self.name, %error, "a renewal could not be recorded");
             return;
         }
-        let moved = self.place.filter(|old| place.is_some_and(|new| new != *old));
-        self.remove_again(moved).await;
+        if let Some(old) = self.place.filter(|old| place.is_some_and(|new| new != *old)) {
+            empty(&self.name, old, &self.generation, &self.shared).await;
+        }
+    }
+}
+
+/// Empties the store that had the secret before. If that fails, the record names it until a later renewal has
+/// succeeded in it.
+pub(crate) async fn empty(name: &ProfileName, old: StoreKind, generation: &Generation, shared: &Shared) {
+    let emptied = shared.ladder.remove(name, old).await;
+    if let Err(error) = &emptied {
+        info!(profile = %name, store = old.as_str(), %error, "an older token is still there");
+    }
+    let is_recorded = shared.state.record(name).is_some_and(|record| record.left_in == Some(old));
+    if emptied.is_ok() && is_recorded {
+        let update = |record: &mut Record| record.left_in = None;
+        let _ = shared.state.update(name, generation.guarded(update)).await;
     }
 }
 

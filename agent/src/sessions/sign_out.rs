@@ -84,7 +84,8 @@ impl SignOut {
         self.wait_for_running().await;
         let unread = self.read_stored().await;
         let in_hand = self.refresh.is_some() || self.access.is_some();
-        if let Some(StoreError::Locked(why) | StoreError::Unavailable(why)) = &unread
+        if let Some(StoreError::Locked(why) | StoreError::Unavailable(why) | StoreError::Silent(why)) =
+            &unread
             && !in_hand
         {
             // If it were removed unread, it could never be revoked. The worker tries again later.
@@ -195,7 +196,7 @@ impl SignOut {
                 Ok(_) => {}
                 // A store that fails matters only if it is the one that has the secret.
                 Err(_) if recorded != Some(place) => {}
-                Err(StoreError::Locked(why) | StoreError::Unavailable(why)) => {
+                Err(StoreError::Locked(why) | StoreError::Unavailable(why) | StoreError::Silent(why)) => {
                     left = Some(SignedOut::KeychainLocked(why));
                 }
                 Err(error) => {

@@ -20,6 +20,7 @@ use crate::outcome::Outcome;
 use crate::profile::ProfileName;
 use crate::providers::{Check, Issuer};
 use crate::sessions::choice::Choice;
+use crate::sessions::climb::Climb;
 use crate::sessions::handle::{Command, overtaken};
 use crate::sessions::install::{Former, Installed, Login, give_back, install};
 use crate::sessions::jobs::{JobDone, brought, spawn, spawn_save};
@@ -60,6 +61,8 @@ pub(crate) struct Worker {
     store_at: Option<Moment>,
     /// The last intent could not be written.
     intent_unwritten: bool,
+    /// The store has just been used for a secret that could be kept in a better one.
+    may_climb: bool,
     waiters: Vec<Waiter>,
     running: Option<JoinHandle<JobDone>>,
     /// The running job is a sign-out.
@@ -97,6 +100,7 @@ impl Worker {
             unsaved: None,
             store_at: None,
             intent_unwritten: false,
+            may_climb: false,
             waiters: Vec::new(),
             running: None,
             signing_out: false,
@@ -160,10 +164,24 @@ impl Worker {
             Some(Command::Install(login, reply)) => self.install(*login, reply),
             Some(Command::Choose(choice, generation, reply)) => self.choose(choice, generation, reply),
             Some(other) => self.on_command(other),
+            None if self.climb() => {}
             None => self.drained.drain(..).for_each(|reply| {
                 let _ = reply.send(());
             }),
         }
+    }
+
+    /// Starts to move the secret up the ladder again, if it is time.
+    fn climb(&mut self) -> bool {
+        let asked = std::mem::take(&mut self.may_climb) && !self.draining && self.unsaved.is_none();
+        let climb = asked.then(|| Climb::of(&self.name, &self.record, self.generation.take(), &self.shared));
+        self.running = climb.flatten().map(|climb| {
+            tokio::spawn(async move {
+                climb.run().await;
+                JobDone::Climbed
+            })
+        });
+        self.running.is_some()
     }
 
     /// Starts no more jobs, except one that offers the store a secret that the stop would lose.
@@ -291,6 +309,9 @@ impl Worker {
             }
             Ok(JobDone::Saved(Err(_))) => self.store_at = Some(now.plus(STORE_AGAIN)),
             Ok(JobDone::Overtaken) => {}
+            Ok(JobDone::Climbed) => {
+                self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
+            }
             Ok(JobDone::Chosen(written, reply)) => self.on_chosen(written, reply),
             Ok(JobDone::SignedOut(result, reply)) => {
                 self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
@@ -322,6 +343,10 @@ impl Worker {
             // Every waiting caller gets this token, however long it lives: another renewal would not give more.
             self.waiters.iter_mut().for_each(|waiter| waiter.ask.min_valid = Duration::ZERO);
         }
+        // The renewal that has met a failure is not the one that looks whether it is over.
+        let is_down = self.record.fallback.is_some() || self.record.left_in.is_some();
+        let succeeded = matches!(outcome, JobOutcome::Renewed(Outcome::Granted(_)) | JobOutcome::Loaded(_));
+        self.may_climb = is_down && succeeded;
         self.refresh = kept.refresh.or(self.refresh.take());
         self.intent_unwritten = kept.intent_unwritten;
         self.session.on_outcome(now, outcome, jitter());

@@ -41,6 +41,7 @@ pub(crate) struct FakeStore {
     next_save: Mutex<Vec<StoreError>>,
     broken: Mutex<Option<StoreError>>,
     read_only: Mutex<Option<StoreError>>,
+    forgetful: Mutex<bool>,
     held: watch::Sender<bool>,
     saves: AtomicUsize,
 }
@@ -54,6 +55,7 @@ impl FakeStore {
             next_save: Mutex::default(),
             broken: Mutex::default(),
             read_only: Mutex::default(),
+            forgetful: Mutex::default(),
             held: watch::Sender::new(false),
             saves: AtomicUsize::new(0),
         })
@@ -72,6 +74,11 @@ impl FakeStore {
     /// Makes every call fail with this error from now on; `None` repairs the store.
     pub(crate) fn break_with(&self, error: Option<StoreError>) {
         *lock(&self.broken) = error;
+    }
+
+    /// Makes saves succeed from now on although nothing is kept, as in a collection that does not last.
+    pub(crate) fn forget_saves(&self) {
+        *lock(&self.forgetful) = true;
     }
 
     /// Makes saves hang from now on.
@@ -123,7 +130,9 @@ impl Store for FakeStore {
         if let Some(error) = lock(&self.next_save).pop() {
             return Err(error);
         }
-        lock(&self.contents).insert(profile.clone(), secret.clone());
+        if !*lock(&self.forgetful) {
+            lock(&self.contents).insert(profile.clone(), secret.clone());
+        }
         Ok(())
     }
 

@@ -66,6 +66,7 @@ impl Place for Keychain {
     fn save(&self, profile: &ProfileName, secret: &Stored, patience: Patience) -> Result<(), StoreError> {
         let json = item::write(secret, &self.host);
         let (entry, _quiet) = system::entry(SERVICE, &self.account(profile), patience)?;
+        system::check_lasting(SERVICE, &self.account(profile))?;
         match entry.set_secret(&json) {
             // Two collections have an item of ours. One is enough.
             Err(Error::Ambiguous(entries)) => {

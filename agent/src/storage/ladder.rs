@@ -1,11 +1,13 @@
 //! The ladder: which store a secret goes to. `auto` begins with the keychain and goes down to the file and,
-//! as the last resort, to memory; a chosen store is used alone.
+//! as the last resort, to memory; a chosen store is used alone. What a failure has moved down goes up again when
+//! the better store answers.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
+use secrecy::ExposeSecret;
 use seqera_agent_proto::place::Places;
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +69,19 @@ pub(crate) struct Kept {
     pub kind: StoreKind,
     /// Sentences for the person: why it is not a better one. Empty where all went as it should.
     pub notes: Vec<String>,
+    /// The better store that failed, where the secret is not in the best one.
+    pub fell: Option<Fell>,
+}
+
+/// A store that did not take a secret, so that a lesser one has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fell {
+    /// The store that failed.
+    pub from: StoreKind,
+    /// Its error.
+    pub why: String,
+    /// It did not fail: this host has no such store.
+    pub is_absent: bool,
 }
 
 /// Who has secrets here, as far as the stores tell.
@@ -121,7 +136,7 @@ impl Ladder {
     }
 
     /// Keeps the secret. A login passes no `from` and begins at the top; a renewal passes the place of the
-    /// secret that it replaces, because sessions move up by a login only. What was kept in another place
+    /// secret that it replaces, and [`climb`](Self::climb) moves it up afterwards. What was kept in another place
     /// stays there: remove it once the new place is on record.
     ///
     /// # Errors
@@ -137,17 +152,26 @@ impl Ladder {
         let top = self.top(profile, secret);
         if self.choice.only().is_some() {
             self.save_into(self.store(top)?, profile, secret, from, patience, &mut notes).await?;
-            return Ok(Kept { kind: top, notes });
+            return Ok(Kept { kind: top, notes, fell: None });
         }
+        let mut fell: Option<Fell> = None;
         let start = from.unwrap_or(top);
         let mut failed = StoreError::Unavailable("there is no store".into());
         for store in self.rungs.iter().skip_while(|store| store.kind() != start) {
             match self.save_into(store.as_ref(), profile, secret, from, patience, &mut notes).await {
-                Ok(()) => return Ok(self.kept(store.kind(), start, from.is_none(), notes)),
+                Ok(()) => {
+                    let kept = self.kept(store.kind(), start, from.is_none(), notes);
+                    return Ok(Kept { fell, ..kept });
+                }
                 Err(error) => {
                     store.disown(profile);
                     tracing::warn!(%profile, store = store.kind().as_str(), %error, "not kept here");
                     notes.push(error.to_string());
+                    // A renewal comes from a store that was there.
+                    let is_absent = from.is_none() && matches!(error, StoreError::Unavailable(_));
+                    if fell.as_ref().is_none_or(|fell| fell.is_absent && !is_absent) {
+                        fell = Some(Fell { from: store.kind(), why: error.to_string(), is_absent });
+                    }
                     failed = error;
                 }
             }
@@ -196,7 +220,33 @@ impl Ladder {
                 notes.push(format!("kept in the {} instead", kind.as_str()))
             }
         }
-        Kept { kind, notes }
+        Kept { kind, notes, fell: None }
+    }
+
+    /// Offers a secret that a failure has moved down from `best` to `now` to the stores between them, best first,
+    /// without a prompt. Counts only if what was saved can be read back. The secret stays in `now` as well: remove
+    /// it there once the new place is on record. `tries` says which stores to try. `None`: it stays where it is.
+    pub(crate) async fn climb(
+        &self,
+        profile: &ProfileName,
+        secret: &Stored,
+        (best, now): (StoreKind, StoreKind),
+        tries: impl Fn(StoreKind) -> bool,
+    ) -> Option<StoreKind> {
+        if self.choice != StoreChoice::Auto {
+            return None;
+        }
+        let better = self.rungs.iter().skip_while(|store| store.kind() != best);
+        for store in better.take_while(|store| store.kind() != now).filter(|store| tries(store.kind())) {
+            match saved_for_good(store.as_ref(), profile, secret).await {
+                Ok(()) => return Some(store.kind()),
+                Err(error) => {
+                    store.disown(profile);
+                    tracing::debug!(%profile, store = store.kind().as_str(), %error, "still not kept here");
+                }
+            }
+        }
+        None
     }
 
     /// Whether a store is known to take a secret: asked before the one that it has is spent.
@@ -295,6 +345,17 @@ impl Ladder {
         let none = || StoreError::Unavailable(format!("there is no {} here", kind.as_str()));
         store.map(AsRef::as_ref).ok_or_else(none)
     }
+}
+
+/// Saves, and reads back what was saved.
+async fn saved_for_good(store: &dyn Store, profile: &ProfileName, secret: &Stored) -> Result<(), StoreError> {
+    store.save(profile, secret, Patience::Background).await?;
+    let found = store.load(profile).await?;
+    if found.is_some_and(|found| found.secret.expose_secret() == secret.secret.expose_secret()) {
+        return Ok(());
+    }
+    let _ = store.remove(profile).await;
+    Err(StoreError::Failed(format!("the {} does not return what was saved in it", store.kind().as_str())))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::profile::{Profile, ProfileName};
+use crate::storage::ladder::Fell;
 use crate::storage::store::StoreKind;
 use crate::token::{Account, Kind, Organization, Workspace};
 
@@ -62,6 +63,15 @@ pub(crate) struct Record {
     /// The store that has the secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreKind>,
+    /// Why `store` is not a better one: that one failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
+    /// When a better store was last asked to take the secret back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub climb_tried_at: Option<u64>,
+    /// A store that had the secret before `store`, and has not been emptied yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_in: Option<StoreKind>,
     /// SHA-256 of the secret that was stored last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_sha256: Option<String>,
@@ -182,6 +192,17 @@ impl SignInMethod {
     }
 }
 
+/// A secret is in a lesser store because a better one failed. It goes back when that one answers again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Fallback {
+    /// The store that failed.
+    pub from: StoreKind,
+    /// Its last error.
+    pub why: String,
+    /// When it failed first. Unix seconds.
+    pub since: u64,
+}
+
 /// A refresh token is being spent. Written before the renewal is sent, cleared when its answer is saved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Intent {
@@ -211,6 +232,24 @@ impl Record {
         self.signed_out = true;
         self.intent = None;
         self.ended = None;
+    }
+
+    /// Where the secret with this hash is kept from now on. The store that had the last one is to be emptied.
+    pub(crate) fn keep_in(&mut self, place: StoreKind, sha256: String) {
+        if let Some(old) = self.store.filter(|old| *old != place) {
+            self.left_in = Some(old);
+        }
+        self.left_in = self.left_in.filter(|left| *left != place && *left != StoreKind::Memory);
+        self.store = Some(place);
+        self.secret_sha256 = Some(sha256);
+        self.fallback = self.fallback.take().filter(|fallback| fallback.from != place);
+    }
+
+    /// Notes that the secret had to go to a lesser store. The best one that has failed is the one to go back to.
+    pub(crate) fn fall(&mut self, fell: Fell, now: u64) {
+        let Fell { from, why, is_absent: _ } = fell;
+        let (from, since) = self.fallback.as_ref().map_or((from, now), |first| (first.from, first.since));
+        self.fallback = Some(Fallback { from, why, since });
     }
 
     /// Drops everything about the account and its session. Keeps where to sign in, the mark of the sign-out, and

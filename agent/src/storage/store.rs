@@ -91,9 +91,12 @@ pub(crate) enum StoreError {
     /// The keychain is locked, or would have to raise a prompt.
     #[error("the keychain is locked: {0}")]
     Locked(String),
-    /// This host has no such store, or it does not answer in time.
+    /// This host has no such store.
     #[error("{0}")]
     Unavailable(String),
+    /// It does not answer in time.
+    #[error("{0}")]
+    Silent(String),
     /// The item is damaged. It was left as it is.
     #[error("{0}")]
     Corrupt(String),

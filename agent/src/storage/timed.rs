@@ -187,10 +187,8 @@ impl<P: Place> Shared<P> {
 fn stalled<P: Place>(stall: Stall) -> StoreError {
     let name = P::NAME;
     match stall {
-        Stall::Behind => {
-            StoreError::Unavailable(format!("{name} does not answer (an earlier call still waits)"))
-        }
-        Stall::Late => StoreError::Unavailable(format!("{name} does not answer in time")),
+        Stall::Behind => StoreError::Silent(format!("{name} does not answer (an earlier call still waits)")),
+        Stall::Late => StoreError::Silent(format!("{name} does not answer in time")),
         Stall::Broken => StoreError::Unavailable(format!("{name} cannot be used: the call to it broke")),
     }
 }

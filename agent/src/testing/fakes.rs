@@ -184,6 +184,9 @@ impl Issuers for OneProvider {
 pub(crate) struct Agent {
     pub(crate) registry: Arc<Registry>,
     pub(crate) provider: Arc<Provider>,
+    choice: StoreChoice,
+    pub(crate) keychain: Arc<FakeStore>,
+    /// The file.
     pub(crate) store: Arc<FakeStore>,
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) places: TestPlaces,
@@ -198,17 +201,32 @@ impl Agent {
         Self::over(TestPlaces::new(), FakeStore::new(StoreKind::File), Arc::new(provider), FakeClock::new())
     }
 
+    /// An agent whose stores are the ladder, and that nobody has signed in to.
+    pub(crate) fn on_the_ladder() -> Self {
+        let stores = [StoreKind::Keychain, StoreKind::File].map(FakeStore::new);
+        let provider = Arc::new(Provider::new(LIFETIME, Duration::MAX));
+        Self::with(TestPlaces::new(), StoreChoice::Auto, stores, provider, FakeClock::new())
+    }
+
     pub(crate) fn over(
         places: TestPlaces,
         store: Arc<FakeStore>,
         provider: Arc<Provider>,
         clock: Arc<FakeClock>,
     ) -> Self {
-        let keychain = FakeStore::new(StoreKind::Keychain);
+        Self::with(places, StoreChoice::File, [FakeStore::new(StoreKind::Keychain), store], provider, clock)
+    }
+
+    fn with(
+        places: TestPlaces,
+        choice: StoreChoice,
+        [keychain, store]: [Arc<FakeStore>; 2],
+        provider: Arc<Provider>,
+        clock: Arc<FakeClock>,
+    ) -> Self {
         let memory = FakeStore::new(StoreKind::Memory);
-        let choice = StoreChoice::File;
         let time: Arc<dyn Clock> = clock.clone();
-        let ladder = Arc::new(Ladder::new(choice, vec![keychain, store.clone(), memory]));
+        let ladder = Arc::new(Ladder::new(choice, vec![keychain.clone(), store.clone(), memory]));
         let state = State::open_inline(places.places());
         let passwords = Arc::new(ProxyPasswords::new(state.clone(), Arc::clone(&ladder)));
         let host = places.places().host_id.clone();
@@ -232,13 +250,13 @@ impl Agent {
         tokio::spawn(Arc::clone(&registry).tick());
         tokio::spawn(shared.pending.clone().run());
         shared.leases.resume(&(Arc::clone(&registry) as Arc<dyn TokenSource>));
-        Self { registry, provider, store, clock, places }
+        Self { registry, provider, choice, keychain, store, clock, places }
     }
 
     /// Stops the agent and starts another one with what is on disk.
     pub(crate) async fn restart(self) -> Self {
         self.registry.drain(Duration::from_secs(1)).await;
-        Self::over(self.places, self.store, self.provider, self.clock)
+        Self::with(self.places, self.choice, [self.keychain, self.store], self.provider, self.clock)
     }
 
     pub(crate) async fn signed_in() -> Self {

@@ -2,6 +2,7 @@
 
 mod change;
 mod choice;
+mod climb;
 mod idle;
 mod outage;
 mod rules;

@@ -42,6 +42,23 @@ fn is_locked(service: &SecretService<'_>) -> Result<bool, StoreError> {
     default.is_locked().map_err(service_failure)
 }
 
+/// Refuses to save where the keychain would forget the secret: the collection `session` lives as long as the
+/// session of the desktop. An item of ours that lies in it gives way to one in the default collection.
+pub(super) fn check_lasting(service: &str, account: &str) -> Result<(), StoreError> {
+    let bus = connect()?;
+    let default = bus.get_default_collection().map_err(service_failure)?;
+    let Ok(fleeting) = bus.get_collection_by_alias("session") else { return Ok(()) };
+    if default.collection_path == fleeting.collection_path {
+        let why = "the keychain's default collection is lost at the end of the desktop session";
+        return Err(StoreError::Unavailable(why.into()));
+    }
+    let ours = fleeting.search_items(HashMap::from([("service", service), ("username", account)]));
+    for item in ours.map_err(service_failure)? {
+        item.delete().map_err(service_failure)?;
+    }
+    Ok(())
+}
+
 fn locked() -> StoreError {
     StoreError::Locked("unlock it, for example by signing in to the desktop".into())
 }

@@ -28,6 +28,11 @@ pub(super) fn accounts(service: &str) -> Result<BTreeSet<String>, StoreError> {
     Ok(items.iter().filter_map(Entry::get_specifiers).map(|(_, account)| account).collect())
 }
 
+/// What [`entry`] makes lasts.
+pub(super) fn check_lasting(_service: &str, _account: &str) -> Result<(), StoreError> {
+    Ok(())
+}
+
 pub(super) fn failure(error: Error) -> StoreError {
     super::failure::common(error)
 }

@@ -30,7 +30,10 @@ async fn save(stores: &Stores, from: Option<StoreKind>) -> Result<Kept, StoreErr
 #[tokio::test]
 async fn a_login_begins_at_the_top_and_says_why_it_went_down() {
     let stores = stores(StoreChoice::Auto);
-    assert_eq!(save(&stores, None).await, Ok(Kept { kind: StoreKind::Keychain, notes: Vec::new() }));
+    assert_eq!(
+        save(&stores, None).await,
+        Ok(Kept { kind: StoreKind::Keychain, notes: Vec::new(), fell: None })
+    );
     stores.keychain.fail_next_save(locked());
     let kept = save(&stores, None).await.unwrap();
     assert_eq!(kept.kind, StoreKind::File);
@@ -39,13 +42,46 @@ async fn a_login_begins_at_the_top_and_says_why_it_went_down() {
 }
 
 #[tokio::test]
-async fn a_renewal_goes_down_and_never_up() {
+async fn a_renewal_goes_down_from_where_the_secret_is_and_says_which_store_failed() {
     let stores = stores(StoreChoice::Auto);
-    assert_eq!(save(&stores, Some(StoreKind::File)).await.unwrap().kind, StoreKind::File);
-    assert_eq!(stores.keychain.saves(), 0);
-    stores.keychain.fail_next_save(locked());
-    assert_eq!(save(&stores, Some(StoreKind::Keychain)).await.unwrap().kind, StoreKind::File);
+    let kept = save(&stores, Some(StoreKind::File)).await.unwrap();
+    assert_eq!((kept.kind, kept.fell), (StoreKind::File, None));
+    assert_eq!(stores.keychain.saves(), 0, "to save comes first, to go up afterwards");
+    stores.keychain.fail_next_save(StoreError::Unavailable("killed".into()));
+    let kept = save(&stores, Some(StoreKind::Keychain)).await.unwrap();
+    let fell = Fell { from: StoreKind::Keychain, why: "killed".into(), is_absent: false };
+    assert_eq!((kept.kind, kept.fell), (StoreKind::File, Some(fell)));
     assert_eq!(save(&stores, Some(StoreKind::Memory)).await.unwrap().kind, StoreKind::Memory);
+}
+
+async fn climb(stores: &Stores, best: StoreKind, now: StoreKind) -> Option<StoreKind> {
+    stores.ladder.climb(&work(), &stored("secret"), (best, now), |_| true).await
+}
+
+#[tokio::test]
+async fn a_secret_goes_up_to_the_best_store_that_failed_and_no_further() {
+    use StoreKind::{File, Keychain, Memory};
+    let stores = stores(StoreChoice::Auto);
+    save(&stores, Some(File)).await.unwrap();
+    assert_eq!(climb(&stores, Keychain, File).await, Some(Keychain));
+    assert_eq!(stores.keychain.contents()[&work()], "secret");
+    assert_eq!(stores.file.contents()[&work()], "secret", "removed only after it is on record");
+    // Only the file had failed: a keychain that this host never used is left alone.
+    let saves = stores.keychain.saves();
+    assert_eq!(climb(&stores, File, Memory).await, Some(File));
+    assert_eq!(stores.keychain.saves(), saves);
+    stores.keychain.fail_next_save(locked());
+    assert_eq!(climb(&stores, Keychain, Memory).await, Some(File), "the next best one");
+    stores.keychain.forget_saves();
+    stores.keychain.empty(&work());
+    assert_eq!(climb(&stores, Keychain, File).await, None, "it cannot be read back");
+}
+
+#[tokio::test]
+async fn nothing_goes_up_to_a_store_that_was_not_chosen() {
+    let stores = stores(StoreChoice::File);
+    assert_eq!(climb(&stores, StoreKind::Keychain, StoreKind::File).await, None);
+    assert_eq!(stores.keychain.saves(), 0);
 }
 
 #[tokio::test]
@@ -157,7 +193,7 @@ async fn a_documented_place_comes_before_the_ladder_for_the_profile_that_it_is_f
             let (ladder, name) = (&ladder, name.parse().unwrap());
             async move { ladder.save(&name, &stored("secret"), None, Patience::Login).await.unwrap() }
         };
-        assert_eq!(save("work").await, Kept { kind: mine, notes: Vec::new() }, "{choice:?}");
+        assert_eq!(save("work").await, Kept { kind: mine, notes: Vec::new(), fell: None }, "{choice:?}");
         assert_eq!(save("home").await.kind, others, "{choice:?}");
         assert_eq!(ladder.current_kind(), others, "{choice:?}: what the other profiles get");
         promised.fail_next_save(StoreError::Failed("disk full".into()));

@@ -113,7 +113,7 @@ async fn save_in_vain(store: &Timed<Frozen>, place: &Frozen, secret: &str) {
     assert!(is_pending(&mut call).await);
     place.wait_until_it_hangs();
     tokio::time::pause();
-    assert!(matches!(call.await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(call.await, Err(StoreError::Silent(_))));
     tokio::time::resume();
 }
 
@@ -236,7 +236,7 @@ async fn a_frozen_keychain_holds_up_a_login_no_longer_than_a_renewal() {
     place.wait_until_it_hangs();
     tokio::time::pause();
     let start = tokio::time::Instant::now();
-    assert!(matches!(login.await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(login.await, Err(StoreError::Silent(_))));
     assert!(start.elapsed() < LOGIN / 2);
     tokio::time::resume();
     thaw.send(()).unwrap();

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use seqera_client::proto::reason::Reason;
+use seqera_client::proto::v1::session_status::Fallback;
 use seqera_client::proto::v1::{Account, CredentialKind, SessionState, SessionStatus};
 use serde_json::{Value, json};
 
@@ -80,6 +81,11 @@ pub(super) fn rows(status: &SessionStatus, profile_source: &str) -> Vec<(&'stati
         ("Last renewed", status.last_renewed_at.map(local).unwrap_or_default()),
         ("Next renewal", status.next_renewal_at.map(local).unwrap_or_default()),
     ];
+    if let Some(fallback) = &status.fallback {
+        let since = fallback.since.map(|at| format!(" since {}", local(at))).unwrap_or_default();
+        let Fallback { from, why, .. } = fallback;
+        rows.push(("Store", format!("not the {from}, which failed{since}: {why} (it is tried again)")));
+    }
     rows.extend(status.notes.iter().map(|note| ("Note", note.clone())));
     if let Some(failure) = &status.last_failure {
         let retry = failure.retry_at.map(|at| format!("; next try {}", local(at))).unwrap_or_default();
@@ -119,6 +125,11 @@ pub(super) fn object(status: &SessionStatus) -> Value {
         "workspace_id": (status.workspace_id != 0).then_some(status.workspace_id),
         "store": status.store,
         "unsaved": status.unsaved,
+        "fallback": status.fallback.as_ref().map(|fallback| json!({
+            "from": fallback.from,
+            "why": fallback.why,
+            "since": rfc3339(fallback.since),
+        })),
         "logged_in_at": rfc3339(status.logged_in_at),
         "last_renewed_at": rfc3339(status.last_renewed_at),
         "access_expires_at": rfc3339(status.access_expires_at),
@@ -211,6 +222,23 @@ mod tests {
             assert_eq!(failure.hint, Hint::SignIn("run 'seqera login --profile work'".into()));
         }
         assert!(signed_in(status(CredentialKind::Renewable)).is_ok());
+    }
+
+    #[test]
+    fn a_better_store_that_failed_is_named_with_since_when() {
+        let mut status = status(CredentialKind::Renewable);
+        assert_eq!(object(&status)["fallback"], Value::Null);
+        let (from, why) = ("keychain".to_owned(), "it is locked".to_owned());
+        status.store = "file".into();
+        status.fallback = Some(Fallback { from, why, since: TIME });
+        let shown = table(&rows(&status, "default"));
+        let expected = format!("not the keychain, which failed since {}: it is locked", local(TIME.unwrap()));
+        assert!(shown.contains(&expected), "{shown}");
+        let object = object(&status);
+        assert_eq!(
+            object["fallback"],
+            json!({"from": "keychain", "why": "it is locked", "since": "2025-12-16T14:30:00Z"})
+        );
     }
 
     #[test]
