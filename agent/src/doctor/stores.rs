@@ -96,7 +96,7 @@ async fn secret(name: &ProfileName, shared: &Shared, repair: bool) -> Option<Che
                 format!("has ended: {why}"),
                 &format!("run 'seqera login --profile {name}'"),
             ),
-            None => kept(place, &record, shared),
+            None => kept(name, place, &record, shared),
         },
         Ok(None) if record.store.is_none() || record.signed_out => return None,
         Ok(None) => problem(WHAT, format!("it has gone from the {}", place.as_str()), &login),
@@ -116,7 +116,7 @@ async fn secret(name: &ProfileName, shared: &Shared, repair: bool) -> Option<Che
 }
 
 /// Says where the secret is, and why it is not in a better store if one has failed.
-fn kept(place: StoreKind, record: &Record, shared: &Shared) -> Check {
+fn kept(name: &ProfileName, place: StoreKind, record: &Record, shared: &Shared) -> Check {
     let fallback = record.fallback.as_ref().filter(|_| shared.ladder.choice() == StoreChoice::Auto);
     let Some(Fallback { from, why, since }) = fallback else {
         return ok("secret", format!("kept in the {}", place.as_str()));
@@ -124,7 +124,8 @@ fn kept(place: StoreKind, record: &Record, shared: &Shared) -> Check {
     let (place, from, since) = (place.as_str(), from.as_str(), Timestamp::from(from_unix(*since)));
     let text = format!("kept in the {place} since {since}, because the {from} failed: {why}");
     let remedy = format!(
-        "see to the {from}: after a renewal, at most once an hour, the secret is offered to it again;          'seqera login --force' does so at once"
+        "see to the {from}: after a renewal, at most once an hour, the secret is offered to it again; \
+         'seqera login --force --profile {name}' does so at once"
     );
     warning("secret", text, &remedy)
 }

@@ -77,7 +77,7 @@ impl Climb {
         }
         let is_noted = self.note(raised.as_ref()).await;
         (self.shared.crash)("climb-recorded");
-        let lower = raised.and_then(|_| self.down.as_ref()).map(|(store, _)| *store);
+        let lower = raised.and(self.down.as_ref()).map(|(store, _)| *store);
         if let Some(old) = lower.or(self.left_in).filter(|_| is_noted) {
             empty(&self.name, old, &self.generation, &self.shared).await;
         }
