@@ -11,8 +11,17 @@ use seqera_agent_proto::reason::{DOMAIN, HINT, Reason, SIGN_IN};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use crate::foreign::{line, line_of_bytes};
 use crate::network::BadNetwork;
 use crate::profile::{BadName, ProfileName};
+
+/// The longest message, and the longest hint, in characters. Both repeat words of others.
+const LONGEST: usize = 1_000;
+
+/// The same on the way to a client, in bytes. Message and details travel in one block of headers, of which a client
+/// takes 16 KiB: the message thrice as long (RFC 3986 encoding), and both in base64.
+const LONGEST_SENT: usize = 2_048;
+const LONGEST_SENT_HINT: usize = 1_024;
 
 /// The kinds of failure: the contract's reasons, and the two that only end a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,9 +106,10 @@ pub struct AgentError {
 }
 
 impl AgentError {
-    /// Creates an error. The hint may be empty.
+    /// Creates an error. Each text becomes one line; the hint may be empty.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: hint.into(), sign_in: None, retry_after: None }
+        let [message, hint] = [message.into(), hint.into()].map(|text| line(&text, LONGEST));
+        Self { kind, message, hint, sign_in: None, retry_after: None }
     }
 
     /// An error that signing in to `profile` resolves. Our client words the command itself; the hint is for
@@ -238,7 +248,8 @@ impl From<AgentError> for Status {
         let (code, reason) = error.kind.status();
         let mut details = ErrorDetails::new();
         if let Some(reason) = reason {
-            let hint = (!error.hint.is_empty()).then(|| (HINT.to_owned(), error.hint));
+            let hint = (!error.hint.is_empty())
+                .then(|| (HINT.to_owned(), line_of_bytes(&error.hint, LONGEST_SENT_HINT)));
             let sign_in = error.sign_in.map(|profile| (SIGN_IN.to_owned(), profile.into()));
             details.set_error_info(
                 reason.name(),
@@ -249,7 +260,7 @@ impl From<AgentError> for Status {
         if let Some(after) = error.retry_after {
             details.set_retry_info(Some(after));
         }
-        Self::with_error_details(code, error.message, details)
+        Self::with_error_details(code, line_of_bytes(&error.message, LONGEST_SENT), details)
     }
 }
 
@@ -282,6 +293,28 @@ mod tests {
         assert_eq!((info.reason.as_str(), info.domain.as_str()), ("ISSUER_UNREACHABLE", DOMAIN));
         assert!(info.metadata[HINT].contains("still signed in"));
         assert_eq!(details.retry_info().unwrap().retry_delay, Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn no_error_is_longer_than_the_headers_that_a_client_takes() {
+        for letter in ["x", "é", "東", "🙂", "\u{202e}", "\n", "%"] {
+            let long = letter.repeat(300_000);
+            let error = AgentError {
+                retry_after: Some(Duration::from_secs(u64::MAX)),
+                ..AgentError::sign_in(ErrorKind::Unreachable, long.clone(), &"a".repeat(63).parse().unwrap())
+            };
+            let error = AgentError { hint: AgentError::new(error.kind, "", long).hint, ..error };
+            let response = Status::from(error).into_http::<()>();
+            let size: usize =
+                response.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+            assert!(size < 12_000, "{letter:?}: {size}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_one_line_that_shows_what_it_says() {
+        let error = AgentError::new(ErrorKind::Misconfigured, "it said \u{202e}x\nhint: run y", "a\u{1b}[2J");
+        assert_eq!((error.to_string().as_str(), error.hint()), ("it said x hint: run y", "a[2J"));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use seqera_agent_proto::v1::{FindImportsRequest, FindImportsResponse, Import, Pr
 use self::leftovers::{Keychain, Leftovers};
 use self::v1::Owner;
 use crate::error::AgentError;
+use crate::foreign::{Email, Place};
 use crate::profile::{Profile, ProfileName, canonical};
 use crate::providers::known::Providers;
 use crate::sessions::registry::Registry;
@@ -43,7 +44,7 @@ struct Candidate {
     /// The name in the other program.
     name: String,
     /// Where it is, in words for people.
-    place: String,
+    place: Place,
     owner: Owner,
     /// True if a person gave the name.
     named: bool,
@@ -154,7 +155,7 @@ impl Imports {
         owners.retain(|name, _| !self.is_ours(name));
         match in_keychain {
             Ok(names) => names.into_iter().for_each(|name| {
-                let place = format!("keychain item '{name}'");
+                let place = format!("keychain item '{name}'").into();
                 let owner = owners.get(&name);
                 found.v1(Origin::V1Keychain, name, place, owner);
             }),
@@ -165,7 +166,7 @@ impl Imports {
         let folder = &self.registry.shared.places.config_dir;
         match files {
             Ok(names) => names.into_iter().for_each(|name| {
-                let place = v1::path(folder, &name).display().to_string();
+                let place = v1::path(folder, &name).display().to_string().into();
                 let owner = owners.iter().find(|(profile, _)| v1::file_name(profile) == name);
                 found.v1(Origin::V1File, name, place, owner.map(|(_, owner)| owner));
             }),
@@ -214,11 +215,12 @@ impl Imports {
             authority: settings.authority(),
             client_id: String::new(),
             audience: String::new(),
-            account: String::new(),
+            account: Email::default(),
             since: 0,
         };
         let origin = Origin::Nextflow;
-        found.candidates.push(Candidate { origin, name: place.clone(), place, owner, named: false });
+        let name = place.clone();
+        found.candidates.push(Candidate { origin, name, place: place.into(), owner, named: false });
     }
 
     async fn nextflow_settings(&self, file: &Path) -> Result<nextflow::Settings, String> {
@@ -233,7 +235,7 @@ impl Imports {
 
 impl Found {
     /// Adds a token of v1, or leaves it out if v1 did not record where it belongs.
-    fn v1(&mut self, origin: Origin, name: String, place: String, owner: Option<&Owner>) {
+    fn v1(&mut self, origin: Origin, name: String, place: Place, owner: Option<&Owner>) {
         let Some(owner) = owner.cloned() else {
             let what = shown(origin, &place);
             return self.left_out.push(format!("{what} is left as it is: nobody says where it belongs"));
@@ -247,10 +249,10 @@ fn import(candidate: Candidate, profile: &ProfileName) -> Import {
     Import {
         origin: candidate.origin.into(),
         name: candidate.name,
-        place: candidate.place,
+        place: candidate.place.into(),
         profile: profile.to_string(),
         authority: candidate.owner.authority,
-        account: candidate.owner.account,
+        account: candidate.owner.account.into(),
     }
 }
 

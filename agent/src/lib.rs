@@ -13,7 +13,7 @@
 //! | `leases`, `socket` | tokens made for programs; the local socket and its limits |
 //! | `sign_in`, `storage` | a running login; records, and the stores of secrets |
 //! | `providers` | who issues tokens: the traits, and one file or folder for each kind of provider |
-//! | the root | what every wing may use: [`error`], `profile`, `network`, `token`, `outcome`, `clock`, `backoff`, `lock` |
+//! | the root | what every wing may use: [`error`], `foreign`, `profile`, `network`, `token`, `outcome`, `clock`, `backoff`, `lock` |
 //!
 //! `testing` holds the stand-ins of the tests.
 //!
@@ -31,6 +31,7 @@ mod backoff;
 mod clock;
 mod doctor;
 pub mod error;
+mod foreign;
 mod imports;
 mod leases;
 mod lock;

@@ -5,6 +5,11 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
+use crate::foreign::line;
+
+/// Most of a text is somebody else's: a provider's, a library's. In characters.
+const LONGEST: usize = 800;
+
 /// What a provider answered to a request for tokens, if it answered.
 #[derive(Debug, Clone)]
 pub(crate) enum Outcome<T> {
@@ -61,7 +66,7 @@ impl<T> Outcome<T> {
     }
 }
 
-/// Why something failed, in words for a person. Never contains a secret.
+/// Why something failed, in one line for a person. Never contains a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Why {
     text: String,
@@ -106,7 +111,7 @@ impl Remedy {
 impl Why {
     /// Creates a cause that a person can do something about.
     pub(crate) fn with(remedy: Remedy, text: impl Into<String>) -> Self {
-        Self { text: text.into(), remedy: Some(remedy), answered: false }
+        Self { remedy: Some(remedy), ..text.into().into() }
     }
 
     /// The known remedy, else `otherwise`.
@@ -128,13 +133,13 @@ impl Why {
     /// Puts the cause into a longer sentence and keeps the rest.
     #[must_use]
     pub(crate) fn said(&self, sentence: impl FnOnce(&str) -> String) -> Self {
-        Self { text: sentence(&self.text), ..self.clone() }
+        Self { text: line(&sentence(&self.text), LONGEST), ..self.clone() }
     }
 }
 
 impl From<String> for Why {
     fn from(text: String) -> Self {
-        Self { text, remedy: None, answered: false }
+        Self { text: line(&text, LONGEST), remedy: None, answered: false }
     }
 }
 

@@ -23,6 +23,7 @@ use crate::token::{Organization, Workspace};
 pub(crate) use self::browser::{Callback, CallbackRequest, Flow, Landing, Page};
 use crate::clock::{Clock, Moment};
 use crate::error::{AgentError, ErrorKind};
+use crate::foreign::Label;
 use crate::outcome::{Outcome, Why};
 use crate::profile::{Profile, ProviderId};
 use crate::providers::http::Http;
@@ -51,6 +52,12 @@ pub(crate) enum Unservable {
     Odd(String),
     /// The ID token in it names another account or issuer: nothing is served any more.
     OtherAccount(String),
+}
+
+impl From<NoAccess> for Unservable {
+    fn from(why: NoAccess) -> Self {
+        Self::Odd(why.to_string())
+    }
 }
 
 /// What the API says of a fixed credential.
@@ -86,10 +93,21 @@ pub(crate) struct Revocable {
     pub access: Option<AccessToken>,
 }
 
+/// Why an answer with tokens has no access token that can be served.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoAccess {
+    /// There is none in it, or the answer is not whole.
+    #[error("{0}")]
+    Missing(String),
+    /// There is one, and it cannot be used.
+    #[error("the access token in the answer cannot be used: {0}")]
+    Odd(String),
+}
+
 /// The tokens of one answer, before anybody has looked whose they are.
 pub(crate) struct Tokens {
     /// What may be served, or why nothing may.
-    pub access: Result<Access, String>,
+    pub access: Result<Access, NoAccess>,
     /// Missing: none was given.
     pub refresh: Option<RefreshToken>,
     /// `refresh_expires_in`, where told and not zero.
@@ -123,8 +141,8 @@ pub(crate) struct DeviceFlow {
 /// What a person enters on another device, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UserCode {
-    /// The provider's own spelling, without control characters.
-    pub text: String,
+    /// The provider's own spelling.
+    pub text: Label,
     /// Where it is entered.
     pub page: Url,
     /// The same with the code in it.

@@ -8,6 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use seqera_agent_proto::place::token_sha256;
 use serde::{Deserialize, Serialize};
 
+use crate::foreign::{Email, Name};
+
 macro_rules! secret {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -54,13 +56,13 @@ pub(crate) struct Account {
     pub subject: String,
     /// Empty if unknown.
     #[serde(default)]
-    pub email: String,
+    pub email: Email,
     /// The login name; empty if unknown.
     #[serde(default)]
-    pub user_name: String,
+    pub user_name: Name,
     /// The person's name; empty if unknown.
     #[serde(default)]
-    pub display_name: String,
+    pub display_name: Name,
     /// The Platform's user id; 0 if unknown.
     #[serde(default)]
     pub user_id: i64,
@@ -69,10 +71,8 @@ pub(crate) struct Account {
 impl Account {
     /// What a person recognises: the e-mail address, else a name, else the subject.
     pub(crate) fn label(&self) -> &str {
-        [&self.email, &self.user_name, &self.display_name]
-            .into_iter()
-            .find(|s| !s.is_empty())
-            .unwrap_or(&self.subject)
+        let names: [&str; 3] = [&self.email, &self.user_name, &self.display_name];
+        names.into_iter().find(|name| !name.is_empty()).unwrap_or(&self.subject)
     }
 }
 
@@ -82,10 +82,10 @@ impl Account {
 pub(crate) struct Organization {
     pub id: i64,
     /// The short name, unique at the Platform.
-    pub name: String,
+    pub name: Name,
     /// The name that people use; may be empty.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub full_name: String,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub full_name: Name,
 }
 
 /// A workspace of an organisation, where programs run what they launch.
@@ -94,11 +94,15 @@ pub(crate) struct Organization {
 pub(crate) struct Workspace {
     pub id: i64,
     /// The short name, unique in the organisation.
-    pub name: String,
+    pub name: Name,
     /// The name that people use; may be empty.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub full_name: String,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub full_name: Name,
     pub organization: Organization,
+}
+
+fn is_empty(name: &Name) -> bool {
+    name.is_empty()
 }
 
 /// The organisations and workspaces of an account, according to its Platform.

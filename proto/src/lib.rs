@@ -1,5 +1,6 @@
 //! The contract between the agent and its clients: the gRPC services, the reasons for failures, and the
-//! places where both sides meet, with the way in which both open the files there. Nothing else lives here.
+//! places where both sides meet, with the way in which both open the files there and the characters that neither
+//! shows. Nothing else lives here.
 
 pub mod call;
 pub mod configuration;
@@ -7,6 +8,7 @@ pub mod files;
 pub mod near;
 pub mod place;
 pub mod reason;
+pub mod text;
 
 /// Messages and services of package `seqera.agent.v1`, generated from `proto/seqera/agent/v1`.
 #[allow(

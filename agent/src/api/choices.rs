@@ -16,6 +16,7 @@ use crate::error::{AgentError, ErrorKind};
 use crate::profile::ProfileName;
 use crate::providers::{Issuer, Issuers, Untold};
 use crate::sessions::choice::{Choice, find, find_workspace, left, vanished};
+use crate::sessions::given;
 use crate::sessions::registry::Registry;
 use crate::sessions::target;
 use crate::sessions::verdict::{Ask, Standing};
@@ -190,7 +191,7 @@ impl Choices<'_> {
         let name = match asked.account {
             Some(account_of::Account::InlineToken(token)) => {
                 let profile = target::inline(&asked.settings.unwrap_or_default())?;
-                let token = AccessToken::new(token.trim());
+                let token = given::access_token(&token)?;
                 let issuer = self.issuers.issuer(&profile, Kind::Fixed);
                 return Ok((Q::put(&*issuer, &token, 0).await?, None));
             }

@@ -45,21 +45,26 @@ pub(crate) fn token(name: &ProfileName, served: &Served) -> v1::AccessToken {
 pub(crate) fn account(account: &Account) -> v1::Account {
     v1::Account {
         subject: account.subject.clone(),
-        email: account.email.clone(),
-        user_name: account.user_name.clone(),
-        display_name: account.display_name.clone(),
+        email: account.email.clone().into(),
+        user_name: account.user_name.clone().into(),
+        display_name: account.display_name.clone().into(),
         user_id: account.user_id,
     }
 }
 
 pub(crate) fn organization(organization: &Organization) -> v1::Organization {
     let Organization { id, name, full_name } = organization.clone();
-    v1::Organization { id, name, full_name }
+    v1::Organization { id, name: name.into(), full_name: full_name.into() }
 }
 
 pub(crate) fn workspace(workspace: &Workspace) -> v1::Workspace {
     let Workspace { id, name, full_name, organization: of } = workspace.clone();
-    v1::Workspace { id, name, full_name, organization: Some(organization(&of)) }
+    v1::Workspace {
+        id,
+        name: name.into(),
+        full_name: full_name.into(),
+        organization: Some(organization(&of)),
+    }
 }
 
 /// The owner of a token, and what the provider says about itself.
@@ -138,7 +143,7 @@ pub(crate) fn status(name: &ProfileName, view: &View, now: Moment) -> v1::Sessio
         last_failure: last_failure(view),
         notes: notes(view),
         method: record.method.as_ref().map(|method| method.as_str().to_owned()).unwrap_or_default(),
-        workspace_name: workspace.map(|one| one.name).unwrap_or_default(),
+        workspace_name: workspace.map(|one| one.name.into()).unwrap_or_default(),
         organization_is_chosen: record.organization_is_chosen,
         sources: None,
         fallback: record.store.and(record.fallback.as_ref()).map(fallback),

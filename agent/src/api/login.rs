@@ -142,7 +142,7 @@ fn prompted(prompt: Prompt, name: &ProfileName, joined: bool) -> Event {
             })
         }
         Prompt::Device(code) => Event::DeviceCode(DeviceCode {
-            user_code: code.text,
+            user_code: code.text.into(),
             verification_uri: code.page.to_string(),
             verification_uri_complete: code.page_with_code.map(String::from).unwrap_or_default(),
             joined,

@@ -23,6 +23,7 @@ use crate::clock::Moment;
 use crate::error::AgentError;
 use crate::profile::Profile;
 use crate::providers::Issuers;
+use crate::sessions::given;
 use crate::sessions::registry::Registry;
 use crate::sessions::target;
 use crate::sessions::verdict::Ask;
@@ -147,7 +148,7 @@ impl Sessions {
         let name = match asked.subject {
             Some(Subject::InlineToken(token)) => {
                 let settings = asked.settings.unwrap_or_default();
-                return Ok((target::inline(&settings)?, Kind::Fixed, AccessToken::new(token.trim())));
+                return Ok((target::inline(&settings)?, Kind::Fixed, given::access_token(&token)?));
             }
             Some(Subject::Profile(name)) => name,
             None => String::new(),

@@ -11,6 +11,7 @@ use seqera_agent_proto::files::{Writer, is_refused, read};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use crate::foreign::{Email, Exact};
 use crate::profile::Profile;
 use crate::storage::file::{LARGEST, PREFIX, is_bare_token};
 use crate::storage::{durable, record};
@@ -22,7 +23,7 @@ pub(super) struct Owner {
     pub(super) client_id: String,
     pub(super) audience: String,
     /// The account's name, as v1 recorded it.
-    pub(super) account: String,
+    pub(super) account: Email,
     /// When v1 got the token, in Unix seconds, or 0 if v1 did not record it.
     pub(super) since: u64,
 }
@@ -41,14 +42,17 @@ fn owner(entry: &Map<String, Value>) -> Option<Owner> {
     let or = |value: &str, default: &str| if value.is_empty() { default } else { value }.to_owned();
     let time = |key: &str| entry.get(key).and_then(Value::as_f64).map_or(0, |seconds| seconds as u64);
     // After a deliberate logout, whatever is left must not be used again.
-    if text("domain").is_empty() || entry.get("explicitly_logged_out") == Some(&Value::Bool(true)) {
+    if text("domain").is_empty()
+        || Exact::from(&*authority(text("domain"))).address().is_err()
+        || entry.get("explicitly_logged_out") == Some(&Value::Bool(true))
+    {
         return None;
     }
     Some(Owner {
         authority: authority(text("domain")),
         client_id: or(text("client_id"), Profile::CLIENT_ID),
         audience: or(text("audience"), Profile::AUDIENCE),
-        account: text("user").to_owned(),
+        account: text("user").into(),
         since: time("last_login").max(time("last_refresh")),
     })
 }

@@ -204,7 +204,7 @@ async fn delete_by(
 ) -> Result<(), PlatformError> {
     let token = match lease.token_id {
         Some(known) => known,
-        None => match mint.list(by).await?.into_iter().find(|token| token.name == lease.name) {
+        None => match mint.list(by).await?.into_iter().find(|token| token.is_called(&lease.name)) {
             Some(found) => found.id,
             None if lease.may_appear(unix(book.parts.clock.now())) => {
                 let why = "it has not shown yet whether it made the token";

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::foreign;
 use crate::profile::Profile;
 use crate::providers::http::Fault;
 use crate::providers::known::Providers;
@@ -87,7 +88,9 @@ impl Mint for Platform {
             200..=299 => {
                 let answer: Option<Created> = reply.json();
                 let made = answer.ok_or_else(|| MintError::Unknown("its answer was not complete".into()))?;
-                Ok(Minted { id: made.token.id, token: AccessToken::new(made.access_key) })
+                let token = foreign::access_token(&made.access_key).map(AccessToken::new);
+                let odd = |why| MintError::Unknown(format!("its access token cannot be used: {why}"));
+                Ok(Minted { id: made.token.id, token: token.map_err(odd)? })
             }
             // By the time a gateway gives up, it has passed the request on.
             500.. | 408 => Err(MintError::Unknown(format!("it answered with status {}", reply.status))),

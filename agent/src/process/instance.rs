@@ -23,6 +23,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::{AgentError, ErrorKind};
+use crate::foreign::Label;
 use crate::process::owner_file::{self, Owner};
 use crate::sessions::shared;
 use crate::socket::system;
@@ -44,7 +45,7 @@ pub(crate) struct Running {
     /// Process id.
     pub pid: u32,
     /// Version of its program.
-    pub version: String,
+    pub version: Label,
     /// Where it serves.
     pub socket: PathBuf,
     /// It has been told to stop, and will release the lock.
@@ -369,7 +370,7 @@ impl Instance {
         let owner = !matches!(hold, Hold::Nothing { .. });
         let running = Running {
             pid: std::process::id(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: env!("CARGO_PKG_VERSION").into(),
             socket: PathBuf::new(),
             stopping: false,
             owner: owner.then(|| us.clone()),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use seqera_agent_proto::files::{self, Refused, Writer};
+use seqera_agent_proto::text::is_deceptive;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -20,6 +21,8 @@ use crate::storage::folder;
 
 /// Weeks of an agent in daily use, and small enough to send to somebody.
 const LARGEST: u64 = 5 * 1024 * 1024;
+/// Longer than any event of ours, in bytes. What others say in it has limits of its own.
+const LONGEST_LINE: usize = 8 * 1024;
 /// Old logs that are kept: `.1` is the newer one.
 const KEPT: u32 = 2;
 
@@ -36,8 +39,11 @@ pub(crate) fn start(log: &Log) -> Option<String> {
     let filter = filter(log.level.value);
     // A subscriber that is there already (in tests) stays.
     let _ = match file {
-        Some(file) => tracing_subscriber::registry().with(filter).with(layer(Mutex::new(file))).try_init(),
-        None => tracing_subscriber::registry().with(filter).with(layer(io::stderr)).try_init(),
+        Some(file) => {
+            let file = Lines(Mutex::new(file));
+            tracing_subscriber::registry().with(filter).with(layer(file)).try_init()
+        }
+        None => tracing_subscriber::registry().with(filter).with(layer(Lines(io::stderr))).try_init(),
     };
     log_panics();
     problem
@@ -49,6 +55,49 @@ where
     W: for<'w> MakeWriter<'w> + 'static,
 {
     tracing_subscriber::fmt::layer().with_ansi(false).with_target(false).with_writer(writer)
+}
+
+/// A log in which every event is one line, of a length that somebody can read.
+struct Lines<M>(M);
+
+impl<'w, M: MakeWriter<'w>> MakeWriter<'w> for Lines<M> {
+    type Writer = OneLine<M::Writer>;
+
+    fn make_writer(&'w self) -> Self::Writer {
+        OneLine(self.0.make_writer())
+    }
+}
+
+/// Takes a whole event at each write, as `tracing_subscriber` gives it.
+struct OneLine<W>(W);
+
+impl<W: Write> Write for OneLine<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        self.0.write_all(one_line(&String::from_utf8_lossy(event)).as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// The event with everything escaped that could start a further line, or show another one than there is.
+fn one_line(event: &str) -> String {
+    let event = event.trim_end_matches('\n');
+    let mut line = String::with_capacity(event.len().min(LONGEST_LINE) + 1);
+    for (at, c) in event.char_indices() {
+        match is_deceptive(c) {
+            true => line.extend(c.escape_unicode()),
+            false => line.push(c),
+        }
+        if line.len() >= LONGEST_LINE {
+            line.push_str(&format!("… ({} bytes left out)", event.len() - at - c.len_utf8()));
+            break;
+        }
+    }
+    line.push('\n');
+    line
 }
 
 /// Libraries below the agent print requests, headers and bodies at their lower levels.
@@ -257,6 +306,60 @@ mod tests {
         Rotated::open(&path, 4).unwrap();
         assert_eq!(written(&path), "");
         assert_eq!(written(&dir.path().join("agent.log.1")), "full\n");
+    }
+
+    #[test]
+    fn an_event_is_one_line_whatever_others_said() {
+        for (event, line) in [
+            ("INFO call method=\"x\"\n", "INFO call method=\"x\"\n"),
+            ("INFO said=a\n2026 ERROR forged\n", "INFO said=a\\u{a}2026 ERROR forged\n"),
+            ("a\r\u{1b}[2J\u{85}\u{2028}\u{202e}b", "a\\u{d}\\u{1b}[2J\\u{85}\\u{2028}\\u{202e}b\n"),
+            ("", "\n"),
+        ] {
+            assert_eq!(one_line(event), line, "{event:?}");
+        }
+        let long = one_line(&"é".repeat(900_000));
+        assert!(
+            long.len() < LONGEST_LINE + 50 && long.ends_with("… (1791808 bytes left out)\n"),
+            "{}",
+            long.len()
+        );
+        assert!(one_line(&"\n".repeat(1 << 20)).len() <= 50);
+    }
+
+    #[test]
+    fn what_is_logged_through_the_library_arrives_as_one_line() {
+        let log = std::sync::Arc::new(Mutex::new(Vec::new()));
+        let writer = Lines(Shared(log.clone()));
+        let subscriber = tracing_subscriber::registry().with(layer(writer));
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(said = %"a\n2026-01-01 ERROR forged", debug = ?"b\u{202e}", "mess\nage");
+            tracing::warn!("{}", "x".repeat(900_000));
+        });
+        let text = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.len() < 2 * LONGEST_LINE && !text.contains('\u{202e}'));
+    }
+
+    /// Keeps what is written.
+    struct Shared(std::sync::Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Shared {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            Self(self.0.clone())
+        }
     }
 
     #[cfg(unix)]

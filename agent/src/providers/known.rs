@@ -7,6 +7,7 @@ use super::platform::Platform;
 use super::{Issuer, Issuers, Means, Provider, oauth2, oidc, scitoolkit};
 use crate::clock::Clock;
 use crate::error::{AgentError, ErrorKind};
+use crate::foreign::Label;
 use crate::lock::lock;
 use crate::profile::{Profile, ProfileName, ProviderId};
 use crate::providers::http::Http;
@@ -21,7 +22,7 @@ const KEPT: usize = 64;
 
 /// A name of a kind of provider that this agent does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("this agent knows no provider {:?}", .0.chars().take(80).collect::<String>())]
+#[error("this agent knows no provider {:?}", Label::from(self.0.as_str()))]
 pub(crate) struct UnknownProvider(String);
 
 fn find(name: &str) -> Option<&'static dyn Provider> {

@@ -13,12 +13,13 @@ use url::Url;
 use super::oidc::answer::claims;
 use super::oidc::authorization::LANDING;
 use super::oidc::client::{Client, granted};
-use super::oidc::discovery::{Dialect, unreachable};
+use super::oidc::discovery::{Dialect, by_rfc_8414, without_access};
 use super::{
     Answer, DeviceFlow, Granted, Issuer, Means, Otherwise, Poll, Probe, Provider, Renewal, Renewed,
     Revocable, Revocation, Unservable,
 };
 use crate::error::{AgentError, ErrorKind};
+use crate::foreign;
 use crate::profile::{Profile, ProviderId};
 use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing};
 use crate::token::{AccessToken, Account, Kind, RefreshToken};
@@ -28,21 +29,14 @@ const ID: ProviderId = ProviderId::new("oauth2");
 
 /// OAuth 2.0 alone.
 static OAUTH2: Dialect = Dialect {
-    description,
+    description: by_rfc_8414,
+    also: None,
     provider: "OAuth 2.0 authorization server",
     document: "the metadata of one (RFC 8414)",
     scope: |profile| profile.scopes.clone(),
     without_device: "run 'seqera login' and open its address in any browser; if that cannot come back to this \
                      host, paste the address that it ends on",
 };
-
-/// Between host and path of the issuer (RFC 8414, section 3.1).
-fn description(authority: &str) -> Result<Url, url::ParseError> {
-    let mut url = Url::parse(authority)?;
-    let path = format!("/.well-known/oauth-authorization-server{}", url.path().trim_end_matches('/'));
-    url.set_path(&path);
-    Ok(url)
-}
 
 /// Any authorization server. None is known beforehand, and none knows this client: both have to be named.
 pub(crate) struct OAuth2Provider;
@@ -97,16 +91,16 @@ impl OAuth2 {
     /// from the token endpoint itself, and says nothing but whose the session is.
     fn owner(&self, token: &AccessToken) -> Account {
         let claims = claims(token.expose()).unwrap_or_default();
-        let text = |name| claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = |name| claims.get(name).and_then(Value::as_str).unwrap_or_default();
         let account = Account {
-            subject: text("sub"),
-            email: text("email"),
-            user_name: text("preferred_username"),
-            display_name: text("name"),
+            subject: foreign::subject(text("sub")).unwrap_or_default().to_owned(),
+            email: text("email").into(),
+            user_name: text("preferred_username").into(),
+            display_name: text("name").into(),
             user_id: 0,
         };
         match account.label() {
-            "" => Account { display_name: format!("an account at {}", self.host()), ..account },
+            "" => Account { display_name: format!("an account at {}", self.host()).into(), ..account },
             _ => account,
         }
     }
@@ -161,7 +155,7 @@ impl Issuer for OAuth2 {
             }
             Err(why) => {
                 self.client.give_back(&tokens).await;
-                Err(unreachable(&self.client.profile.authority, why))
+                Err(without_access(&self.client.profile.authority, &why))
             }
         }
     }
@@ -171,7 +165,7 @@ impl Issuer for OAuth2 {
         self.client.renew(refresh).await.map(|(tokens, _)| Renewed {
             refresh: tokens.refresh,
             refresh_lifetime: tokens.refresh_lifetime,
-            access: tokens.access.map_err(Unservable::Odd),
+            access: tokens.access.map_err(Unservable::from),
             subject: None,
         })
     }
@@ -183,7 +177,7 @@ impl Issuer for OAuth2 {
     fn probes(&self) -> Vec<Probe> {
         let wrong = "is this an OAuth 2.0 authorization server with RFC 8414 metadata? See --authority";
         let authority = &self.client.profile.authority;
-        let url = description(authority).map_or_else(|_| authority.clone(), String::from);
+        let url = by_rfc_8414(authority).map_or_else(|_| authority.clone(), String::from);
         vec![Probe { what: "authority", url, otherwise: Otherwise::Wrong(wrong) }]
     }
 }

@@ -8,6 +8,7 @@ mod device;
 pub(super) mod discovery;
 mod id_token;
 mod jwks;
+mod user_info;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 use url::Url;
 
 use self::admission::Issued;
+use self::id_token::Same;
 use super::{
     Answer, Check, DeviceFlow, Granted, Issuer, Poll, Renewal, Renewed, Revocable, Revocation, Tokens,
     Unservable,
@@ -88,7 +90,7 @@ impl Issuer for Oidc {
     }
 
     async fn renew(&self, refresh: &RefreshToken, subject: &str) -> Renewal {
-        self.client.renew(refresh).await.map(|(tokens, issuer)| renewed(tokens, &issuer, subject))
+        self.client.renew(refresh).await.map(|(tokens, issuer)| self.renewed(tokens, &issuer, subject))
     }
 
     async fn check(&self, token: &AccessToken) -> Check {
@@ -116,14 +118,17 @@ impl Issuer for Oidc {
     }
 }
 
-/// The refresh token is kept whatever is wrong with the rest.
-fn renewed(tokens: Tokens, issuer: &str, subject: &str) -> Renewed {
-    let named = tokens.id_token.as_ref().map(|raw| id_token::check_renewed(raw, issuer, subject)).transpose();
-    Renewed {
-        refresh: tokens.refresh,
-        refresh_lifetime: tokens.refresh_lifetime,
-        subject: named.clone().unwrap_or_default(),
-        access: named.and_then(|_| tokens.access.map_err(Unservable::Odd)),
+impl Oidc {
+    /// The refresh token is kept whatever is wrong with the rest.
+    fn renewed(&self, tokens: Tokens, issuer: &str, subject: &str) -> Renewed {
+        let same = Same { issuer, client_id: &self.client.profile.client_id, subject };
+        let named = tokens.id_token.as_ref().map(|raw| id_token::check_renewed(raw, &same)).transpose();
+        Renewed {
+            refresh: tokens.refresh,
+            refresh_lifetime: tokens.refresh_lifetime,
+            subject: named.clone().unwrap_or_default(),
+            access: named.and_then(|_| tokens.access.map_err(Unservable::from)),
+        }
     }
 }
 

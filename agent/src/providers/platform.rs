@@ -4,10 +4,11 @@
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use url::Url;
 
 use crate::error::{AgentError, ErrorKind};
+use crate::foreign::{Email, Exact, Label, Name};
 use crate::outcome::Why;
 use crate::providers::http::{Fault, Http, Reply};
 use crate::providers::{Description, Otherwise, Probe, Untold};
@@ -54,28 +55,28 @@ pub(crate) struct User {
     /// Never changes.
     pub id: i64,
     /// Login name.
-    #[serde(default, deserialize_with = "or_default")]
-    pub user_name: String,
+    #[serde(default)]
+    pub user_name: Name,
     /// E-mail address.
-    #[serde(default, deserialize_with = "or_default")]
-    pub email: String,
+    #[serde(default)]
+    pub email: Email,
     /// Given name.
-    #[serde(default, deserialize_with = "or_default")]
-    pub first_name: String,
+    #[serde(default)]
+    pub first_name: Name,
     /// Family name.
-    #[serde(default, deserialize_with = "or_default")]
-    pub last_name: String,
+    #[serde(default)]
+    pub last_name: Name,
 }
 
 impl User {
     /// Completes what an ID token told; without one the Platform's id is the subject.
     pub(crate) fn complete(&self, told: Option<Account>) -> Account {
         let told = told.unwrap_or_else(|| Account { subject: self.id.to_string(), ..Account::default() });
-        let name = format!("{} {}", self.first_name, self.last_name).trim().to_owned();
-        let first = |ours: &str, theirs: String| if ours.is_empty() { theirs } else { ours.to_owned() };
+        let name = Name::from(format!("{} {}", self.first_name, self.last_name));
+        let first = |ours: &Name, theirs: Name| if ours.is_empty() { theirs } else { ours.clone() };
         Account {
             subject: told.subject,
-            email: first(&self.email, told.email),
+            email: if self.email.is_empty() { told.email } else { self.email.clone() },
             user_name: first(&self.user_name, told.user_name),
             display_name: first(&name, told.display_name),
             user_id: self.id,
@@ -88,9 +89,15 @@ impl User {
 pub(crate) struct TokenEntry {
     /// For `DELETE /tokens/{id}`.
     pub id: i64,
-    /// As the person called it.
-    #[serde(default, deserialize_with = "or_default")]
-    pub name: String,
+    /// As the person called it. Leases find their tokens by it.
+    #[serde(default)]
+    pub name: Option<Exact>,
+}
+
+impl TokenEntry {
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.name.as_ref().is_some_and(|known| known.verbatim() == name)
+    }
 }
 
 /// `GET /service-info`.
@@ -98,13 +105,21 @@ pub(crate) struct TokenEntry {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ServiceInfo {
     /// Of the installation.
-    #[serde(default, deserialize_with = "or_default")]
-    pub version: String,
+    #[serde(default)]
+    pub version: Label,
     /// Of the REST API.
-    #[serde(default, deserialize_with = "or_default")]
-    pub api_version: String,
+    #[serde(default)]
+    pub api_version: Label,
     /// Where this installation's Co-Scientist backend is.
-    pub seqera_ai_base_url: Option<String>,
+    pub seqera_ai_base_url: Option<Exact>,
+}
+
+impl ServiceInfo {
+    /// The backend's address as it was told; empty where it is none.
+    pub(crate) fn backend(&self) -> String {
+        let told = self.seqera_ai_base_url.as_ref().filter(|told| told.address().is_ok());
+        told.map(|told| told.verbatim().to_owned()).unwrap_or_default()
+    }
 }
 
 #[derive(Deserialize)]
@@ -116,10 +131,10 @@ struct Orgs {
 #[serde(rename_all = "camelCase")]
 struct Org {
     org_id: i64,
-    #[serde(default, deserialize_with = "or_default")]
-    name: String,
-    #[serde(default, deserialize_with = "or_default")]
-    full_name: String,
+    #[serde(default)]
+    name: Name,
+    #[serde(default)]
+    full_name: Name,
 }
 
 #[derive(Deserialize)]
@@ -132,14 +147,14 @@ struct Workspaces {
 #[serde(rename_all = "camelCase")]
 struct Row {
     org_id: i64,
-    #[serde(default, deserialize_with = "or_default")]
-    org_name: String,
+    #[serde(default)]
+    org_name: Name,
     /// Missing: the row is the organisation itself.
     workspace_id: Option<i64>,
-    #[serde(default, deserialize_with = "or_default")]
-    workspace_name: String,
-    #[serde(default, deserialize_with = "or_default")]
-    workspace_full_name: String,
+    #[serde(default)]
+    workspace_name: Name,
+    #[serde(default)]
+    workspace_full_name: Name,
 }
 
 impl Row {
@@ -148,7 +163,7 @@ impl Row {
             id: self.workspace_id?,
             name: self.workspace_name,
             full_name: self.workspace_full_name,
-            organization: Organization { id: self.org_id, name: self.org_name, full_name: String::new() },
+            organization: Organization { id: self.org_id, name: self.org_name, full_name: Name::default() },
         })
     }
 }
@@ -245,9 +260,9 @@ impl Platform {
             account: user.user.complete(None),
             organizations: orgs.unwrap_or_default(),
             problems: problems.into_iter().flatten().collect(),
-            backend_url: service.seqera_ai_base_url.unwrap_or_default(),
-            api_version: service.api_version,
-            version: service.version,
+            backend_url: service.backend(),
+            api_version: service.api_version.into(),
+            version: service.version.into(),
             api_url: self.api.clone(),
         })
     }
@@ -397,10 +412,6 @@ pub(crate) fn token_id(token: &AccessToken) -> Option<i64> {
     let text = String::from_utf8(BASE64.decode(token.expose()).ok()?).ok()?;
     let (json, _signature) = text.rsplit_once('.')?;
     Some(serde_json::from_str::<Id>(json).ok()?.tid)
-}
-
-fn or_default<'de, D: Deserializer<'de>>(source: D) -> Result<String, D::Error> {
-    Ok(Option::deserialize(source)?.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ impl Named for Organization {
     }
 
     fn names(&self) -> Vec<String> {
-        vec![self.name.clone()]
+        vec![self.name.to_string()]
     }
 
     fn full_name(&self) -> &str {
@@ -51,7 +51,7 @@ impl Named for Workspace {
     }
 
     fn names(&self) -> Vec<String> {
-        vec![self.name.clone(), format!("{}/{}", self.organization.name, self.name)]
+        vec![self.name.to_string(), format!("{}/{}", self.organization.name, self.name)]
     }
 
     fn full_name(&self) -> &str {

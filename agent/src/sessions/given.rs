@@ -1,6 +1,7 @@
 //! Sign-in with a token that the person or another program already has.
 
 use crate::error::{AgentError, ErrorKind};
+use crate::foreign;
 use crate::profile::{Profile, ProfileName};
 use crate::providers::Answer;
 use crate::sessions::install::{Login, look_up};
@@ -8,11 +9,26 @@ use crate::sessions::registry::Registry;
 use crate::storage::record::SignInMethod;
 use crate::token::{AccessToken, Kind};
 
+/// An access token that a caller gave.
+///
+/// # Errors
+/// `BAD_REQUEST` if it is empty, or cannot be one.
+pub(crate) fn access_token(given: &str) -> Result<AccessToken, AgentError> {
+    let hint = "create one at the provider, and paste the whole of it";
+    let bad = |why: String| AgentError::new(ErrorKind::BadRequest, why, hint);
+    match given.trim() {
+        "" => Err(bad("no access token was given".into())),
+        given => foreign::access_token(given)
+            .map(AccessToken::new)
+            .map_err(|why| bad(format!("this is no access token: {why}"))),
+    }
+}
+
 /// Signs in with a token, which the provider checks before it is stored. Returns notes for the person.
 ///
 /// # Errors
-/// `BAD_REQUEST` if the token is empty or the account has no such organisation, `LOGIN_EXPIRED` if the provider
-/// refuses the token, `ISSUER_UNREACHABLE` if the provider cannot be asked.
+/// `BAD_REQUEST` if the token is empty or cannot be one, or the account has no such organisation, `LOGIN_EXPIRED`
+/// if the provider refuses the token, `ISSUER_UNREACHABLE` if the provider cannot be asked.
 pub(crate) async fn sign_in(
     registry: &Registry,
     name: &ProfileName,
@@ -20,11 +36,7 @@ pub(crate) async fn sign_in(
     token: &str,
     organization: Option<String>,
 ) -> Result<Vec<String>, AgentError> {
-    let token = AccessToken::new(token.trim());
-    if token.expose().is_empty() {
-        let hint = "create one at the provider, and paste the whole of it";
-        return Err(AgentError::new(ErrorKind::BadRequest, "no access token was given", hint));
-    }
+    let token = access_token(token)?;
     let issuer = registry.shared.issuers.issuer(&profile, Kind::Fixed);
     let worker = registry.ensure(name);
     // Taken before the provider is asked, so that a sign-out in the meantime prevails.

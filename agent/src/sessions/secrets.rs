@@ -4,6 +4,7 @@
 use secrecy::ExposeSecret;
 
 use crate::clock::Moment;
+use crate::foreign;
 use crate::profile::{Profile, ProfileName};
 use crate::sessions::schedule::Held;
 use crate::sessions::shared::Shared;
@@ -26,10 +27,16 @@ pub(crate) async fn load_fixed(
     };
     match shared.ladder.load(name, place).await {
         Ok(Some(stored)) if belongs_to(&stored, profile) => {
-            let token = AccessToken::new(stored.secret.expose_secret());
-            JobOutcome::Loaded(Held::fixed(token, shared.now(), None))
+            match foreign::access_token(stored.secret.expose_secret()) {
+                Ok(token) => JobOutcome::Loaded(Held::fixed(AccessToken::new(token), shared.now(), None)),
+                // Earlier versions have stored what they were given.
+                Err(why) => JobOutcome::NoSecret(
+                    StoreTrouble::Failed,
+                    format!("the stored access token cannot be used: {why}").into(),
+                ),
+            }
         }
-        Ok(Some(stored)) => JobOutcome::NoSecret(StoreTrouble::Failed, foreign(&stored, profile).into()),
+        Ok(Some(stored)) => JobOutcome::NoSecret(StoreTrouble::Failed, strange(&stored, profile).into()),
         Ok(None) => JobOutcome::NoSecret(
             StoreTrouble::Failed,
             format!("the access token has gone from the {}", place.as_str()).into(),
@@ -55,7 +62,7 @@ pub(crate) fn refresh_of(stored: &Stored, profile: &Profile) -> Result<RefreshTo
     if belongs_to(stored, profile) {
         Ok(RefreshToken::new(stored.secret.expose_secret()))
     } else {
-        Err((StoreTrouble::Failed, foreign(stored, profile)))
+        Err((StoreTrouble::Failed, strange(stored, profile)))
     }
 }
 
@@ -63,7 +70,7 @@ fn belongs_to(stored: &Stored, profile: &Profile) -> bool {
     stored.party().same_party(profile)
 }
 
-fn foreign(stored: &Stored, profile: &Profile) -> String {
+fn strange(stored: &Stored, profile: &Profile) -> String {
     format!("the stored token is of {}, not of {}", stored.authority, profile.authority)
 }
 

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-pub(crate) use self::key::{jwt, unsigned};
+pub(crate) use self::key::{forged, jwks, jwt, jwt_with, signed_with_secret, strangers_jwks, unsigned};
 
 /// How the double answers a request.
 #[derive(Clone)]
@@ -124,6 +124,11 @@ impl Double {
     pub(crate) fn seen(&self, route: &str) -> Vec<Seen> {
         let seen = self.state.seen.lock().unwrap();
         seen.iter().filter(|seen| seen.route == route).cloned().collect()
+    }
+
+    /// All requests so far.
+    pub(crate) fn all_seen(&self) -> Vec<Seen> {
+        self.state.seen.lock().unwrap().clone()
     }
 
     /// Waits until there has been a request to this route.

@@ -108,7 +108,10 @@ impl Mint for Outside {
     }
 
     async fn list(&self, _: &AccessToken) -> Result<Vec<TokenEntry>, PlatformError> {
-        Ok(lock(&self.tokens).iter().map(|(id, name)| TokenEntry { id: *id, name: name.clone() }).collect())
+        Ok(lock(&self.tokens)
+            .iter()
+            .map(|(id, name)| TokenEntry { id: *id, name: Some(name.as_str().into()) })
+            .collect())
     }
 
     async fn delete(&self, by: &AccessToken, id: i64) -> Result<(), PlatformError> {

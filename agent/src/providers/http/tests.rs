@@ -42,6 +42,24 @@ async fn an_endless_body_is_cut_at_the_limit() {
 }
 
 #[tokio::test]
+async fn a_compressed_body_is_neither_asked_for_nor_unpacked() {
+    let double = Double::bare().await;
+    let packed = "\u{1f}not unpacked";
+    double.script("POST /token", answer(200, &[("content-encoding", "gzip")], packed));
+    let reply = submit(&double, Limits::default()).await.unwrap();
+    assert_eq!(reply.body, packed.as_bytes());
+    assert!(!double.seen("POST /token")[0].head.contains("accept-encoding"));
+}
+
+#[tokio::test]
+async fn a_head_without_an_end_is_no_answer() {
+    let double = Double::bare().await;
+    let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(4 << 20));
+    double.script("POST /token", Script::Bytes(endless.into_bytes()));
+    assert!(matches!(submit(&double, Limits::default()).await, Err(Fault::Unanswered(_))));
+}
+
+#[tokio::test]
 async fn what_came_of_a_body_that_stalls_is_kept() {
     let double = Double::bare().await;
     double.script("POST /token", Script::Hang(cut_answer(200, "the beginning")));

@@ -1,8 +1,9 @@
 //! The agent's part of a sign-in: the tokens become a person, by the ID token and the Platform.
 
 use super::client::{Oidc, granted};
-use super::discovery::{Metadata, misconfigured, told, unreachable};
-use super::id_token::Expected;
+use super::discovery::{Metadata, misconfigured, told, unreachable, without_access};
+use super::id_token::{self, Expected};
+use super::user_info;
 use crate::clock::Moment;
 use crate::error::AgentError;
 use crate::providers::platform::PlatformError;
@@ -44,13 +45,13 @@ impl Oidc {
     /// Who signed in, by the ID token and the Platform, and where the account belongs.
     async fn identify(&self, metadata: &Metadata, issued: &Issued) -> Result<(Access, Identity), AgentError> {
         let (authority, tokens) = (&self.client.profile.authority, &issued.tokens);
-        let access = tokens.access.clone().map_err(|why| unreachable(authority, why))?;
+        let access = tokens.access.clone().map_err(|why| without_access(authority, &why))?;
         let identified = match &tokens.id_token {
             Some(raw) => {
                 let now = self.client.clock.now().wall;
                 let nonce = issued.nonce.as_deref();
                 let expected = Expected { profile: &self.client.profile, metadata, nonce, now };
-                let checked = self.keys.check(&self.client.http, raw, &expected).await;
+                let checked = id_token::check(&self.client.http, raw, &expected).await;
                 Some(told(checked, authority)?)
             }
             None => None,
@@ -69,6 +70,7 @@ impl Oidc {
                     PlatformError::NotAPlatform(_) => format!("{error}: organizations are skipped"),
                     _ => format!("account and organization are not complete: {error}"),
                 };
+                let account = user_info::complete(&self.client.http, metadata, &access.token, account).await;
                 Identity { account, memberships: None, notes: vec![note] }
             }
             (Err(PlatformError::Unreachable(why)), None) => return Err(unreachable(authority, why)),

@@ -7,9 +7,10 @@ use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
+use crate::foreign::{self, Label, Words};
 use crate::outcome::{Outcome, Why};
-use crate::providers::Tokens;
 use crate::providers::http::Reply;
+use crate::providers::{NoAccess, Tokens};
 use crate::token::{Access, AccessToken, RefreshToken};
 
 /// Of an access token whose provider tells nothing.
@@ -17,9 +18,6 @@ const UNTOLD: Duration = Duration::from_secs(300);
 
 /// No life is longer than ten years, so that sums with it stay dates.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
-
-/// Most characters of the provider's own words that go into a message.
-const WORDS: usize = 200;
 
 pub(super) const BASE64URL: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::URL_SAFE,
@@ -69,7 +67,7 @@ fn granted(reply: &Reply) -> Outcome<Tokens> {
         // Cut off, or wrapped in something else. A refresh token that can be read is the only live one.
         let Some(refresh) = stray_refresh_token(&reply.body) else { return Outcome::Unknown(lost()) };
         let tokens = Tokens {
-            access: Err(lost().to_string()),
+            access: Err(NoAccess::Missing(lost().to_string())),
             refresh: Some(refresh),
             refresh_lifetime: None,
             id_token: None,
@@ -90,10 +88,15 @@ fn granted(reply: &Reply) -> Outcome<Tokens> {
     })
 }
 
-fn access_of(token: Option<&str>, kind: Option<&str>, expires_in: Option<&Value>) -> Result<Access, String> {
-    let token = token.ok_or("there is no access token in the answer")?;
+fn access_of(
+    token: Option<&str>,
+    kind: Option<&str>,
+    expires_in: Option<&Value>,
+) -> Result<Access, NoAccess> {
+    let missing = || NoAccess::Missing("there is no access token in the answer".into());
+    let token = foreign::access_token(token.ok_or_else(missing)?).map_err(NoAccess::Odd)?;
     if let Some(kind) = kind.filter(|kind| !kind.eq_ignore_ascii_case("bearer")) {
-        return Err(format!("the access token is of type {:?}, not Bearer", clean(kind, "")));
+        return Err(NoAccess::Odd(format!("it is of type {:?}, not Bearer", Label::from(kind))));
     }
     let lifetime = expires_in.and_then(seconds).or_else(|| own_life(token)).unwrap_or(UNTOLD);
     Ok(Access { token: AccessToken::new(token), lifetime })
@@ -151,16 +154,15 @@ pub(super) fn refusal(reply: &Reply, sent: &str) -> Why {
     let mut words = format!("status {}", reply.status);
     for part in [text("error"), text("error_description")] {
         if !part.is_empty() {
-            words = format!("{words}, {}", clean(part, sent));
+            words = format!("{words}, {}", without(part, sent));
         }
     }
     words.into()
 }
 
-/// Foreign words without control characters, without `secret`, and not longer than a line.
-pub(super) fn clean(words: &str, secret: &str) -> String {
-    let words = if secret.is_empty() { words.to_owned() } else { words.replace(secret, "…") };
-    words.chars().filter(|c| !c.is_control()).take(WORDS).collect()
+/// The provider's own words, without `secret`.
+fn without(words: &str, secret: &str) -> Words {
+    if secret.is_empty() { words.into() } else { words.replace(secret, "…").into() }
 }
 
 #[cfg(test)]

@@ -6,11 +6,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq;
 use url::Url;
 
-use super::answer::{clean, judge};
+use super::answer::judge;
 use super::client::Client;
 use super::discovery::{Metadata, denied, misconfigured, same_issuer, unreachable};
 use crate::clock::Moment;
 use crate::error::{AgentError, ErrorKind};
+use crate::foreign::Words;
 use crate::outcome::Outcome;
 use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing};
 use crate::providers::http::Fault;
@@ -114,7 +115,7 @@ fn judged(authority: &str, metadata: Option<&Metadata>, flow: &Flow, request: &C
     let issuer = metadata.map_or(authority, |metadata| &metadata.issuer);
     // RFC 9207, section 2.4: the answer of another provider is not ours.
     if let Some(iss) = field("iss").filter(|iss| !same_issuer(iss, issuer)) {
-        let why = format!("the answer comes from another provider: {:?}", clean(&iss, ""));
+        let why = format!("the answer comes from another provider: {:?}", Words::from(&*iss));
         return failed(misconfigured(why));
     }
     if let Some(error) = field("error") {
@@ -132,8 +133,8 @@ fn judged(authority: &str, metadata: Option<&Metadata>, flow: &Flow, request: &C
 
 /// An error of the authorization endpoint (RFC 6749, section 4.1.2.1; OIDC Core, section 3.1.2.6).
 fn refusal(authority: &str, code: &str, description: &str) -> AgentError {
-    let (code, description) = (clean(code, ""), clean(description, ""));
-    let why = if description.is_empty() { code.clone() } else { format!("{code}, {description}") };
+    let (code, description) = (Words::from(code), Words::from(description));
+    let why = if description.is_empty() { code.to_string() } else { format!("{code}, {description}") };
     match code.as_str() {
         "temporarily_unavailable" | "server_error" => {
             let why = format!("{authority} could not finish the sign-in: {why}");

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::discovery::{Dialect, Discovery, Metadata, told};
-use super::id_token::Keys;
+use super::discovery::{Dialect, Discovery, Metadata, by_rfc_8414, told};
 use crate::clock::{Clock, Moment};
 use crate::error::AgentError;
 use crate::outcome::Outcome;
@@ -25,6 +24,7 @@ const GIVE_BACK_LIMIT: Duration = Duration::from_secs(5);
 static OPENID: Dialect = Dialect {
     // OIDC Discovery, section 4.
     description: |authority| Url::parse(&format!("{authority}/.well-known/openid-configuration")),
+    also: Some(by_rfc_8414),
     provider: "OIDC provider",
     document: "an OIDC discovery document",
     scope: openid_scope,
@@ -105,22 +105,22 @@ impl Client {
 
     /// Revokes what is given, refresh token first.
     pub(in crate::providers) async fn revoke(&self, what: &Revocable) -> Revocation {
-        let metadata = match self.discovery.metadata().await {
-            Outcome::Granted(metadata) => metadata,
+        let endpoint = match self.discovery.revocation_endpoint().await {
+            Outcome::Granted(Some(endpoint)) => endpoint,
+            Outcome::Granted(None) => return Revocation::NotOffered,
             Outcome::Transient(why, _) | Outcome::Unknown(why) => return Revocation::Failed(why.to_string()),
             Outcome::Rejected(why) | Outcome::Misconfigured(why) | Outcome::Unclear(why) => {
                 return Revocation::Refused(why.to_string());
             }
         };
-        let Some(endpoint) = &metadata.revocation_endpoint else { return Revocation::NotOffered };
         let mut outcome = Revocation::Revoked;
         if let Some(token) = &what.refresh {
-            outcome = self.revoke_one(endpoint, token.expose(), "refresh_token").await;
+            outcome = self.revoke_one(&endpoint, token.expose(), "refresh_token").await;
         }
         let Some(token) = what.access.as_ref().filter(|_| outcome == Revocation::Revoked) else {
             return outcome;
         };
-        let access = self.revoke_one(endpoint, token.expose(), "access_token").await;
+        let access = self.revoke_one(&endpoint, token.expose(), "access_token").await;
         // Without its refresh token an access token dies soon, and many providers revoke only the former.
         if what.refresh.is_some() { outcome } else { access }
     }
@@ -164,7 +164,6 @@ pub(in crate::providers) fn granted(
 /// One profile's OpenID provider, or Platform.
 pub(in crate::providers) struct Oidc {
     pub(super) client: Client,
-    pub(super) keys: Keys,
     pub(super) platform: Platform,
 }
 
@@ -174,7 +173,6 @@ impl Oidc {
         Self {
             platform: Platform::new(http.clone(), profile.api()),
             client: Client::new(http, clock, profile, &OPENID),
-            keys: Keys::default(),
         }
     }
 }

@@ -7,10 +7,11 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::answer::{clean, code, judge, refusal, seconds};
+use super::answer::{code, judge, refusal, seconds};
 use super::client::Client;
 use super::discovery::{Metadata, denied, misconfigured, unreachable};
 use crate::error::{AgentError, ErrorKind};
+use crate::foreign::{Exact, Label};
 use crate::outcome::Outcome;
 use crate::providers::http::{Fault, Reply};
 use crate::providers::{DeviceFlow, Poll, UserCode};
@@ -27,11 +28,11 @@ const LIFETIME: Duration = Duration::from_secs(300);
 #[derive(Deserialize)]
 struct Document {
     device_code: String,
-    user_code: String,
+    user_code: Label,
     // The name in the drafts, which some providers have kept.
     #[serde(alias = "verification_url")]
-    verification_uri: String,
-    verification_uri_complete: Option<String>,
+    verification_uri: Exact,
+    verification_uri_complete: Option<Exact>,
     expires_in: Option<Value>,
     interval: Option<Value>,
 }
@@ -69,12 +70,12 @@ impl Client {
     }
 
     fn accept(&self, document: Document, code_verifier: String) -> Result<DeviceFlow, AgentError> {
-        let page = |text: &str| {
+        let page = |text: &Exact| {
             let page = self.discovery.endpoint("verification_uri", text);
             page.map_err(misconfigured)
         };
         let code = UserCode {
-            text: clean(&document.user_code, ""),
+            text: document.user_code,
             page: page(&document.verification_uri)?,
             // Only a shortcut: the login works without it.
             page_with_code: document.verification_uri_complete.and_then(|text| page(&text).ok()),

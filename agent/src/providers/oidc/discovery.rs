@@ -9,10 +9,12 @@ use url::Url;
 
 use crate::clock::{Clock, Moment};
 use crate::error::{AgentError, ErrorKind};
+use crate::foreign::Exact;
 use crate::network::is_loopback;
 use crate::outcome::{Outcome, Why};
 use crate::profile::Profile;
-use crate::providers::http::{Fault, Http};
+use crate::providers::NoAccess;
+use crate::providers::http::{Fault, Http, Reply};
 
 /// A description is used so long without a look at the provider. Endpoints move rarely, and a provider that
 /// moves them serves the old ones for a while.
@@ -21,10 +23,23 @@ const FRESH: Duration = Duration::from_secs(3600);
 /// Both hosts of Seqera Cloud serve one API, and either may be named as the issuer.
 const CLOUD: [&str; 2] = ["https://api.cloud.seqera.io", "https://cloud.seqera.io/api"];
 
+/// Where something of an authority lies.
+type Address = fn(authority: &str) -> Result<Url, url::ParseError>;
+
+/// Between host and path of the issuer (RFC 8414, section 3.1).
+pub(in crate::providers) fn by_rfc_8414(authority: &str) -> Result<Url, url::ParseError> {
+    let mut url = Url::parse(authority)?;
+    let path = format!("/.well-known/oauth-authorization-server{}", url.path().trim_end_matches('/'));
+    url.set_path(&path);
+    Ok(url)
+}
+
 /// What differs between the kinds of provider that speak OAuth 2.0.
 pub(in crate::providers) struct Dialect {
     /// Where the description of an authority lies.
-    pub(in crate::providers) description: fn(authority: &str) -> Result<Url, url::ParseError>,
+    pub(in crate::providers) description: Address,
+    /// Where a second description may lie, which may offer a revocation that the first one does not.
+    pub(in crate::providers) also: Option<Address>,
     /// What a provider of this kind is called; completes "is no …".
     pub(in crate::providers) provider: &'static str,
     /// What its description is called; completes "is not …".
@@ -45,6 +60,8 @@ pub(in crate::providers) struct Metadata {
     /// RFC 8628, section 4.
     pub(super) device_endpoint: Option<Url>,
     pub(super) jwks_uri: Option<Url>,
+    /// OIDC Core, section 5.3. One that cannot be used counts as none: a login does not need it.
+    pub(super) user_info_endpoint: Option<Url>,
     /// Of ID tokens, as the provider names them.
     pub(super) signing_algs: Vec<String>,
     /// The provider puts `iss` into its authorization answers (RFC 9207, section 3).
@@ -67,6 +84,17 @@ pub(in crate::providers) fn unreachable(authority: &str, why: impl Into<Why>) ->
     let why = why.into();
     let hint = why.hint_or("check the network and the authority, then run 'seqera login' again");
     AgentError::new(ErrorKind::Unreachable, format!("{authority} cannot be reached: {why}"), hint)
+}
+
+/// A login was granted, and brought no access token that can be served.
+pub(in crate::providers) fn without_access(authority: &str, why: &NoAccess) -> AgentError {
+    match why {
+        NoAccess::Missing(why) => unreachable(authority, why.as_str()),
+        NoAccess::Odd(_) => {
+            let hint = "whoever runs the provider has to mend that; nothing was changed here";
+            AgentError::new(ErrorKind::Misconfigured, format!("{authority}: {why}"), hint)
+        }
+    }
 }
 
 /// Something about authority or client is wrong.
@@ -95,16 +123,24 @@ fn bare(issuer: &str) -> &str {
 /// As it is sent (OIDC Discovery, section 3; RFC 8414, section 2).
 #[derive(Deserialize)]
 struct Document {
-    issuer: String,
-    authorization_endpoint: String,
-    token_endpoint: String,
-    revocation_endpoint: Option<String>,
-    device_authorization_endpoint: Option<String>,
-    jwks_uri: Option<String>,
+    issuer: Exact,
+    authorization_endpoint: Exact,
+    token_endpoint: Exact,
+    revocation_endpoint: Option<Exact>,
+    device_authorization_endpoint: Option<Exact>,
+    jwks_uri: Option<Exact>,
+    userinfo_endpoint: Option<Exact>,
     #[serde(default)]
     id_token_signing_alg_values_supported: Vec<String>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
+}
+
+/// What a second description is asked for.
+#[derive(Deserialize)]
+struct Second {
+    issuer: Exact,
+    revocation_endpoint: Option<Exact>,
 }
 
 /// The description of one authority.
@@ -154,22 +190,56 @@ impl Discovery {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn fetch(&self) -> Outcome<Metadata> {
-        let Dialect { description, provider, document, .. } = self.dialect;
-        let url = match description(&self.authority) {
+    /// Where tokens are revoked; `None`: no description of the provider names such a place.
+    pub(super) async fn revocation_endpoint(&self) -> Outcome<Option<Url>> {
+        let metadata = match self.metadata().await.granted() {
+            Ok(metadata) => metadata,
+            Err(failure) => return failure,
+        };
+        match (&metadata.revocation_endpoint, self.dialect.also) {
+            (Some(endpoint), _) => Outcome::Granted(Some(endpoint.clone())),
+            (None, None) => Outcome::Granted(None),
+            (None, Some(also)) => self.second(also).await,
+        }
+    }
+
+    /// The revocation endpoint in the second description. One that is missing or another issuer's offers none.
+    async fn second(&self, address: Address) -> Outcome<Option<Url>> {
+        let reply = match self.ask(address).await.granted() {
+            Ok((_, reply)) => reply,
+            Err(failure) => return failure,
+        };
+        let second: Option<Second> = if reply.is_success() { reply.json() } else { None };
+        let ours = second.filter(|second| same_issuer(second.issuer.verbatim(), &self.authority));
+        let told = ours.and_then(|ours| ours.revocation_endpoint);
+        let endpoint = told.map(|told| self.endpoint("revocation_endpoint", &told)).transpose();
+        endpoint.map_or_else(Outcome::Misconfigured, Outcome::Granted)
+    }
+
+    /// Asks for a description. Fails where there is no answer, or one that may be better later.
+    async fn ask(&self, address: Address) -> Outcome<(Url, Reply)> {
+        let url = match address(&self.authority) {
             Ok(url) => url,
             Err(error) => return Outcome::Misconfigured(self.wrong(&format!("is no URL: {error}"))),
         };
-        let reply = match self.http.fetch(&url, None).await {
-            Ok(reply) => reply,
+        match self.http.fetch(&url, None).await {
+            Ok(reply) if reply.is_transient() => {
+                let why = format!("discovery answered with status {}", reply.status);
+                Outcome::Transient(why.into(), reply.retry_after)
+            }
+            Ok(reply) => Outcome::Granted((url, reply)),
             // A question that spends nothing: whether it arrived makes no difference.
-            Err(Fault::NotSent(why) | Fault::Unanswered(why)) => return Outcome::Transient(why, None),
-            Err(Fault::Misconfigured(why)) => return Outcome::Misconfigured(why),
-        };
-        if reply.is_transient() {
-            let why = format!("discovery answered with status {}", reply.status);
-            return Outcome::Transient(why.into(), reply.retry_after);
+            Err(Fault::NotSent(why) | Fault::Unanswered(why)) => Outcome::Transient(why, None),
+            Err(Fault::Misconfigured(why)) => Outcome::Misconfigured(why),
         }
+    }
+
+    async fn fetch(&self) -> Outcome<Metadata> {
+        let Dialect { description, provider, document, .. } = self.dialect;
+        let (url, reply) = match self.ask(*description).await.granted() {
+            Ok(answered) => answered,
+            Err(failure) => return failure,
+        };
         if !reply.is_success() {
             let why = format!("is no {provider}: {url} answered with status {}", reply.status);
             return Outcome::Misconfigured(self.wrong(&why));
@@ -187,10 +257,10 @@ impl Discovery {
     /// OIDC Discovery, section 4.3; RFC 8414, section 3.3: a description that names another issuer is somebody
     /// else's.
     fn accept(&self, document: Document) -> Result<Metadata, Why> {
-        if !same_issuer(&document.issuer, &self.authority) {
+        if !same_issuer(document.issuer.verbatim(), &self.authority) {
             return Err(self.wrong(&format!("calls itself {:?}, which is another issuer", document.issuer)));
         }
-        let optional = |name, url: Option<String>| url.map(|url| self.endpoint(name, &url)).transpose();
+        let optional = |name, url: Option<Exact>| url.map(|url| self.endpoint(name, &url)).transpose();
         Ok(Metadata {
             authorization_endpoint: self
                 .endpoint("authorization_endpoint", &document.authorization_endpoint)?,
@@ -201,20 +271,21 @@ impl Discovery {
                 document.device_authorization_endpoint,
             )?,
             jwks_uri: optional("jwks_uri", document.jwks_uri)?,
-            issuer: document.issuer,
+            user_info_endpoint: optional("userinfo_endpoint", document.userinfo_endpoint).unwrap_or_default(),
+            issuer: document.issuer.verbatim().to_owned(),
             signing_algs: document.id_token_signing_alg_values_supported,
             announces_iss: document.authorization_response_iss_parameter_supported,
         })
     }
 
     /// An endpoint, or a page for the person, is https, or a loopback address named by a loopback authority.
-    pub(super) fn endpoint(&self, name: &str, text: &str) -> Result<Url, Why> {
-        let url = Url::parse(text).map_err(|error| self.wrong(&format!("names a bad {name}: {error}")))?;
+    pub(super) fn endpoint(&self, name: &str, told: &Exact) -> Result<Url, Why> {
+        let url = told.address().map_err(|why| self.wrong(&format!("names a bad {name}: {why}")))?;
         let local = || Url::parse(&self.authority).is_ok_and(|authority| is_loopback(&authority));
         if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url) && local()) {
             return Ok(url);
         }
-        Err(self.wrong(&format!("names a {name} that is not https: {url}")))
+        Err(self.wrong(&format!("names a {name} that is not https: {told}")))
     }
 
     fn wrong(&self, what: &str) -> Why {

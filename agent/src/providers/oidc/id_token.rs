@@ -1,22 +1,19 @@
 //! Checks ID tokens (OIDC Core, sections 3.1.3.7 and 12.2).
 
 use std::str::FromStr;
-use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use openidconnect::core::{
     CoreIdToken, CoreIdTokenClaims, CoreIdTokenVerifier, CoreJsonWebKeySet, CoreJwsSigningAlgorithm,
 };
-use openidconnect::{
-    ClaimsVerificationError, ClientId, IssuerUrl, Nonce, NonceVerifier as _, SignatureVerificationError,
-};
+use openidconnect::{ClientId, IssuerUrl, Nonce, NonceVerifier as _};
 use serde_json::Value;
 
-use super::answer::{claims, clean};
+use super::answer::claims;
 use super::discovery::{Metadata, same_issuer};
 use super::jwks;
 use crate::error::chain;
-use crate::lock::lock;
+use crate::foreign::{self, Words};
 use crate::outcome::{Outcome, Why};
 use crate::profile::Profile;
 use crate::providers::Unservable;
@@ -36,41 +33,19 @@ pub(super) struct Expected<'a> {
     pub(super) now: SystemTime,
 }
 
-/// The provider's signing keys, as fetched last.
-#[derive(Default)]
-pub(super) struct Keys(Mutex<CoreJsonWebKeySet>);
-
-enum Flaw {
-    /// Signed with a key that we do not know, or not any more.
-    Key(String),
-    Other(String),
-}
-
-impl Keys {
-    /// Checks an ID token in full. The keys are fetched once where the known ones do not fit.
-    ///
-    /// # Errors
-    /// With the check that failed, or because the keys cannot be read.
-    pub(super) async fn check(&self, http: &Http, raw: &str, expected: &Expected<'_>) -> Outcome<Account> {
-        match verified(raw, expected, self.known()) {
-            Err(Flaw::Key(_)) => {}
-            Err(Flaw::Other(why)) => return Outcome::Misconfigured(why.into()),
-            Ok(account) => return Outcome::Granted(account),
-        }
-        let fetched = match fetch(http, expected.metadata).await.granted() {
-            Ok(fetched) => fetched,
-            Err(failure) => return failure,
-        };
-        *lock(&self.0) = fetched.clone();
-        match verified(raw, expected, fetched) {
-            Ok(account) => Outcome::Granted(account),
-            Err(Flaw::Key(why) | Flaw::Other(why)) => Outcome::Misconfigured(why.into()),
-        }
-    }
-
-    fn known(&self) -> CoreJsonWebKeySet {
-        lock(&self.0).clone()
-    }
+/// Checks an ID token in full. The keys are fetched for each login, so that one which the provider has removed
+/// is not trusted any more (OIDC Core, section 10.1.1).
+///
+/// # Errors
+/// With the check that failed, or because the keys cannot be read.
+pub(super) async fn check(http: &Http, raw: &str, expected: &Expected<'_>) -> Outcome<Account> {
+    let keys = match fetch(http, expected.metadata).await.granted() {
+        Ok(keys) => keys,
+        Err(failure) => return failure,
+    };
+    let checked = begun(raw, expected.now).and_then(|()| verified(raw, expected, keys));
+    let flaw = |why: String| Outcome::Misconfigured(format!("the ID token is not valid: {why}").into());
+    checked.map_or_else(flaw, Outcome::Granted)
 }
 
 async fn fetch(http: &Http, metadata: &Metadata) -> Outcome<CoreJsonWebKeySet> {
@@ -92,10 +67,9 @@ async fn fetch(http: &Http, metadata: &Metadata) -> Outcome<CoreJsonWebKeySet> {
     }
 }
 
-fn verified(raw: &str, expected: &Expected<'_>, keys: CoreJsonWebKeySet) -> Result<Account, Flaw> {
-    let flaw = |why: &dyn std::fmt::Display| Flaw::Other(format!("the ID token is not valid: {why}"));
-    let token = CoreIdToken::from_str(raw).map_err(|_| flaw(&"it is no signed JWT with OIDC claims"))?;
-    let issuer = IssuerUrl::new(expected.metadata.issuer.clone()).map_err(|error| flaw(&error))?;
+fn verified(raw: &str, expected: &Expected<'_>, keys: CoreJsonWebKeySet) -> Result<Account, String> {
+    let token = CoreIdToken::from_str(raw).map_err(|_| "it is no signed JWT with OIDC claims")?;
+    let issuer = IssuerUrl::new(expected.metadata.issuer.clone()).map_err(|error| error.to_string())?;
     let audience = expected.profile.audience.clone();
     let now = expected.now - LEEWAY;
     let verifier = CoreIdTokenVerifier::new_public_client(
@@ -112,25 +86,32 @@ fn verified(raw: &str, expected: &Expected<'_>, keys: CoreJsonWebKeySet) -> Resu
         Some(sent) => (&Nonce::new(sent.to_owned())).verify(told),
         None => Ok(()),
     };
-    let claims = token.claims(&verifier, nonce).map_err(|error| match &error {
-        ClaimsVerificationError::SignatureVerification(
-            SignatureVerificationError::NoMatchingKey
-            | SignatureVerificationError::AmbiguousKeyId(_)
-            | SignatureVerificationError::CryptoError(_)
-            | SignatureVerificationError::InvalidKey(_),
-        ) => Flaw::Key(format!("the ID token is not valid: {}", chain(&error))),
-        _ => flaw(&chain(&error)),
-    })?;
+    let claims = token.claims(&verifier, nonce).map_err(|error| chain(&error))?;
     if !same_issuer(claims.issuer().as_str(), &expected.metadata.issuer) {
-        return Err(flaw(&format!("it comes from {:?}", claims.issuer().as_str())));
+        return Err(format!("it comes from {:?}", Words::from(claims.issuer().as_str())));
     }
-    // The library leaves `azp` to its callers: it is the party that the token was made for.
+    // The library leaves `azp` and the form of `sub` to its callers. `azp` is the party that the token was made
+    // for.
+    foreign::subject(claims.subject().as_str())?;
     match claims.authorized_party() {
         Some(party) if party.as_str() != expected.profile.client_id => {
-            Err(flaw(&format!("it was made for {:?}", party.as_str())))
+            Err(format!("it was made for {:?}", Words::from(party.as_str())))
         }
         _ => Ok(account(claims)),
     }
+}
+
+/// `iat` and `nbf` (RFC 7519, sections 4.1.5 and 4.1.6), which the library does not look at.
+fn begun(raw: &str, now: SystemTime) -> Result<(), String> {
+    let claims = claims(raw).unwrap_or_default();
+    let latest = (now + LEEWAY).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    for (claim, what) in [("iat", "it was issued in the future"), ("nbf", "it is not valid yet")] {
+        let told = claims.get(claim).filter(|told| !told.is_null());
+        if told.is_some_and(|told| told.as_f64().is_none_or(|time| time > latest)) {
+            return Err(format!("{what} ({claim})"));
+        }
+    }
+    Ok(())
 }
 
 /// The algorithms with a public key that the provider announces; RS256 where it announces none. Never `none`
@@ -147,37 +128,59 @@ fn allowed(announced: &[String]) -> Vec<CoreJwsSigningAlgorithm> {
 }
 
 fn account(claims: &CoreIdTokenClaims) -> Account {
-    let owned = |text: Option<&str>| text.unwrap_or_default().to_owned();
     let name = claims.name().and_then(|names| names.get(None)).map(|name| name.as_str());
     Account {
         subject: claims.subject().as_str().to_owned(),
-        email: owned(claims.email().map(|email| email.as_str())),
-        user_name: owned(claims.preferred_username().map(|name| name.as_str())),
-        display_name: owned(name),
+        email: claims.email().map(|email| email.as_str().into()).unwrap_or_default(),
+        user_name: claims.preferred_username().map(|name| name.as_str().into()).unwrap_or_default(),
+        display_name: name.map(Into::into).unwrap_or_default(),
         user_id: 0,
     }
 }
 
-/// What a renewal's ID token must repeat (OIDC Core, section 12.2). Its signature is not checked: it comes
+/// What a renewal's ID token must repeat.
+pub(super) struct Same<'a> {
+    pub(super) issuer: &'a str,
+    pub(super) client_id: &'a str,
+    /// Empty: anybody.
+    pub(super) subject: &'a str,
+}
+
+/// Checks a renewal's ID token (OIDC Core, section 12.2). Its signature is not checked: it comes
 /// from the token endpoint itself (section 3.1.3.7, point 6), and a renewal does not wait for signing keys.
-/// Returns who it names; an empty `subject` accepts anybody.
+/// Returns who it names.
 ///
 /// # Errors
 /// Where nothing of the answer may be served.
-pub(super) fn check_renewed(raw: &str, issuer: &str, subject: &str) -> Result<String, Unservable> {
-    let odd = || Unservable::Odd("the ID token of the renewal cannot be read".into());
-    let claims = claims(raw).ok_or_else(odd)?;
-    let text = |name| claims.get(name).and_then(Value::as_str).ok_or_else(odd);
-    let (told_issuer, told_subject) = (text("iss")?, text("sub")?);
+pub(super) fn check_renewed(raw: &str, same: &Same<'_>) -> Result<String, Unservable> {
+    let odd = |why: &str| Unservable::Odd(format!("the ID token of the renewal cannot be used: {why}"));
+    let unread = || odd("it is no JWT with iss and sub");
+    let claims = claims(raw).ok_or_else(unread)?;
+    let text = |name| claims.get(name).and_then(Value::as_str).ok_or_else(unread);
+    let (issuer, subject) = (text("iss")?, text("sub")?);
     let differs = |what: &str, told: &str| {
-        let told = clean(told, "");
-        Unservable::OtherAccount(format!("the renewal's ID token names another {what}: {told:?}"))
+        Unservable::OtherAccount(format!(
+            "the renewal's ID token names another {what}: {:?}",
+            Words::from(told)
+        ))
     };
-    if !same_issuer(told_issuer, issuer) {
-        return Err(differs("issuer", told_issuer));
+    if !same_issuer(issuer, same.issuer) {
+        return Err(differs("issuer", issuer));
     }
-    if !subject.is_empty() && told_subject != subject {
-        return Err(differs("account", told_subject));
+    if !same.subject.is_empty() && subject != same.subject {
+        return Err(differs("account", subject));
     }
-    Ok(told_subject.to_owned())
+    let is_ours = |told: &Value| told.as_str() == Some(same.client_id);
+    let made_for_us = match claims.get("aud") {
+        None => true,
+        Some(Value::Array(all)) => all.iter().any(is_ours),
+        Some(one) => is_ours(one),
+    };
+    if !made_for_us || claims.get("azp").is_some_and(|party| !is_ours(party)) {
+        return Err(odd("it was made for another client"));
+    }
+    match same.subject {
+        "" => foreign::subject(subject).map(str::to_owned).map_err(odd),
+        known => Ok(known.to_owned()),
+    }
 }

@@ -4,8 +4,10 @@ mod admission;
 mod authorization;
 mod device;
 mod discovery;
+mod hostile;
 mod renewal;
 mod revocation;
+mod user_info;
 
 use std::sync::Arc;
 

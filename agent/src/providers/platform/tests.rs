@@ -50,7 +50,7 @@ async fn lists_are_read() {
     assert_eq!((rna.id, rna.name.as_str(), rna.organization.id), (8, "rna", 7));
 
     double.script("GET /api/tokens", json_answer(200, &json!({ "tokens": [{ "id": 3, "name": "ci" }] })));
-    assert_eq!(platform.tokens(&token()).await.unwrap(), [TokenEntry { id: 3, name: "ci".into() }]);
+    assert_eq!(platform.tokens(&token()).await.unwrap(), [TokenEntry { id: 3, name: Some("ci".into()) }]);
 
     let service = json!({ "serviceInfo": { "version": "25.1", "apiVersion": "1.187.0" } });
     double.script("GET /api/service-info", json_answer(200, &service));

@@ -3,6 +3,7 @@
 //! `stk_…` ([SciToolkit](crate::manual::providers#scitoolkit)).
 
 use crate::error::{AgentError, ErrorKind};
+use crate::foreign;
 
 /// What a token is, by its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,13 @@ impl Prefix {
         let known = [("stk_user_", Self::User), ("sct_user_", Self::RetiredUser), ("stk_", Self::Toolkit)];
         let found = known.into_iter().find_map(|(prefix, kind)| Some((token.strip_prefix(prefix)?, kind)));
         match found {
-            Some((rest, kind)) if !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic()) => kind,
+            Some((rest, kind))
+                if !rest.is_empty()
+                    && rest.bytes().all(|b| b.is_ascii_graphic())
+                    && foreign::access_token(token).is_ok() =>
+            {
+                kind
+            }
             _ => Self::Unknown,
         }
     }

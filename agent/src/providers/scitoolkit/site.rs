@@ -11,6 +11,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::error::{AgentError, ErrorKind};
+use crate::foreign::{self, Email, Name};
 use crate::outcome::Why;
 use crate::providers::http::{Fault, Http, Reply};
 use crate::providers::platform::{refused_token, unchecked};
@@ -35,9 +36,9 @@ pub(super) enum SiteError {
 struct Whoami {
     uid: Value,
     #[serde(default)]
-    email: Option<String>,
+    email: Email,
     #[serde(default)]
-    name: Option<String>,
+    name: Name,
 }
 
 #[derive(Deserialize)]
@@ -76,12 +77,13 @@ impl Site {
         let reply = self.http.fetch(&self.url(&["cli", "whoami"])?, Some(token)).await?;
         let told: Whoami = self.accepted(&reply)?;
         let subject = text(&told.uid).ok_or_else(|| self.odd("it does not say whose the token is"))?;
+        foreign::subject(&subject).map_err(|why| self.odd(why))?;
         Ok(Account {
             user_id: subject.parse().unwrap_or_default(),
             subject,
-            email: told.email.unwrap_or_default(),
-            display_name: told.name.unwrap_or_default(),
-            user_name: String::new(),
+            email: told.email,
+            display_name: told.name,
+            user_name: Name::default(),
         })
     }
 

@@ -116,7 +116,7 @@ fn an_answer_that_was_cut_off_is_not_served() {
     let mut cut = reply(200, r#"{"access_token":"a","refresh_token":"new","expires_in":36"#);
     cut.cut = Some("reset".into());
     let Outcome::Granted(tokens) = judge(&cut, "old") else { panic!("the refresh token is whole") };
-    assert!(tokens.access.unwrap_err().contains("reset"));
+    assert!(matches!(tokens.access, Err(NoAccess::Missing(why)) if why.contains("reset")));
 }
 
 #[test]
@@ -162,7 +162,76 @@ fn a_message_repeats_neither_the_secret_nor_control_characters() {
     assert_eq!(why, "status 400, invalid_grant, token … is[2J spent".into());
 }
 
+#[test]
+fn an_access_token_that_no_header_takes_is_refused_and_the_refresh_token_kept_as_it_came() {
+    let refresh = "r\n\u{0}\u{202e}é \t\"'&+%00";
+    let long = format!("canary{}", "x".repeat(16 * 1024));
+    for token in ["canary\n", "canary\r\nx: y", "canary\u{7f}", "canary\u{202e}", "canaré", "\tcanary", &long]
+    {
+        let body = json!({ "access_token": token, "refresh_token": refresh, "expires_in": 60 });
+        let tokens = tokens(&body);
+        assert_eq!(tokens.refresh.unwrap().expose(), refresh);
+        let Err(NoAccess::Odd(why)) = tokens.access else { panic!("{token:?} was accepted") };
+        assert!(!why.contains("canar"), "{why}");
+    }
+}
+
+#[test]
+fn a_life_of_any_size_is_a_time_of_at_most_ten_years() {
+    for life in [
+        "0",
+        "-0",
+        "-0.0",
+        "1e-300",
+        "1e308",
+        "-1e308",
+        "9007199254740993",
+        "18446744073709551615",
+        "18446744073709551616",
+        "-9223372036854775809",
+        "\"1e400\"",
+        "\"-1e400\"",
+        "\"inf\"",
+        "\"NaN\"",
+        "\"\"",
+        "\" 60 \"",
+        "[]",
+        "{}",
+        "true",
+        "null",
+    ] {
+        let body = format!(
+            r#"{{"access_token":"a","refresh_token":"r","expires_in":{life},"refresh_expires_in":{life}}}"#
+        );
+        let Outcome::Granted(tokens) = judge(&reply(200, &body), "old") else { panic!("{life}") };
+        assert!(tokens.access.unwrap().lifetime <= LONGEST, "{life}");
+        assert!(tokens.refresh_lifetime.is_none_or(|life| life <= LONGEST && !life.is_zero()), "{life}");
+    }
+    // No number of JSON for this library: the answer counts as damaged, and the refresh token is kept.
+    let Outcome::Granted(tokens) =
+        judge(&reply(200, r#"{"access_token":"a","refresh_token":"r","expires_in":1e400}"#), "old")
+    else {
+        panic!("it was granted")
+    };
+    assert_eq!((tokens.refresh.unwrap().expose(), tokens.access.is_err()), ("r", true));
+}
+
+#[test]
+fn what_a_provider_says_is_cut_and_is_one_line() {
+    let said = format!("\u{202e}so\nrry\u{200b} {}", "x".repeat(900_000));
+    let body = json!({ "error": "e".repeat(9_000), "error_description": said });
+    let Outcome::Unclear(why) = judge(&reply(400, &body.to_string()), "old") else { panic!() };
+    assert!(why.chars().count() < 420 && why.contains(", so rry xxx") && why.ends_with("…"), "{why}");
+}
+
 proptest! {
+    #[test]
+    fn no_time_upsets_the_reader(life in proptest::num::f64::ANY, text in ".*") {
+        for value in [json!(life), json!(life.to_string()), json!(text)] {
+            prop_assert!(seconds(&value).is_none_or(|life| life <= LONGEST));
+        }
+    }
+
     #[test]
     fn no_body_upsets_the_reader(status in 200_u16..600, body in ".*") {
         judge(&reply(status, &body), "old");

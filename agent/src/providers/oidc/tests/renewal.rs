@@ -120,12 +120,43 @@ async fn a_renewal_for_another_account_is_saved_and_never_served() {
         (token(&url, "eve"), "Err(OtherAccount("),
         (token("https://other.test", "ada"), "Err(OtherAccount("),
         ("no.id.token".to_owned(), "Err(Odd("),
+        (unsigned("RS256", &json!({ "iss": url, "sub": "ada", "aud": ["x", "client"] })), "Ok("),
+        (unsigned("RS256", &json!({ "iss": url, "sub": "ada", "aud": "client", "azp": "client" })), "Ok("),
+        (unsigned("RS256", &json!({ "iss": url, "sub": "ada", "aud": "x" })), "Err(Odd("),
+        (unsigned("RS256", &json!({ "iss": url, "sub": "ada", "aud": [] })), "Err(Odd("),
+        (unsigned("RS256", &json!({ "iss": url, "sub": "ada", "azp": "x" })), "Err(Odd("),
     ] {
         let body = json!({ "access_token": "a", "refresh_token": "refresh-2", "id_token": id_token });
         let renewed = renewed(renew(&bench, json_answer(200, &body)).await);
         assert_eq!(renewed.refresh.unwrap().expose(), "refresh-2");
         let access = format!("{:?}", renewed.access);
         assert!(access.starts_with(expected), "{access}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_with_a_control_character_is_saved_around_and_never_served() {
+    let bench = Bench::new().await;
+    let body = json!({ "access_token": "canary\n", "refresh_token": "re\u{0}fresh\n", "expires_in": 60 });
+    let renewed = renewed(renew(&bench, json_answer(200, &body)).await);
+    let refresh = renewed.refresh.unwrap();
+    assert_eq!(refresh.expose(), "re\u{0}fresh\n");
+    let Err(Unservable::Odd(why)) = renewed.access else { panic!("{:?}", renewed.access) };
+    assert!(why.contains("character 7") && !why.contains("canary"), "{why}");
+    let _ = bench.oidc.renew(&refresh, "ada").await;
+    assert_eq!(bench.double.seen("POST /token")[1].field("refresh_token").unwrap(), "re\u{0}fresh\n");
+}
+
+#[tokio::test]
+async fn an_imported_session_needs_a_subject_that_can_be_compared() {
+    let bench = Bench::new().await;
+    for (sub, expected) in [("ada", "Ok("), ("", "Err(Odd("), ("a\nda", "Err(Odd(")] {
+        let id_token = unsigned("RS256", &json!({ "iss": bench.double.url, "sub": sub }));
+        let body = json!({ "access_token": "a", "refresh_token": "r", "id_token": id_token });
+        bench.double.script("POST /token", json_answer(200, &body));
+        let renewed = renewed(bench.oidc.renew(&RefreshToken::new("old"), "").await);
+        let access = format!("{:?}", renewed.access);
+        assert!(access.starts_with(expected), "{sub:?}: {access}");
     }
 }
 

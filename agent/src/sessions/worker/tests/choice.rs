@@ -12,7 +12,7 @@ use crate::testing::fakes::{Agent, pass, profile, work};
 use crate::token::{Account, Memberships, Organization};
 
 fn organization(id: i64) -> Organization {
-    Organization { id, name: format!("organization-{id}"), ..Organization::default() }
+    Organization { id, name: format!("organization-{id}").into(), ..Organization::default() }
 }
 
 fn choosing(agent: &Arc<Agent>, id: i64) -> JoinHandle<Result<(), ErrorKind>> {
