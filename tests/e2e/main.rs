@@ -12,6 +12,7 @@ mod doctor;
 mod environment;
 mod exec;
 mod folders;
+mod hostile;
 mod imports;
 mod leases;
 mod logs;

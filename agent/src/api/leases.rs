@@ -14,6 +14,7 @@ use crate::api::deadline::until;
 use crate::api::tokens::hand_out;
 use crate::clock::{from_unix, unix};
 use crate::error::{AgentError, ErrorKind};
+use crate::foreign::line;
 use crate::leases::book::TokenSource;
 use crate::leases::life::FailedDeletion;
 use crate::leases::{Leased, Order};
@@ -123,13 +124,12 @@ impl Leases {
             Some(keep) => Ends::At(self.end_after(keep)?),
             None => Ends::With(self.caller(pid)?),
         };
-        let printable = asked.program.chars().filter(|letter| !letter.is_control());
         Ok(Order {
             profile,
             record: Arc::clone(&served.record),
             by: served.held.token.clone(),
             ends,
-            program: printable.take(LONGEST_PROGRAM).collect(),
+            program: line(&asked.program, LONGEST_PROGRAM),
         })
     }
 

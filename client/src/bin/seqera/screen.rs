@@ -12,9 +12,10 @@ pub(crate) mod time;
 use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 
 use clap::ValueEnum;
+use seqera_client::proto::text::is_deceptive;
 use serde_json::Value;
 
-pub(crate) use self::layout::{grid, table};
+pub(crate) use self::layout::{grid, one_line, table};
 use crate::screen::failure::Failure;
 use crate::screen::layout::wrap;
 use crate::screen::qr::Qr;
@@ -56,14 +57,14 @@ impl Screen {
 
     /// Prints the one object on standard output.
     pub(crate) fn object(&self, value: &Value) -> Result<(), Failure> {
-        data(&value.to_string())
+        data(&json(value))
     }
 
     /// Prints one of the lines that a command goes on printing until it is interrupted: for programs as an
     /// object. False if the reader has gone, and the command should end.
     pub(crate) fn follow(&self, line: &str) -> Result<bool, Failure> {
         match self.json {
-            true => reached(&serde_json::json!({"line": line}).to_string()),
+            true => reached(&json(&serde_json::json!({"line": line}))),
             false => reached(&printable(line)),
         }
     }
@@ -85,7 +86,7 @@ impl Screen {
 
     /// Prints an event on standard error, one object on a line, for a program that follows the progress.
     pub(crate) fn event(&self, value: &Value) {
-        let _ = writeln!(stderr(), "{value}");
+        let _ = writeln!(stderr(), "{}", json(value));
     }
 
     /// Draws a QR code in block characters, dark on light, if standard error is a terminal that is wide
@@ -115,8 +116,7 @@ impl Screen {
             return;
         }
         if self.json {
-            let _ = writeln!(stderr(), "{}", failure.json());
-            return;
+            return self.event(&failure.json());
         }
         self.labelled("error", RED, &failure.message);
         if let Some(hint) = failure.hint.text() {
@@ -135,9 +135,7 @@ impl Screen {
             return self.event(&serde_json::json!({"event": label, "text": text}));
         }
         let room = terminal::columns();
-        let text = printable(&format!("{label}: {text}"));
-        let lines: Vec<_> = text.lines().flat_map(|line| wrap(line, room, false)).collect();
-        let text = lines.join("\n");
+        let text = wrap(&one_line(&format!("{label}: {text}")), room, false).join("\n");
         let _ = match text.strip_prefix(label).filter(|_| self.colour) {
             Some(rest) => writeln!(stderr(), "{colour}{label}{PLAIN}{rest}"),
             None => writeln!(stderr(), "{text}"),
@@ -161,10 +159,26 @@ fn reached(line: &str) -> Result<bool, Failure> {
     }
 }
 
-/// Texts from providers and Platforms may contain terminal escapes, so every control character except a line
-/// feed is replaced.
+/// The agent cleans what providers and Platforms wrote, but it may be of another version, and some texts come
+/// from elsewhere. So whatever deceives a reader is replaced, except for a line feed.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if is_deceptive(c) && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
+/// The value as one line, in which everything that deceives a reader is escaped: it may be read at a terminal.
+fn json(value: &Value) -> String {
+    let text = value.to_string();
+    if !text.contains(is_deceptive) {
+        return text;
+    }
+    let mut escaped = String::with_capacity(text.len() + 64);
+    for c in text.chars() {
+        match is_deceptive(c) {
+            true => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| escaped += &format!("\\u{unit:04x}")),
+            false => escaped.push(c),
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]
@@ -174,5 +188,18 @@ mod tests {
     #[test]
     fn no_terminal_escape_of_others_reaches_the_terminal() {
         assert_eq!(printable("a\x1b]0;x\x07\nb"), "a\u{fffd}]0;x\u{fffd}\nb");
+        assert_eq!(
+            printable("ad\u{202e}nim\u{200b}\u{9b}2J\u{2028}é東"),
+            "ad\u{fffd}nim\u{fffd}\u{fffd}2J\u{fffd}é東"
+        );
+    }
+
+    #[test]
+    fn an_object_is_one_line_of_visible_characters_and_reads_as_the_same_value() {
+        let value = serde_json::json!({"a\u{202e}": "\u{2028}\u{7f}\u{85}\u{e0041}\n\"é🙂", "b": [1, null]});
+        let text = json(&value);
+        assert!(!text.contains(is_deceptive), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+        assert_eq!(json(&serde_json::json!({"a": "é"})), r#"{"a":"é"}"#);
     }
 }

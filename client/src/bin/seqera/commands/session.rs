@@ -42,12 +42,27 @@ pub(super) fn signed_in(status: SessionStatus) -> Result<SessionStatus, Failure>
 
 /// The person, by the best name that the provider gave.
 pub(super) fn account_name(status: &SessionStatus) -> String {
-    best_name(status.account.clone().unwrap_or_default())
+    let authority = status.settings.as_ref().map(|settings| settings.authority.as_str()).unwrap_or_default();
+    best_name(status.account.clone().unwrap_or_default(), authority)
 }
 
-pub(super) fn best_name(account: Account) -> String {
-    let names = [account.email, account.user_name, account.display_name, account.subject];
-    names.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "an unknown account".to_owned())
+/// Where the provider told no name, the id of the account, and whose id that is.
+pub(super) fn best_name(account: Account, authority: &str) -> String {
+    let names = [account.email, account.user_name, account.display_name];
+    match (names.into_iter().find(|name| !name.is_empty()), account.subject.as_str()) {
+        (Some(name), _) => name,
+        (None, "") => "an unknown account".to_owned(),
+        (None, subject) => format!("account {}", of_provider(subject, authority)),
+    }
+}
+
+/// An id of the provider, with the provider's host.
+pub(super) fn of_provider(id: &str, authority: &str) -> String {
+    let address = authority.split_once("://").map_or(authority, |(_, rest)| rest);
+    match address.split('/').next().unwrap_or_default() {
+        host if host.is_empty() || id.is_empty() => id.to_owned(),
+        host => format!("{id} at {host}"),
+    }
 }
 
 pub(super) fn expiry(status: &SessionStatus) -> String {
@@ -160,6 +175,7 @@ pub(super) fn account_object(account: Option<&Account>) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use seqera_client::proto::v1::ProfileSettings;
     use seqera_client::proto::v1::session_status::Failure as LastFailure;
 
     use super::*;
@@ -201,7 +217,11 @@ mod tests {
         let mut status = status(CredentialKind::Renewable);
         assert_eq!(account_name(&status), "user@example.com");
         status.account = Some(Account { subject: "42".into(), ..Account::default() });
-        assert_eq!(account_name(&status), "42");
+        assert_eq!(account_name(&status), "account 42");
+        let settings =
+            ProfileSettings { authority: "https://op.x.test:444/realm".into(), ..Default::default() };
+        status.settings = Some(settings);
+        assert_eq!(account_name(&status), "account 42 at op.x.test:444");
         status.account = None;
         assert_eq!(account_name(&status), "an unknown account");
     }

@@ -54,7 +54,7 @@ fn check_variable(context: &Context, token: &EnvToken) -> Result<(), Failure> {
             "checked": checked(&described),
         }));
     }
-    context.screen.say_value("Logged in as", &best_name(account))?;
+    context.screen.say_value("Logged in as", &best_name(account, &authority.text))?;
     context.screen.say_value("Session expires", "not known (an access token of the environment)")?;
     context.screen.say(&table(&[
         ("Token from", token.variable.to_owned()),

@@ -6,7 +6,7 @@ use seqera_client::proto::v1::{Account, CredentialKind, SessionStatus};
 use serde_json::json;
 
 use crate::commands::described::describe_variable;
-use crate::commands::session::{Check, signed_in};
+use crate::commands::session::{Check, of_provider, signed_in};
 use crate::screen::failure::Failure;
 use crate::screen::table;
 use crate::settings::context::{Context, wait};
@@ -86,8 +86,12 @@ fn show(context: &Context, identity: &Identity) -> Result<(), Failure> {
             "authority": identity.authority,
         }));
     }
+    let id = match user_name.is_empty() && display_name.is_empty() {
+        true => of_provider(&subject, &identity.authority),
+        false => subject,
+    };
     context.screen.say(&table(&[
-        ("Account", if email.is_empty() { subject } else { email }),
+        ("Account", if email.is_empty() { id } else { email }),
         ("User name", user_name),
         ("Name", display_name),
         ("Signed in by", identity.signed_in_by.clone()),

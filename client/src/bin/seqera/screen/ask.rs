@@ -3,9 +3,9 @@
 
 use std::io::{BufRead, Write, stderr, stdin};
 
-use crate::screen::Screen;
 use crate::screen::failure::Failure;
 use crate::screen::terminal;
+use crate::screen::{Screen, one_line};
 
 /// How often a person may try to give an answer.
 const TRIES: usize = 3;
@@ -48,7 +48,7 @@ pub(crate) fn choose(
     let width = choices.len().to_string().len();
     for (index, choice) in choices.iter().enumerate() {
         let mark = if preset == Some(index) { '*' } else { ' ' };
-        screen.tell(&format!("{mark} {:>width$}  {choice}", index + 1));
+        screen.tell(&format!("{mark} {:>width$}  {}", index + 1, one_line(choice)));
     }
     let keys = preset.map(|index| format!(" [{}]", index + 1)).unwrap_or_default();
     let again = format!("please answer with a number from 1 to {}, or with a name", choices.len());

@@ -1,6 +1,10 @@
 //! Lays out tables and paragraphs, as wide as the terminal that shows them. In a pipe nothing is wrapped, so
 //! that a program finds each value on one line.
 
+use std::borrow::Cow;
+
+use seqera_client::proto::text::{ends_line, is_deceptive};
+
 use crate::screen::terminal;
 
 /// The fewest columns for a value beside its label; if there are fewer, the value goes below.
@@ -8,6 +12,10 @@ const LEAST: usize = 16;
 
 /// The gap between two columns of a grid.
 const GAP: &str = "  ";
+
+/// The widest cell of a grid, and the longest value of a table, in columns. The agent's own texts are shorter.
+const WIDEST: usize = 500;
+const LONGEST: usize = 4_000;
 
 /// Formats labels and values, the values in one column. Rows without a value are left out.
 pub(crate) fn table(rows: &[(&str, String)]) -> String {
@@ -29,6 +37,7 @@ fn table_within(rows: &[(&str, String)], columns: Option<usize>) -> String {
     let mut lines = Vec::new();
     for (label, value) in shown() {
         let label = format!("{label}:");
+        let value = cut(value, LONGEST);
         let mut value = value.lines().flat_map(|line| wrap(line, room, true)).collect::<Vec<_>>().into_iter();
         match beside {
             true => lines.push(format!("{}{}", padded(&label, width), value.next().unwrap_or_default())),
@@ -40,6 +49,8 @@ fn table_within(rows: &[(&str, String)], columns: Option<usize>) -> String {
 }
 
 fn grid_within<const N: usize>(headings: [&str; N], rows: &[[String; N]], columns: Option<usize>) -> String {
+    let cell = |text: &String| cut(&one_line(text), WIDEST).into_owned();
+    let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(cell)).collect();
     let filled = |column: &usize| rows.iter().any(|row| !row[*column].is_empty());
     let shown: Vec<usize> = (0..N).filter(filled).collect();
     let widest = |column: usize| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0);
@@ -101,8 +112,38 @@ fn broken(word: &str, room: usize) -> Vec<String> {
     pieces
 }
 
+/// A text of somebody else as one line: without the characters that end one, or deceive its reader.
+pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_deceptive) {
+        return text.into();
+    }
+    let shown = |c| match c {
+        c if ends_line(c) => ' ',
+        c if is_deceptive(c) => '\u{fffd}',
+        c => c,
+    };
+    text.trim_end().chars().map(shown).collect()
+}
+
+/// At most so many columns; what was cut ends with `…`.
+fn cut(text: &str, columns: usize) -> Cow<'_, str> {
+    let mut used = 0;
+    let mut last = 0;
+    for (at, c) in text.char_indices() {
+        // A mark that takes no column is a character all the same.
+        used += columns_of(c).max(1);
+        if used < columns {
+            last = at + c.len_utf8();
+        } else if used > columns {
+            return format!("{}…", &text[..last]).into();
+        }
+    }
+    text.into()
+}
+
+/// Not by the width of a format, which panics above 65,535.
 fn padded(text: &str, columns: usize) -> String {
-    format!("{text}{:rest$}", "", rest = columns.saturating_sub(width(text)))
+    format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
 }
 
 /// How many columns of a terminal a text takes.
@@ -169,6 +210,27 @@ mod tests {
         assert_eq!(grid_within(headings, &rows, Some(23)), wide);
         let narrow = "Profile:\n  work\nState:\n  signed in\n\nProfile:\n  home-office\nState:\n  signed out";
         assert_eq!(grid_within(headings, &rows, Some(22)), narrow);
+    }
+
+    #[test]
+    fn a_name_of_any_length_and_kind_takes_one_line_of_a_grid_and_is_cut() {
+        for letter in ["x", "東", "e\u{301}", "\u{301}", "\u{200b}", "\n", "\u{202e}\u{1b}[2J"] {
+            let row = |name: String| [name, "y".to_owned()];
+            let rows = [row(letter.repeat(300_000)), row("two\nlines".to_owned())];
+            for columns in [None, Some(80), Some(10)] {
+                let shown = grid_within(["Name", "Role"], &rows, columns);
+                assert!(shown.len() < 8 * WIDEST, "{letter:?}: {}", shown.len());
+                assert!(!shown.contains(['\u{202e}', '\u{1b}', '\u{200b}']));
+                assert!(columns.is_some() || shown.lines().count() == 3, "{letter:?}");
+                assert!(shown.contains("two lines") || columns == Some(10), "{shown}");
+            }
+            let value = table_within(&[("Name", letter.repeat(300_000))], None);
+            assert!(value.len() < 4 * LONGEST * 2, "{letter:?}: {}", value.len());
+        }
+        assert_eq!(
+            (cut("abc", 3), cut("abcd", 3), cut("東京都", 5)),
+            ("abc".into(), "ab…".into(), "東京…".into())
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::screen::Screen;
 use crate::screen::failure::{Failure, Hint};
-use crate::screen::layout::wrap;
+use crate::screen::layout::{one_line, wrap};
 use crate::screen::terminal;
 
 /// The columns for mark and name. A longer name, such as that of a profile's check, gets a line to itself.
@@ -103,7 +103,7 @@ fn lines(check: &Check, columns: Option<usize>) -> Vec<String> {
     let indent = if narrow { 2 } else { NAMES + 1 };
     let room = columns.map(|columns| columns.saturating_sub(indent).max(1));
     let hint = (!check.remedy.is_empty()).then(|| format!("hint: {}", check.remedy));
-    let mut below: Vec<_> = wrap(&check.text, room, false);
+    let mut below: Vec<_> = wrap(&one_line(&check.text), room, false);
     below.extend(hint.iter().flat_map(|hint| wrap(hint, room, false)));
     let first = if narrow || name.chars().count() > NAMES {
         name

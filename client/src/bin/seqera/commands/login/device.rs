@@ -3,8 +3,8 @@
 use seqera_client::proto::v1::login_event::DeviceCode;
 use serde_json::json;
 
-use crate::screen::Screen;
 use crate::screen::qr::Qr;
+use crate::screen::{Screen, one_line};
 
 /// The international radiotelephony spelling alphabet.
 const LETTERS: [&str; 26] = [
@@ -28,14 +28,15 @@ pub(super) fn show(screen: &Screen, code: &DeviceCode) {
         }));
         return;
     }
+    let [page, user_code] = [&code.verification_uri, &code.user_code].map(|text| one_line(text));
     if code.joined {
         screen.tell("A login of this profile is running already; this one joins it.");
     }
     screen.tell(&format!(
         "Open this page in a browser on any device:\n\n  {}\n\nand enter this code:\n\n  {}\n  (say: {})\n",
-        code.verification_uri,
-        code.user_code,
-        spelled(&code.user_code)
+        page,
+        user_code,
+        spelled(&user_code)
     ));
     let page = match code.verification_uri_complete.as_str() {
         "" => &code.verification_uri,

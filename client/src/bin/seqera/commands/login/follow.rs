@@ -11,6 +11,7 @@ use crate::commands::login::device;
 use crate::commands::login::hints::Surroundings;
 use crate::commands::login::paste;
 use crate::screen::failure::Failure;
+use crate::screen::one_line;
 use crate::screen::time::{local, rfc3339};
 use crate::settings::context::Context;
 
@@ -70,7 +71,7 @@ impl<'a> Follow<'a> {
                 screen.tell(&format!("Waiting for an answer until {until}. Ctrl-C cancels."));
             }
             Event::Progress(_) if screen.json => {}
-            Event::Progress(progress) => screen.tell(&progress.text),
+            Event::Progress(progress) => screen.tell(&one_line(&progress.text)),
         }
         None
     }
@@ -86,7 +87,7 @@ impl<'a> Follow<'a> {
             if page.joined {
                 screen.tell("A login of this profile is running already; this one joins it.");
             }
-            screen.tell(&format!("Open this page in a browser:\n\n  {}\n", page.url));
+            screen.tell(&format!("Open this page in a browser:\n\n  {}\n", one_line(&page.url)));
         }
         // If this caller joined a login, the first caller has opened the page.
         if self.opens && !page.joined {
