@@ -17,6 +17,7 @@ pub(crate) mod status;
 pub(crate) mod token_files;
 pub(crate) mod tokens;
 pub(crate) mod watcher;
+mod wishes;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -9,6 +9,7 @@ mod host;
 #[cfg(windows)]
 #[path = "doctor/windows.rs"]
 mod host;
+mod life;
 mod report;
 mod stores;
 mod ways;
@@ -57,6 +58,9 @@ impl Doctor {
     async fn look(self, asked: DiagnoseRequest, report: &Report) {
         let Self { registry, providers, info, surroundings, user } = self;
         disk::examine(&info, &user, &registry.shared, report).await;
+        if let Some(check) = life::examine().await {
+            report.tell(check).await;
+        }
         let configured: Vec<_> =
             info.problems.into_iter().filter(|what| !surroundings.contains(what)).collect();
         for what in surroundings {

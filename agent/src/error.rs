@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
+use seqera_agent_proto::limits;
 use seqera_agent_proto::reason::{DOMAIN, HINT, Reason, SIGN_IN};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -62,6 +63,8 @@ pub enum ErrorKind {
     Ended,
     /// The agent is stopping; a client may try again.
     Stopping,
+    /// A limit of the system or of this process is reached.
+    Exhausted,
     /// A bug in the agent.
     Internal,
 }
@@ -88,6 +91,7 @@ impl ErrorKind {
             Self::TooMany => (Code::ResourceExhausted, Some(Reason::TooMany)),
             Self::Ended => (Code::Cancelled, None),
             Self::Stopping => (Code::Unavailable, None),
+            Self::Exhausted => (Code::ResourceExhausted, None),
             Self::Internal => (Code::Internal, Some(Reason::Internal)),
         }
     }
@@ -200,6 +204,16 @@ impl AgentError {
     /// The agent is stopping; the client can start another one and ask again.
     pub(crate) fn stopping() -> Self {
         Self::new(ErrorKind::Stopping, "the agent stops", "")
+    }
+
+    /// A limit is reached; the text names it.
+    pub(crate) fn exhausted(limit: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Exhausted, limit, limits::HINT)
+    }
+
+    /// What the system refused: the limit that it comes of, or else a bug in the agent.
+    pub(crate) fn system(error: &std::io::Error) -> Self {
+        limits::behind(error).map_or_else(|| Self::internal(error), Self::exhausted)
     }
 
     /// A bug in the agent.

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
+use seqera_agent::error::{AgentError, ErrorKind};
 use seqera_agent::process::{self, Flags, WIPING, Wiping};
+use seqera_agent_proto::reason::EXIT_NO_AGENT;
 
 #[global_allocator]
 static ALLOCATOR: Wiping = WIPING;
@@ -63,8 +65,16 @@ fn main() -> ExitCode {
             if !error.hint().is_empty() {
                 eprintln!("hint: {}", error.hint());
             }
-            ExitCode::FAILURE
+            exit_code(&error)
         }
+    }
+}
+
+/// An agent that cannot run for want of room is told from one that refuses to: clients pass the code on.
+fn exit_code(error: &AgentError) -> ExitCode {
+    match error.kind {
+        ErrorKind::Exhausted => ExitCode::from(EXIT_NO_AGENT),
+        _ => ExitCode::FAILURE,
     }
 }
 

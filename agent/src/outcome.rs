@@ -96,7 +96,7 @@ impl Remedy {
                 "set HTTPS_PROXY, or 'proxy' in config.json, to http://user:password@host:port, and sign in again"
             }
             Self::StoredElsewhere => {
-                "make the folder writable, or sign in for this place alone: SEQERA_CREDENTIAL_STORE=memory seqera login"
+                "make the folder writable, or sign in for this place alone, after 'SEQERA_CREDENTIAL_STORE=memory seqera agent restart'"
             }
             Self::AuthorityFile => {
                 "put the PEM file there, or name another one (caFile, SSL_CERT_FILE) and sign in again"

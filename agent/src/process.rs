@@ -10,6 +10,8 @@ mod logging;
 mod notify;
 mod owner_file;
 mod run;
+#[cfg(target_os = "linux")]
+mod scope;
 mod stop;
 #[cfg(unix)]
 #[path = "process/unix.rs"]
@@ -20,10 +22,11 @@ mod system;
 mod wipe;
 
 pub use config::Flags;
+use seqera_agent_proto::limits;
 pub use wipe::{WIPING, Wiping};
 
 use self::assemble::assemble;
-use self::config::Config;
+use self::config::{Config, Starter};
 use self::run::{Ended, run};
 use self::stop::Stop;
 use crate::error::{AgentError, ErrorKind};
@@ -31,15 +34,22 @@ use crate::error::{AgentError, ErrorKind};
 /// A call takes microseconds of work; the second thread answers while the first one is busy.
 const THREADS: usize = 2;
 
+/// Beside the runtime's own threads: one for a file that may hang, one for the keychain, one to read a file.
+const MORE_THREADS: usize = 3;
+/// What an agent that serves nobody has open: socket, log, lock, timers, signals.
+const FEWEST_FILES: usize = 16;
+
 /// Starts an agent in the background and returns when it serves; at once where one serves already.
 ///
 /// # Errors
 /// The new agent's own words where it could not start; `MISCONFIGURED` where no home folder is known.
 pub fn start_in_background(flags: Flags) -> Result<(), AgentError> {
+    system::start_clean();
+    system::take_usual_share();
+    limits::short_of_files(FEWEST_FILES).map_or(Ok(()), |limit| Err(AgentError::exhausted(limit)))?;
     let config = Config::read(flags, &config::environment)?;
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(AgentError::internal)?;
-    runtime.block_on(launch::launch(&config))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| AgentError::system(&error))?.block_on(launch::launch(&config))
 }
 
 /// Is the agent of this user, host and configuration folder until it is told to stop.
@@ -47,20 +57,29 @@ pub fn start_in_background(flags: Flags) -> Result<(), AgentError> {
 /// # Errors
 /// Where it cannot start: another agent runs, places that are not safe, settings that make no sense.
 pub fn serve(flags: Flags) -> Result<(), AgentError> {
+    let (kept, has_more) = config::kept_environment(Starter::Direct);
+    if has_more && let Err(error) = system::start_again_with(kept) {
+        return Err(AgentError::system(&error));
+    }
+    let inherited = system::start_clean();
     let hardened = if flags.dumpable { Ok(()) } else { system::harden() };
     if flags.detached {
         system::leave_session().map_err(AgentError::internal)?;
     }
+    let short = limits::short_of_files(FEWEST_FILES);
+    let short = short.or_else(|| limits::short_of_threads(THREADS + MORE_THREADS));
+    short.map_or(Ok(()), |limit| Err(AgentError::exhausted(limit)))?;
     let mut config = Config::read(flags, &config::environment)?;
     config.met.extend(logging::start(&config.log));
     config.met.extend(hardened.err().map(|error| format!("core dumps cannot be forbidden: {error}")));
+    config.met.extend(inherited.into_iter().map(|what| format!("{what} (from whoever started the agent)")));
     crash::arm(config.crash_at.clone());
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()
         .build()
-        .map_err(AgentError::internal)?;
+        .map_err(|error| AgentError::system(&error))?;
     let outcome = runtime.block_on(agent(config));
     // A keychain or a file system that hangs must not hold the exit up.
     runtime.shutdown_background();

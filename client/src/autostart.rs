@@ -4,9 +4,11 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use seqera_agent_proto::limits;
+use seqera_agent_proto::reason::EXIT_NO_AGENT;
 use tokio::io::AsyncReadExt;
 use tokio::process::{ChildStderr, Command};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -48,13 +50,36 @@ async fn run(search_path: Option<&OsStr>, flag: &str, deadline: Instant) -> Resu
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| not_started(format!("{}: {error}", program.display())))?;
+        .map_err(|error| match limits::behind_start(&error) {
+            Some(limit) => Error::Exhausted(limit),
+            None => not_started(format!("{}: {error}", program.display())),
+        })?;
     let ended = timeout_at(deadline, launcher.wait()).await.map_err(|_| Error::TimedOut)?;
     match ended {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(quoted(&printed(launcher.stderr.take()).await, &status.to_string())),
+        Ok(status) => {
+            let printed = printed(launcher.stderr.take()).await;
+            Err(out_of(status, &printed).unwrap_or_else(|| quoted(&printed, &status.to_string())))
+        }
+        // Where the program that started this one ignores SIGCHLD, the system keeps nobody's end.
+        Err(error) if error.raw_os_error() == Some(NO_CHILD) => Ok(()),
         Err(error) => Err(not_started(error.to_string())),
     }
+}
+
+/// `ECHILD`, on every system that has it.
+const NO_CHILD: i32 = 10;
+
+/// What the launcher, or the agent, ran out of. One that was ended by a signal had no room for words about it.
+fn out_of(status: ExitStatus, printed: &str) -> Option<Error> {
+    let limit = match status.code() {
+        None => limits::narrow().pop(),
+        Some(code) if code == i32::from(EXIT_NO_AGENT) => {
+            printed.lines().next().and_then(|line| line.strip_prefix("error: ")).map(str::to_owned)
+        }
+        Some(_) => None,
+    };
+    limit.map(Error::Exhausted)
 }
 
 async fn printed(pipe: Option<ChildStderr>) -> String {

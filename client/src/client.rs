@@ -15,8 +15,10 @@ use seqera_agent_proto::call::Method;
 use seqera_agent_proto::methods::{control, sessions, tokens};
 use seqera_agent_proto::place;
 use seqera_agent_proto::v1::{self, describe_request::Subject, logout_request::Target};
+use tokio::time::{Instant, sleep};
 
 use crate::connect;
+use crate::end;
 use crate::error::Error;
 use crate::options::Options;
 use crate::reply::Reply;
@@ -31,6 +33,9 @@ const IMPORT: Duration = Duration::from_secs(90);
 /// The agent may take up to 20 s to save a running renewal before it exits (the agent's manual, socket,
 /// "Stopping").
 const STOP: Duration = Duration::from_secs(25);
+
+/// Between two looks whether a process has ended.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What a caller asks for.
 #[derive(Clone, Default)]
@@ -125,12 +130,12 @@ impl Client {
     /// out is a state, not an error.
     pub fn status(&self) -> Reply<'_, v1::SessionStatus> {
         let message = v1::StatusRequest { profile: self.profile(), authority: self.authority() };
-        self.ask(sessions::STATUS, message)
+        self.recall(sessions::STATUS, message)
     }
 
     /// Lists every profile that the agent knows, from its memory.
     pub fn list(&self) -> Reply<'_, v1::ListResponse> {
-        self.ask(sessions::LIST, v1::ListRequest {})
+        self.recall(sessions::LIST, v1::ListRequest {})
     }
 
     /// Signs in with a browser or on another device. If the message names no profile, the client's own is
@@ -222,7 +227,7 @@ impl Client {
 
     /// Describes the agent: version, process, socket and store.
     pub fn info(&self) -> Reply<'_, v1::InfoResponse> {
-        self.ask(control::INFO, v1::InfoRequest {})
+        self.recall(control::INFO, v1::InfoRequest {})
     }
 
     /// Makes the agent read its configuration again. Returns a description of what it could not read.
@@ -245,12 +250,36 @@ impl Client {
     ///
     /// # Errors
     /// Besides [those of every call](Client#errors): `STORE_FAILED` while something exists only in memory,
-    /// unless `force` is set.
+    /// unless `force` is set. Then an agent that does not answer is killed.
     pub async fn shutdown(&self, force: bool) -> Result<u32, Error> {
-        let once = Call::within(STOP).of_a_running_agent();
-        let leases = self.route.ask(once, control::SHUTDOWN, v1::ShutdownRequest { force }).await?.leases;
-        self.route.gone(STOP).await?;
-        Ok(leases)
+        let once = Call::within(STOP).of_a_running_agent().at_once();
+        let leases = match self.route.ask(once, control::SHUTDOWN, v1::ShutdownRequest { force }).await {
+            Ok(answer) => answer.leases,
+            Err(Error::Silent(Some(pid))) if force && end::kill(pid) => return self.buried(pid).await,
+            Err(error) => return Err(error),
+        };
+        match self.route.gone(STOP).await {
+            Err(Error::Silent(Some(pid))) if force && end::kill(pid) => self.buried(pid).await,
+            gone => gone.map(|()| leases),
+        }
+    }
+
+    /// Waits until a process that was killed has ended, so that the next one is not taken for it.
+    async fn buried(&self, pid: u32) -> Result<u32, Error> {
+        let until = Instant::now() + STOP;
+        while end::is_agent(pid) {
+            if Instant::now() >= until {
+                return Err(Error::Silent(Some(pid)));
+            }
+            sleep(LOOK).await;
+        }
+        Ok(0)
+    }
+
+    /// Makes a call that the agent answers from its memory.
+    fn recall<M: Message, R: Message + Default>(&self, method: Method<M, R>, message: M) -> Reply<'_, R> {
+        let call = Call::within(self.route.options.deadline).repeatable().at_once();
+        self.route.ask(call, method, message)
     }
 
     /// Makes a call that may be repeated, within the deadline in the options.

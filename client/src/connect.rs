@@ -79,15 +79,27 @@ fn candidates(places: &Places) -> Vec<PathBuf> {
     sockets
 }
 
-/// The socket in `agent.json`; `None` if the file is missing or makes no sense.
-fn recorded(places: &Places) -> Option<PathBuf> {
-    #[derive(Deserialize)]
-    struct Record {
-        socket: PathBuf,
-    }
+/// What a running agent writes about itself.
+#[derive(Deserialize)]
+struct Record {
+    socket: PathBuf,
+    #[serde(default)]
+    pid: u32,
+}
+
+/// `agent.json`; `None` if the file is missing or makes no sense.
+fn record(places: &Places) -> Option<Record> {
     let text = files::read(&places.agent_json(), AGENT_JSON_MAX, Writer::Program).ok()?;
-    let record: Record = serde_json::from_slice(&text).ok()?;
-    record.socket.is_absolute().then_some(record.socket)
+    serde_json::from_slice(&text).ok()
+}
+
+fn recorded(places: &Places) -> Option<PathBuf> {
+    record(places).map(|record| record.socket).filter(|socket| socket.is_absolute())
+}
+
+/// The process that serves these places, by its own word.
+pub(crate) fn recorded_pid(places: &Places) -> Option<u32> {
+    record(places).map(|record| record.pid).filter(|pid| *pid > 0)
 }
 
 /// Where the agent listens or would listen, worked out without connecting.

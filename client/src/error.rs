@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use seqera_agent_proto::limits;
 use seqera_agent_proto::place::PlaceError;
 use seqera_agent_proto::reason::{DOMAIN, EXIT_NO_AGENT, HINT, Reason, SIGN_IN};
 use tonic::{Code, Status};
@@ -68,6 +69,12 @@ pub enum Error {
         /// The system's error message.
         why: String,
     },
+    /// A limit of the system or of this process keeps the call from being made. The text names the limit.
+    #[error("{0}")]
+    Exhausted(String),
+    /// The agent does not answer, not even to say that something takes its time.
+    #[error("the agent does not answer{}", .0.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
+    Silent(Option<u32>),
     /// The connection ended before the answer was complete.
     #[error("the connection to the agent was lost: {0}")]
     Lost(String),
@@ -94,6 +101,8 @@ impl Error {
             Self::Distrusted { .. } => "DISTRUSTED",
             Self::NotStarted { .. } => "AGENT_NOT_STARTED",
             Self::Unreachable { .. } | Self::Lost(_) => "AGENT_UNREACHABLE",
+            Self::Exhausted(_) => "EXHAUSTED",
+            Self::Silent(_) => "AGENT_SILENT",
             Self::Ended(_) => "CANCELLED",
             Self::TimedOut => "TIMED_OUT",
             Self::Misunderstood(_) => "AGENT_NOT_UNDERSTOOD",
@@ -117,6 +126,8 @@ impl Error {
                 Some("run 'seqera agent status' to see whether it runs")
             }
             Self::TimedOut => Some("'seqera status' tells why; --timeout waits longer"),
+            Self::Exhausted(_) => Some(limits::HINT),
+            Self::Silent(_) => Some("run 'seqera agent restart --force', which ends it first"),
             Self::Misunderstood(_) => {
                 Some("agent and client are of different versions: run 'seqera agent restart'")
             }
@@ -138,6 +149,8 @@ impl Error {
             | Self::Distrusted { .. }
             | Self::NotStarted { .. }
             | Self::Unreachable { .. }
+            | Self::Exhausted(_)
+            | Self::Silent(_)
             | Self::Lost(_)
             | Self::Misunderstood(_) => EXIT_NO_AGENT,
         }
@@ -164,6 +177,7 @@ impl From<Status> for Error {
         match status.code() {
             Code::Unavailable => Self::Lost(status.message().to_owned()),
             Code::DeadlineExceeded => Self::TimedOut,
+            Code::ResourceExhausted => Self::Exhausted(status.message().to_owned()),
             Code::Cancelled => Self::Ended(status.message().to_owned()),
             code => Self::Misunderstood(format!("{code:?}: {}", status.message())),
         }

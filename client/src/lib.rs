@@ -32,6 +32,7 @@ mod codec;
 mod connect;
 #[cfg(target_os = "linux")]
 mod direct;
+mod end;
 pub mod error;
 mod link;
 pub mod options;

@@ -24,6 +24,9 @@ pub struct Options {
     /// Whether to start an agent if none is listening. At a socket chosen by `SEQERA_AGENT_SOCK`, none is
     /// ever started.
     pub start_agent: bool,
+    /// The store that secrets should be kept in, as `SEQERA_CREDENTIAL_STORE` names it; empty: however the agent
+    /// keeps them. An agent that was started with another choice refuses to store a secret.
+    pub credential_store: String,
     /// The value of `PATH`: the folders to search for the agent's program after the folder of this
     /// executable.
     pub search_path: Option<OsString>,
@@ -52,6 +55,9 @@ impl Options {
             authority: String::new(),
             deadline: DEADLINE,
             start_agent: true,
+            credential_store: env("SEQERA_CREDENTIAL_STORE")
+                .map(|store| store.to_string_lossy().trim().to_owned())
+                .unwrap_or_default(),
             search_path: env("PATH"),
         })
     }

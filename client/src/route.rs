@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message;
 use seqera_agent_proto::call::{Method, Streamed};
-use seqera_agent_proto::{CONFIG_HEADER, REQUEST_ID_HEADER};
+use seqera_agent_proto::{CONFIG_HEADER, REQUEST_ID_HEADER, STORE_HEADER};
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Status};
@@ -35,27 +35,37 @@ const AT_HAND: Duration = Duration::from_secs(1);
 /// How much longer than the agent we wait, so that its answer arrives, which says what took so long.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// An agent needs milliseconds for what it knows, and a busy machine some seconds.
+const AT_ONCE: Duration = Duration::from_secs(8);
+
 /// What one call may do: how long it may take, whether it may be repeated, and whether it may start an agent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call {
     within: Option<Duration>,
+    /// How long the answer of an agent that is connected may take.
+    answered_within: Option<Duration>,
     repeatable: bool,
     may_start: bool,
 }
 
 impl Call {
     pub(crate) fn within(limit: Duration) -> Self {
-        Self { within: Some(limit), repeatable: false, may_start: true }
+        Self { within: Some(limit), answered_within: None, repeatable: false, may_start: true }
     }
 
     /// A call that may take as long as it needs once it is connected.
     pub(crate) fn open_ended() -> Self {
-        Self { within: None, repeatable: false, may_start: true }
+        Self { within: None, answered_within: None, repeatable: false, may_start: true }
     }
 
     /// Marks a call that may be made twice with the same effect as once.
     pub(crate) fn repeatable(self) -> Self {
         Self { repeatable: true, ..self }
+    }
+
+    /// Marks a call that an agent answers from its memory: one that takes longer than this does not answer at all.
+    pub(crate) fn at_once(self) -> Self {
+        Self { answered_within: Some(AT_ONCE), ..self }
     }
 
     pub(crate) fn of_a_running_agent(self) -> Self {
@@ -71,8 +81,17 @@ struct Search {
     started: bool,
     /// The first candidate to try. Agents of other configuration folders listen at those before it.
     from: usize,
+    /// How long an agent that is found may take to answer.
+    answered_within: Option<Duration>,
     /// The refusal of such an agent, which is the answer if no other agent is found.
     refusal: Option<Error>,
+}
+
+impl Search {
+    fn answer_by(&self) -> Instant {
+        let limit = self.answered_within.map(|limit| Instant::now() + limit);
+        limit.map_or(self.until, |limit| limit.min(self.until))
+    }
 }
 
 /// The route to the agent of one configuration folder. Keeps the connection between calls.
@@ -137,7 +156,8 @@ impl Route {
     async fn way(&self, call: Call, path: &'static str, message: Bytes) -> Result<Answers, Error> {
         let until = Instant::now() + call.within.unwrap_or(self.options.deadline);
         let may_start = call.may_start && self.options.start_agent && !self.options.places.socket_is_chosen;
-        let mut search = Search { until, may_start, started: false, from: 0, refusal: None };
+        let answered_within = call.answered_within;
+        let mut search = Search { until, may_start, started: false, from: 0, answered_within, refusal: None };
         let mut pause = FIRST_PAUSE;
         loop {
             let timed = call.within.is_some();
@@ -164,19 +184,25 @@ impl Route {
     ) -> Result<Answers, Error> {
         let link = self.link(search).await?;
         let place = link.place;
-        let request = self.request(message, timed.then_some(search.until));
+        let until = search.answer_by();
+        let request = self.request(message, timed.then_some(until));
         let answer = match timed {
-            true => timeout_at(search.until + GRACE, one(link, path, request))
-                .await
-                .map_err(|_| Error::TimedOut)?,
-            false => link.call(path, request).await.map(|answers| (None, answers)),
+            true => {
+                let answer = timeout_at(until + GRACE, one(link, path, request)).await;
+                answer.map_err(|_| self.silent())?
+            }
+            false => {
+                // A stream begins at once, however long it then takes.
+                let answers = timeout_at(until + GRACE, link.call(path, request)).await;
+                answers.map_err(|_| self.silent())?.map(|answers| (None, answers))
+            }
         };
         let error = match answer {
             Ok(answer) => return Ok(answer),
             Err(status) => Error::from(status),
         };
         // A server also answers CANCELLED if it is the first to see the deadline pass.
-        if timed && matches!(error, Error::Ended(_)) && Instant::now() >= search.until {
+        if timed && matches!(error, Error::Ended(_)) && Instant::now() >= until {
             return Err(Error::TimedOut);
         }
         if error.is_other_agent() {
@@ -195,7 +221,7 @@ impl Route {
             return Ok(link);
         }
         loop {
-            match connect::search(&self.options.places, search.from, search.until) {
+            match connect::search(&self.options.places, search.from, search.answer_by()) {
                 Ok(found) => {
                     let link = Link::open(found).await?;
                     self.keep(Some(link.clone()));
@@ -208,9 +234,15 @@ impl Route {
                     search.from = 0;
                 }
                 Err(Miss::Nobody) => return Err(Error::NoAgent),
+                Err(Miss::Silent) => return Err(self.silent()),
                 Err(Miss::Failed(error)) => return Err(error),
             }
         }
+    }
+
+    /// The agent accepts connections, or its backlog is full, and it says nothing.
+    fn silent(&self) -> Error {
+        Error::Silent(connect::recorded_pid(&self.options.places))
     }
 
     fn nobody(&self) -> Error {
@@ -225,11 +257,14 @@ impl Route {
         if let Some(until) = until {
             request.set_timeout(until.saturating_duration_since(Instant::now()));
         }
-        for (name, value) in
-            [(CONFIG_HEADER, &self.options.places.tag), (REQUEST_ID_HEADER, &self.request_id)]
-        {
-            // Both are hexadecimal. A program may set a tag that is not valid in a header; then it is not
-            // sent.
+        let store = &self.options.credential_store;
+        let headers = [
+            (CONFIG_HEADER, &self.options.places.tag),
+            (REQUEST_ID_HEADER, &self.request_id),
+            (STORE_HEADER, store),
+        ];
+        for (name, value) in headers.into_iter().filter(|(_, value)| !value.is_empty()) {
+            // A program may set a value that is not valid in a header; then it is not sent.
             if let Ok(value) = MetadataValue::<Ascii>::try_from(value) {
                 request.metadata_mut().insert(name, value);
             }
@@ -254,10 +289,11 @@ impl Route {
             match connect::dial(&link.socket, until) {
                 Ok(_) => sleep(FIRST_PAUSE).await,
                 Err(Miss::Nobody) => return Ok(()),
+                Err(Miss::Silent) => break,
                 Err(Miss::Failed(error)) => return Err(error),
             }
         }
-        Err(Error::TimedOut)
+        Err(self.silent())
     }
 
     fn kept(&self) -> Option<Link> {

@@ -1,13 +1,15 @@
 //! The contract between the agent and its clients: the gRPC services, the reasons for failures, and the
 //! places where both sides meet, with the way in which both open the files there and the characters that neither
-//! shows. Nothing else lives here.
+//! shows. Beside it lies what both processes have to do about the limits and the signals that they inherit.
 
 pub mod call;
 pub mod configuration;
 pub mod files;
+pub mod limits;
 pub mod near;
 pub mod place;
 pub mod reason;
+pub mod signals;
 pub mod text;
 
 /// Messages and services of package `seqera.agent.v1`, generated from `proto/seqera/agent/v1`.
@@ -40,6 +42,10 @@ pub const CONFIG_HEADER: &str = "seqera-config-dir";
 
 /// Request metadata: an id that the client generates for one command, and that the agent's log repeats.
 pub const REQUEST_ID_HEADER: &str = "seqera-request-id";
+
+/// Request metadata: the store that the caller wants secrets to be kept in, where it says so. An agent that keeps
+/// them in another way refuses what would store one.
+pub const STORE_HEADER: &str = "seqera-credential-store";
 
 /// The largest message to the agent, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;

@@ -8,6 +8,7 @@ use seqera_agent_proto::v1::{
 use tonic::{Request, Response, Status};
 
 use crate::api::status::status;
+use crate::api::wishes;
 use crate::sessions::registry::Registry;
 
 pub(crate) struct Imports {
@@ -28,6 +29,7 @@ impl imports_server::Imports for Imports {
         &self,
         request: Request<TakeImportRequest>,
     ) -> Result<Response<TakeImportResponse>, Status> {
+        wishes::keeps_where_asked(request.metadata(), &self.registry.shared)?;
         let taken = Arc::clone(&self.imports).take(request.into_inner()).await?;
         let status = status(&self.registry, &taken.profile, &self.registry.ensure(&taken.profile).view());
         Ok(Response::new(TakeImportResponse { status: Some(status), notes: taken.notes }))

@@ -19,6 +19,7 @@ use crate::api::login::{self, Events};
 use crate::api::logout::{self, Outcomes};
 use crate::api::status::status;
 use crate::api::tokens::hand_out;
+use crate::api::wishes;
 use crate::clock::Moment;
 use crate::error::AgentError;
 use crate::profile::Profile;
@@ -39,6 +40,7 @@ impl sessions_server::Sessions for Sessions {
     type LoginStream = Events;
 
     async fn login(&self, request: Request<LoginRequest>) -> Result<Response<Events>, Status> {
+        wishes::keeps_where_asked(request.metadata(), &self.registry.shared)?;
         Ok(Response::new(login::login(&self.registry, request.into_inner())?))
     }
 
@@ -62,6 +64,7 @@ impl sessions_server::Sessions for Sessions {
         &self,
         request: Request<ImportTokenRequest>,
     ) -> Result<Response<SessionStatus>, Status> {
+        wishes::keeps_where_asked(request.metadata(), &self.registry.shared)?;
         Ok(Response::new(login::import(&self.registry, request.into_inner()).await?))
     }
 

@@ -70,7 +70,8 @@ async fn configuration_folder(shared: &Shared) -> Check {
             format!(
                 "{shown}: other hosts see it, and secrets lie in files there; each host keeps a session of its own"
             ),
-            "where the administrators of those hosts are not trusted: SEQERA_CREDENTIAL_STORE=memory",
+            "where the administrators of those hosts are not trusted: \"credentialStore\": \"memory\" in config.json, \
+             then 'seqera agent restart'",
         ),
         _ => ok(NAME, shown),
     }

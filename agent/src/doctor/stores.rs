@@ -21,6 +21,9 @@ use crate::storage::store::{StoreError, StoreKind};
 /// A keychain that takes longer delays the first renewals after a start.
 const SLOW: Duration = Duration::from_secs(1);
 
+/// In the file: a variable counts for an agent that is started with it, and for none that runs.
+const ANOTHER: &str = "choose another one: 'credentialStore' in config.json, then 'seqera agent restart'";
+
 const UNLOCK: &str = "unlock the keychain; sessions in it are kept";
 
 pub(super) async fn examine(registry: &Arc<Registry>, repair: bool, report: &Report) {
@@ -57,7 +60,7 @@ async fn rung(kind: StoreKind, is_used: bool, shared: &Shared) -> Check {
     let used = if is_used { "in use" } else { "not in use" };
     match answer {
         Ok(_) if kind == StoreKind::Memory => {
-            let remedy = "sessions end with the agent; choose 'auto' to keep them";
+            let remedy = "sessions end with the agent; 'auto' keeps them, from 'seqera agent restart' on";
             warning(name, "chosen: nothing outlives the agent", remedy)
         }
         Ok(_) if took > SLOW => warning(
@@ -72,7 +75,7 @@ async fn rung(kind: StoreKind, is_used: bool, shared: &Shared) -> Check {
         {
             skipped(name, why)
         }
-        Err(error) => problem(name, error.to_string(), "choose another one with SEQERA_CREDENTIAL_STORE"),
+        Err(error) => problem(name, error.to_string(), ANOTHER),
     }
 }
 

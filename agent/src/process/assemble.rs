@@ -120,6 +120,9 @@ impl Host for Process {
                 LogTarget::File(path) => path.display().to_string(),
                 LogTarget::Stderr => String::new(),
             },
+            settings: config.settings(),
+            namespaces: Some(system::namespaces()),
+            of_service_manager: config.of_service_manager(),
             problems: self.problems.load().iter().chain(&config.met).cloned().collect(),
             ..InfoResponse::default()
         }

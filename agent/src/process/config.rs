@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use seqera_agent_proto::configuration::Configuration;
 use seqera_agent_proto::place::{Lookup, Places};
+use seqera_agent_proto::v1::Setting;
 use tracing::Level;
 
 use crate::clock::WallOffset;
@@ -19,6 +20,9 @@ use crate::profile::{Profile, ProfileName};
 use crate::storage::ladder::StoreChoice;
 
 mod file;
+mod kept;
+
+pub(crate) use kept::Starter;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,22 +134,11 @@ pub(crate) fn home() -> Option<PathBuf> {
     environment(name).map(PathBuf::from).filter(|home| home.is_absolute())
 }
 
-/// Variables that a background process of this user must not inherit: tokens, what a service manager told its
-/// own child, proxies, whose addresses may hold passwords, and certificate authorities: both come with a login,
-/// and would else depend on who was first.
-pub(crate) fn not_inherited() -> Vec<OsString> {
-    const MANAGER: [&str; 5] =
-        ["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "JOURNAL_STREAM"];
-    const AUTHORITIES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
-    let named = |name: &OsString| MANAGER.iter().chain(&AUTHORITIES).any(|known| name == known);
+/// The variables that an agent is started with, and whether this process has others besides. [`kept`] has the list.
+pub(crate) fn kept_environment(starter: Starter) -> (Vec<(OsString, OsString)>, bool) {
     #[expect(clippy::disallowed_methods, reason = "the one file that reads the environment")]
-    let names = std::env::vars_os().map(|(name, _)| name);
-    names.filter(|name| named(name) || is_secret(name)).collect()
-}
-
-fn is_secret(name: &OsString) -> bool {
-    let name = name.to_string_lossy().to_ascii_uppercase();
-    ["TOKEN", "SECRET", "PASSWORD", "PROXY"].iter().any(|word| name.contains(word))
+    let all = std::env::vars_os();
+    kept::part(all, starter)
 }
 
 impl Config {
@@ -178,6 +171,38 @@ impl Config {
             problems,
             met: Vec::new(),
         })
+    }
+
+    /// What was read at the start and stays until the next one, for those who compare it with what they have set.
+    pub(crate) fn settings(&self) -> Vec<Setting> {
+        let setting = |name: &str, value: String, source: &Source| Setting {
+            name: name.to_owned(),
+            value,
+            source: source.to_string(),
+        };
+        let level =
+            self.log.level.value.map_or_else(|| "off".into(), |level| level.as_str().to_ascii_lowercase());
+        let file = match &self.log.target.value {
+            LogTarget::File(path) => path.display().to_string(),
+            LogTarget::Stderr => String::new(),
+        };
+        let idle = self.idle_exit.value.map_or(0, |limit| limit.as_secs());
+        vec![
+            setting("SEQERA_CREDENTIAL_STORE", self.store.value.as_str().into(), &self.store.source),
+            setting("SEQERA_LOG_LEVEL", level, &self.log.level.source),
+            setting("SEQERA_LOG_FILE", file, &self.log.target.source),
+            setting("SEQERA_AGENT_IDLE_EXIT", idle.to_string(), &self.idle_exit.source),
+            setting("SEQERA_AGENT_HOST_ID", self.places.host_id.clone(), &Source::Default),
+        ]
+    }
+
+    /// True if a service manager started this process: `restart` then does not bring along what a shell has set.
+    pub(crate) fn of_service_manager(&self) -> bool {
+        #[cfg(unix)]
+        let handed_over = self.socket_handed_over;
+        #[cfg(windows)]
+        let handed_over = false;
+        handed_over || self.notify_socket.is_some()
     }
 
     /// The same flags and environment, and the file as it is now.

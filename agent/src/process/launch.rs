@@ -3,13 +3,15 @@
 //! The one who waits for the launcher may be `$(seqera token)` in a script: nothing of it may live on in
 //! the agent, neither a pipe nor a terminal, a folder, or a token in the environment.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
 use std::time::Duration;
 
+use seqera_agent_proto::limits;
+use seqera_agent_proto::reason::EXIT_NO_AGENT;
+
 use crate::error::{AgentError, ErrorKind};
-use crate::process::config::{self, Config};
+use crate::process::config::{self, Config, Starter};
 use crate::process::instance::{Running, STOPPING_LIMIT};
 use crate::process::system;
 
@@ -35,7 +37,9 @@ pub(crate) async fn launch(config: &Config) -> Result<(), AgentError> {
         return Ok(());
     }
     system::keep_descriptors_from_children().map_err(AgentError::internal)?;
-    let agent = start(config).map_err(|error| failed(&error.to_string()))?;
+    let agent = start(config).map_err(|error| refused(&error))?;
+    #[cfg(target_os = "linux")]
+    crate::process::scope::give(agent.id()).await;
     wait_until_ready(agent)
 }
 
@@ -45,39 +49,53 @@ fn start(config: &Config) -> std::io::Result<Child> {
     if config.flags.dumpable {
         command.arg("--dumpable");
     }
-    for name in config::not_inherited() {
-        command.env_remove(name);
-    }
-    // "/" is never unmounted under the agent.
-    command.current_dir(if cfg!(windows) { r"C:\" } else { "/" });
+    let (kept, _) = config::kept_environment(Starter::Launcher);
+    command.env_clear().envs(kept);
     #[cfg(windows)]
     {
         const DETACHED_PROCESS: u32 = 0x8;
         const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
         let flags = DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP;
         std::os::windows::process::CommandExt::creation_flags(&mut command, flags);
+        command.current_dir(r"C:\");
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
 }
 
 /// Reads until the word comes, the agent ends, or the limit is over.
 fn wait_until_ready(mut agent: Child) -> Result<(), AgentError> {
-    let (said, words) = mpsc::sync_channel(1);
-    let output = agent.stdout.take();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let read = output.map(|output| BufReader::new(output).read_line(&mut line));
-        let _ = said.send(matches!(read, Some(Ok(_))) && line.trim_end() == READY);
-    });
-    match words.recv_timeout(START_LIMIT) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(failed(&last_words(agent))),
-        Err(_) => {
+    let Some(output) = agent.stdout.take() else { return Err(failed(&last_words(agent))) };
+    match system::first_line(output, START_LIMIT) {
+        Ok(Some(line)) if line == READY => Ok(()),
+        Ok(_) => Err(ended(agent)),
+        Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
             let _ = agent.kill();
             Err(failed(&format!("it did not serve within {} s", START_LIMIT.as_secs())))
         }
+        Err(error) => {
+            let _ = agent.kill();
+            Err(refused(&error))
+        }
     }
 }
+
+/// Why an agent ended before it served. One that ran out of something may have had no room for words about it, or
+/// only for those of the standard library.
+fn ended(mut agent: Child) -> AgentError {
+    let status = agent.wait();
+    let by_itself = status.as_ref().is_ok_and(|status| status.code().is_some_and(|code| code != PANICKED));
+    if status.as_ref().is_ok_and(|status| status.code() == Some(EXIT_NO_AGENT.into())) {
+        let words = last_words(agent);
+        return AgentError::exhausted(words.lines().next().unwrap_or_default());
+    }
+    match limits::narrow().pop().filter(|_| !by_itself) {
+        Some(limit) => AgentError::exhausted(limit),
+        None => failed(&last_words(agent)),
+    }
+}
+
+/// The exit code of a program that panicked.
+const PANICKED: i32 = 101;
 
 /// What an agent that has closed its output wrote to standard error before it ended.
 fn last_words(mut agent: Child) -> String {
@@ -90,6 +108,14 @@ fn last_words(mut agent: Child) -> String {
     match text.trim() {
         "" => format!("it ended at once ({ended})"),
         text => text.strip_prefix("error: ").unwrap_or(text).to_owned(),
+    }
+}
+
+/// The system refused to start a process. "Try again" (`EAGAIN`) means that there are too many.
+fn refused(error: &std::io::Error) -> AgentError {
+    match limits::behind_start(error) {
+        Some(limit) => AgentError::exhausted(limit),
+        None => failed(&error.to_string()),
     }
 }
 

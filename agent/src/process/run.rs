@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use seqera_agent_proto::limits;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -111,9 +112,9 @@ where
     F: Future<Output = Result<Parts, AgentError>>,
 {
     config.met.extend(instance.problem.take());
-    let signals = Signals::listen().map_err(AgentError::internal)?;
+    let signals = Signals::listen().map_err(|error| AgentError::system(&error))?;
     let handed_over = handed_over(&config)?;
-    let limits = Limits::of_descriptors(system::raise_descriptor_limit());
+    let limits = Limits::of_descriptors(limits::open_files());
     let (socket, incoming) = Socket::bind(&config.places, handed_over, limits).await?;
     config.met.extend_from_slice(socket.passed_over());
     instance.announce(socket.path()).await;

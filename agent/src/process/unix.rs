@@ -1,17 +1,27 @@
 //! This process among others, on Linux, macOS and the BSDs.
 
-use std::io::{self, Write};
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
 use std::os::fd::{BorrowedFd, RawFd};
 #[cfg(not(target_os = "macos"))]
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{ChildStdout, Command};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::Mode;
 #[cfg(not(target_os = "macos"))]
 use rustix::io::fcntl_getfd;
 use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, setrlimit};
+use seqera_agent_proto::v1::Namespaces;
+use seqera_agent_proto::{limits, signals};
 
 #[cfg(target_os = "macos")]
 mod launchd;
+#[cfg(target_os = "linux")]
+mod linux;
 #[cfg(target_os = "macos")]
 pub(crate) use launchd::handed_over_socket;
 
@@ -20,6 +30,76 @@ const OPEN_DESCRIPTORS: &str = if cfg!(target_os = "linux") { "/proc/self/fd" } 
 
 /// Descriptors 0 to 2 are the standard streams.
 const FIRST_AFTER_STREAMS: RawFd = 3;
+
+/// Makes this process one that could have been started by anybody: no signal is blocked or ignored, soft limits
+/// are raised to the hard ones, and the working folder and the mask of new files are the agent's own. What remains
+/// of whoever started it comes back, in words for the person. To be called before there is a second thread.
+pub(crate) fn start_clean() -> Vec<String> {
+    signals::unblock_and_restore();
+    signals::survive_full_files();
+    limits::raise();
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    // "/" is never unmounted under the agent.
+    let _ = rustix::process::chdir("/");
+    let mut remaining = limits::narrow();
+    if let Ok(nice @ 1..) = rustix::process::getpriority_process(None) {
+        remaining.push(format!("it runs with nice {nice}, after every program with less"));
+    }
+    remaining
+}
+
+/// Takes the share of the machine that any program gets, whatever the one that starts the agent was given: priority,
+/// processors, and the chance to be ended when memory runs out. Not for an agent whose service manager was told
+/// what share it gets.
+pub(crate) fn take_usual_share() {
+    // Without privileges the priority can only be lowered further.
+    let _ = rustix::process::setpriority_process(None, 0);
+    #[cfg(target_os = "linux")]
+    linux::take_usual_share();
+}
+
+/// Starts this program anew in its process, with these variables alone: those that it began with stay in its
+/// memory for its whole life. Returns only where that fails.
+///
+/// # Errors
+/// What the system said.
+pub(crate) fn start_again_with(variables: Vec<(OsString, OsString)>) -> io::Result<()> {
+    let mut arguments = std::env::args_os();
+    let mut program = Command::new(std::env::current_exe()?);
+    if let Some(name) = arguments.next() {
+        program.arg0(name);
+    }
+    Err(program.args(arguments).env_clear().envs(variables).exec())
+}
+
+/// The first line that a child writes, without its end; `None` if it closes its output before. It takes no thread:
+/// there may be none to be had.
+///
+/// # Errors
+/// `TimedOut` after the limit.
+pub(crate) fn first_line(mut output: ChildStdout, limit: Duration) -> io::Result<Option<String>> {
+    const LONGEST: usize = 1024;
+    let until = tokio::time::Instant::now() + limit;
+    let mut text = Vec::new();
+    loop {
+        let left = until.saturating_duration_since(tokio::time::Instant::now());
+        let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
+        match poll(&mut [PollFd::new(&output, PollFlags::IN)], Some(&timeout)) {
+            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+            Err(rustix::io::Errno::INTR) => continue,
+            ready => ready?,
+        };
+        let mut more = [0; 64];
+        let read = output.read(&mut more)?;
+        text.extend_from_slice(&more[..read]);
+        if let Some(end) = text.iter().position(|byte| *byte == b'\n') {
+            return Ok(Some(String::from_utf8_lossy(&text[..end]).into_owned()));
+        }
+        if read == 0 || text.len() > LONGEST {
+            return Ok(None);
+        }
+    }
+}
 
 /// No core dumps, and no debugger of the same user reads this memory.
 ///
@@ -95,25 +175,23 @@ pub(crate) fn handed_over_socket(announced: bool) -> io::Result<Option<OwnedFd>>
     Ok(Some(unsafe { OwnedFd::from_raw_fd(FIRST_AFTER_STREAMS) }))
 }
 
-/// Raises the soft limit of open descriptors to the hard one; what then is in force.
-pub(crate) fn raise_descriptor_limit() -> usize {
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        // macOS refuses "unlimited"; the soft limit then stays.
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    }
-    let current = getrlimit(Resource::Nofile).current;
-    current.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
-}
-
 /// What this host calls itself; for people.
 pub(crate) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
+/// Where this process is, in the system's own names; empty where the system has no such thing.
+pub(crate) fn namespaces() -> Namespaces {
+    Namespaces { net: namespace("net"), mnt: namespace("mnt"), pid: pid_namespace(), user: namespace("user") }
+}
+
 /// The namespace in which this process' number counts; empty where the system has no such thing.
 pub(crate) fn pid_namespace() -> String {
-    let name = std::fs::read_link("/proc/self/ns/pid");
+    namespace("pid")
+}
+
+fn namespace(kind: &str) -> String {
+    let name = std::fs::read_link(format!("/proc/self/ns/{kind}"));
     name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 

@@ -1,6 +1,39 @@
 //! This process among others, on Windows.
 
-use std::io::{self, Write};
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::ChildStdout;
+use std::time::Duration;
+
+/// Nothing of the kind is inherited.
+pub(crate) fn start_clean() -> Vec<String> {
+    Vec::new()
+}
+
+/// Nothing of the kind is inherited.
+pub(crate) fn take_usual_share() {}
+
+/// A process cannot be replaced here; the launcher has given it nothing else.
+///
+/// # Errors
+/// None.
+pub(crate) fn start_again_with(_: Vec<(OsString, OsString)>) -> io::Result<()> {
+    Ok(())
+}
+
+/// The first line that a child writes, without its end; `None` if it closes its output before.
+///
+/// # Errors
+/// `TimedOut` after the limit.
+pub(crate) fn first_line(output: ChildStdout, limit: Duration) -> io::Result<Option<String>> {
+    let (said, words) = std::sync::mpsc::sync_channel(1);
+    std::thread::Builder::new().spawn(move || {
+        let mut line = String::new();
+        let read = BufReader::new(output).read_line(&mut line);
+        let _ = said.send(read.map(|read| (read > 0).then(|| line.trim_end().to_owned())));
+    })?;
+    words.recv_timeout(limit).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
 
 /// Windows writes no core files by itself, and debuggers of the same user cannot be kept out.
 ///
@@ -36,14 +69,14 @@ pub(crate) fn keep_descriptors_from_children() -> io::Result<()> {
     Ok(())
 }
 
-/// There is no such limit.
-pub(crate) fn raise_descriptor_limit() -> usize {
-    usize::MAX
-}
-
 /// What this host calls itself; for people.
 pub(crate) fn host_name() -> String {
     crate::process::config::environment("COMPUTERNAME").unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Windows has no such thing.
+pub(crate) fn namespaces() -> seqera_agent_proto::v1::Namespaces {
+    seqera_agent_proto::v1::Namespaces::default()
 }
 
 /// Windows has no such thing.

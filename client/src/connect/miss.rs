@@ -6,6 +6,8 @@ use crate::error::Error;
 pub(crate) enum Miss {
     /// Nobody is listening there.
     Nobody,
+    /// Somebody listens there and does not take the connection in time.
+    Silent,
     /// Any other failure. It ends the search.
     Failed(Error),
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::getuid;
+use seqera_agent_proto::limits;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::connect::miss::Miss;
@@ -79,8 +80,11 @@ fn asynchronous(stream: StdStream) -> Result<Stream, IoError> {
 fn miss(socket: &Path, error: &IoError) -> Miss {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::NotADirectory => Miss::Nobody,
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => Miss::Failed(Error::TimedOut),
-        _ => Miss::Failed(Error::Unreachable { path: socket.to_owned(), why: error.to_string() }),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => Miss::Silent,
+        _ => Miss::Failed(match limits::behind(error) {
+            Some(limit) => Error::Exhausted(limit),
+            None => Error::Unreachable { path: socket.to_owned(), why: error.to_string() },
+        }),
     }
 }
 

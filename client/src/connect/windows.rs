@@ -64,8 +64,8 @@ fn wait_for_instance(pipe: &Path, wait: Duration) -> Result<(), IoError> {
 fn miss(pipe: &Path, error: &IoError) -> Miss {
     match error.kind() {
         ErrorKind::NotFound => Miss::Nobody,
-        ErrorKind::TimedOut => Miss::Failed(Error::TimedOut),
-        _ if error.raw_os_error() == Some(ERROR_PIPE_BUSY as i32) => Miss::Failed(Error::TimedOut),
+        ErrorKind::TimedOut => Miss::Silent,
+        _ if error.raw_os_error() == Some(ERROR_PIPE_BUSY as i32) => Miss::Silent,
         _ => Miss::Failed(Error::Unreachable { path: pipe.to_owned(), why: error.to_string() }),
     }
 }

@@ -83,6 +83,7 @@ impl Home {
             socket_is_chosen: false,
         };
         let options = Options {
+            credential_store: String::new(),
             places,
             profile: "work".into(),
             authority: String::new(),
@@ -174,11 +175,16 @@ async fn a_call_that_changes_something_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn an_agent_that_never_answers_ends_with_the_deadline() {
+async fn an_agent_that_never_answers_is_told_from_one_that_needs_its_time() {
     let mut home = Home::new(&["agent.sock"]);
     let _deaf = UnixListener::bind(home.folder.path().join("agent.sock")).unwrap();
     home.options.deadline = Duration::from_millis(50);
-    assert_eq!(home.client().token(Want::default()).await.unwrap_err(), Error::TimedOut);
+    let silent = home.client().token(Want::default()).await.unwrap_err();
+    assert_eq!((silent.reason(), silent.exit_code()), ("AGENT_SILENT", 69));
+    assert!(
+        silent.hint().is_some_and(|hint| hint.contains("agent restart --force")),
+        "the hint does not wait"
+    );
 }
 
 #[tokio::test]

@@ -115,14 +115,44 @@ fn an_idle_agent_stays_for_ever_where_the_user_wants_it() {
 }
 
 #[test]
-fn secrets_are_not_inherited_and_settings_are() {
-    let secret = |name: &str| is_secret(&OsString::from(name));
-    for name in ["SEQERA_ACCESS_TOKEN", "TOWER_REFRESH_TOKEN", "SEQERA_EXEC_TOKEN", "GITHUB_TOKEN"] {
-        assert!(secret(name), "{name}");
+fn an_agent_is_started_with_what_it_reads_and_with_nothing_of_other_programs() {
+    let is_kept = |name: &str| kept::is_kept(name.as_ref(), Starter::Launcher);
+    for name in [
+        "LD_PRELOAD",
+        "LD_LIBRARY_PATH",
+        "DYLD_INSERT_LIBRARIES",
+        "SEQERA_ACCESS_TOKEN",
+        "TOWER_REFRESH_TOKEN",
+        "SEQERA_EXEC_TOKEN",
+        "AWS_ACCESS_KEY_ID",
+        "OPENAI_API_KEY",
+        "PGPASSWORD",
+        "SSH_AUTH_SOCK",
+        "HTTPS_PROXY",
+        "SSL_CERT_FILE",
+        "MALLOC_CONF",
+        "RUST_BACKTRACE",
+        "PATH",
+        "home",
+    ] {
+        assert!(!is_kept(name) || (cfg!(windows) && name == "home"), "{name}");
     }
-    for name in ["SEQERA_CREDENTIAL_STORE", "HOME", "DBUS_SESSION_BUS_ADDRESS", "SSL_CERT_FILE"] {
-        assert!(!secret(name), "{name}");
+    for name in ["SEQERA_CREDENTIAL_STORE", "HOME", "TZ", "LC_ALL", "SEQERA_AGENT_HOST_ID"] {
+        assert!(is_kept(name), "{name}");
     }
+    #[cfg(unix)]
+    assert!(is_kept("DBUS_SESSION_BUS_ADDRESS"));
+}
+
+#[test]
+fn what_a_service_manager_says_is_kept_by_the_process_that_it_started_alone() {
+    for name in ["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "JOURNAL_STREAM"] {
+        assert!(kept::is_kept(name.as_ref(), Starter::Direct), "{name}");
+        assert!(!kept::is_kept(name.as_ref(), Starter::Launcher), "{name}");
+    }
+    let all = [("HOME", "/home/a"), ("TOKEN", "x")].map(|(name, value)| (name.into(), value.into()));
+    assert_eq!(kept::part(all.clone(), Starter::Direct), (vec![all[0].clone()], true));
+    assert!(!kept::part([all[0].clone()], Starter::Direct).1);
 }
 
 #[test]

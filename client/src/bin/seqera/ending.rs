@@ -4,6 +4,7 @@
 use std::panic::{Location, set_hook};
 use std::process::{ExitCode, exit};
 
+use seqera_client::proto::limits;
 use seqera_client::proto::reason::Reason;
 
 use crate::commands::toolkit_files;
@@ -11,9 +12,13 @@ use crate::screen::Screen;
 use crate::screen::failure::{Failure, Hint};
 use crate::settings::context::Context;
 use crate::settings::env::Env;
+use crate::settings::{namespaces, wishes};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
+
+/// What a library needs at once for the largest thing that it opens: a pair of sockets.
+const SPARE_FILES: usize = 3;
 
 /// Runs a command and prints its failure.
 pub(crate) fn perform(context: &Context, command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
@@ -22,8 +27,14 @@ pub(crate) fn perform(context: &Context, command: impl FnOnce() -> Result<(), Fa
         let known = "'console' and 'json' are the formats; it is ignored";
         context.screen.warn(&format!("SEQERA_CLI_OUTPUT_FORMAT is '{format}': {known}"));
     }
-    let Err(mut failure) = command() else { return ExitCode::SUCCESS };
+    let Err(mut failure) = command() else {
+        wishes::mention(context);
+        return ExitCode::SUCCESS;
+    };
     failure.hint = worded(context, failure.hint);
+    if let Some(hint) = namespaces::explain(context, &failure) {
+        failure.hint = Hint::Words(hint);
+    }
     context.screen.failure(&failure);
     toolkit_files::mention(context, &failure);
     ExitCode::from(failure.exit)
@@ -60,7 +71,9 @@ pub(crate) fn unparsed(error: &clap::Error, env: &Env, called: &str) -> ExitCode
 /// From now on, a panic in any thread ends the process with a failure that `screen` prints.
 fn report_panics_on(screen: Screen) {
     set_hook(Box::new(move |panic| {
-        let failure = defect(panic.location());
+        // A library may have given up because nothing could be opened or started any more.
+        let short = limits::short_of_files(SPARE_FILES).or_else(|| limits::short_of_threads(1));
+        let failure = short.map_or_else(|| defect(panic.location()), Failure::exhausted);
         screen.failure(&failure);
         exit(failure.exit.into())
     }));

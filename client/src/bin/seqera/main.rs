@@ -20,6 +20,7 @@ mod settings;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use seqera_client::proto::signals;
 
 use crate::cli::Cli;
 use crate::commands::scitoolkit;
@@ -27,6 +28,8 @@ use crate::settings::context::Context;
 use crate::settings::env::Env;
 
 fn main() -> ExitCode {
+    signals::survive_full_files();
+    signals::wait_for_children();
     let env = Env::of_process();
     if scitoolkit::is_called(std::env::args_os().next().as_deref()) {
         return by_other_name(env);

@@ -1,13 +1,16 @@
 //! How a profile reaches its provider, according to flags, environment and file. The first one that sets a
 //! value wins. A value that nobody sets stays empty, and the agent uses the profile's own or its default.
 
+mod at_start;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod env;
+pub(crate) mod namespaces;
 mod network;
 pub(crate) mod provider;
 pub(crate) mod setting;
 pub(crate) mod subject;
+pub(crate) mod wishes;
 
 use seqera_client::proto::v1::ProfileSettings;
 

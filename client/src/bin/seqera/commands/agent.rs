@@ -8,7 +8,7 @@ mod logs;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use seqera_client::proto::v1::InfoResponse;
+use seqera_client::proto::v1::{self, InfoResponse};
 use seqera_client::{Client, Error, Options};
 use serde_json::json;
 
@@ -19,6 +19,7 @@ use crate::screen::failure::Failure;
 use crate::screen::table;
 use crate::screen::time::{length, moment, now, rfc3339};
 use crate::settings::context::{Context, wait};
+use crate::settings::namespaces;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -147,6 +148,8 @@ fn rows(info: &InfoResponse) -> Vec<(&'static str, String)> {
         ("Secrets kept in", info.store.clone()),
         ("Sessions", info.sessions.to_string()),
         ("Leases", if info.leases == 0 { String::new() } else { info.leases.to_string() }),
+        ("Log", info.log.clone()),
+        ("Elsewhere", namespaces::differences(info).join(", ")),
     ]
 }
 
@@ -168,8 +171,15 @@ fn object(info: &InfoResponse) -> serde_json::Value {
         "store": info.store,
         "sessions": info.sessions,
         "leases": info.leases,
+        "log": (!info.log.is_empty()).then_some(&info.log),
+        "settings": info.settings.iter().map(setting).collect::<serde_json::Map<_, _>>(),
+        "namespaces": namespaces::object(info),
         "problems": info.problems,
     })
+}
+
+fn setting(setting: &v1::Setting) -> (String, serde_json::Value) {
+    (setting.name.clone(), json!({"value": setting.value, "source": setting.source}))
 }
 
 fn socket(context: &Context) -> Result<(), Failure> {

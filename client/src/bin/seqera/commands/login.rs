@@ -98,9 +98,13 @@ pub(super) fn run(context: &Context, args: Login) -> Result<(), Failure> {
     if args.authority.as_deref().is_some_and(names_a_user) {
         return Err(names_user("--authority"));
     }
-    let options = context.options()?;
+    let mut options = context.options()?;
     let profile = context.profile.clone().or(context.env.profile()).unwrap_or_default();
-    let settings = Settings::resolve(args.authority.as_deref(), &profile, &context.env, &context.config()?);
+    let config = context.config()?;
+    if options.credential_store.is_empty() {
+        config.text("credentialStore").unwrap_or_default().clone_into(&mut options.credential_store);
+    }
+    let settings = Settings::resolve(args.authority.as_deref(), &profile, &context.env, &config);
     settings.ignored.iter().for_each(|note| context.screen.warn(note));
     let method = if args.device { LoginMethod::Device } else { LoginMethod::Browser };
     let request = LoginRequest {

@@ -1,6 +1,7 @@
 //! Why the command fails: what it prints, and its exit code.
 
 use seqera_client::error::{EXIT_ENDED, Error};
+use seqera_client::proto::limits;
 use seqera_client::proto::reason::Reason;
 use serde_json::{Value, json};
 
@@ -59,8 +60,16 @@ impl Failure {
         Self { reason: "INTERRUPTED".into(), message: message.into(), hint: Hint::None, exit: EXIT_ENDED }
     }
 
+    /// A limit of the system or of this process is reached; the text names it.
+    pub(crate) fn exhausted(limit: String) -> Self {
+        Error::Exhausted(limit).into()
+    }
+
     /// The operating system refused to do something for the command, such as to write to standard output.
     pub(crate) fn system(what: &str, error: &std::io::Error) -> Self {
+        if let Some(limit) = limits::behind_start(error) {
+            return Self::exhausted(format!("{what}: {limit}"));
+        }
         Self { reason: "SYSTEM".into(), message: format!("{what}: {error}"), hint: Hint::None, exit: 1 }
     }
 

@@ -5,12 +5,14 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
+use seqera_client::proto::limits;
 use seqera_client::proto::v1::SessionStatus;
 use seqera_client::{Client, Options};
 
 use crate::screen::Output;
 use crate::screen::Screen;
 use crate::screen::failure::Failure;
+use crate::settings::at_start;
 use crate::settings::config::{self, Config};
 use crate::settings::env::Env;
 use crate::settings::subject::{Named, Subject};
@@ -56,6 +58,7 @@ impl Context {
         if let Some(options) = self.options.get() {
             return Ok(options.clone());
         }
+        at_start::check(&self.env)?;
         let options = self.env.options()?;
         Ok(self.options.get_or_init(|| options).clone())
     }
@@ -117,8 +120,19 @@ pub(crate) fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<
     done.expect("what was run has come to its end")
 }
 
+/// With more than this, a command that was just started has room enough.
+const FEW_FILES: usize = 64;
+/// For a connection, timers, signals, and the launcher with its pipes.
+const FEWEST_FILES: usize = 12;
+
 /// Not generic, so that it is compiled once: tokio's part of it is large.
 fn block_on(work: Pin<&mut dyn Future<Output = ()>>) -> Result<(), Failure> {
+    // Libraries give up in ways of their own where a file cannot be opened, some by a panic.
+    if limits::open_files() < FEW_FILES
+        && let Some(limit) = limits::short_of_files(FEWEST_FILES)
+    {
+        return Err(Failure::exhausted(limit));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Failure::system("cannot wait for input and output", &error))?.block_on(work);
     Ok(())

@@ -195,6 +195,12 @@ impl Env {
         Some((name, absolute.unwrap_or(file)))
     }
 
+    /// `SEQERA_CREDENTIAL_STORE`, `SEQERA_LOG_LEVEL`, `SEQERA_LOG_FILE`, `SEQERA_AGENT_IDLE_EXIT`,
+    /// `SEQERA_AGENT_HOST_ID`: settings that an agent reads when it starts.
+    pub(crate) fn of_agent(&self, name: &str) -> Option<String> {
+        self.text(name)
+    }
+
     /// `SEQERA_LOG_FILE`, `XDG_STATE_HOME`, `HOME`: where an agent that is started from here writes its log.
     pub(crate) fn log_file(&self, places: &Places) -> Result<PathBuf, Failure> {
         Ok(places.log_file(&*self.read).map_err(Error::from)?.0)

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use clap::Args;
 use seqera_client::Client;
-use seqera_client::proto::v1::Check;
 use seqera_client::proto::v1::check::Verdict;
+use seqera_client::proto::v1::{Check, InfoResponse};
 use tokio::time::sleep;
 
 use crate::commands::agent::findings::Findings;
 use crate::screen::failure::Failure;
-use crate::settings::Settings;
 use crate::settings::context::{Context, interruptible, wait};
+use crate::settings::{Settings, namespaces, wishes};
 
 /// After this long, a person wonders why nothing happens.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -181,6 +181,9 @@ async fn agents_half(context: &Context, repair: bool, findings: &mut Findings<'_
     } else {
         check(NAME, Verdict::Warning, format!("{text}: another version"), "run 'seqera agent restart'")
     })?;
+    for check in beside(context, &info) {
+        findings.add(check)?;
+    }
     let mut announced = false;
     loop {
         let event = tokio::select! {
@@ -196,6 +199,20 @@ async fn agents_half(context: &Context, repair: bool, findings: &mut Findings<'_
             None => return Ok(()),
         }
     }
+}
+
+/// How the agent differs from one that would be started from here.
+fn beside(context: &Context, info: &InfoResponse) -> Vec<Check> {
+    let host = context.options().map(|options| options.places.host_id).unwrap_or_default();
+    let settings = wishes::differences(&context.env, &host, info).into_iter();
+    let mut checks: Vec<_> =
+        settings.map(|differs| check("settings", Verdict::Warning, differs, "")).collect();
+    let elsewhere = namespaces::differences(info);
+    if !elsewhere.is_empty() {
+        let text = namespaces::elsewhere(info.pid, &elsewhere);
+        checks.push(check("surroundings", Verdict::Warning, text, namespaces::REMEDY));
+    }
+    checks
 }
 
 fn check(name: &str, verdict: Verdict, text: String, remedy: &str) -> Check {
