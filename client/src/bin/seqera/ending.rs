@@ -1,6 +1,8 @@
 //! How the command ends: successfully, with a failure that it prints, with arguments that it could not parse,
 //! or with a panic, whose message says where it happened and where to report it.
 
+mod guesses;
+
 use std::panic::{Location, set_hook};
 use std::process::{ExitCode, exit};
 
@@ -50,22 +52,40 @@ fn worded(context: &Context, hint: Hint) -> Hint {
     }
 }
 
-/// Prints help or the version, which are not failures, or else a usage error.
-pub(crate) fn unparsed(error: &clap::Error, env: &Env, called: &str) -> ExitCode {
+/// Prints help or the version, which are not failures, or else a usage error, with a tip where it can be guessed
+/// what was meant.
+pub(crate) fn unparsed(mut error: clap::Error, env: &Env, called: &str) -> ExitCode {
     // `std::env::args` would panic at an argument that is not Unicode.
-    let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<_> = words.collect();
     let json = words.iter().any(|word| matches!(word.as_str(), "-ojson" | "-o=json" | "--output=json"))
         || words.windows(2).any(|pair| matches!(pair[0].as_str(), "-o" | "--output") && pair[1] == "json");
-    if error.use_stderr() && (json || env.wants_json()) {
+    let screen = Screen::new(json || env.wants_json(), !env.no_colour());
+    if guesses::is_version(&words) {
+        return version(&screen, called);
+    }
+    let meant = guesses::meant(&error, &words, called);
+    if error.use_stderr() && screen.json {
         let text = error.render().to_string();
         let message = text.trim_start_matches("error: ").lines().next().unwrap_or_default();
-        let hint = format!("run '{called} --help'");
-        Screen::new(true, !env.no_colour()).failure(&Failure::usage(message, Some(&hint)));
+        let hint = format!("run '{}'", meant.unwrap_or_else(|| format!("{called} --help")));
+        screen.failure(&Failure::usage(message, Some(&hint)));
     } else {
+        if let Some(meant) = meant {
+            guesses::add(&mut error, &meant);
+        }
         // If the stream is closed, there is nowhere left to say so.
         let _ = error.print();
     }
     ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}
+
+fn version(screen: &Screen, called: &str) -> ExitCode {
+    let said = match screen.json {
+        true => screen.object(&serde_json::json!({"version": VERSION})),
+        false => screen.say(&format!("{called} {VERSION}")),
+    };
+    ExitCode::from(said.map_or_else(|failure| failure.exit, |()| 0))
 }
 
 /// From now on, a panic in any thread ends the process with a failure that `screen` prints.

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().skip(1).collect();
     let cli = match cli::quick::read(&words).map_or_else(Cli::try_parse, Ok) {
         Ok(cli) => cli,
-        Err(error) => return ending::unparsed(&error, &env, "seqera"),
+        Err(error) => return ending::unparsed(error, &env, "seqera"),
     };
     let provider = cli.provider(env.profile().as_deref());
     let context = Context::new(env.about(provider), "seqera", cli.output, cli.profile);
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
 fn by_other_name(env: Env) -> ExitCode {
     let cli = match scitoolkit::Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return ending::unparsed(&error, &env, scitoolkit::NAME),
+        Err(error) => return ending::unparsed(error, &env, scitoolkit::NAME),
     };
     let context = Context::new(env.about(scitoolkit::PROVIDER), scitoolkit::NAME, cli.output, None);
     ending::perform(&context, || scitoolkit::run(&context, cli.command))
