@@ -132,6 +132,12 @@ impl AgentError {
         Self::new(ErrorKind::UnknownProfile, message, format!("did you mean {offered}?"))
     }
 
+    /// A profile has another name now.
+    pub(crate) fn renamed_profile(name: &ProfileName, to: &ProfileName) -> Self {
+        let message = format!("there is no profile '{name}' any more: it is called '{to}'");
+        Self::new(ErrorKind::UnknownProfile, message, format!("use '--profile {to}'"))
+    }
+
     /// Never signed in, or signed out on purpose.
     pub(crate) fn signed_out(profile: &ProfileName) -> Self {
         Self::sign_in(ErrorKind::SignedOut, format!("profile '{profile}' is not signed in"), profile)

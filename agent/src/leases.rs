@@ -229,8 +229,17 @@ impl Leases {
 
     /// Records the lease. This happens before the token is created, since afterwards may be too late.
     async fn write_down(&self, id: &str, lease: &Lease) -> Result<(), AgentError> {
-        let (key, value) = (id.to_owned(), lease.clone());
-        let written = self.book.parts.state.change(|sessions| drop(sessions.leases.insert(key, value))).await;
+        let (key, mut value) = (id.to_owned(), lease.clone());
+        let written = self.book.parts.state.change(|sessions| {
+            // The profile may have got another name since it was looked up.
+            if let Some(rename) = sessions.renames.get(&value.profile)
+                && !sessions.profiles.contains_key(&value.profile)
+            {
+                value.profile = rename.to.clone();
+            }
+            sessions.leases.insert(key, value);
+        });
+        let written = written.await;
         if let Err(error) = written {
             self.book.forget(id).await;
             let what = format!("no token was made, since it could not be written down: {error}");
@@ -243,7 +252,7 @@ impl Leases {
     /// seen this lease, but it marked the record before it looked for leases.
     fn unless_signed_out(&self, order: &Order, leased: Leased) -> Result<Leased, AgentError> {
         let is_same = |now: Record| !now.signed_out && now.logged_in_at == order.record.logged_in_at;
-        if self.book.parts.state.record(&order.profile).is_some_and(is_same) {
+        if self.book.parts.state.record(&leased.lease.profile).is_some_and(is_same) {
             return Ok(leased);
         }
         self.ask_for_end(&leased.id, None);

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::schemas::{WITHOUT, asked, commands, is_event_or_failure};
 
 /// What is typed, with words that a command succeeds and fails with. The last ones end what the others need.
-const LINES: [&str; 50] = [
+const LINES: [&str; 54] = [
     "login -p work",
     "login -p work --organization nowhere",
     "login -p pat --token x --authority $SANDBOX",
@@ -49,6 +49,10 @@ const LINES: [&str; 50] = [
     "profile list",
     "profile use work",
     "profile show work",
+    "profile rename work lab",
+    "profile rename nobody x",
+    "profile rename lab work",
+    "profile remove work",
     "agent status",
     "agent socket",
     "agent logs -n 3",

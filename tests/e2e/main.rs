@@ -24,6 +24,7 @@ mod owner;
 mod paste;
 mod platform;
 mod private_site;
+mod profiles;
 mod proxy;
 mod renewal;
 mod scitoolkit;

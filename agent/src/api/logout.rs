@@ -18,6 +18,7 @@ use crate::sessions::handle::Handle;
 use crate::sessions::registry::Registry;
 use crate::sessions::sign_out::{Neighbour, SignedOut, sign_out_elsewhere};
 use crate::sessions::verdict::Standing;
+use crate::storage::record::Record;
 use crate::storage::store::StoreError;
 
 /// The outcomes, one for each profile.
@@ -89,9 +90,12 @@ fn one(registry: &Registry, name: &str) -> Result<BTreeSet<ProfileName>, AgentEr
 }
 
 /// Every profile that the agent, the state files, the keychain and the files know, and those that are being
-/// signed in. Also returns why a store could not be searched; a store that does not exist is no error.
+/// signed in, but not those of which nothing is left to end. Also returns why a store could not be searched; a store that does not exist is no error.
 async fn everything(registry: &Registry) -> (BTreeSet<ProfileName>, Vec<String>) {
-    let mut names: BTreeSet<_> = registry.shared.state.snapshot().profiles.keys().cloned().collect();
+    let sessions = registry.shared.state.snapshot();
+    let ended = |record: &Record| record.signed_out && record.store.is_none();
+    let open = sessions.profiles.iter().filter(|(_, record)| !ended(record));
+    let mut names: BTreeSet<_> = open.map(|(name, _)| name.clone()).collect();
     names.extend(registry.logins.names());
     let signed_in = |handle: &Handle| handle.view().standing != Standing::SignedOut;
     names
@@ -102,7 +106,8 @@ async fn everything(registry: &Registry) -> (BTreeSet<ProfileName>, Vec<String>)
     (names, silent.map(|(_, error)| error.to_string()).collect())
 }
 
-fn outcome(name: &ProfileName, result: SignedOut) -> LogoutOutcome {
+/// An outcome as the contract has it.
+pub(super) fn outcome(name: &ProfileName, result: SignedOut) -> LogoutOutcome {
     let (result, detail) = match result {
         SignedOut::Revoked => (Outcome::Revoked, String::new()),
         SignedOut::Pending => (Outcome::Pending, String::new()),

@@ -7,7 +7,8 @@ use seqera_agent_proto::v1::{
     CancelLoginRequest, CancelLoginResponse, ChooseOrganizationRequest, ChooseResponse,
     ChooseWorkspaceRequest, CompleteLoginRequest, CompleteLoginResponse, DescribeRequest, Description,
     ImportTokenRequest, ListOrganizationsRequest, ListOrganizationsResponse, ListRequest, ListResponse,
-    ListWorkspacesRequest, ListWorkspacesResponse, LoginRequest, LogoutRequest, SessionStatus, StatusRequest,
+    ListWorkspacesRequest, ListWorkspacesResponse, LoginRequest, LogoutRequest, RemoveProfileRequest,
+    RemoveProfileResponse, RenameProfileRequest, RenameProfileResponse, SessionStatus, StatusRequest,
     UseProfileRequest, UseProfileResponse, sessions_server,
 };
 use tonic::{Request, Response, Status};
@@ -22,9 +23,10 @@ use crate::api::tokens::hand_out;
 use crate::api::wishes;
 use crate::clock::Moment;
 use crate::error::AgentError;
-use crate::profile::Profile;
+use crate::profile::{Profile, ProfileName};
 use crate::providers::Issuers;
 use crate::sessions::given;
+use crate::sessions::naming;
 use crate::sessions::registry::Registry;
 use crate::sessions::target;
 use crate::sessions::verdict::Ask;
@@ -101,6 +103,29 @@ impl sessions_server::Sessions for Sessions {
     ) -> Result<Response<UseProfileResponse>, Status> {
         let name = choices::use_profile(&self.registry, &request.into_inner().profile).await?;
         Ok(Response::new(UseProfileResponse { default_profile: name.to_string() }))
+    }
+
+    async fn remove_profile(
+        &self,
+        request: Request<RemoveProfileRequest>,
+    ) -> Result<Response<RemoveProfileResponse>, Status> {
+        let RemoveProfileRequest { profile, force } = request.into_inner();
+        let name: ProfileName = profile.parse().map_err(AgentError::from)?;
+        let (signed_out, notes) = naming::remove(&self.registry, name.clone(), force).await?;
+        let signed_out = signed_out.map(|result| logout::outcome(&name, result));
+        Ok(Response::new(RemoveProfileResponse { signed_out, notes }))
+    }
+
+    async fn rename_profile(
+        &self,
+        request: Request<RenameProfileRequest>,
+    ) -> Result<Response<RenameProfileResponse>, Status> {
+        let RenameProfileRequest { profile, new_name } = request.into_inner();
+        let from: ProfileName = profile.parse().map_err(AgentError::from)?;
+        let to: ProfileName = new_name.parse().map_err(AgentError::from)?;
+        let notes = naming::rename(&self.registry, from, to.clone()).await?;
+        let status = Some(status(&self.registry, &to, &self.registry.ensure(&to).view()));
+        Ok(Response::new(RenameProfileResponse { status, notes }))
     }
 
     async fn list_organizations(

@@ -32,7 +32,7 @@ impl tokens_server::Tokens for Tokens {
     ) -> Result<Response<v1::AccessToken>, Status> {
         let until = until(&request, self.registry.shared.now());
         let asked = request.into_inner();
-        let name = self.registry.resolve(&asked.profile, &asked.authority)?;
+        let name = self.registry.present(self.registry.resolve(&asked.profile, &asked.authority)?);
         let served = hand_out(&self.registry, &name, ask(&asked)?, until).await?;
         Ok(Response::new(convert::token(&name, &served)))
     }
@@ -44,7 +44,7 @@ impl tokens_server::Tokens for Tokens {
         request: Request<WatchAccessTokenRequest>,
     ) -> Result<Response<Self::WatchAccessTokenStream>, Status> {
         let asked = request.into_inner();
-        let name = self.registry.resolve(&asked.profile, &asked.authority)?;
+        let name = self.registry.present(self.registry.resolve(&asked.profile, &asked.authority)?);
         let watcher = Watcher::new(Arc::clone(&self.registry), name)?;
         Ok(Response::new(Box::pin(watcher.events())))
     }

@@ -95,7 +95,8 @@ impl Watcher {
             return None;
         }
         self.sent = now;
-        Some(token_event::Event::Token(convert::token(&self.name, &served)))
+        let name = view.renamed.as_ref().unwrap_or(&self.name);
+        Some(token_event::Event::Token(convert::token(name, &served)))
     }
 }
 

@@ -47,7 +47,9 @@ pub(super) async fn examine(configured: &[String], shared: &Shared, repair: bool
 /// decision, so nothing else would notice.
 async fn summary(shared: &Shared) -> Option<String> {
     let (path, sessions) = (shared.places.config_dir.join("auth-state.json"), shared.state.snapshot());
-    in_time(move || crate::storage::summary::merge(&path, &sessions.profiles).err()).await.flatten()
+    in_time(move || crate::storage::summary::merge(&path, &sessions.profiles, &sessions.gone).err())
+        .await
+        .flatten()
 }
 
 async fn set_aside(shared: &Shared, report: &Report) {

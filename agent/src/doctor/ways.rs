@@ -43,14 +43,16 @@ pub(super) async fn examine(
     }
 }
 
-/// Every known profile, and the one that the caller would sign in to.
+/// Every profile that is configured or signed in, and the one that the caller would sign in to. Of one that was
+/// signed out, perhaps long ago and under a wrong address, nobody expects that its provider answers.
 async fn profiles(
     registry: &Registry,
     asked: &DiagnoseRequest,
     report: &Report,
 ) -> Vec<(ProfileName, Profile)> {
     let recorded = registry.shared.state.snapshot();
-    let known = recorded.profiles.iter().map(|(name, record)| (name.clone(), record.profile.clone()));
+    let in_use = recorded.profiles.iter().filter(|(_, record)| !record.signed_out);
+    let known = in_use.map(|(name, record)| (name.clone(), record.profile.clone()));
     let mut profiles: Vec<_> = known.filter(|(_, profile)| !profile.authority.is_empty()).collect();
     for name in registry.names() {
         let configured =

@@ -24,6 +24,7 @@ use crate::providers::http::{Http, Limits};
 use crate::providers::known::Providers;
 use crate::sessions::pending::Pending;
 use crate::sessions::registry::Registry;
+use crate::sessions::rename;
 use crate::sessions::shared::Shared;
 use crate::sign_in::logins::Logins;
 use crate::storage::ladder::Ladder;
@@ -68,6 +69,7 @@ pub(crate) async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
         ownership: Arc::clone(&wiring.ownership) as Arc<dyn crate::sessions::shared::Ownership>,
         clock: Arc::clone(&clock),
     });
+    rename::finish(&shared).await;
     let logins = Logins::new(Arc::clone(&clock), wiring.limits.total.logins);
     let registry = Registry::start(Arc::clone(&shared), logins, config.profiles.clone());
     tokio::spawn(Arc::clone(&registry).tick());

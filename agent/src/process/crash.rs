@@ -8,6 +8,9 @@
 //! | `lease-stored` | its token is stored, its id is not recorded |
 //! | `climb-saved` | a better store has been offered the secret, the record does not name it yet |
 //! | `climb-recorded` | the record names it, the lesser store is not emptied yet |
+//! | `rename-noted` | a profile is to have another name, nothing is moved yet |
+//! | `rename-copied` | its secret has both names, the records have the old one |
+//! | `rename-recorded` | its secret has both names, the records have the new one |
 //! | `renewal-saved` | the new refresh token is saved, the intent is not cleared |
 
 use std::sync::OnceLock;

@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Moment;
 use crate::error::{AgentError, ErrorKind};
+use crate::profile::ProfileName;
 use crate::sessions::choice::Choice;
 use crate::sessions::install::Login;
 use crate::sessions::sign_out::SignedOut;
@@ -27,6 +28,10 @@ pub(crate) enum Command {
     SignOut(bool, oneshot::Sender<SignedOut>),
     /// Choose an organisation or a workspace for the session of this generation.
     Choose(Choice, u64, oneshot::Sender<Result<(), AgentError>>),
+    /// Go on under another name.
+    Rename(ProfileName, oneshot::Sender<Result<(), AgentError>>),
+    /// The profile has gone, or has another worker now: what began before must not be installed.
+    Retire(oneshot::Sender<()>),
     /// Start no more jobs, and answer when none runs.
     Drain(oneshot::Sender<()>),
     /// Panic, as a bug would make the worker do.
@@ -96,6 +101,24 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Choose(choice, generation, reply)).await?;
         answer.await.unwrap_or_else(|_| Err(overtaken()))
+    }
+
+    /// Gives the profile another name; the session goes on.
+    ///
+    /// # Errors
+    /// Those of [`RenameJob`](super::rename::RenameJob); `STORE_FAILED` while its secret is only in memory.
+    pub(crate) async fn rename(&self, to: ProfileName) -> Result<(), AgentError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Rename(to, reply)).await?;
+        answer.await.unwrap_or_else(|_| Err(restarted()))
+    }
+
+    /// Lets nothing be installed that began before.
+    pub(crate) async fn retire(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.send(Command::Retire(reply)).await.is_ok() {
+            let _ = answer.await;
+        }
     }
 
     /// Makes the worker do what is due. If its queue is full, the ticker tries again soon.

@@ -41,6 +41,8 @@ pub(crate) enum JobDone {
     SignedOut(SignedOut, oneshot::Sender<SignedOut>),
     /// A choice was written to the record, or could not be.
     Chosen(Result<(), StateError>, oneshot::Sender<Result<(), AgentError>>),
+    /// The profile has another name, or could not get it.
+    Renamed(ProfileName, Result<(), AgentError>, oneshot::Sender<Result<(), AgentError>>),
 }
 
 impl JobDone {
@@ -56,7 +58,12 @@ impl JobDone {
                 let access = installed.beginning.held.map(|held| held.token);
                 Some(Revocable { refresh: installed.refresh, access })
             }
-            Self::Overtaken | Self::SignedOut(..) | Self::Saved(_) | Self::Climbed | Self::Chosen(..) => None,
+            Self::Overtaken
+            | Self::SignedOut(..)
+            | Self::Saved(_)
+            | Self::Climbed
+            | Self::Chosen(..)
+            | Self::Renamed(..) => None,
         }
     }
 }

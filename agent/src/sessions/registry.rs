@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -14,6 +14,7 @@ use tracing::error;
 
 use crate::error::{AgentError, ErrorKind};
 use crate::leases::book::{SessionToken, TokenSource};
+use crate::lock::lock;
 use crate::profile::{Profile, ProfileName};
 use crate::providers::known;
 use crate::sessions::handle::Handle;
@@ -40,6 +41,10 @@ pub(crate) struct Registry {
     pub logins: Logins,
     /// Locked while a sign-in of another program is being imported.
     pub taking: tokio::sync::Mutex<()>,
+    /// Locked while a profile is removed or renamed.
+    pub naming: tokio::sync::Mutex<()>,
+    /// The names that are removed or renamed now: nobody may begin to sign in under one.
+    reserved: Mutex<BTreeSet<ProfileName>>,
     handles: ArcSwap<BTreeMap<ProfileName, Handle>>,
     adding: Mutex<()>,
     configured: ArcSwap<Configured>,
@@ -53,6 +58,8 @@ impl Registry {
             shared,
             logins,
             taking: tokio::sync::Mutex::default(),
+            naming: tokio::sync::Mutex::default(),
+            reserved: Mutex::default(),
             handles: ArcSwap::default(),
             adding: Mutex::new(()),
             configured: ArcSwap::from_pointee(configured),
@@ -119,8 +126,7 @@ impl Registry {
     /// `UNKNOWN_PROFILE` with similar names, `OTHER_HOST` if only another host has a session of this profile,
     /// `STORE_FAILED` if `sessions.json` cannot be read, so that nothing is known of any profile.
     pub(crate) fn worker(&self, name: &ProfileName) -> Result<Handle, AgentError> {
-        let is_known = self.shared.state.snapshot().profiles.contains_key(name)
-            || self.configured.load().contains_key(name);
+        let is_known = self.is_known(name);
         // That a login runs, or has failed just now, does not make the profile known.
         let has_session = |handle: &&Handle| is_known || handle.view().standing != Standing::SignedOut;
         if let Some(handle) = self.handles.load().get(name).filter(has_session) {
@@ -139,8 +145,15 @@ impl Registry {
         }
     }
 
-    /// The error for an unknown profile, which offers similar names.
+    fn is_known(&self, name: &ProfileName) -> bool {
+        self.shared.state.snapshot().profiles.contains_key(name) || self.configured.load().contains_key(name)
+    }
+
+    /// The error for an unknown profile, which offers its present name or similar ones.
     pub(crate) fn unknown(&self, name: &ProfileName) -> AgentError {
+        if let Some(rename) = self.shared.state.snapshot().renames.get(name) {
+            return AgentError::renamed_profile(name, &rename.to);
+        }
         let names = self.names();
         AgentError::unknown_profile(name, &near(name.as_str(), names.iter().map(ProfileName::as_str)))
     }
@@ -159,7 +172,7 @@ impl Registry {
 
     /// The worker of a profile, started if need be.
     pub(crate) fn ensure(&self, name: &ProfileName) -> Handle {
-        let _one_at_a_time = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = lock(&self.adding);
         let handles = self.handles.load_full();
         if let Some(handle) = handles.get(name) {
             return handle.clone();
@@ -173,7 +186,7 @@ impl Registry {
 
     /// Ends the workers that nobody needs: a login that failed has left one for its name.
     fn retire(&self) {
-        let _one_at_a_time = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = lock(&self.adding);
         let handles = self.handles.load_full();
         let needed = self.needed(&handles);
         if needed.len() < handles.len() {
@@ -190,6 +203,63 @@ impl Registry {
         };
         let needed = handles.iter().filter(|(name, handle)| is_needed(name, handle));
         needed.map(|(name, handle)| (name.clone(), handle.clone())).collect()
+    }
+
+    /// Lets a second name lead to a worker. Returns the worker that it led to before, if that is another one.
+    pub(crate) fn also(&self, name: &ProfileName, handle: &Handle) -> Option<Handle> {
+        let _one_at_a_time = lock(&self.adding);
+        let mut handles = BTreeMap::clone(&self.handles.load_full());
+        let before = handles.insert(name.clone(), handle.clone());
+        self.handles.store(Arc::new(handles));
+        before
+    }
+
+    /// Forgets the worker of a name, and returns it.
+    pub(crate) fn forget(&self, name: &ProfileName) -> Option<Handle> {
+        let _one_at_a_time = lock(&self.adding);
+        let mut handles = BTreeMap::clone(&self.handles.load_full());
+        let before = handles.remove(name);
+        self.handles.store(Arc::new(handles));
+        before
+    }
+
+    /// Keeps everybody from signing in under these names, until the returned value is dropped.
+    ///
+    /// # Errors
+    /// `BAD_REQUEST` if a login of one of them runs.
+    pub(crate) fn reserve<const N: usize>(
+        &self,
+        names: [ProfileName; N],
+    ) -> Result<Reserved<'_>, AgentError> {
+        lock(&self.reserved).extend(names.clone());
+        let reserved = Reserved(self);
+        let running = self.logins.names();
+        match names.iter().find(|name| running.contains(name)) {
+            Some(name) => {
+                let message = format!("somebody is signing in to profile '{name}'");
+                Err(AgentError::new(ErrorKind::BadRequest, message, "finish that first, or cancel it"))
+            }
+            None => Ok(reserved),
+        }
+    }
+
+    /// Fails while a name is being removed or renamed.
+    ///
+    /// # Errors
+    /// `BAD_REQUEST`.
+    pub(crate) fn check_not_reserved(&self, name: &ProfileName) -> Result<(), AgentError> {
+        if !lock(&self.reserved).contains(name) {
+            return Ok(());
+        }
+        let message = format!("profile '{name}' is just being removed or renamed");
+        Err(AgentError::new(ErrorKind::BadRequest, message, "try again in a moment"))
+    }
+
+    /// The present name of a profile, for programs that run and still know an earlier one.
+    pub(crate) fn present(&self, name: ProfileName) -> ProfileName {
+        let sessions = self.shared.state.snapshot();
+        let renamed = sessions.renames.get(&name).filter(|_| !self.is_known(&name));
+        renamed.map_or(name, |rename| rename.to.clone())
     }
 
     /// Every worker with its name.
@@ -298,20 +368,32 @@ impl TokenSource for Registry {
     }
 }
 
+/// See [`Registry::reserve`]. One removal or change of name runs at a time.
+pub(crate) struct Reserved<'a>(&'a Registry);
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.reserved).clear();
+    }
+}
+
 /// Runs the worker of a profile. If it panics, starts a new one from what is stored.
 fn supervise(name: ProfileName, shared: Arc<Shared>) -> Handle {
     let (handle, mut inbox, view) = Handle::new();
     let turn = Arc::new(Semaphore::new(1));
-    let first = Worker::new(name.clone(), Arc::clone(&shared), Arc::clone(&turn), view.clone());
+    let called = Arc::new(Mutex::new(name));
+    let first = Worker::new(Arc::clone(&called), Arc::clone(&shared), Arc::clone(&turn), view.clone());
     tokio::spawn(async move {
         let mut worker = first;
         loop {
             let run = AssertUnwindSafe(worker.run(&mut inbox));
             match futures_util::FutureExt::catch_unwind(run).await {
                 Ok(()) => return,
-                Err(_) => error!(profile = %name, "the task of a profile panicked; it is started again"),
+                Err(_) => {
+                    error!(profile = %*lock(&called), "the task of a profile panicked; it is started again")
+                }
             }
-            worker = Worker::new(name.clone(), Arc::clone(&shared), Arc::clone(&turn), view.clone());
+            worker = Worker::new(Arc::clone(&called), Arc::clone(&shared), Arc::clone(&turn), view.clone());
         }
     });
     handle

@@ -43,6 +43,8 @@ pub(crate) struct View {
     pub unsaved: Option<String>,
     /// The last intent could not be written.
     pub intent_unwritten: bool,
+    /// The profile's name, if it has changed since its worker began.
+    pub renamed: Option<ProfileName>,
 }
 
 impl Default for View {
@@ -63,6 +65,7 @@ impl View {
             record: Arc::clone(record),
             unsaved: None,
             intent_unwritten: false,
+            renamed: None,
         }
     }
 

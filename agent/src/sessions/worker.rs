@@ -5,8 +5,10 @@
 //! one job that writes (a renewal, login or sign-out) runs at a time, as a task that returns its result to the
 //! worker: so the worker never waits on the network or a store, and no lock is held across an await.
 
+mod names;
+
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -16,6 +18,7 @@ use tracing::{debug, error, info};
 use crate::backoff::jitter;
 use crate::clock::Moment;
 use crate::error::AgentError;
+use crate::lock::lock;
 use crate::outcome::Outcome;
 use crate::profile::ProfileName;
 use crate::providers::{Check, Issuer};
@@ -46,6 +49,8 @@ struct Waiter {
 
 pub(crate) struct Worker {
     name: ProfileName,
+    /// The same, for the worker that follows this one after a panic.
+    called: Arc<Mutex<ProfileName>>,
     shared: Arc<Shared>,
     session: Session,
     generation: Generation,
@@ -71,6 +76,8 @@ pub(crate) struct Worker {
     queued: VecDeque<Command>,
     /// The agent is stopping: no job is started any more.
     draining: bool,
+    /// The profile was called otherwise when this worker began.
+    renamed: bool,
     /// Those to tell when no job runs.
     drained: Vec<oneshot::Sender<()>>,
     view: watch::Sender<Arc<View>>,
@@ -81,16 +88,18 @@ pub(crate) struct Worker {
 impl Worker {
     /// Restores the session from its record.
     pub(crate) fn new(
-        name: ProfileName,
+        called: Arc<Mutex<ProfileName>>,
         shared: Arc<Shared>,
         turn: Arc<Semaphore>,
         view: watch::Sender<Arc<View>>,
     ) -> Self {
+        let name = lock(&called).clone();
         let generation = Generation::default();
         let record = shared.state.record(&name);
         let session = restore(record.as_ref(), generation.advance(), shared.now());
         let mut worker = Self {
             name,
+            called,
             session,
             generation,
             record: Arc::new(record.unwrap_or_default()),
@@ -106,6 +115,7 @@ impl Worker {
             signing_out: false,
             queued: VecDeque::new(),
             draining: false,
+            renamed: false,
             drained: Vec::new(),
             view,
             changed: true,
@@ -149,7 +159,11 @@ impl Worker {
             Command::Drain(reply) => self.drain(reply),
             #[cfg(test)]
             Command::Panic => panic!("asked to"),
-            later @ (Command::Install(..) | Command::SignOut(..) | Command::Choose(..)) => {
+            Command::Retire(reply) => self.retire(reply),
+            later @ (Command::Install(..)
+            | Command::SignOut(..)
+            | Command::Choose(..)
+            | Command::Rename(..)) => {
                 self.queued.push_back(later);
             }
         }
@@ -163,6 +177,7 @@ impl Worker {
         match self.queued.pop_front() {
             Some(Command::Install(login, reply)) => self.install(*login, reply),
             Some(Command::Choose(choice, generation, reply)) => self.choose(choice, generation, reply),
+            Some(Command::Rename(to, reply)) => self.rename(to, reply),
             Some(other) => self.on_command(other),
             None if self.climb() => {}
             None => self.drained.drain(..).for_each(|reply| {
@@ -313,6 +328,7 @@ impl Worker {
                 self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
             }
             Ok(JobDone::Chosen(written, reply)) => self.on_chosen(written, reply),
+            Ok(JobDone::Renamed(to, result, reply)) => self.on_renamed(to, result, reply),
             Ok(JobDone::SignedOut(result, reply)) => {
                 self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
                 self.store_at = self.record.store.map(|_| now.plus(STORE_AGAIN));
@@ -363,8 +379,11 @@ impl Worker {
         info!(profile = %self.name, why, "the session has ended at the provider");
         let (name, state) = (self.name.clone(), self.shared.state.clone());
         let generation = self.generation.take();
-        let ended = move |record: &mut Record| record.ended = Some(why);
-        tokio::spawn(async move { state.update(&name, generation.guarded(ended)).await });
+        tokio::spawn(async move {
+            let ended = generation.guarded(move |record: &mut Record| record.ended = Some(why));
+            // Not `update`, which would bring a name back that a change of name has just freed.
+            state.change(|sessions| sessions.profiles.get_mut(&name).map_or((), ended)).await
+        });
     }
 
     fn install(&mut self, login: Login, reply: oneshot::Sender<Vec<String>>) {
@@ -482,6 +501,7 @@ impl Worker {
         let mut view = View::of(&self.session, &self.record, self.waiting());
         view.unsaved = self.unsaved.as_ref().map(|unsaved| unsaved.why.clone());
         view.intent_unwritten = self.intent_unwritten;
+        view.renamed = self.renamed.then(|| self.name.clone());
         if self.running.is_none() {
             view.due = [view.due, self.store_at].into_iter().flatten().min_by_key(|due| due.mono);
         }

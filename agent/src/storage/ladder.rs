@@ -269,6 +269,28 @@ impl Ladder {
         self.store(kind)?.load(profile).await
     }
 
+    /// Gives the secret of a profile to another profile as well, in the same store; `false` if there is none.
+    ///
+    /// # Errors
+    /// The store's. The other profile then has nothing.
+    pub(crate) async fn copy(
+        &self,
+        from: &ProfileName,
+        to: &ProfileName,
+        kind: StoreKind,
+    ) -> Result<bool, StoreError> {
+        let store = self.store(kind)?;
+        let Some(secret) = store.load(from).await? else { return Ok(false) };
+        match store.save(to, &secret, Patience::Background).await {
+            Ok(()) => Ok(true),
+            Err(error) => {
+                store.disown(to);
+                let _ = store.remove(to).await;
+                Err(error)
+            }
+        }
+    }
+
     /// See [`Store::settle_name`]. Where it fails, a later save does it.
     pub(crate) async fn settle_name(&self, profile: &ProfileName, kind: StoreKind) {
         let Ok(store) = self.store(kind) else { return };

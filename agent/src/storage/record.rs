@@ -1,6 +1,6 @@
 //! The shape of `sessions.json`, the record of this host's sessions. It contains no secret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -30,9 +30,26 @@ pub(crate) struct Sessions {
     /// Tokens made for programs, by the id of their lease.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub leases: BTreeMap<String, Lease>,
+    /// What profiles were called before.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub renames: BTreeMap<ProfileName, Rename>,
+    /// Names that the summary has to forget. Only for the next writes.
+    #[serde(skip)]
+    pub gone: BTreeSet<ProfileName>,
     /// Fields of newer versions.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+/// The present name of a profile. Noted before its secret is copied to that name, so that the next start knows which
+/// of two equal secrets to remove if the agent dies in between.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Rename {
+    pub to: ProfileName,
+    /// One of the two names may have a secret that the other one's record is about.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
 }
 
 impl Sessions {

@@ -4,7 +4,7 @@
 //! runs share the next write. A change whose write failed stays in memory, because undoing it could undo newer
 //! changes too, and the next write includes it. So an error means "not durable", not "not done".
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -249,9 +249,15 @@ impl Files {
             if folder::is_read_only(&error) { StateError::ReadOnly(what) } else { StateError::Failed(what) }
         })?;
         // No decision depends on the summary, so a failure to write it is reported and stops nothing.
-        let summary = summary::write(&self.summary_path(), &self.host, &sessions.profiles);
+        let summary =
+            summary::write(&self.summary_path(), &self.host, &sessions.profiles, &self.gone(sessions));
         *lock(&self.summary_problem) = summary.err();
         Ok(())
+    }
+
+    /// The names that the summary has to forget, but for those that another host may have put there.
+    fn gone(&self, sessions: &Sessions) -> BTreeSet<ProfileName> {
+        sessions.gone.iter().filter(|name| !self.elsewhere.contains_key(name)).cloned().collect()
     }
 
     fn write_sessions(&self, path: &Path, sessions: &Sessions) -> io::Result<()> {
@@ -281,7 +287,7 @@ impl Files {
             *lock(&self.unreadable) = None;
         }
         let summary = self.summary_path();
-        if summary::merge(&summary, &self.sessions.load().profiles).is_err() {
+        if summary::merge(&summary, &self.sessions.load().profiles, &BTreeSet::new()).is_err() {
             moved.push(aside(&summary)?);
             *lock(&self.summary_problem) = None;
         }

@@ -1,5 +1,7 @@
 //! Calls for organisations, workspaces, and the profile that an empty name means.
 
+use std::time::Duration;
+
 use seqera_agent_proto::methods::sessions;
 use seqera_agent_proto::v1::account_of::Account;
 use seqera_agent_proto::v1::choice::Choice as Wanted;
@@ -8,6 +10,10 @@ use seqera_agent_proto::v1::{self, AccountOf, Choice};
 use crate::client::Client;
 use crate::error::Error;
 use crate::reply::Reply;
+use crate::route::Call;
+
+/// A running renewal is waited for, and a sign-out and the stores have their own limits.
+const CHANGE: Duration = Duration::from_secs(60);
 
 impl Client {
     /// Asks the Platform for the organisations of the profile's account. The answer also has the chosen one.
@@ -87,6 +93,26 @@ impl Client {
     pub async fn use_profile(&self, name: &str) -> Result<String, Error> {
         let message = v1::UseProfileRequest { profile: name.to_owned() };
         Ok(self.ask(sessions::USE_PROFILE, message).await?.default_profile)
+    }
+
+    /// Forgets a profile. With `force` one that is signed in is signed out first.
+    ///
+    /// # Errors
+    /// Besides [those of every call](Client#errors): `UNKNOWN_PROFILE`, `OTHER_HOST`; `BAD_REQUEST` if it is signed
+    /// in, or only `config.json` names it; `STORE_FAILED` or `KEYCHAIN_LOCKED` if its secret could not be removed.
+    pub fn remove_profile(&self, name: &str, force: bool) -> Reply<'_, v1::RemoveProfileResponse> {
+        let message = v1::RemoveProfileRequest { profile: name.to_owned(), force };
+        self.route.ask(Call::within(CHANGE), sessions::REMOVE_PROFILE, message)
+    }
+
+    /// Gives a profile another name; its session goes on.
+    ///
+    /// # Errors
+    /// Besides [those of every call](Client#errors): `UNKNOWN_PROFILE`, `OTHER_HOST`; `BAD_REQUEST` if the new name
+    /// is taken; `STORE_FAILED` or `KEYCHAIN_LOCKED` if its secret could not be moved. Nothing has changed then.
+    pub fn rename_profile(&self, name: &str, new_name: &str) -> Reply<'_, v1::RenameProfileResponse> {
+        let message = v1::RenameProfileRequest { profile: name.to_owned(), new_name: new_name.to_owned() };
+        self.route.ask(Call::within(CHANGE), sessions::RENAME_PROFILE, message)
     }
 
     fn own_account(&self) -> AccountOf {

@@ -62,3 +62,17 @@ async fn a_stop_ends_the_watchers_with_unavailable() {
     assert_eq!(end.code(), tonic::Code::Unavailable);
     assert!(events.next().await.is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_watcher_follows_a_profile_that_gets_another_name() {
+    let agent = Agent::signed_in().await;
+    let mut events = watch(&agent);
+    next(&mut events).await;
+    crate::sessions::naming::rename(&agent.registry, work(), "lab".parse().unwrap()).await.unwrap();
+    match events.next().await.unwrap().unwrap().event.unwrap() {
+        token_event::Event::Token(token) => {
+            assert_eq!((token.access_token.as_str(), token.profile.as_str()), ("access-1", "lab"));
+        }
+        token_event::Event::SignedOut(state) => panic!("{state}"),
+    }
+}

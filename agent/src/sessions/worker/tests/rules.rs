@@ -1,6 +1,6 @@
 //! Rules of a renewal that only show when something goes wrong. Under a paused clock.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
@@ -104,7 +104,7 @@ async fn a_job_that_reports_tokens_of_a_past_generation_has_them_revoked() {
     let agent = Agent::signed_in().await;
     let shared = Arc::clone(&agent.registry.shared);
     let views = watch::Sender::new(Arc::default());
-    let mut worker = Worker::new(work(), shared, Arc::new(Semaphore::new(1)), views);
+    let mut worker = Worker::new(Arc::new(Mutex::new(work())), shared, Arc::new(Semaphore::new(1)), views);
     let stale = Revocable {
         refresh: Some(RefreshToken::new("stale-refresh")),
         access: Some(AccessToken::new("stale-access")),

@@ -45,10 +45,7 @@ pub(super) fn run(context: &Context, args: &Logout) -> Result<(), Failure> {
     };
     let cleaned = args.clean_legacy.then(|| toolkit_files::clean(&client)).transpose()?;
     if context.screen.json {
-        let object = |outcome: &LogoutOutcome| {
-            let result = outcome.result().as_str_name().trim_start_matches("RESULT_");
-            json!({"profile": outcome.profile, "result": result, "message": phrase(outcome)})
-        };
+        let object = |outcome: &LogoutOutcome| json!({"profile": outcome.profile, "result": name(outcome), "message": phrase(outcome)});
         let mut printed = json!({"profiles": outcomes.iter().map(object).collect::<Vec<_>>()});
         if let Some(cleaned) = &cleaned {
             printed["legacy_removed"] = json!(cleaned.removed);
@@ -117,7 +114,13 @@ fn whose(outcome: &LogoutOutcome) -> String {
     }
 }
 
-fn phrase(outcome: &LogoutOutcome) -> String {
+/// The name of an outcome for programs.
+pub(super) fn name(outcome: &LogoutOutcome) -> &'static str {
+    outcome.result().as_str_name().trim_start_matches("RESULT_")
+}
+
+/// What has happened to the secret of a profile.
+pub(super) fn phrase(outcome: &LogoutOutcome) -> String {
     let detail = &outcome.detail;
     match outcome.result() {
         Outcome::Revoked => "revoked".to_owned(),

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use seqera_client::proto::v1::{ListResponse, SessionState, SessionStatus};
 use serde_json::{Value, json};
 
+use crate::commands::logout;
 use crate::commands::session::{account_name, object};
 use crate::screen::ask;
 use crate::screen::failure::Failure;
@@ -16,7 +17,7 @@ use crate::settings::subject::Named;
 /// The id of arguments that name a profile; completions look for it.
 pub(super) const NAMED: &str = "named_profile";
 
-/// Show or choose profiles: names for accounts, such as one at Seqera Cloud and one at your own Platform
+/// Show, choose, rename or remove profiles: names for accounts, at Seqera Cloud or at your own Platform
 ///
 /// Without a command it shows the profile that commands use now.
 #[derive(Debug, Args)]
@@ -24,6 +25,7 @@ pub(super) const NAMED: &str = "named_profile";
 Examples:
   seqera profile list
   seqera profile use work
+  seqera profile rename work lab
   seqera login --profile work --authority https://seqera.example.com/api")]
 pub(crate) struct Profile {
     #[command(subcommand)]
@@ -44,6 +46,28 @@ enum Command {
         #[arg(id = NAMED, value_name = "NAME", conflicts_with = "profile")]
         name: Option<String>,
     },
+    /// Give a profile another name; its session, its choices and its programs go on
+    ///
+    /// What you wrote in config.json under the old name stays there for you to change.
+    #[command(after_help = "Example: seqera profile rename work lab")]
+    Rename {
+        /// The name that it has
+        #[arg(id = NAMED, value_name = "OLD", conflicts_with = "profile")]
+        old: String,
+        /// The name that it gets
+        #[arg(value_name = "NEW")]
+        new: String,
+    },
+    /// Forget a profile that is signed out
+    #[command(after_help = "Example: seqera profile remove work")]
+    Remove {
+        /// A profile that has signed in before
+        #[arg(id = NAMED, value_name = "NAME", conflicts_with = "profile")]
+        name: String,
+        /// Sign out first: revoke at the provider, and remove what is stored
+        #[arg(long)]
+        force: bool,
+    },
     /// Show how a profile reaches its provider, and where each value comes from
     #[command(after_help = "Example: seqera profile show work")]
     Show {
@@ -58,6 +82,8 @@ pub(super) fn run(context: &Context, args: Profile) -> Result<(), Failure> {
         None => show(context, None),
         Some(Command::List) => list(context),
         Some(Command::Use { name }) => choose(context, name),
+        Some(Command::Rename { old, new }) => rename(context, &old, &new),
+        Some(Command::Remove { name, force }) => remove(context, &name, force),
         Some(Command::Show { name }) => show(context, name),
     }
 }
@@ -115,6 +141,58 @@ fn choose(context: &Context, name: Option<String>) -> Result<(), Failure> {
     }
     stronger(context, &chosen)?.iter().for_each(|warning| context.screen.warn(warning));
     Ok(())
+}
+
+fn rename(context: &Context, old: &str, new: &str) -> Result<(), Failure> {
+    let client = context.client(Named::default())?;
+    let renamed = wait(async { Ok(client.rename_profile(old, new).await?) })?;
+    let name = renamed.status.unwrap_or_default().profile;
+    if context.screen.json {
+        context.screen.object(&json!({"profile": name, "was": old, "notes": renamed.notes}))?;
+    } else {
+        context.screen.say(&format!("✓ Profile renamed: {old} is {name} now"))?;
+        renamed.notes.iter().for_each(|note| context.screen.note(note));
+    }
+    still_in_variable(context, old);
+    Ok(())
+}
+
+fn remove(context: &Context, name: &str, force: bool) -> Result<(), Failure> {
+    let client = context.client(Named::default())?;
+    let force = force || agreed(context, name)?;
+    let removed = wait(async { Ok(client.remove_profile(name, force).await?) })?;
+    let signed_out = removed.signed_out.as_ref();
+    if context.screen.json {
+        let result = signed_out.map(logout::name);
+        context.screen.object(&json!({"removed": name, "signed_out": result, "notes": removed.notes}))?;
+    } else {
+        if let Some(outcome) = signed_out {
+            context.screen.say(&format!("{name}: {}", logout::phrase(outcome)))?;
+        }
+        context.screen.say(&format!("✓ Profile removed: {name}"))?;
+        removed.notes.iter().for_each(|note| context.screen.note(note));
+    }
+    still_in_variable(context, name);
+    Ok(())
+}
+
+/// Asks whether to sign out of a profile that is signed in. If nobody can be asked, the agent refuses.
+fn agreed(context: &Context, name: &str) -> Result<bool, Failure> {
+    if !ask::possible(&context.screen) {
+        return Ok(false);
+    }
+    let status = context.status(Named { profile: name.to_owned(), authority: String::new() })?;
+    if status.state() == SessionState::SignedOut {
+        return Ok(false);
+    }
+    let question = format!("{} is signed in ('{name}'). Sign out and remove it?", account_name(&status));
+    Ok(ask::yes(&context.screen, &question, false)? == Some(true))
+}
+
+fn still_in_variable(context: &Context, name: &str) {
+    if context.env.profile().as_deref() == Some(name) {
+        context.screen.warn(&format!("SEQERA_PROFILE still names '{name}'"));
+    }
 }
 
 fn pick(context: &Context) -> Result<String, Failure> {

@@ -57,6 +57,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
 }
 
 fn fetch(context: &Context, args: &Args, named: Named) -> Result<Token, Failure> {
+    let asked = named.profile.clone();
     let client = context.client_within(named, args.timeout)?;
     let want = Want { min_valid: args.min_valid, ..Want::default() };
     let token = match at_hand(&client, &want) {
@@ -71,6 +72,9 @@ fn fetch(context: &Context, args: &Args, named: Named) -> Result<Token, Failure>
                 .warn(&format!("the token is valid for {left}, not {wanted}: the provider grants no more"));
         }
         _ => {}
+    }
+    if !asked.is_empty() && asked != token.profile {
+        context.screen.note(&format!("profile '{asked}' is called '{}' now", token.profile));
     }
     warn_of_failing(context, &token);
     Ok(token)
