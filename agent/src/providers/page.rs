@@ -177,6 +177,37 @@ mod tests {
         for foreign in ["{{", "http:", "https:", "src=", "url(", "<script", "@import"] {
             assert!(!page.body.contains(foreign), "{foreign}");
         }
-        assert!(page.headers.iter().any(|(name, value)| name == "cache-control" && value == "no-store"));
+    }
+
+    #[test]
+    fn every_page_says_that_it_may_load_run_and_be_framed_by_nothing() {
+        let error = AgentError::new(ErrorKind::LoginDenied, "no", "");
+        let pages = [
+            signed_in(&Account::default()),
+            failed(&error),
+            stray(),
+            opened_before(),
+            from_terminal(),
+            over(),
+            not_found(),
+            not_allowed("GET"),
+            foreign(),
+            malformed(),
+        ];
+        for page in pages {
+            let header = |name: &str| {
+                let known = page.headers.iter().find(|(known, _)| known == name);
+                known.map(|(_, value)| value.as_str()).unwrap_or_default()
+            };
+            let policy = header("content-security-policy");
+            for rule in
+                ["default-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"]
+            {
+                assert!(policy.contains(rule), "{rule}: {policy}");
+            }
+            assert!(!policy.contains("script"), "{policy}");
+            assert_eq!((header("cache-control"), header("referrer-policy")), ("no-store", "no-referrer"));
+            assert_eq!(header("x-content-type-options"), "nosniff");
+        }
     }
 }

@@ -118,3 +118,55 @@ async fn those_who_are_not_known_do_not_take_the_places_of_this_user() {
     let visit = visit(&mut loopback).await.unwrap();
     assert_eq!(visit.neighbour, Neighbour::Ours, "the system knows this test");
 }
+
+/// What the listener answers to these bytes, and whether the login gets to see the request.
+async fn answer(loopback: &mut Loopback, request: &[u8]) -> (String, bool) {
+    let mut stream = connect(loopback).await;
+    let talk = async {
+        // A listener that has read enough closes the connection.
+        let _ = stream.write_all(request).await;
+        let mut answer = Vec::new();
+        let _ = timeout(SOON, stream.read_to_end(&mut answer)).await;
+        String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()
+    };
+    tokio::select! {
+        status = talk => (status, false),
+        visit = loopback.visit() => (String::new(), visit.is_some()),
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_meant_for_this_listener_or_too_long_never_reaches_the_login() {
+    let mut loopback = Loopback { look_up: |_, _| Neighbour::Ours, ..open().await };
+    let host = format!("Host: 127.0.0.1:{}", loopback.port);
+    let get = |headers: &str| format!("GET /callback?code=c HTTP/1.1\r\n{headers}\r\n\r\n").into_bytes();
+    let long = format!("{host}\r\nx: {}", "x".repeat(HEADER_BYTES));
+    let many = (0..200).map(|number| format!("x{number}: y\r\n")).collect::<String>();
+    let body = "x".repeat(BODY_BYTES + 1);
+    let post = format!("POST /callback HTTP/1.1\r\n{host}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    for (what, request) in [
+        ("another host", get("Host: attacker.test")),
+        ("another port", get("Host: 127.0.0.1:1")),
+        ("a longer name", get(&format!("{host}.attacker.test"))),
+        ("a name before", get(&format!("Host: attacker.test@127.0.0.1:{}", loopback.port))),
+        ("no host", get("X: y")),
+        ("two hosts", get(&format!("{host}\r\n{host}"))),
+        (
+            "a proxy's request",
+            format!("GET http://attacker.test/callback HTTP/1.1\r\n{host}\r\n\r\n").into_bytes(),
+        ),
+        ("a long header", get(&long)),
+        (
+            "a long address",
+            format!("GET /callback?{} HTTP/1.1\r\n{host}\r\n\r\n", "x".repeat(HEADER_BYTES)).into_bytes(),
+        ),
+        ("many headers", get(&format!("{many}{host}"))),
+        ("a long body", post.into_bytes()),
+        ("no HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec()),
+    ] {
+        let (status, reached) = answer(&mut loopback, &request).await;
+        assert!(!reached && !status.contains(" 200 "), "{what}: {status}");
+    }
+    let (_, reached) = answer(&mut loopback, &get(&host)).await;
+    assert!(reached, "the right request reaches it");
+}

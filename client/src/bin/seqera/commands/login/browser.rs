@@ -146,6 +146,40 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
+    fn no_shell_reads_what_stands_in_an_address_or_in_the_variable() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (browser, kept) = (folder.path().join("browser"), folder.path().join("kept"));
+        let script = format!("#!/bin/sh\nprintf '%s\\n' \"$#\" \"$@\" >'{}'\n", kept.display());
+        std::fs::write(&browser, script).unwrap();
+        std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let mark = folder.path().join("pwned").display().to_string();
+        for url in [
+            format!("https://x.test/?a=$(touch {mark})"),
+            format!("https://x.test/`touch {mark}`"),
+            format!("https://x.test/;touch {mark};#"),
+            format!("https://x.test/'\"|touch {mark}&%s -- --flag"),
+            format!("https://x.test/\ntouch {mark}\n"),
+        ] {
+            for (chosen, before) in [("%s", 0), ("--new %s", 1), ("$(touch pwned) ; %s", 3)] {
+                let chosen = [format!("{} {chosen}", browser.display())];
+                let opener = openers_of(&url, &chosen).remove(0);
+                assert!(opener.start().unwrap().wait().unwrap().success());
+                let arguments = std::fs::read_to_string(&kept).unwrap();
+                let expected = format!("{}\n", before + 1);
+                assert!(
+                    arguments.starts_with(&expected) && arguments.ends_with(&format!("{url}\n")),
+                    "{arguments}"
+                );
+            }
+        }
+        let left: Vec<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 2, "{left:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
     fn what_a_program_reads_is_written_to_it() {
         let folder = tempfile::tempdir().unwrap();
         let read = folder.path().join("read");
