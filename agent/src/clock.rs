@@ -62,6 +62,12 @@ pub(crate) fn from_unix(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds.min(253_402_300_799))
 }
 
+/// A time that somebody else wrote, to the second; `None` before 1970. Windows has no times before 1601, and a
+/// conversion panics there.
+pub(crate) fn from_timestamp(told: jiff::Timestamp) -> Option<SystemTime> {
+    u64::try_from(told.as_second()).ok().map(from_unix)
+}
+
 /// The only way to read the time: `.clippy.toml` bans the others, so that tests can set the clock.
 pub(crate) trait Clock: Send + Sync {
     /// Reads both clocks.

@@ -29,6 +29,9 @@ use crate::sessions::target::{target, unnamed};
 use crate::storage::lane::Lane;
 use crate::storage::store::StoreError;
 
+/// The longest name of a keychain's item that is offered, in bytes, as of a file. The earlier CLI's are shorter.
+const LONGEST_NAME: usize = 255;
+
 /// Finds and takes over the sign-ins of other programs.
 pub(crate) struct Imports {
     registry: Arc<Registry>,
@@ -154,7 +157,7 @@ impl Imports {
         });
         owners.retain(|name, _| !self.is_ours(name));
         match in_keychain {
-            Ok(names) => names.into_iter().for_each(|name| {
+            Ok(names) => names.into_iter().filter(|name| name.len() <= LONGEST_NAME).for_each(|name| {
                 let place = format!("keychain item '{name}'").into();
                 let owner = owners.get(&name);
                 found.v1(Origin::V1Keychain, name, place, owner);

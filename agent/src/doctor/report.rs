@@ -6,10 +6,14 @@ use seqera_agent_proto::v1::Check;
 use seqera_agent_proto::v1::check::Verdict;
 use tokio::sync::mpsc;
 
+use crate::foreign::line;
 use crate::profile::ProfileName;
 
 /// A local disk answers in microseconds; a network file system whose server is gone never does.
 pub(super) const DISK_LIMIT: Duration = Duration::from_secs(3);
+
+/// The longest finding, in characters. It repeats what systems and providers say.
+const LONGEST: usize = 1_000;
 
 /// Runs `look` on a blocking thread. `None` means that it did not return in time, and its thread is
 /// abandoned.
@@ -55,7 +59,7 @@ pub(super) fn problem(name: &str, text: impl Into<String>, remedy: &str) -> Chec
 }
 
 fn check(name: &str, verdict: Verdict, text: String, remedy: &str) -> Check {
-    let (name, remedy) = (name.to_owned(), remedy.to_owned());
+    let (name, text, remedy) = (name.to_owned(), line(&text, LONGEST), line(remedy, LONGEST));
     Check { name, verdict: verdict.into(), text, remedy, profile: String::new() }
 }
 

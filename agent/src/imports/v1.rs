@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use seqera_agent_proto::files::{Writer, is_refused, read};
+use seqera_agent_proto::text::is_deceptive;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::foreign::{Email, Exact};
+use crate::foreign::{Email, LONGEST_ADDRESS};
 use crate::profile::Profile;
 use crate::storage::file::{LARGEST, PREFIX, is_bare_token};
 use crate::storage::{durable, record};
@@ -42,10 +43,11 @@ fn owner(entry: &Map<String, Value>) -> Option<Owner> {
     let or = |value: &str, default: &str| if value.is_empty() { default } else { value }.to_owned();
     let time = |key: &str| entry.get(key).and_then(Value::as_f64).map_or(0, |seconds| seconds as u64);
     // After a deliberate logout, whatever is left must not be used again.
-    if text("domain").is_empty()
-        || Exact::from(&*authority(text("domain"))).address().is_err()
-        || entry.get("explicitly_logged_out") == Some(&Value::Bool(true))
-    {
+    if text("domain").is_empty() || entry.get("explicitly_logged_out") == Some(&Value::Bool(true)) {
+        return None;
+    }
+    let is_odd = |key: &str| text(key).len() > LONGEST_ADDRESS || text(key).contains(is_deceptive);
+    if ["domain", "client_id", "audience"].into_iter().any(is_odd) {
         return None;
     }
     Some(Owner {
@@ -144,6 +146,21 @@ mod tests {
         let folder = folder(&json!({"profiles": {"a": {"user": "x"}, "b": out, "c": 7}}));
         assert_eq!(owners(folder.path()), BTreeMap::new());
         assert_eq!(super::owners(Path::new("/nowhere")), BTreeMap::new());
+    }
+
+    #[test]
+    fn what_another_program_wrote_is_cleaned_and_no_owner_where_it_cannot_be_sent() {
+        let long = "x".repeat(70_000);
+        let entry = |key: &str, value: &str| {
+            let mut entry = json!({"domain": "h.test", "user": "a\u{202e}da\n@x.test"});
+            entry[key] = json!(value);
+            entry
+        };
+        let profiles = json!({"good": entry("user", "a\u{202e}da\n@x.test"), "a": entry("domain", &long),
+            "b": entry("client_id", &long), "c": entry("audience", "x\u{0}"), "d": entry("domain", "h\u{200b}.test")});
+        let owners = owners(folder(&json!({"profiles": profiles})).path());
+        assert_eq!(owners.keys().collect::<Vec<_>>(), ["good"]);
+        assert_eq!(owners["good"].account, "ada @x.test");
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(crate) use self::fault::Fault;
 use self::fault::{fault, told};
 use self::way::Clients;
 pub(crate) use self::way::{Passwords, is_proxied};
-use crate::clock::{Clock, reached};
+use crate::clock::{Clock, from_timestamp, reached};
 use crate::network::Network;
 use crate::token::AccessToken;
 
@@ -212,7 +212,7 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 
 fn date(text: &str) -> Option<SystemTime> {
     let zoned = jiff::fmt::rfc2822::DateTimeParser::new().parse_zoned(text).ok()?;
-    Some(zoned.timestamp().into())
+    from_timestamp(zoned.timestamp())
 }
 
 #[cfg(test)]

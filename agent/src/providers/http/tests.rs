@@ -138,6 +138,11 @@ fn retry_after_is_seconds_or_a_date_by_the_senders_clock() {
     assert_eq!(told(&[(RETRY_AFTER, at)]), Some(Duration::from_secs(5)));
     assert_eq!(told(&[(RETRY_AFTER, at), (DATE, before)]), Some(Duration::from_secs(30)));
     assert_eq!(told(&[(RETRY_AFTER, before)]), Some(Duration::ZERO));
-    assert_eq!(told(&[(RETRY_AFTER, "soon")]), None);
+    for odd in ["soon", "-1", "1e9", "18446744073709551616", "Mon, 01 Jan 0001 00:00:00 GMT"] {
+        assert_eq!(told(&[(RETRY_AFTER, odd)]), None, "{odd}");
+    }
+    assert_eq!(told(&[(RETRY_AFTER, "18446744073709551615")]), Some(Duration::from_secs(u64::MAX)));
+    let last = "Thu, 30 Dec 9999 21:00:00 GMT";
+    assert!(told(&[(RETRY_AFTER, last), (DATE, "Mon, 01 Jan 0001 00:00:00 GMT")]).is_some());
     assert_eq!(told(&[]), None);
 }

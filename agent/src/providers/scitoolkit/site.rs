@@ -10,8 +10,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
+use crate::clock::from_timestamp;
 use crate::error::{AgentError, ErrorKind};
-use crate::foreign::{self, Email, Name};
+use crate::foreign::{self, Email, Label, Name};
 use crate::outcome::Why;
 use crate::providers::http::{Fault, Http, Reply};
 use crate::providers::platform::{refused_token, unchecked};
@@ -53,7 +54,7 @@ struct Entry {
     #[serde(default)]
     current: bool,
     #[serde(default)]
-    expires_at: Option<String>,
+    expires_at: Option<Label>,
 }
 
 /// One backend.
@@ -93,7 +94,7 @@ impl Site {
     /// As [`Self::whoami`].
     pub(super) async fn expiry(&self, token: &AccessToken) -> Result<Option<SystemTime>, SiteError> {
         let told = self.own_entry(token).await?.and_then(|entry| entry.expires_at);
-        Ok(told.and_then(|time| time.parse::<jiff::Timestamp>().ok()).map(SystemTime::from))
+        Ok(told.and_then(|time| time.parse().ok()).and_then(from_timestamp))
     }
 
     /// Deletes the token, by the id that it has there. One that is gone already counts as deleted.

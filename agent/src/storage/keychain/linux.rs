@@ -12,6 +12,7 @@ use secret_service::EncryptionType;
 use secret_service::blocking::SecretService;
 use zbus_secret_service_keyring_store::Store;
 
+use super::failure::said;
 use crate::error::chain;
 use crate::storage::store::{Patience, StoreError};
 
@@ -96,7 +97,7 @@ pub(super) fn failure(error: Error) -> StoreError {
         Error::PlatformFailure(cause) | Error::NoStorageAccess(cause) => {
             match cause.downcast::<secret_service::Error>() {
                 Ok(cause) => service_failure(*cause),
-                Err(cause) => StoreError::Failed(format!("the keychain failed: {cause}")),
+                Err(cause) => StoreError::Failed(format!("the keychain failed: {}", said(&cause))),
             }
         }
         other => super::failure::common(other),
@@ -112,6 +113,6 @@ fn service_failure(error: secret_service::Error) -> StoreError {
         }
         Cause::NoResult => StoreError::Unavailable("the keychain has no default collection".into()),
         Cause::Unavailable => absent(&error),
-        other => StoreError::Failed(format!("the keychain failed: {other}")),
+        other => StoreError::Failed(format!("the keychain failed: {}", said(&other))),
     }
 }

@@ -8,6 +8,7 @@ use keyring_core::{Entry, Error};
 use security_framework::base::Error as SecurityError;
 use security_framework::os::macos::keychain::{KeychainUserInteractionLock, SecKeychain};
 
+use super::failure::said;
 use crate::storage::store::{Patience, StoreError};
 
 /// A keychain belongs to one machine.
@@ -42,7 +43,7 @@ pub(super) fn accounts(service: &str) -> Result<BTreeSet<String>, StoreError> {
 
 fn quiet() -> Result<KeychainUserInteractionLock, StoreError> {
     SecKeychain::disable_user_interaction().map_err(|error| {
-        StoreError::Unavailable(format!("the keychain cannot be kept from prompting: {error}"))
+        StoreError::Unavailable(format!("the keychain cannot be kept from prompting: {}", said(&error)))
     })
 }
 
@@ -57,7 +58,7 @@ pub(super) fn failure(error: Error) -> StoreError {
         _ => None,
     };
     match code {
-        Some(INTERACTION_NOT_ALLOWED | AUTH_FAILED) => StoreError::Locked(error.to_string()),
+        Some(INTERACTION_NOT_ALLOWED | AUTH_FAILED) => StoreError::Locked(said(&error)),
         _ => super::failure::common(error),
     }
 }

@@ -73,6 +73,25 @@ async fn numbers_may_come_as_text_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn numbers_of_any_size_and_a_code_of_any_kind_upset_nobody() {
+    for odd in [json!(1e300), json!(-1), json!(0), json!(u64::MAX), json!("NaN"), json!([]), json!(null)] {
+        let mut told = codes();
+        (told["interval"], told["expires_in"]) = (odd.clone(), odd.clone());
+        let flow = offering(&told).await.oidc.start_device().await.unwrap();
+        let ten_years = Duration::from_secs(10 * 366 * 24 * 3600);
+        assert!(!flow.interval.is_zero() && flow.interval <= ten_years, "{odd}");
+        assert!(!flow.lifetime.is_zero() && flow.lifetime <= ten_years, "{odd}");
+    }
+    let mut told = codes();
+    told["user_code"] = json!(format!("\u{202e}WD\u{200b}JB\n{}", "x".repeat(9_000)));
+    let code = offering(&told).await.oidc.start_device().await.unwrap().code;
+    assert!(code.text.starts_with("WDJB xxx") && code.text.chars().count() == 64, "{}", code.text);
+    told["verification_uri"] = json!(format!("https://x.test/{}", "x".repeat(9_000)));
+    let error = failure(&offering(&told).await).await.to_string();
+    assert!(error.contains("2048 are the limit") && error.len() < 300, "{error}");
+}
+
+#[tokio::test]
 async fn a_page_that_is_not_https_is_not_shown() {
     for page in ["http://x.test/device", "javascript:alert(1)", "x"] {
         let mut told = codes();

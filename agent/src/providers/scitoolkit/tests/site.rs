@@ -63,6 +63,33 @@ async fn a_backend_that_does_not_list_tokens_signs_in_all_the_same() {
 }
 
 #[tokio::test]
+async fn an_end_of_any_kind_and_an_id_without_an_end_upset_nobody() {
+    let double = Double::bare().await;
+    double.script("GET /api/cli/whoami", whoami());
+    for (end, known) in [
+        (json!("9999-12-30T21:59:59Z"), true),
+        (json!("2030-01-01T00:00:00.999999999+14:00"), true),
+        (json!("-009999-01-02T01:59:59Z"), false),
+        (json!("0001-01-01T00:00:00Z"), false),
+        (json!("soon"), false),
+        (json!("9".repeat(300_000)), false),
+        (json!(""), false),
+        (json!(1e300), false),
+        (json!(null), false),
+    ] {
+        let entry = json!({"id": "1", "current": true, "expires_at": end});
+        double.script("GET /api/cli/tokens", json_answer(200, &json!({"tokens": [entry]})));
+        let granted = given(&double, ADA).await.unwrap();
+        let Credential::Fixed { expires_at, .. } = granted.credential else { panic!("it renews") };
+        assert_eq!(expires_at.is_some(), known, "{end}");
+    }
+    for uid in [json!(""), json!("x".repeat(256)), json!("a\u{202e}"), json!([])] {
+        double.script("GET /api/cli/whoami", json_answer(200, &json!({"uid": uid})));
+        assert_eq!(given(&double, ADA).await.unwrap_err().kind, ErrorKind::Misconfigured, "{uid}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_of_another_kind_is_sent_nowhere() {
     let double = Double::bare().await;
     double.script("GET /api/cli/whoami", whoami());
