@@ -23,6 +23,7 @@ use crate::leases::mint::{MintError, Minted};
 use crate::lock::lock;
 use crate::profile::ProfileName;
 use crate::providers::platform::PlatformError;
+use crate::sealed::Sealed;
 use crate::storage::record::{Ends, Lease, Program, Record};
 use crate::storage::store::{Patience, Stored};
 use crate::token::{AccessToken, Kind};
@@ -269,7 +270,7 @@ impl Leases {
     ) -> Result<Leased, AgentError> {
         (self.book.parts.crash)("lease-made");
         let now = self.book.parts.clock.now().wall;
-        let stored = Stored::new(&lease.settings, Kind::Fixed, minted.token.expose(), now)
+        let stored = Stored::new(&lease.settings, Kind::Fixed, Sealed::new(minted.token.expose()), now)
             .with_proxy_password(self.book.parts.passwords.known(&lease.settings.network));
         // If the token is not stored, the session deletes it instead.
         let item = ProfileName::of_lease(&id);

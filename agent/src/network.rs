@@ -7,6 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
+use crate::sealed::{Acquaintance, Sealed};
+
 /// The proxy and the certificate authorities of one profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -25,25 +27,41 @@ pub(crate) struct Network {
     pub password: Option<Password>,
 }
 
-/// The password of a proxy, percent-encoded as in its URL. `Debug` redacts it.
+/// The password of a proxy, percent-encoded as in its URL. Sealed in memory but while a connection is made;
+/// clones share it. `Debug` redacts it.
 #[derive(Debug, Clone)]
-pub(crate) struct Password(SecretString);
+pub(crate) struct Password(Sealed);
+
+/// Knows a password as long as somebody else keeps it.
+pub(crate) struct KnownPassword(Acquaintance);
 
 impl Password {
     /// Takes the password as it stands in a URL.
     pub(crate) fn new(encoded: &str) -> Self {
-        Self(SecretString::from(encoded))
+        Self(Sealed::new(encoded))
     }
 
     /// The password as it stands in a URL, for the proxy and the store only.
-    pub(crate) fn expose(&self) -> &str {
-        self.0.expose_secret()
+    pub(crate) fn open(&self) -> SecretString {
+        self.0.open()
+    }
+
+    /// Does not keep the password alive.
+    pub(crate) fn acquaintance(&self) -> KnownPassword {
+        KnownPassword(self.0.acquaintance())
+    }
+}
+
+impl KnownPassword {
+    /// The password, if somebody still keeps it.
+    pub(crate) fn meet(&self) -> Option<Password> {
+        self.0.meet().map(Password)
     }
 }
 
 impl PartialEq for Password {
     fn eq(&self, other: &Self) -> bool {
-        self.expose() == other.expose()
+        self.open().expose_secret() == other.open().expose_secret()
     }
 }
 
@@ -122,7 +140,7 @@ mod tests {
     fn the_password_is_parted_from_the_address_and_shown_nowhere() {
         let network = Network::read("http://ada:can%40ry@proxy.test:3128/", "", "").unwrap();
         assert_eq!(network.proxy, "http://ada@proxy.test:3128");
-        assert_eq!(network.password.as_ref().unwrap().expose(), "can%40ry");
+        assert_eq!(network.password.as_ref().unwrap().open().expose_secret(), "can%40ry");
         let written = serde_json::to_string(&network).unwrap();
         assert!(!format!("{written}{network:?}{:?}", network.recorded()).contains("can"), "{network:?}");
         assert!(network.has_user() && network.recorded().password.is_none());

@@ -63,6 +63,7 @@ pub fn serve(flags: Flags) -> Result<(), AgentError> {
     }
     let inherited = system::start_clean();
     let hardened = if flags.dumpable { Ok(()) } else { system::harden() };
+    system::take_name();
     if flags.detached {
         system::leave_session().map_err(AgentError::internal)?;
     }

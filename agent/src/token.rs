@@ -2,6 +2,7 @@
 //! provider tells about the account that they belong to.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -9,44 +10,76 @@ use seqera_agent_proto::place::token_sha256;
 use serde::{Deserialize, Serialize};
 
 use crate::foreign::{Email, Name};
+use crate::sealed::Sealed;
 
-macro_rules! secret {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone)]
-        pub(crate) struct $name(SecretString);
+/// Authenticates the account at the API for a while. Clients may have it. Clones share one copy, which is in the
+/// clear: it is handed out all the time.
+#[derive(Clone)]
+pub(crate) struct AccessToken(Arc<SecretString>);
 
-        impl $name {
-            pub(crate) fn new(secret: impl Into<String>) -> Self {
-                Self(SecretString::from(secret.into()))
-            }
+impl AccessToken {
+    pub(crate) fn new(secret: impl Into<String>) -> Self {
+        Self(Arc::new(SecretString::from(secret.into())))
+    }
 
-            /// The secret itself. Every use is a place to check for leaks.
-            pub(crate) fn expose(&self) -> &str {
-                self.0.expose_secret()
-            }
+    /// The secret itself. Every use is a place to check for leaks.
+    pub(crate) fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
 
-            /// The token's SHA-256 in lower-case hex, which identifies the token without revealing it.
-            pub(crate) fn sha256(&self) -> String {
-                token_sha256(self.expose())
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($name), "(redacted)"))
-            }
-        }
-    };
+    /// The token's SHA-256 in lower-case hex, which identifies the token without revealing it.
+    pub(crate) fn sha256(&self) -> String {
+        token_sha256(self.expose())
+    }
 }
 
-secret! {
-    /// Authenticates the account at the API for a while. Clients may have it.
-    AccessToken
+impl From<&Sealed> for AccessToken {
+    fn from(sealed: &Sealed) -> Self {
+        Self(Arc::new(sealed.open()))
+    }
 }
-secret! {
-    /// Gets new access tokens. Only the agent may have it.
-    RefreshToken
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessToken(redacted)")
+    }
+}
+
+/// Gets new access tokens. Only the agent may have it. Sealed in memory but while it is used.
+#[derive(Clone)]
+pub(crate) struct RefreshToken(Sealed);
+
+impl RefreshToken {
+    pub(crate) fn new(secret: impl Into<String>) -> Self {
+        Self(Sealed::new(secret))
+    }
+
+    /// The secret itself, for as long as it is sent. Every use is a place to check for leaks.
+    pub(crate) fn open(&self) -> SecretString {
+        self.0.open()
+    }
+
+    /// The secret to keep.
+    pub(crate) fn sealed(&self) -> &Sealed {
+        &self.0
+    }
+
+    /// The token's SHA-256 in lower-case hex, which identifies the token without revealing it.
+    pub(crate) fn sha256(&self) -> String {
+        token_sha256(self.open().expose_secret())
+    }
+}
+
+impl From<&Sealed> for RefreshToken {
+    fn from(sealed: &Sealed) -> Self {
+        Self(sealed.clone())
+    }
+}
+
+impl fmt::Debug for RefreshToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RefreshToken(redacted)")
+    }
 }
 
 /// Who is signed in, according to the provider and the Platform. Contains no secret.

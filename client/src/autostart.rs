@@ -14,7 +14,7 @@ use tokio::process::{ChildStderr, Command};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::Error;
-use crate::program;
+use crate::program::{self, Held};
 
 /// The launcher has exited before its output is read, so everything it printed is already in the pipe: a
 /// second is plenty.
@@ -43,7 +43,11 @@ pub(crate) async fn check(search_path: Option<&OsStr>, deadline: Instant) -> Res
 async fn run(search_path: Option<&OsStr>, flag: &str, deadline: Instant) -> Result<(), Error> {
     let program = find(search_path)?;
     let not_started = |message| Error::NotStarted { message, hint: None };
-    let mut launcher = Command::new(&program)
+    let mut command = Command::new(program.executable());
+    // So that it goes by its name all the same.
+    #[cfg(unix)]
+    command.arg0(&program.path);
+    let mut launcher = command
         .arg(flag)
         .stdin(Stdio::null())
         // A shell that runs `$(seqera token)` waits until every process that holds the pipe has exited.
@@ -52,7 +56,7 @@ async fn run(search_path: Option<&OsStr>, flag: &str, deadline: Instant) -> Resu
         .spawn()
         .map_err(|error| match limits::behind_start(&error) {
             Some(limit) => Error::Exhausted(limit),
-            None => not_started(format!("{}: {error}", program.display())),
+            None => not_started(format!("{}: {error}", program.path.display())),
         })?;
     let ended = timeout_at(deadline, launcher.wait()).await.map_err(|_| Error::TimedOut)?;
     match ended {
@@ -102,17 +106,23 @@ fn quoted(printed: &str, status: &str) -> Error {
     }
 }
 
-/// Finds the agent's program: next to this executable, where it is as trusted as we are, or else on `PATH`.
-fn find(search_path: Option<&OsStr>) -> Result<PathBuf, Error> {
+/// Finds the agent's program: next to this executable, or else on `PATH`. What lies beside us is checked as well:
+/// somebody may have put it into a folder where anybody can, where we were only unpacked.
+fn find(search_path: Option<&OsStr>) -> Result<Held, Error> {
+    program::first_agent(candidates(search_path))?.ok_or(Error::NoProgram)
+}
+
+/// Where the agent's program is looked for, if it is there.
+fn candidates(search_path: Option<&OsStr>) -> impl Iterator<Item = PathBuf> {
     let name = format!("seqera-agent{}", std::env::consts::EXE_SUFFIX);
-    let own = std::env::current_exe().ok();
-    let beside = own.and_then(|own| Some(own.parent()?.join(&name))).filter(|file| file.is_file());
-    if let Some(program) = beside {
-        return Ok(program);
-    }
+    let own = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.to_owned()));
     let folders = std::env::split_paths(search_path.unwrap_or_default());
-    let found = folders.map(|folder| folder.join(&name)).filter(|file| file.is_file());
-    program::first_agent(found)?.ok_or(Error::NoProgram)
+    own.into_iter().chain(folders).map(move |folder| folder.join(&name)).filter(|file| file.is_file())
+}
+
+/// The agent's program, where one may be started.
+pub fn agent_program(search_path: Option<&OsStr>) -> Option<PathBuf> {
+    find(search_path).ok().map(|program| program.path)
 }
 
 #[cfg(unix)]

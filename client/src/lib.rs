@@ -42,6 +42,7 @@ mod route;
 mod stream;
 pub mod token;
 
+pub use autostart::agent_program;
 pub use client::{Client, Want};
 pub use error::{Error, Refusal};
 pub use options::Options;

@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+pub(crate) use crate::program::held::Held;
 
+mod held;
 #[cfg(unix)]
 #[path = "program/unix.rs"]
 mod system;
@@ -18,8 +20,8 @@ mod system;
 ///
 /// The file, its folder and the folder that the given path names must belong to root, to this user or to the owner
 /// of the running program (module trees of clusters, a shared conda, Homebrew), and may not be writable for
-/// everybody. A group may write to them: such an owner has allowed it. On Windows the access control lists are not
-/// judged.
+/// everybody. A group may write to them: such an owner has allowed it. On Windows the file and its folder must belong to
+/// this user, the administrators or the system, and their access lists may let no group that anybody is in write.
 ///
 /// # Errors
 /// [`Error::Distrusted`] for the first one, if there are some and none may be started; it names the file or folder
@@ -28,22 +30,28 @@ pub fn first(candidates: impl IntoIterator<Item = PathBuf>) -> Result<Option<Pat
     first_by(candidates, system::trusted)
 }
 
-/// The same for the agent's own program, where it does not lie beside this one: on Windows there is none.
+/// The same for the agent's own program, which is started by [`Held::executable`].
 ///
 /// # Errors
 /// As for [`first`].
-pub(crate) fn first_agent(candidates: impl IntoIterator<Item = PathBuf>) -> Result<Option<PathBuf>, Error> {
-    first_by(candidates, system::agent)
+pub(crate) fn first_agent(candidates: impl IntoIterator<Item = PathBuf>) -> Result<Option<Held>, Error> {
+    first_by(candidates, system::held)
 }
 
-fn first_by(
+/// The file or folder that a whole group may write to, of those that a program depends on. That is accepted, since an
+/// owner who is trusted has allowed it; a group of the owner's own does not count.
+pub fn open_to_a_group(program: &Path) -> Option<PathBuf> {
+    system::open_to_a_group(program)
+}
+
+fn first_by<T>(
     candidates: impl IntoIterator<Item = PathBuf>,
-    trusted: impl Fn(&Path) -> Result<PathBuf, Error>,
-) -> Result<Option<PathBuf>, Error> {
+    trusted: impl Fn(&Path) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
     let mut refused = None;
     for program in candidates.into_iter().filter(|program| program.is_absolute()) {
         match trusted(&program) {
-            Ok(real) => return Ok(Some(real)),
+            Ok(found) => return Ok(Some(found)),
             Err(error) => refused = refused.or(Some(error)),
         }
     }

@@ -1,10 +1,11 @@
 //! `seqera agent doctor`: what it finds in a home with problems, and what a repair does.
 
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::time::Duration;
 
 use seqera_tests::browser::{authorization_url, sign_in};
 use seqera_tests::sandbox::ADA;
-use seqera_tests::{Home, Invocation, Run, Sandbox, eventually};
+use seqera_tests::{Home, Invocation, Run, Sandbox, binaries, eventually, skip};
 use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -39,6 +40,31 @@ fn a_home_where_all_is_well_has_no_problem_and_every_profile_was_asked() {
         assert_eq!(found(&report, name, None)["verdict"], "OK", "{name}");
     }
     assert_eq!(sandbox.count("refresh_attempts"), calls, "no token is spent");
+}
+
+#[test]
+fn a_program_that_a_group_may_write_to_is_told() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let folder = home.root().join("site");
+    std::fs::create_dir(&folder).expect("the folder can be made");
+    for program in [&binaries().client, &binaries().agent] {
+        let copy = folder.join(program.file_name().expect("a program has a name"));
+        std::fs::copy(program, copy).expect("a copy can be made");
+    }
+    let mine = folder.metadata().expect("it is there");
+    if mine.uid() == 0 {
+        chown(&folder, None, Some(12_345)).expect("root may");
+    } else if mine.uid() == mine.gid() {
+        return skip("needs a group that is not the user's own");
+    }
+    std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o775)).expect("it is ours");
+    let examine = home.program(folder.join("seqera")).args(["agent", "doctor", "-o", "json"]);
+    let report = report(&examine.env("SEQERA_AUTH_DOMAIN", &sandbox.authority).run());
+    let check = found(&report, "programs", None);
+    assert_eq!(check["verdict"], "WARNING", "{check}");
+    let text = check["text"].as_str().expect("a text");
+    assert!(text.contains("a whole group may write to") && text.contains("/site/seqera-agent"), "{text}");
+    home.stop_agent(home.agent_pid().expect("it was accepted all the same"));
 }
 
 #[test]

@@ -18,6 +18,8 @@ mod imports;
 mod inherited;
 mod leases;
 mod logs;
+#[cfg(target_os = "linux")]
+mod memory;
 mod oauth2;
 mod odd_files;
 mod owner;

@@ -14,20 +14,20 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// `p@ss-canary`, percent-encoded as a URL requires.
 const PASSWORD: &str = "p%40ss-canary";
 /// base64 of `ada:p@ss-canary`.
-const CREDENTIALS: &str = "YWRhOnBAc3MtY2FuYXJ5";
+pub(crate) const CREDENTIALS: &str = "YWRhOnBAc3MtY2FuYXJ5";
 
-fn proxy_url(site: &PrivateSite, password: &str) -> String {
+pub(crate) fn proxy_url(site: &PrivateSite, password: &str) -> String {
     format!("http://ada:{password}@{}", site.proxy)
 }
 
-fn login(home: &Home, site: &PrivateSite) -> Invocation {
+pub(crate) fn login(home: &Home, site: &PrivateSite) -> Invocation {
     home.seqera(&format!("login --no-browser --profile work --authority {}", site.sandbox.authority))
         .env("HTTPS_PROXY", proxy_url(site, PASSWORD))
         .env("SSL_CERT_FILE", site.ca_file(home))
 }
 
 /// Ada's browser is inside the site.
-fn finish(login: Invocation, site: &PrivateSite) -> Run {
+pub(crate) fn finish(login: Invocation, site: &PrivateSite) -> Run {
     let mut login = login.start();
     let url = login.until("authorization URL", |output| {
         let line = output.lines().find(|line| line.contains("response_type=code"))?;

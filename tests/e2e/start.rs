@@ -1,7 +1,9 @@
 //! How an agent starts, and that there is never a second one.
 
 use std::collections::BTreeSet;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
 use seqera_tests::reaper::is_alive;
@@ -71,6 +73,37 @@ fn the_agent_outlives_its_first_client_and_keeps_nothing_of_it() {
     assert!(!String::from_utf8_lossy(&environment).contains("foreign"));
     let cwd = std::fs::read_link(format!("/proc/{pid}/cwd")).expect("readable by its owner");
     assert_eq!(cwd.to_string_lossy(), "/", "no folder is kept from being unmounted");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_agent_is_the_very_program_that_was_checked_and_goes_by_its_name() {
+    let home = Home::new();
+    let (path, planted) = (home.root().join("seqera-agent"), home.root().join("planted"));
+    std::fs::copy(&binaries().agent, &path).expect("a copy can be made");
+    let checked = std::fs::File::open(&path).expect("it can be read");
+    // Whoever can write to the folder is quick: the path leads elsewhere before anything was run.
+    std::fs::remove_file(&path).expect("it is ours");
+    std::fs::write(&path, format!("#!/bin/sh\ntouch {}\n", planted.display())).expect("it can be written");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let by_descriptor = format!("/proc/self/fd/{}", checked.as_raw_fd());
+    let named = |command: &mut std::process::Command| {
+        command.arg0(&path);
+    };
+    home.program(by_descriptor).args(["--launch"]).with(named).run().ok();
+    let pid = home.agent_pid().expect("the agent serves");
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).expect("it runs");
+    home.stop_agent(pid);
+    assert!(!planted.exists(), "what took the place of the program was not started");
+    assert_eq!(name.trim(), "seqera-agent");
+
+    home.seqera("agent start").run().ok();
+    let pid = home.agent_pid().expect("the agent serves");
+    let program = std::fs::read_link(format!("/proc/{pid}/exe")).expect("readable by its owner");
+    assert_eq!(Some(program), binaries().agent.canonicalize().ok());
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).expect("it runs");
+    let line = String::from_utf8_lossy(&line).into_owned();
+    assert!(line.starts_with(&*binaries().agent.to_string_lossy()), "{line}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use seqera_tests::browser::{authorization_url, callback_url};
 use seqera_tests::sandbox::ADA;
-use seqera_tests::{Home, Invocation, Sandbox, binaries, eventually, http, skip};
+use seqera_tests::{Home, Invocation, Running, Sandbox, binaries, eventually, http, skip};
 
 /// `nobody`, on every Unix that has this user.
 const STRANGER: u32 = 65_534;
@@ -140,14 +140,9 @@ fn the_client_refuses_a_socket_in_another_users_folder() {
     assert!(refused.stderr.contains(&folder), "path and reason are named: {}", refused.stderr);
 }
 
-#[test]
-fn the_client_refuses_an_agent_of_another_user() {
-    if !is_root() {
-        return skip("needs root, to play a second user");
-    }
-    let home = Home::new();
-    let agent = copy_of(&binaries().agent, &home);
-    // The stranger's own agent, with everything it needs.
+/// The stranger's own agent, with everything that it needs in the folder that is returned.
+fn agent_of_stranger(home: &Home) -> (Running, PathBuf) {
+    let agent = copy_of(&binaries().agent, home);
     let own = home.root().join("stranger");
     std::fs::create_dir(&own).expect("the folder can be made");
     open(home.root(), 0o755);
@@ -161,6 +156,38 @@ fn the_client_refuses_an_agent_of_another_user() {
         assert!(running.is_running(), "{}", running.stderr());
         socket.exists().then_some(())
     });
+    (running, own)
+}
+
+#[test]
+fn the_agent_hangs_up_on_root_as_well() {
+    if !is_root() {
+        return skip("needs root, to play a second user");
+    }
+    if !skip::have(&["curl"], "apt-get install curl") {
+        return;
+    }
+    let home = Home::new();
+    let (_running, own) = agent_of_stranger(&home);
+    let socket = own.join("agent.sock").to_string_lossy().into_owned();
+    let ask = || {
+        let args = ["-sS", "--http2-prior-knowledge", "-o", "/dev/null", "-w", "%{http_code}"];
+        home.program("curl").args(args).args(["--unix-socket", &socket, "http://localhost/"])
+    };
+    let owner = as_stranger(ask()).run();
+    assert!(owner.code == Some(0) && owner.stdout != "000", "the owner is answered: {owner:?}");
+    let root = ask().run();
+    assert!(root.stdout == "000" && root.code != Some(0), "{root:?}");
+}
+
+#[test]
+fn the_client_refuses_an_agent_of_another_user() {
+    if !is_root() {
+        return skip("needs root, to play a second user");
+    }
+    let home = Home::new();
+    let (_running, own) = agent_of_stranger(&home);
+    let socket = own.join("agent.sock");
     let ask = |why: &str| {
         let refused = home.seqera("token").env("SEQERA_AGENT_SOCK", &socket).run();
         assert!(

@@ -147,8 +147,18 @@ impl Home {
     #[track_caller]
     pub fn start_agent_with(&self, env: &[(&str, &str)]) -> Running {
         let invocation = self.program(&binaries().agent);
-        let invocation = env.iter().fold(invocation, |all, (name, value)| all.env(name, value));
-        let mut agent = invocation.start();
+        self.serving(env.iter().fold(invocation, |all, (name, value)| all.env(name, value)))
+    }
+
+    /// The same, with memory that the process which started it may read.
+    #[track_caller]
+    pub fn start_dumpable_agent(&self) -> Running {
+        self.serving(self.program(&binaries().agent).args(["--dumpable"]))
+    }
+
+    #[track_caller]
+    fn serving(&self, agent: Invocation) -> Running {
+        let mut agent = agent.start();
         let serves = within(AGENT_LIMIT, || {
             let serves = self.agent_pid() == Some(agent.pid());
             (serves || !agent.is_running()).then_some(serves)

@@ -13,6 +13,8 @@ pub mod http;
 pub mod keycloak;
 pub mod keyring;
 pub mod leftovers;
+#[cfg(target_os = "linux")]
+pub mod memory;
 pub mod nextflow;
 pub mod oidc_provider;
 mod process;

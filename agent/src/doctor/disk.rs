@@ -6,6 +6,7 @@ use seqera_agent_proto::v1::{Check, InfoResponse};
 
 use super::host::{self, FileSystem};
 use super::report::{DISK_LIMIT, Report, in_time, ok, problem, skipped, warning};
+use crate::sealed::{self, Guard};
 use crate::sessions::shared::Shared;
 use crate::storage::folder;
 use crate::storage::store::StoreKind;
@@ -22,10 +23,26 @@ pub(super) async fn examine(info: &InfoResponse, user: &str, shared: &Shared, re
     }
     report.tell(configuration_folder(shared).await).await;
     report.tell(linger(&socket, user)).await;
-    if info.dumpable {
+    report.tell(memory(info.dumpable, sealed::guard())).await;
+}
+
+fn memory(dumpable: bool, guard: Guard) -> Check {
+    const NAME: &str = "memory";
+    if dumpable {
         let remedy = "start it again without --dumpable when you have finished debugging";
-        let text = "core dumps and debuggers are allowed: they can read every token";
-        report.tell(warning("memory", text, remedy)).await;
+        return warning(NAME, "core dumps and debuggers are allowed: they can read every token", remedy);
+    }
+    match guard {
+        #[cfg(target_os = "linux")]
+        Guard::Secret => {
+            ok(NAME, "secrets are sealed, with a key that even the kernel cannot read (memfd_secret)")
+        }
+        Guard::Locked => ok(NAME, "secrets are sealed, with a key in locked memory"),
+        Guard::None => warning(
+            NAME,
+            "secrets are sealed, but their key may be written to a swap device: the system locks no memory",
+            "raise the limit of locked memory ('ulimit -l', or LimitMEMLOCK= in the unit) and restart the agent",
+        ),
     }
 }
 

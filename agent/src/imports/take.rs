@@ -104,13 +104,13 @@ impl Imports {
             let hint = "nothing was changed; make the folder writable, then sign in again";
             AgentError::new(ErrorKind::StoreFailed, why, hint)
         })?;
-        let secret = self.read(candidate).await?;
+        let secret = RefreshToken::new(self.read(candidate).await?.expose_secret());
         let worker = self.registry.ensure(name);
         let generation = worker.view().generation;
         let issuer = shared.issuers.issuer(&profile, Kind::Renewable);
         let interrupted = self.begin(candidate, &secret).await?;
         let sent = shared.now();
-        let renewal = issuer.renew(&RefreshToken::new(secret.expose_secret()), "").await;
+        let renewal = issuer.renew(&secret, "").await;
         (shared.crash)("import-sent");
         let renewed = match renewal {
             Renewal::Granted(renewed) => renewed,
@@ -156,9 +156,9 @@ impl Imports {
     }
 
     /// Notes on disk that the token is being spent. Returns true if an earlier attempt was interrupted.
-    async fn begin(&self, candidate: &Candidate, secret: &SecretString) -> Result<bool, AgentError> {
+    async fn begin(&self, candidate: &Candidate, secret: &RefreshToken) -> Result<bool, AgentError> {
         let shared = &self.registry.shared;
-        let attempt = Attempt { sha256: leftovers::sha256(secret), at: unix(shared.now()), dead: false };
+        let attempt = Attempt { sha256: secret.sha256(), at: unix(shared.now()), dead: false };
         let key = candidate.key();
         let before = shared.state.snapshot().imports.get(&key).cloned();
         let noted = shared.state.change(|sessions| drop(sessions.imports.insert(key, attempt.clone()))).await;
@@ -217,7 +217,7 @@ impl Imports {
         candidate: &Candidate,
         profile: &Profile,
         issuer: &dyn Issuer,
-        spent: &SecretString,
+        spent: &RefreshToken,
         renewed: Renewed,
         sent: Moment,
     ) -> Granted {
@@ -238,19 +238,19 @@ impl Imports {
         account.subject = renewed.subject.unwrap_or_default();
         let provider = self.providers.issuer(profile, Kind::Renewable);
         let memberships = memberships(&*provider, &access.token, account.user_id).await;
-        let refresh = renewed.refresh.unwrap_or_else(|| RefreshToken::new(spent.expose_secret()));
+        let refresh = renewed.refresh.unwrap_or_else(|| spent.clone());
         let grant = Grant { access, refresh: Some(refresh), refresh_lifetime: renewed.refresh_lifetime };
         Granted { credential: Credential::Renewable(grant), account, sent, memberships, notes }
     }
 
     /// Removes the spent token from its old place, and returns a note if that fails. A token that v1 has
     /// written there since stays.
-    async fn remove(&self, candidate: &Candidate, spent: &SecretString) -> Option<String> {
+    async fn remove(&self, candidate: &Candidate, spent: &RefreshToken) -> Option<String> {
         let removed = match candidate.origin {
             Origin::V1Keychain => self.keychain.remove(&candidate.name).await.map_err(|e| e.to_string()),
             _ => {
                 let (folder, name) = (self.registry.shared.places.config_dir.clone(), candidate.name.clone());
-                let sha256 = leftovers::sha256(spent);
+                let sha256 = spent.sha256();
                 let remove = move || match v1::token(&folder, &name)? {
                     Some(there) if self::sha256(&there) == sha256 => {
                         crate::storage::durable::remove(&v1::path(&folder, &name))

@@ -3,7 +3,6 @@
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
-use secrecy::ExposeSecret;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
@@ -187,7 +186,7 @@ async fn stored(book: &Book, id: &str, lease: &Lease) -> Option<AccessToken> {
     match ladder.load(&item, place).await {
         Ok(found) => found.map(|stored| {
             book.parts.passwords.found(&lease.settings.network, &stored);
-            AccessToken::new(stored.secret.expose_secret())
+            AccessToken::from(&stored.secret)
         }),
         Err(error) => {
             warn!(%id, %error, "the token of a lease cannot be read; the session has to delete it");

@@ -55,6 +55,7 @@ pub(crate) async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
         owner: (config.user.clone(), system::host_name()),
         crash: crash_point,
     });
+    let due_changed = Arc::default();
     let shared = Arc::new(Shared {
         places: config.places.clone(),
         issuers: Arc::clone(&providers) as Arc<dyn crate::providers::Issuers>,
@@ -63,8 +64,8 @@ pub(crate) async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
         state,
         store_source: config.store.source.to_string(),
         leases,
-        pending: Pending::new(Arc::clone(&clock)),
-        due_changed: Arc::default(),
+        pending: Pending::new(Arc::clone(&clock), Arc::clone(&due_changed)),
+        due_changed,
         crash: crash_point,
         ownership: Arc::clone(&wiring.ownership) as Arc<dyn crate::sessions::shared::Ownership>,
         clock: Arc::clone(&clock),

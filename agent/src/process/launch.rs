@@ -4,7 +4,7 @@
 //! the agent, neither a pipe nor a terminal, a folder, or a token in the environment.
 
 use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use seqera_agent_proto::limits;
@@ -44,7 +44,7 @@ pub(crate) async fn launch(config: &Config) -> Result<(), AgentError> {
 }
 
 fn start(config: &Config) -> std::io::Result<Child> {
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = system::this_program()?;
     command.arg(DETACHED);
     if config.flags.dumpable {
         command.arg("--dumpable");

@@ -6,6 +6,7 @@ use std::os::fd::{BorrowedFd, RawFd};
 #[cfg(not(target_os = "macos"))]
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{ChildStdout, Command};
 use std::time::Duration;
 
@@ -65,7 +66,7 @@ pub(crate) fn take_usual_share() {
 /// What the system said.
 pub(crate) fn start_again_with(variables: Vec<(OsString, OsString)>) -> io::Result<()> {
     let mut arguments = std::env::args_os();
-    let mut program = Command::new(std::env::current_exe()?);
+    let mut program = this_program()?;
     if let Some(name) = arguments.next() {
         program.arg0(name);
     }
@@ -110,6 +111,26 @@ pub(crate) fn harden() -> io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     Ok(())
+}
+
+/// The program that this process runs, to be started once more. On Linux it is the very file, which was checked when
+/// it was started: its path may lead elsewhere by now.
+///
+/// # Errors
+/// Where the system does not say which it is.
+pub(crate) fn this_program() -> io::Result<Command> {
+    let path = std::env::current_exe()?;
+    let itself = Path::new("/proc/self/exe");
+    let is_known = cfg!(target_os = "linux") && itself.exists();
+    let mut command = Command::new(if is_known { itself } else { &path });
+    command.arg0(&path);
+    Ok(command)
+}
+
+/// The name in the lists of processes, which is otherwise that of the file that was executed: a descriptor has none.
+pub(crate) fn take_name() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::set_name(c"seqera-agent");
 }
 
 /// Leaves the process session of whoever started this one, so that no terminal takes it along.

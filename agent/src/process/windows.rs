@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Write};
-use std::process::ChildStdout;
+use std::process::{ChildStdout, Command};
 use std::time::Duration;
 
 /// Nothing of the kind is inherited.
@@ -42,6 +42,17 @@ pub(crate) fn first_line(output: ChildStdout, limit: Duration) -> io::Result<Opt
 pub(crate) fn harden() -> io::Result<()> {
     Ok(())
 }
+
+/// The program that this process runs, to be started once more.
+///
+/// # Errors
+/// Where the system does not say which it is.
+pub(crate) fn this_program() -> io::Result<Command> {
+    std::env::current_exe().map(Command::new)
+}
+
+/// A process is listed by the name of its file.
+pub(crate) fn take_name() {}
 
 /// The launcher has made this process a detached one.
 ///

@@ -99,15 +99,18 @@ impl Issuers for Providers {
         if let Some((.., issuer)) = kept.iter().find(same) {
             return Arc::clone(issuer);
         }
-        if kept.len() == KEPT {
-            kept.remove(0);
-        }
         let means = Means { http: self.http(profile), clock: Arc::clone(&self.clock) };
         let issuer = match find(profile.provider.as_str()) {
             Some(provider) => provider.issuer(means, profile, kind),
             None => Arc::new(Unknown(UnknownProvider(profile.provider.as_str().to_owned()))),
         };
-        kept.push((profile.clone(), kind, Arc::clone(&issuer)));
+        // A login brings the password of its proxy along, which must not outlive it here.
+        if profile.network.password.is_none() {
+            if kept.len() == KEPT {
+                kept.remove(0);
+            }
+            kept.push((profile.clone(), kind, Arc::clone(&issuer)));
+        }
         issuer
     }
 }

@@ -90,7 +90,7 @@ impl Climb {
         let tries = |kind| kind != StoreKind::Keychain || self.asks_keychain;
         let place = ladder.climb(&self.name, &secret, (fallback.from, now), tries).await?;
         info!(profile = %self.name, store = place.as_str(), "the secret is back in the better store");
-        Some((place, token_sha256(secret.secret.expose_secret())))
+        Some((place, token_sha256(secret.secret.open().expose_secret())))
     }
 
     /// False if the record is not durable.

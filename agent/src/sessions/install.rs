@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use secrecy::ExposeSecret;
 use tracing::{info, warn};
 
 use crate::backoff::jitter;
@@ -11,6 +10,7 @@ use crate::clock::unix;
 use crate::error::AgentError;
 use crate::profile::{Profile, ProfileName};
 use crate::providers::{Granted, Issuer, Revocable};
+use crate::sealed::Sealed;
 use crate::sessions::choice::{AtLogin, at_login, find};
 use crate::sessions::renewal::{Generation, Unsaved, empty};
 use crate::sessions::schedule::{Held, keep_alive};
@@ -117,7 +117,6 @@ pub(crate) async fn install(
     shared: &Shared,
 ) -> Option<Installed> {
     let mut notes = login.granted.notes.clone();
-    shared.passwords.learn(&login.profile.network);
     let replaced = replaced_token(name, &login, &former, shared).await;
     let secret = secret_of(&login, shared);
     let old_place = former.record.as_ref().and_then(|record| record.store);
@@ -151,6 +150,8 @@ pub(crate) async fn install(
         give_back(name, &login, shared);
         return None;
     }
+    // Now that a record needs it.
+    shared.passwords.learn(&login.profile.network);
     match (written, moved) {
         (Ok(()), Some(old)) => {
             empty(name, old, &generation, shared).await;
@@ -228,7 +229,7 @@ async fn replaced_minted(
 ) -> Option<Revocable> {
     let place = record.store.filter(|_| record.method == Some(SignInMethod::Browser))?;
     let stored = shared.ladder.load(name, place).await.ok().flatten()?;
-    let old = AccessToken::new(stored.secret.expose_secret());
+    let old = AccessToken::from(&stored.secret);
     let is_kept = match &login.granted.credential {
         Credential::Fixed { token, .. } => token.sha256() == old.sha256(),
         Credential::Renewable(_) => false,
@@ -258,7 +259,8 @@ fn secret_of(login: &Login, shared: &Shared) -> Option<Stored> {
         }
         Credential::Fixed { token, .. } => {
             let password = shared.passwords.known(&login.profile.network);
-            let secret = Stored::new(&login.profile, Kind::Fixed, token.expose(), shared.now().wall);
+            let secret =
+                Stored::new(&login.profile, Kind::Fixed, Sealed::new(token.expose()), shared.now().wall);
             Some(secret.with_proxy_password(password))
         }
     }

@@ -118,7 +118,7 @@ pub(crate) fn spawn_save(
             return JobDone::Saved(Err("the session has ended".to_owned()));
         }
         let now = unix(shared.now());
-        let sha256 = token_sha256(secret.secret.expose_secret());
+        let sha256 = token_sha256(secret.secret.open().expose_secret());
         let update = generation.guarded(move |record: &mut Record| {
             record.keep_in(kept, sha256);
             if let Some(fell) = fell {

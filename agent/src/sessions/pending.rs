@@ -11,6 +11,8 @@ use crate::backoff::{Backoff, jitter};
 use crate::clock::{Clock, Moment};
 use crate::profile::ProfileName;
 use crate::providers::{Issuer, Revocable, Revocation};
+use crate::sealed::Sealed;
+use crate::token::{AccessToken, RefreshToken};
 
 /// How long a revocation is tried again.
 const GIVE_UP: Duration = Duration::from_secs(24 * 3600);
@@ -21,7 +23,9 @@ struct Debt {
     id: u64,
     profile: ProfileName,
     issuer: Arc<dyn Issuer>,
-    what: Revocable,
+    refresh: Option<RefreshToken>,
+    /// Sealed, because nobody is served with it any more.
+    access: Option<Sealed>,
     since: Moment,
     next: Moment,
     backoff: Backoff,
@@ -32,13 +36,15 @@ struct Debt {
 pub(crate) struct Pending {
     debts: Arc<Mutex<Vec<Debt>>>,
     added: Arc<Notify>,
+    /// Told when a debt has ended.
+    ended: Arc<Notify>,
     clock: Arc<dyn Clock>,
 }
 
 impl Pending {
     /// Creates an empty list. [`Self::run`] has to run for anything to be revoked.
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { debts: Arc::default(), added: Arc::default(), clock }
+    pub(crate) fn new(clock: Arc<dyn Clock>, ended: Arc<Notify>) -> Self {
+        Self { debts: Arc::default(), added: Arc::default(), ended, clock }
     }
 
     /// Adds a revocation, which is tried at once and repeated until it succeeds.
@@ -47,7 +53,10 @@ impl Pending {
         let backoff = Backoff::default();
         let mut debts = self.lock();
         let id = debts.last().map_or(0, |last| last.id + 1);
-        debts.push(Debt { id, profile: profile.clone(), issuer, what, since: now, next: now, backoff });
+        let Revocable { refresh, access } = what;
+        let access = access.map(|token| Sealed::new(token.expose()));
+        let profile = profile.clone();
+        debts.push(Debt { id, profile, issuer, refresh, access, since: now, next: now, backoff });
         drop(debts);
         self.added.notify_one();
     }
@@ -76,12 +85,15 @@ impl Pending {
 
     async fn try_one(&self, now: Moment) {
         let Some(owed) = self.next_due(now) else { return };
-        let result = owed.issuer.revoke(&owed.what).await;
+        let access = owed.access.as_ref().map(AccessToken::from);
+        let what = Revocable { refresh: owed.refresh.clone(), access };
+        let result = owed.issuer.revoke(&what).await;
         if matches!(result, Revocation::Failed(_)) && now.since(owed.since) < GIVE_UP {
             return;
         }
         info!(profile = %owed.profile, ?result, "a revocation that was owed has ended");
         self.lock().retain(|debt| debt.id != owed.id);
+        self.ended.notify_one();
     }
 
     /// Returns a copy. The debt stays in the list during the request, so that a stop of the agent knows that it
@@ -96,5 +108,47 @@ impl Pending {
     /// Callers must not hold this lock across an await.
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Debt>> {
         self.debts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::clock::FakeClock;
+    use crate::testing::fakes::{pass, work};
+
+    /// Cannot be reached.
+    #[derive(Default)]
+    struct Away(AtomicU32);
+
+    #[async_trait]
+    impl Issuer for Away {
+        async fn revoke(&self, what: &Revocable) -> Revocation {
+            assert_eq!(what.access.as_ref().unwrap().expose(), "access");
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Revocation::Failed("no route".into())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_cannot_be_revoked_is_forgotten_after_a_day() {
+        let ended = Arc::new(Notify::new());
+        let clock: Arc<dyn Clock> = FakeClock::new();
+        let pending = Pending::new(clock, Arc::clone(&ended));
+        tokio::spawn(pending.clone().run());
+        let issuer = Arc::new(Away::default());
+        let (refresh, access) = (RefreshToken::new("refresh"), AccessToken::new("access"));
+        let kept = refresh.sealed().acquaintance();
+        let what = Revocable { refresh: Some(refresh), access: Some(access) };
+        pending.revoke(&work(), Arc::clone(&issuer) as Arc<dyn Issuer>, what);
+        pass(23 * 3600).await;
+        assert!(kept.meet().is_some() && issuer.0.load(Ordering::SeqCst) > 100);
+        pass(2 * 3600).await;
+        assert!(kept.meet().is_none() && pending.profiles().is_empty());
+        ended.notified().await;
     }
 }

@@ -271,6 +271,7 @@ impl Registry {
     pub(crate) async fn tick(self: Arc<Self>) {
         loop {
             let changed = self.shared.due_changed.notified();
+            self.forget_passwords();
             let now = self.shared.now();
             let mut next = None;
             for (_, handle) in self.workers() {
@@ -292,6 +293,29 @@ impl Registry {
                 () = self.logins.ended() => self.retire(),
             }
         }
+    }
+
+    /// Forgets the passwords of proxies that no session needs any more, once nothing is left to be revoked.
+    fn forget_passwords(&self) {
+        if !self.shared.pending.profiles().is_empty() {
+            return;
+        }
+        let sessions = self.shared.state.snapshot();
+        let needed: BTreeSet<_> = {
+            // A sign-out that could not read its secret still has to revoke it.
+            let recorded =
+                sessions.profiles.values().filter(|record| !record.signed_out || record.store.is_some());
+            let leased = sessions.leases.values().map(|lease| &lease.settings);
+            let networks =
+                recorded.map(|record| &record.profile).chain(leased).map(|profile| &profile.network);
+            networks.map(|network| network.proxy.as_str()).collect()
+        };
+        let views: Vec<_> = self.workers().iter().map(|(_, handle)| handle.view()).collect();
+        let is_served = |proxy: &str| {
+            let mut live = views.iter().filter(|view| view.standing != Standing::SignedOut);
+            live.any(|view| view.record.profile.network.proxy == proxy)
+        };
+        self.shared.passwords.retain(|proxy| needed.contains(proxy) || is_served(proxy));
     }
 
     /// The profiles whose session, or whose pending revocation, a stop of the agent would forget.

@@ -27,7 +27,7 @@ pub(crate) async fn load_fixed(
     };
     match shared.ladder.load(name, place).await {
         Ok(Some(stored)) if belongs_to(&stored, profile) => {
-            match foreign::access_token(stored.secret.expose_secret()) {
+            match foreign::access_token(stored.secret.open().expose_secret()) {
                 Ok(token) => JobOutcome::Loaded(Held::fixed(AccessToken::new(token), shared.now(), None)),
                 // Earlier versions have stored what they were given.
                 Err(why) => JobOutcome::NoSecret(
@@ -50,7 +50,7 @@ pub(crate) async fn load_fixed(
 
 /// A refresh token in the form to store.
 pub(crate) fn stored(refresh: &RefreshToken, profile: &Profile, now: Moment, shared: &Shared) -> Stored {
-    Stored::new(profile, Kind::Renewable, refresh.expose(), now.wall)
+    Stored::new(profile, Kind::Renewable, refresh.sealed().clone(), now.wall)
         .with_proxy_password(shared.passwords.known(&profile.network))
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn stored(refresh: &RefreshToken, profile: &Profile, now: Moment, sha
 /// [`StoreTrouble::Failed`] if the token came from another authority or client: then it must not be sent.
 pub(crate) fn refresh_of(stored: &Stored, profile: &Profile) -> Result<RefreshToken, Failed> {
     if belongs_to(stored, profile) {
-        Ok(RefreshToken::new(stored.secret.expose_secret()))
+        Ok(RefreshToken::from(&stored.secret))
     } else {
         Err((StoreTrouble::Failed, strange(stored, profile)))
     }

@@ -44,7 +44,7 @@ pub(crate) struct Shared {
     pub pending: Pending,
     /// Tokens made for programs.
     pub leases: Arc<Leases>,
-    /// Notified when a worker's next due time may have changed.
+    /// Notified when a worker's next due time may have changed, or a pending revocation has ended.
     pub due_changed: Arc<Notify>,
     pub ownership: Arc<dyn Ownership>,
     /// Kills the process if tests have chosen the named point for a crash; debug builds only.

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
 use seqera_agent_proto::place::Places;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -17,6 +16,7 @@ use crate::sessions::pending::Pending;
 use crate::sessions::shared::Shared;
 use crate::storage::file::File;
 use crate::storage::other_hosts;
+use crate::storage::passwords::Hold;
 use crate::storage::record::Record;
 use crate::storage::store::{Store, StoreError, StoreKind, Stored};
 use crate::storage::timed::Timed;
@@ -73,6 +73,8 @@ pub(crate) struct SignOut {
     pub revoke_fixed: bool,
     /// The job that was running: a renewal may be about to get new tokens.
     pub running: Option<JoinHandle<Brought>>,
+    /// To revoke, the way to the provider has to stay open.
+    pub _way: Hold,
 }
 
 impl SignOut {
@@ -171,8 +173,8 @@ impl SignOut {
             self.issuer = self.shared.issuers.issuer(&from, stored.kind);
         }
         match stored.kind {
-            Kind::Renewable => self.refresh = Some(RefreshToken::new(stored.secret.expose_secret())),
-            Kind::Fixed => self.access = Some(AccessToken::new(stored.secret.expose_secret())),
+            Kind::Renewable => self.refresh = Some(RefreshToken::from(&stored.secret)),
+            Kind::Fixed => self.access = Some(AccessToken::from(&stored.secret)),
         }
     }
 
@@ -303,14 +305,13 @@ async fn revoke_stored(
     issuers: &dyn Issuers,
     pending: &Pending,
 ) -> SignedOut {
-    let secret = stored.secret.expose_secret();
     let issuer = issuers.issuer(&stored.party(), stored.kind);
     if issuer.outlives_sign_out() {
         return SignedOut::TokenKept;
     }
     let what = match stored.kind {
-        Kind::Fixed => Revocable { refresh: None, access: Some(AccessToken::new(secret)) },
-        Kind::Renewable => Revocable { refresh: Some(RefreshToken::new(secret)), access: None },
+        Kind::Fixed => Revocable { refresh: None, access: Some(AccessToken::from(&stored.secret)) },
+        Kind::Renewable => Revocable { refresh: Some(RefreshToken::from(&stored.secret)), access: None },
     };
     revoke_or_owe(profile, &issuer, what, pending, LIMIT).await
 }

@@ -454,6 +454,7 @@ impl Worker {
             access: self.session.held().map(|held| held.token.clone()),
             revoke_fixed,
             running: running.map(|job| tokio::spawn(brought(job, Arc::clone(&self.shared)))),
+            _way: self.shared.passwords.hold(),
         }
     }
 

@@ -112,7 +112,7 @@ impl Logins {
         let (pastes, pasted) = mpsc::channel(PASTES);
         let end = Arc::new(end);
         let entry = Running {
-            profile: profile.clone(),
+            profile: Profile { network: profile.network.recorded(), ..profile.clone() },
             method: options.method,
             stages: stages.clone(),
             pastes,

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::lock::lock;
 use crate::profile::{ProfileName, ProviderId};
+use crate::sealed::Sealed;
 use crate::storage::store::{Patience, Store, StoreError, StoreKind, Stored};
 use crate::token::Kind;
 
@@ -23,7 +24,7 @@ pub(crate) fn stored(secret: &str) -> Stored {
         authority: "https://sandbox.test/api".into(),
         client_id: "seqera_ai_cli".into(),
         kind: Kind::Renewable,
-        secret: secret.into(),
+        secret: Sealed::new(secret),
         saved_at: UNIX_EPOCH + Duration::from_secs(1_767_225_600),
         proxy_password: None,
     }
@@ -103,7 +104,7 @@ impl FakeStore {
 
     /// The stored secrets by profile.
     pub(crate) fn contents(&self) -> BTreeMap<ProfileName, String> {
-        let exposed = |secret: &Stored| secret.secret.expose_secret().to_owned();
+        let exposed = |secret: &Stored| secret.secret.open().expose_secret().to_owned();
         lock(&self.contents).iter().map(|(name, secret)| (name.clone(), exposed(secret))).collect()
     }
 

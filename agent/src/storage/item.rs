@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::network::Password;
 use crate::profile::ProviderId;
+use crate::sealed::Sealed;
 use crate::storage::store::Stored;
 use crate::token::Kind;
 
@@ -49,16 +50,17 @@ pub(crate) struct Malformed {
 }
 
 pub(crate) fn write(secret: &Stored, host: &str) -> Zeroizing<Vec<u8>> {
-    let token = secret.secret.expose_secret();
+    let token = secret.secret.open();
+    let password = secret.proxy_password.as_ref().map(Password::open);
     let written = Written {
         provider: &secret.provider,
         authority: &secret.authority,
         client_id: &secret.client_id,
         kind: secret.kind,
-        secret: token,
+        secret: token.expose_secret(),
         saved_at: secret.saved_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
         host,
-        proxy_password: secret.proxy_password.as_ref().map(Password::expose),
+        proxy_password: password.as_ref().map(ExposeSecret::expose_secret),
     };
     let json = serde_json::to_vec(&written).expect("strings and numbers can be written as JSON");
     Zeroizing::new(json)
@@ -78,7 +80,7 @@ pub(crate) fn read(json: &[u8]) -> Result<(Stored, String), Malformed> {
         authority: read.authority,
         client_id: read.client_id,
         kind: read.kind,
-        secret: read.secret.into(),
+        secret: Sealed::new(read.secret),
         saved_at,
         proxy_password: read.proxy_password.as_deref().map(Password::new),
     };
@@ -97,7 +99,7 @@ mod tests {
         assert_eq!(host, "host-a");
         assert_eq!((read.authority, read.client_id), (secret.authority, secret.client_id));
         assert_eq!((read.kind, read.saved_at), (secret.kind, secret.saved_at));
-        assert_eq!(read.secret.expose_secret(), "canary-1");
+        assert_eq!(read.secret.open().expose_secret(), "canary-1");
     }
 
     #[test]
@@ -108,7 +110,7 @@ mod tests {
         assert_eq!(read(&json).unwrap().0.proxy_password, None);
         let with = Stored { proxy_password: Some(Password::new("p%40ss")), ..plain };
         let read = read(&write(&with, "host-a")).unwrap().0;
-        assert_eq!(read.proxy_password.as_ref().map(Password::expose), Some("p%40ss"));
+        assert_eq!(read.proxy_password, Some(Password::new("p%40ss")));
     }
 
     #[test]

@@ -373,7 +373,8 @@ impl Ladder {
 async fn saved_for_good(store: &dyn Store, profile: &ProfileName, secret: &Stored) -> Result<(), StoreError> {
     store.save(profile, secret, Patience::Background).await?;
     let found = store.load(profile).await?;
-    if found.is_some_and(|found| found.secret.expose_secret() == secret.secret.expose_secret()) {
+    if found.is_some_and(|found| found.secret.open().expose_secret() == secret.secret.open().expose_secret())
+    {
         return Ok(());
     }
     let _ = store.remove(profile).await;

@@ -1,5 +1,6 @@
 //! The passwords of proxies. The store keeps one with the secret of each profile that uses the proxy; this
-//! process remembers a password once a login has proved it or a store has returned it.
+//! process remembers a password once a login has proved it or a store has returned it, and as long as a session, a
+//! lease or a revocation needs it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -16,13 +17,19 @@ use crate::storage::store::Stored;
 /// One password for each proxy and user. The key is the proxy's address, `http://user@host:port`.
 pub(crate) struct ProxyPasswords {
     known: Mutex<HashMap<String, Password>>,
+    holds: Arc<()>,
     state: State,
     ladder: Arc<Ladder>,
 }
 
+/// Needs passwords of proxies although no session says so any more.
+pub(crate) struct Hold {
+    _count: Arc<()>,
+}
+
 impl ProxyPasswords {
     pub(crate) fn new(state: State, ladder: Arc<Ladder>) -> Self {
-        Self { known: Mutex::default(), state, ladder }
+        Self { known: Mutex::default(), holds: Arc::default(), state, ladder }
     }
 
     /// Remembers the password that came with a login. Call it once the login has proved it right.
@@ -42,6 +49,18 @@ impl ProxyPasswords {
     /// The password to use and to store now: the one that came with the login, else the remembered one.
     pub(crate) fn known(&self, network: &Network) -> Option<Password> {
         network.password.clone().or_else(|| lock(&self.known).get(&network.proxy).cloned())
+    }
+
+    /// Forgets the passwords of proxies that are not `needed`, unless somebody holds all of them.
+    pub(crate) fn retain(&self, needed: impl Fn(&str) -> bool) {
+        if Arc::strong_count(&self.holds) == 1 {
+            lock(&self.known).retain(|proxy, _| needed(proxy));
+        }
+    }
+
+    /// While this lives, no password is forgotten.
+    pub(crate) fn hold(&self) -> Hold {
+        Hold { _count: Arc::clone(&self.holds) }
     }
 
     /// Loads the secret of each profile that uses the proxy, the newest login first.

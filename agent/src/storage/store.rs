@@ -3,12 +3,12 @@
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::network::Password;
 use crate::profile::{Profile, ProfileName, ProviderId};
 use crate::providers::known;
+use crate::sealed::Sealed;
 use crate::token::Kind;
 
 /// The kinds of store.
@@ -50,7 +50,7 @@ pub(crate) struct Stored {
     pub client_id: String,
     /// Tells whether the secret is a refresh token or a fixed credential.
     pub kind: Kind,
-    pub secret: SecretString,
+    pub secret: Sealed,
     /// When the agent received the secret.
     pub saved_at: SystemTime,
     /// The password of the proxy on the way to the party, if the proxy wants one.
@@ -66,13 +66,13 @@ impl Stored {
     }
 
     /// A secret that `profile`'s provider has issued now.
-    pub(crate) fn new(profile: &Profile, kind: Kind, secret: &str, now: SystemTime) -> Self {
+    pub(crate) fn new(profile: &Profile, kind: Kind, secret: Sealed, now: SystemTime) -> Self {
         Self {
             provider: profile.provider.clone(),
             authority: profile.authority.clone(),
             client_id: profile.client_id.clone(),
             kind,
-            secret: SecretString::from(secret),
+            secret,
             saved_at: now,
             proxy_password: None,
         }

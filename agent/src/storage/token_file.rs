@@ -19,6 +19,7 @@ use crate::network::Password;
 use crate::profile::ProfileName;
 use crate::providers::known;
 use crate::providers::scitoolkit::{self, Prefix};
+use crate::sealed::Sealed;
 use crate::storage::durable;
 use crate::storage::store::{Patience, StoreError, StoreKind, Stored};
 use crate::token::Kind;
@@ -88,13 +89,14 @@ impl TokenFile {
     }
 
     fn write_label(&self, secret: &Stored) -> io::Result<()> {
+        let password = secret.proxy_password.as_ref().map(Password::open);
         let since = secret.saved_at.duration_since(UNIX_EPOCH).unwrap_or_default();
         let label = Label {
             authority: secret.authority.clone(),
             client_id: secret.client_id.clone(),
-            sha256: token_sha256(secret.secret.expose_secret()),
+            sha256: token_sha256(secret.secret.open().expose_secret()),
             saved_at: since.as_secs(),
-            proxy_password: secret.proxy_password.as_ref().map(|password| password.expose().to_owned()),
+            proxy_password: password.map(|password| password.expose_secret().to_owned()),
         };
         let json = Zeroizing::new(serde_json::to_vec(&label)?);
         durable::private_folder(self.label.parent().unwrap_or(Path::new(".")))?;
@@ -109,7 +111,7 @@ impl Label {
             authority: self.authority,
             client_id: self.client_id,
             kind: Kind::Fixed,
-            secret: token.into(),
+            secret: Sealed::new(token),
             saved_at: UNIX_EPOCH.checked_add(Duration::from_secs(self.saved_at)).unwrap_or(UNIX_EPOCH),
             proxy_password: self.proxy_password.as_deref().map(Password::new),
         }
@@ -164,7 +166,7 @@ impl Place for TokenFile {
             return Err(StoreError::Corrupt(format!("{}: not a token", self.path.display())));
         }
         durable::sweep(&self.path, &self.host).map_err(|error| failed(&self.path, &error))?;
-        let line = Zeroizing::new(format!("{}\n", secret.secret.expose_secret()));
+        let line = Zeroizing::new(format!("{}\n", secret.secret.open().expose_secret()));
         // The label first: after a crash between the two the token in the file counts as foreign, and a foreign
         // token never counts as ours.
         self.write_label(secret).map_err(|error| failed(&self.label, &error))?;

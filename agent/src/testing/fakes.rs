@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use secrecy::ExposeSecret;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
@@ -90,11 +91,11 @@ impl Provider {
     pub(crate) fn grant(&self, refresh: &RefreshToken) -> Renewal {
         let mut good = self.good.lock().unwrap();
         let idle = std::mem::replace(&mut *self.used.lock().unwrap(), Instant::now()).elapsed();
-        if good.as_deref() != Some(refresh.expose()) || idle >= self.idle {
+        if good.as_deref() != Some(refresh.open().expose_secret()) || idle >= self.idle {
             *good = None;
             return Renewal::Rejected("invalid_grant".into());
         }
-        self.spent.lock().unwrap().insert(refresh.expose().to_owned());
+        self.spent.lock().unwrap().insert(refresh.open().expose_secret().to_owned());
         let next = format!("refresh-{}", self.calls());
         *good = Some(next.clone());
         let token = AccessToken::new(format!("access-{}", self.calls()));
@@ -154,7 +155,7 @@ impl Issuer for Provider {
     }
 
     async fn revoke(&self, what: &Revocable) -> Revocation {
-        let refresh = what.refresh.iter().map(|token| token.expose().to_owned());
+        let refresh = what.refresh.iter().map(|token| token.open().expose_secret().to_owned());
         let access = what.access.iter().map(|token| token.expose().to_owned());
         self.revoked.lock().unwrap().extend(refresh.chain(access));
         Revocation::Revoked
@@ -232,6 +233,7 @@ impl Agent {
         let host = places.places().host_id.clone();
         let outside = Arc::clone(&provider.outside);
         let leases = outside.leases(host, &state, &ladder, &passwords, &time);
+        let due_changed = Arc::default();
         let shared = Arc::new(Shared {
             places: places.places().clone(),
             clock: Arc::clone(&time),
@@ -241,8 +243,8 @@ impl Agent {
             state,
             store_source: "default".into(),
             leases,
-            pending: Pending::new(Arc::clone(&time)),
-            due_changed: Arc::default(),
+            pending: Pending::new(Arc::clone(&time), Arc::clone(&due_changed)),
+            due_changed,
             crash: |_| {},
             ownership: Arc::clone(&provider.ownership) as Arc<dyn Ownership>,
         });

@@ -8,9 +8,11 @@ use rustix::process::getuid;
 
 use crate::connect::stranger;
 use crate::error::Error;
+use crate::program::held::Held;
 
 /// Write permission for everybody.
 const WRITABLE_BY_ALL: u32 = 0o002;
+const WRITABLE_BY_GROUP: u32 = 0o020;
 
 pub(super) fn trusted(program: &Path) -> Result<PathBuf, Error> {
     let distrusted = |path: &Path, why: String| Error::Distrusted { path: path.to_owned(), why };
@@ -27,8 +29,46 @@ pub(super) fn trusted(program: &Path) -> Result<PathBuf, Error> {
     Ok(real)
 }
 
-pub(super) fn agent(program: &Path) -> Result<PathBuf, Error> {
-    trusted(program)
+#[cfg(not(target_os = "linux"))]
+pub(super) fn held(program: &Path) -> Result<Held, Error> {
+    trusted(program).map(|path| Held { path })
+}
+
+#[cfg(target_os = "linux")]
+pub(super) fn held(program: &Path) -> Result<Held, Error> {
+    let path = trusted(program)?;
+    let file = compiled(&path)?;
+    Ok(Held { path, file })
+}
+
+/// The file at this real path, opened and then checked; `None` if it is no compiled program, or cannot be read or
+/// started by its descriptor.
+#[cfg(target_os = "linux")]
+fn compiled(real: &Path) -> Result<Option<std::fs::File>, Error> {
+    use std::io::Read;
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let opened = std::fs::OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(real);
+    let Ok(mut file) = opened else { return Ok(None) };
+    let distrusted = |why: String| Error::Distrusted { path: real.to_owned(), why };
+    let found = file.metadata().map_err(|error| distrusted(error.to_string()))?;
+    match fault(&found, &owners()) {
+        Some(why) if !is_of_windows(real) => return Err(distrusted(why)),
+        _ => {}
+    }
+    let mut magic = [0; 4];
+    let is_compiled = file.read_exact(&mut magic).is_ok() && magic == *b"\x7fELF";
+    Ok((is_compiled && Path::new("/proc/self/fd").is_dir()).then_some(file))
+}
+
+pub(super) fn open_to_a_group(program: &Path) -> Option<PathBuf> {
+    let real = program.canonicalize().ok()?;
+    let folders = [program.parent(), real.parent()].into_iter().flatten();
+    let found = std::iter::once(real.as_path()).chain(folders).find(|path| {
+        // Distributions give each user a group of the same number, and umask 002 with it.
+        path.metadata().is_ok_and(|found| found.mode() & WRITABLE_BY_GROUP != 0 && found.gid() != found.uid())
+    });
+    found.map(Path::to_owned)
 }
 
 fn owners() -> Vec<u32> {
@@ -85,6 +125,54 @@ mod tests {
         let link = folder.path().join("link");
         symlink(&real, &link).unwrap();
         assert_eq!(trusted(&link), Ok(real));
+    }
+
+    #[test]
+    fn a_group_that_may_write_is_told_unless_it_is_the_owners_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = program(folder.path()).canonicalize().unwrap();
+        mode(folder.path(), 0o755);
+        assert_eq!(open_to_a_group(&real), None);
+        mode(folder.path(), 0o775);
+        let is_own = folder.path().metadata().is_ok_and(|found| found.gid() == found.uid());
+        let folder = real.parent().unwrap().to_owned();
+        assert_eq!(open_to_a_group(&real), (!is_own).then(|| folder.clone()));
+        if getuid().is_root() {
+            chown(&folder, None, Some(12345)).unwrap();
+            assert_eq!(open_to_a_group(&real), Some(folder));
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_compiled_program_is_started_as_it_was_checked_whatever_takes_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap().join("seqera-agent");
+        std::fs::copy("/bin/true", &path).unwrap();
+        let found = held(&path).unwrap();
+        assert_ne!(found.executable(), path);
+        std::fs::remove_file(&path).unwrap();
+        write(&path, "#!/bin/sh\nexit 7\n").unwrap();
+        mode(&path, 0o755);
+        let ended = std::process::Command::new(found.executable()).status().unwrap();
+        assert!(ended.success(), "{ended}");
+        // A script is read by its interpreter, which gets no descriptor.
+        let script = held(&path).unwrap();
+        assert_eq!(script.executable(), path);
+        assert_eq!(std::process::Command::new(script.executable()).status().unwrap().code(), Some(7));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_took_the_place_of_the_program_before_it_was_opened_is_checked_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap().join("seqera-agent");
+        std::fs::copy("/bin/true", &path).unwrap();
+        mode(&path, 0o777);
+        assert!(matches!(compiled(&path), Err(Error::Distrusted { .. })));
+        std::fs::remove_file(&path).unwrap();
+        symlink("/bin/true", &path).unwrap();
+        assert!(compiled(&path).unwrap().is_none(), "a link is not followed any more");
     }
 
     #[test]

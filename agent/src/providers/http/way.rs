@@ -2,19 +2,21 @@
 //! of the system or more than those.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{Certificate, Client, ClientBuilder, Proxy};
+use secrecy::ExposeSecret;
 use seqera_agent_proto::files::{self, Writer};
 use tokio::sync::OnceCell;
 use url::Url;
 
 use super::fault::{Fault, told};
 use crate::error::chain;
-use crate::network::{Network, Password, is_loopback};
+use crate::lock::lock;
+use crate::network::{KnownPassword, Network, Password, is_loopback};
 use crate::outcome::{Remedy, Why};
 
 /// More ways than anybody has; what is dropped is built again.
@@ -41,6 +43,8 @@ pub(crate) trait Passwords: Send + Sync {
 /// A client and the way that it takes.
 pub(super) struct Way {
     pub(super) client: Client,
+    /// Kept until the request has ended: the client only knows it.
+    _password: Option<Password>,
     /// Empty: direct.
     proxy: String,
 }
@@ -69,12 +73,45 @@ impl Way {
     }
 }
 
-/// What two clients may differ in. Without `Debug`: the password is in it.
-#[derive(Clone, PartialEq, Eq)]
+/// What two clients may differ in.
+#[derive(Clone)]
 struct ClientKey {
-    proxy: Option<(String, Option<Password>)>,
+    /// Empty: direct.
+    proxy: String,
+    password: Option<Password>,
     /// PEM.
     authorities: Vec<u8>,
+}
+
+/// A client that was needed. It keeps no password: that goes with the last profile that needs it, and then the
+/// client is good for nothing.
+struct Kept {
+    proxy: String,
+    password: Option<KnownPassword>,
+    authorities: Vec<u8>,
+    client: Client,
+}
+
+impl Kept {
+    fn new(key: ClientKey, client: Client) -> Self {
+        let password = key.password.as_ref().map(Password::acquaintance);
+        Self { proxy: key.proxy, password, authorities: key.authorities, client }
+    }
+
+    fn is_usable(&self) -> bool {
+        self.password.as_ref().is_none_or(|password| password.meet().is_some())
+    }
+
+    /// This way, if it is the one that is asked for.
+    fn way(&self, asked: &ClientKey) -> Option<Way> {
+        let password = self.password.as_ref().map(|password| password.meet());
+        let same = self.proxy == asked.proxy && self.authorities == asked.authorities;
+        (same && password.clone().unwrap_or_default() == asked.password).then(|| Way {
+            client: self.client.clone(),
+            _password: password.flatten(),
+            proxy: self.proxy.clone(),
+        })
+    }
 }
 
 /// The clients that were needed so far.
@@ -83,7 +120,7 @@ pub(super) struct Clients {
     passwords: Option<Arc<dyn Passwords>>,
     /// Trusts no certificate, so that it can be built on a machine without any.
     plain: OnceCell<Client>,
-    secure: Mutex<Vec<(ClientKey, Client)>>,
+    secure: Mutex<Vec<Kept>>,
 }
 
 impl Clients {
@@ -97,7 +134,7 @@ impl Clients {
             "https" => self.secure(url, network).await,
             "http" if is_loopback(url) => {
                 let client = self.plain.get_or_try_init(|| async { plain_client() }).await?.clone();
-                Ok(Way { client, proxy: String::new() })
+                Ok(Way { client, _password: None, proxy: String::new() })
             }
             _ => Err(Fault::Misconfigured(
                 format!("{url} is not https; plain http is accepted for loopback addresses only").into(),
@@ -106,32 +143,32 @@ impl Clients {
     }
 
     async fn secure(&self, url: &Url, network: &Network) -> Result<Way, Fault> {
-        let proxy = if is_proxied(url, network) { network.proxy.clone() } else { String::new() };
-        let kind = ClientKey {
-            proxy: match proxy.as_str() {
-                "" => None,
-                _ => Some((proxy.clone(), self.password(network).await)),
-            },
+        let proxied = is_proxied(url, network);
+        let key = ClientKey {
+            proxy: if proxied { network.proxy.clone() } else { String::new() },
+            password: if proxied { self.password(network).await } else { None },
             authorities: authorities(&network.ca_file).await?,
         };
-        if let Some(client) = self.known(&kind) {
-            return Ok(Way { client, proxy });
+        if let Some(way) = self.known(&key) {
+            return Ok(way);
         }
         // Reads the certificates of the system, which takes some milliseconds of file access.
-        let (made, ca_file) = (kind.clone(), network.ca_file.clone());
+        let (made, ca_file) = (key.clone(), network.ca_file.clone());
         let built = tokio::task::spawn_blocking(move || secure_client(&made, &ca_file)).await;
         let client = built.map_err(|error| Fault::NotSent(chain(&error).into()))??;
-        let mut kept = self.secure.lock().unwrap_or_else(PoisonError::into_inner);
+        let way = Way { client, _password: key.password.clone(), proxy: key.proxy.clone() };
+        let mut kept = lock(&self.secure);
         if kept.len() == KEPT {
             kept.remove(0);
         }
-        kept.push((kind, client.clone()));
-        Ok(Way { client, proxy })
+        kept.push(Kept::new(key, way.client.clone()));
+        Ok(way)
     }
 
-    fn known(&self, kind: &ClientKey) -> Option<Client> {
-        let kept = self.secure.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find(|(known, _)| known == kind).map(|(_, client)| client.clone())
+    fn known(&self, asked: &ClientKey) -> Option<Way> {
+        let mut kept = lock(&self.secure);
+        kept.retain(Kept::is_usable);
+        kept.iter().find_map(|kept| kept.way(asked))
     }
 
     async fn password(&self, network: &Network) -> Option<Password> {
@@ -172,18 +209,18 @@ fn bad_ca_file(ca_file: &str, why: &str) -> Fault {
     Fault::Misconfigured(Why::with(Remedy::AuthorityFile, what))
 }
 
-fn secure_client(kind: &ClientKey, ca_file: &str) -> Result<Client, Fault> {
+fn secure_client(key: &ClientKey, ca_file: &str) -> Result<Client, Fault> {
     let mut builder = builder().https_only(true);
     if !ca_file.is_empty() {
-        let bundle = Certificate::from_pem_bundle(&kind.authorities);
+        let bundle = Certificate::from_pem_bundle(&key.authorities);
         let bundle = bundle.map_err(|error| bad_ca_file(ca_file, &told(error)))?;
         if bundle.is_empty() {
             return Err(bad_ca_file(ca_file, "there is no PEM certificate in it"));
         }
         builder = builder.tls_certs_merge(bundle);
     }
-    if let Some((proxy, password)) = &kind.proxy {
-        builder = builder.proxy(through(proxy, password.as_ref())?);
+    if !key.proxy.is_empty() {
+        builder = builder.proxy(through(&key.proxy, key.password.as_ref())?);
     }
     builder.build().map_err(|error| match told(error) {
         why if !ca_file.is_empty() => bad_ca_file(ca_file, &why),
@@ -193,11 +230,21 @@ fn secure_client(kind: &ClientKey, ca_file: &str) -> Result<Client, Fault> {
     })
 }
 
+/// The client knows the password while somebody else keeps it, and has it in the clear while it connects.
 fn through(proxy: &str, password: Option<&Password>) -> Result<Proxy, Fault> {
     let bad = || Fault::Misconfigured(format!("{proxy} is no address of a proxy").into());
-    let mut url = Url::parse(proxy).map_err(|_| bad())?;
-    url.set_password(password.map(Password::expose)).map_err(|()| bad())?;
-    Proxy::all(url).map_err(|_| bad())
+    let url = Url::parse(proxy).map_err(|_| bad())?;
+    let without = Proxy::all(url.clone()).map_err(|_| bad())?;
+    let Some(known) = password.map(Password::acquaintance) else { return Ok(without) };
+    Ok(Proxy::custom(move |_| {
+        let mut url = url.clone();
+        if let Some(password) = known.meet() {
+            // Fails for addresses without a host, which were refused above.
+            let _ = url.set_password(Some(password.open().expose_secret()));
+        }
+        // Always through the proxy: without its password it answers 407.
+        Some(url)
+    }))
 }
 
 fn plain_client() -> Result<Client, Fault> {

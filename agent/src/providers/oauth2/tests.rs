@@ -186,7 +186,7 @@ async fn a_login_spends_the_code_with_its_verifier_and_asks_for_nothing_else() {
     let granted = bench.finish("access-1").await.unwrap();
     let Credential::Renewable(grant) = granted.credential else { panic!("a login renews") };
     assert_eq!((grant.access.token.expose(), grant.access.lifetime.as_secs()), ("access-1", 60));
-    assert_eq!(grant.refresh.unwrap().expose(), "refresh-1");
+    assert_eq!(grant.refresh.unwrap().open().expose_secret(), "refresh-1");
     assert!(granted.memberships.is_none() && granted.notes.is_empty());
     let sent = bench.double.seen("POST /token").remove(0);
     assert_eq!(sent.field("code").as_deref(), Some("code-1"));
@@ -214,7 +214,7 @@ async fn a_renewal_has_the_outcomes_of_every_provider() {
     let bench = Bench::new().await;
     let grant = json!({ "access_token": "access-2", "refresh_token": "refresh-2", "expires_in": 60 });
     let Renewal::Granted(renewed) = bench.renew(json_answer(200, &grant)).await else { panic!("granted") };
-    assert_eq!(renewed.refresh.unwrap().expose(), "refresh-2");
+    assert_eq!(renewed.refresh.unwrap().open().expose_secret(), "refresh-2");
     assert_eq!(renewed.access.unwrap().token.expose(), "access-2");
     let sent = bench.double.seen("POST /token").remove(0);
     assert_eq!(sent.field("refresh_token").as_deref(), Some("canary-old"));

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use url::Url;
 
 use super::discovery::{Dialect, Discovery, Metadata, by_rfc_8414, told};
@@ -91,16 +92,19 @@ impl Client {
             Ok(metadata) => metadata,
             Err(failure) => return failure,
         };
+        let clear = refresh.open();
         let form = [
             ("grant_type", "refresh_token"),
-            ("refresh_token", refresh.expose()),
+            ("refresh_token", clear.expose_secret()),
             ("client_id", &self.profile.client_id),
         ];
         let reply = match self.http.submit(&metadata.token_endpoint, &form).await {
             Ok(reply) => reply,
             Err(fault) => return fault.into(),
         };
-        answer::judge(&reply, refresh.expose()).answered().map(|tokens| (tokens, metadata.issuer.clone()))
+        answer::judge(&reply, clear.expose_secret())
+            .answered()
+            .map(|tokens| (tokens, metadata.issuer.clone()))
     }
 
     /// Revokes what is given, refresh token first.
@@ -115,7 +119,7 @@ impl Client {
         };
         let mut outcome = Revocation::Revoked;
         if let Some(token) = &what.refresh {
-            outcome = self.revoke_one(&endpoint, token.expose(), "refresh_token").await;
+            outcome = self.revoke_one(&endpoint, token.open().expose_secret(), "refresh_token").await;
         }
         let Some(token) = what.access.as_ref().filter(|_| outcome == Revocation::Revoked) else {
             return outcome;

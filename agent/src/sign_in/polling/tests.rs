@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use secrecy::ExposeSecret;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use url::Url;
@@ -58,7 +59,7 @@ impl Issuer for Provider {
     }
 
     async fn revoke(&self, what: &Revocable) -> Revocation {
-        let token = what.refresh.as_ref().unwrap().expose().to_owned();
+        let token = what.refresh.as_ref().unwrap().open().expose_secret().to_owned();
         self.revoked.send_modify(|revoked| revoked.push(token));
         Revocation::Revoked
     }

@@ -23,7 +23,7 @@ fn save(store: &File, secret: &str) -> Result<(), StoreError> {
 
 fn load(store: &File) -> Result<Option<String>, StoreError> {
     let loaded = store.load(&work())?;
-    Ok(loaded.map(|stored| stored.secret.expose_secret().to_owned()))
+    Ok(loaded.map(|stored| stored.secret.open().expose_secret().to_owned()))
 }
 
 /// Writes content to the plain name, as another program would.

@@ -82,7 +82,7 @@ impl Place for Frozen {
             // The person unlocks it at the prompt.
             self.lock_up(false);
         }
-        let secret = secret.secret.expose_secret().to_owned();
+        let secret = secret.secret.open().expose_secret().to_owned();
         self.change(|inner| inner.contents.insert(profile.clone(), secret)).map(|_| ())
     }
 

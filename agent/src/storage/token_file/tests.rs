@@ -47,7 +47,7 @@ fn save(store: &TokenFile, secret: &str) -> Result<(), StoreError> {
 }
 
 fn load(store: &TokenFile) -> Result<Option<String>, StoreError> {
-    Ok(store.load(&own())?.map(|stored| stored.secret.expose_secret().to_owned()))
+    Ok(store.load(&own())?.map(|stored| stored.secret.open().expose_secret().to_owned()))
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn the_file_is_the_bare_token_as_documented_private_and_read_back() {
     // As another process of this host would find it.
     let again = bench.store();
     let found = again.load(&own()).unwrap().unwrap();
-    assert_eq!(found.secret.expose_secret(), "stk_user_a");
+    assert_eq!(found.secret.open().expose_secret(), "stk_user_a");
     assert!(found.party().same_party(&token("x").party()));
     assert_eq!((found.kind, again.list()), (Kind::Fixed, Ok(vec![own()])));
     assert_eq!((again.remove(&own()), again.remove(&own())), (Ok(true), Ok(false)));

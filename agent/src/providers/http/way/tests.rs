@@ -90,6 +90,25 @@ async fn a_password_that_the_login_did_not_bring_is_asked_for() {
 }
 
 #[tokio::test]
+async fn a_client_keeps_no_password_and_serves_while_somebody_else_does() {
+    let clients = Clients::default();
+    let address = url("https://platform.test/api");
+    let given = network("http://ada:p%40ss@127.0.0.1:9", "");
+    let kept = || lock(&clients.secure).len();
+    drop(clients.way(&address, &given).await.unwrap());
+    // Another text of the same password does as well.
+    drop(clients.way(&address, &network("http://ada:p%40ss@127.0.0.1:9", "")).await.unwrap());
+    assert_eq!(kept(), 1);
+    let other = network("http://ada:other@127.0.0.1:9", "");
+    drop(clients.way(&address, &other).await.unwrap());
+    assert_eq!(kept(), 2, "another password is another client");
+    drop((given, other));
+    assert!(lock(&clients.secure).iter().all(|kept| !kept.is_usable()));
+    drop(clients.way(&address, &Network::default()).await.unwrap());
+    assert_eq!(kept(), 1, "only the direct one is left");
+}
+
+#[tokio::test]
 async fn a_proxy_that_wants_a_password_is_a_matter_for_the_person_and_the_request_was_not_sent() {
     let (address, _head) =
         proxy("HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n").await;

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::*;
@@ -100,7 +101,7 @@ fn an_odd_answer_never_loses_the_refresh_token() {
         r#"[{"refresh_token":"new"}]"#,
     ] {
         let Outcome::Granted(tokens) = judge(&reply(200, body), "old") else { panic!("{body}") };
-        assert_eq!(tokens.refresh.unwrap().expose(), "new", "{body}");
+        assert_eq!(tokens.refresh.unwrap().open().expose_secret(), "new", "{body}");
     }
 }
 
@@ -170,7 +171,7 @@ fn an_access_token_that_no_header_takes_is_refused_and_the_refresh_token_kept_as
     {
         let body = json!({ "access_token": token, "refresh_token": refresh, "expires_in": 60 });
         let tokens = tokens(&body);
-        assert_eq!(tokens.refresh.unwrap().expose(), refresh);
+        assert_eq!(tokens.refresh.unwrap().open().expose_secret(), refresh);
         let Err(NoAccess::Odd(why)) = tokens.access else { panic!("{token:?} was accepted") };
         assert!(!why.contains("canar"), "{why}");
     }
@@ -213,7 +214,7 @@ fn a_life_of_any_size_is_a_time_of_at_most_ten_years() {
     else {
         panic!("it was granted")
     };
-    assert_eq!((tokens.refresh.unwrap().expose(), tokens.access.is_err()), ("r", true));
+    assert_eq!((tokens.refresh.unwrap().open().expose_secret(), tokens.access.is_err()), ("r", true));
 }
 
 #[test]
@@ -245,7 +246,7 @@ proptest! {
         cut.cut = Some("reset".into());
         let whole = at >= body.find("new").unwrap() + "new\"".len();
         let kept = match judge(&cut, "old") {
-            Outcome::Granted(tokens) => tokens.refresh.is_some_and(|token| token.expose() == "new"),
+            Outcome::Granted(tokens) => tokens.refresh.is_some_and(|token| token.open().expose_secret() == "new"),
             _ => false,
         };
         prop_assert_eq!(kept, whole);

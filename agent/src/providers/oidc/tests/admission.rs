@@ -1,3 +1,5 @@
+use secrecy::ExposeSecret;
+
 use super::*;
 use crate::error::ErrorKind;
 use crate::testing::double::{Script, answer, cut_answer, jwks, strangers_jwks, unsigned};
@@ -20,7 +22,7 @@ async fn a_login_brings_tokens_account_organisations_and_workspaces() {
     let granted = bench.finish_with(|_| {}).await.unwrap();
     let Credential::Renewable(grant) = granted.credential else { panic!("a login renews") };
     assert_eq!(grant.access.token.expose(), "access-1");
-    assert_eq!(grant.refresh.unwrap().expose(), "refresh-1");
+    assert_eq!(grant.refresh.unwrap().open().expose_secret(), "refresh-1");
     assert_eq!(granted.account.subject, "ada");
     assert_eq!(granted.account.email, "ada@platform.test");
     assert_eq!(granted.account.user_id, 7);

@@ -1,3 +1,5 @@
+use secrecy::ExposeSecret;
+
 use super::*;
 use crate::testing::double::{Script, answer, cut_answer, unsigned};
 
@@ -18,7 +20,7 @@ async fn a_renewal_spends_the_token_once_at_the_token_endpoint() {
     let bench = Bench::new().await;
     let body = json!({ "access_token": "access-2", "refresh_token": "refresh-2", "expires_in": "60" });
     let renewed = renewed(renew(&bench, json_answer(200, &body)).await);
-    assert_eq!(renewed.refresh.unwrap().expose(), "refresh-2");
+    assert_eq!(renewed.refresh.unwrap().open().expose_secret(), "refresh-2");
     assert_eq!(renewed.access.unwrap().lifetime.as_secs(), 60);
     let seen = bench.double.seen("POST /token");
     assert_eq!(seen.len(), 1);
@@ -101,7 +103,7 @@ async fn a_body_that_stops_in_the_middle_ends_at_the_limit_with_the_refresh_toke
     let (renewal, ()) = tokio::join!(bench.oidc.renew(&token, "ada"), suspend);
     match renewal {
         Renewal::Granted(renewed) => {
-            assert_eq!(renewed.refresh.unwrap().expose(), "refresh-2");
+            assert_eq!(renewed.refresh.unwrap().open().expose_secret(), "refresh-2");
             assert!(matches!(renewed.access, Err(Unservable::Odd(_))));
         }
         // The clock was moved before the head of the answer was read.
@@ -128,7 +130,7 @@ async fn a_renewal_for_another_account_is_saved_and_never_served() {
     ] {
         let body = json!({ "access_token": "a", "refresh_token": "refresh-2", "id_token": id_token });
         let renewed = renewed(renew(&bench, json_answer(200, &body)).await);
-        assert_eq!(renewed.refresh.unwrap().expose(), "refresh-2");
+        assert_eq!(renewed.refresh.unwrap().open().expose_secret(), "refresh-2");
         let access = format!("{:?}", renewed.access);
         assert!(access.starts_with(expected), "{access}");
     }
@@ -140,7 +142,7 @@ async fn a_token_with_a_control_character_is_saved_around_and_never_served() {
     let body = json!({ "access_token": "canary\n", "refresh_token": "re\u{0}fresh\n", "expires_in": 60 });
     let renewed = renewed(renew(&bench, json_answer(200, &body)).await);
     let refresh = renewed.refresh.unwrap();
-    assert_eq!(refresh.expose(), "re\u{0}fresh\n");
+    assert_eq!(refresh.open().expose_secret(), "re\u{0}fresh\n");
     let Err(Unservable::Odd(why)) = renewed.access else { panic!("{:?}", renewed.access) };
     assert!(why.contains("character 7") && !why.contains("canary"), "{why}");
     let _ = bench.oidc.renew(&refresh, "ada").await;

@@ -140,6 +140,12 @@ pub(super) fn run(context: &Context, args: &Ai) -> Result<(), Failure> {
 }
 
 /// Replaces this process with the front end. Returns only on failure.
+/// The program that `seqera ai` would start, if there is one.
+pub(crate) fn program(context: &Context) -> Option<std::path::PathBuf> {
+    let found = front_end::find(&context.env, context.config().ok()?.text("aiCommand"));
+    found.ok().flatten().map(|front_end| front_end.program)
+}
+
 fn start(front_end: &FrontEnd, args: &Ai, variables: Variables) -> Failure {
     let mut command = Command::new(&front_end.program);
     #[cfg(unix)]

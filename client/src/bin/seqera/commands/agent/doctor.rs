@@ -48,6 +48,7 @@ pub(super) fn run(context: &Context, args: Doctor) -> Result<(), Failure> {
 /// The checks that need no agent.
 fn surroundings(context: &Context) -> Vec<Check> {
     let mut checks = vec![command(), others_on_path(context)];
+    checks.extend(programs(context));
     checks.extend(configuration(context));
     checks.extend(tokens(context));
     checks.extend(nextflow(&PathBuf::from(context.env.nextflow_file())));
@@ -92,6 +93,29 @@ fn others_on_path(context: &Context) -> Check {
             check(NAME, Verdict::Warning, "no seqera is on it".into(), "add the folder of this one to PATH")
         }
     }
+}
+
+/// Programs that a group may write to are started, because their owner is trusted; that is worth knowing.
+fn programs(context: &Context) -> Vec<Check> {
+    let folders = context.options().ok().and_then(|options| options.search_path);
+    let agent = seqera_client::agent_program(folders.as_deref());
+    let started = [agent, crate::commands::ai::program(context)].into_iter().flatten();
+    let open =
+        started.filter_map(|program| Some((seqera_client::program::open_to_a_group(&program)?, program)));
+    open.map(|(open, program)| {
+        let text = format!(
+            "a whole group may write to {}, so it decides what {} does",
+            open.display(),
+            program.display()
+        );
+        check(
+            "programs",
+            Verdict::Warning,
+            text,
+            "chmod g-w, unless everybody in that group may have your tokens",
+        )
+    })
+    .collect()
 }
 
 /// Reports mistakes in the file, and keys that nothing reads.
