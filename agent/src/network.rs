@@ -1,6 +1,8 @@
 //! How a profile reaches its provider: the proxy and private certificate authorities. These settings come with
 //! a login and are never read from the agent's own environment. Pure.
 
+pub(crate) mod direct;
+
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -16,7 +18,7 @@ pub(crate) struct Network {
     /// `http://user@host:port`, or https, without a password. Empty: no proxy.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub proxy: String,
-    /// Hosts that are reached without the proxy, separated by commas.
+    /// Hosts that are reached without the proxy, as [`direct`] reads them.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub no_proxy: String,
     /// A PEM file of certificate authorities that are trusted in addition to the system's. Empty: no others.

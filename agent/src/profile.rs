@@ -5,17 +5,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use seqera_agent_proto::configuration::names_a_user;
+use seqera_agent_proto::values::address;
+use seqera_agent_proto::values::name::{self, LONGEST, is_device, is_part, is_profile};
 use serde::{Deserialize, Serialize};
 
 use url::Url;
 
 use crate::network::{Network, keeps_secrets};
-
-/// The longest name, in characters.
-const LONGEST: usize = 63;
-
-/// Names that Windows reserves for devices: no file there can have them.
-const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 
 /// A parsed profile name: `[a-z0-9][a-z0-9._-]{0,62}`, not a Windows device name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -37,8 +33,7 @@ impl std::error::Error for BadName {}
 
 impl BadName {
     /// Says what a name may look like.
-    pub(crate) const HINT: &'static str =
-        "use 1 to 63 of a-z, 0-9, '.', '_' and '-', starting with a letter or digit, for example 'work'";
+    pub(crate) const HINT: &'static str = name::RULE;
 }
 
 impl ProfileName {
@@ -65,7 +60,7 @@ impl ProfileName {
 
     /// A name made from one of another program: in lower case, with `_` for characters that are not allowed.
     pub(crate) fn imported(foreign: &str) -> Self {
-        let allowed = |c: char| if is_name_char(c) { c } else { '_' };
+        let allowed = |c: char| if is_part(c) { c } else { '_' };
         let mut name: String = foreign.to_lowercase().chars().map(allowed).take(LONGEST).collect();
         if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || is_device(&name) {
             name.insert(0, 'p');
@@ -75,29 +70,11 @@ impl ProfileName {
     }
 }
 
-fn is_name_char(c: char) -> bool {
-    matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-')
-}
-
-/// True for `con`, `com1.txt` and the like: Windows looks only at the part before the first dot.
-fn is_device(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or_default();
-    let numbered = |kind| {
-        stem.strip_prefix(kind)
-            .is_some_and(|n: &str| n.len() == 1 && n != "0" && n.bytes().all(|b| b.is_ascii_digit()))
-    };
-    DEVICES.contains(&stem) || numbered("com") || numbered("lpt")
-}
-
 impl FromStr for ProfileName {
     type Err = BadName;
 
     fn from_str(text: &str) -> Result<Self, BadName> {
-        let good = text.len() <= LONGEST
-            && text.chars().all(is_name_char)
-            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && !is_device(text);
-        if good { Ok(Self(text.to_owned())) } else { Err(BadName(text.to_owned())) }
+        if is_profile(text) { Ok(Self(text.to_owned())) } else { Err(BadName(text.to_owned())) }
     }
 }
 
@@ -150,7 +127,8 @@ impl Default for ProviderId {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Profile {
-    /// The OIDC issuer's base URL, without a slash at the end.
+    /// The OIDC issuer's base URL, in its one spelling.
+    #[serde(deserialize_with = "recorded")]
     pub authority: String,
     /// The OAuth client id of a public client, which has no secret.
     pub client_id: String,
@@ -158,15 +136,15 @@ pub(crate) struct Profile {
     #[serde(default)]
     pub audience: String,
     /// Base URL of the Platform's REST API, as it was set. Read it by [`Profile::api`]. Empty: the authority's.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "recorded")]
     pub api_url: String,
     /// Base URL of the Co-Scientist backend, as it was set. Read it by [`Profile::backend`]. Empty: none is set.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "recorded")]
     pub backend_url: String,
     /// The authority that the addresses above were set for, if they lie elsewhere than the authority itself. A
     /// token goes to no other address: a variable that is set for one account must not lead the token of another
     /// account to a stranger. Empty in what older versions recorded.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty", deserialize_with = "recorded")]
     pub endpoints_of: String,
     /// The scopes to request, separated by spaces; `openid` is always requested.
     #[serde(default)]
@@ -239,7 +217,7 @@ impl Profile {
     /// True if a secret that came from `other` may be used with this profile.
     pub(crate) fn same_party(&self, other: &Self) -> bool {
         self.provider == other.provider
-            && self.authority == other.authority
+            && address::same(&self.authority, &other.authority)
             && self.client_id == other.client_id
     }
 }
@@ -259,11 +237,14 @@ fn same_origin(one: &str, other: &str) -> bool {
 /// The one spelling of an authority. On Seqera Cloud two hosts serve the same API, and the discovery document of
 /// one may name the other ([Platform: addresses](crate::manual::providers#platform-addresses)). Everywhere else
 /// two addresses are two authorities.
-pub(crate) fn canonical(authority: &str) -> &str {
-    match authority.trim_end_matches('/') {
-        "https://api.cloud.seqera.io" => Profile::CLOUD_AUTHORITY,
-        other => other,
-    }
+pub(crate) fn canonical(authority: &str) -> String {
+    let spelled = address::recorded(authority);
+    if spelled == "https://api.cloud.seqera.io" { Profile::CLOUD_AUTHORITY.to_owned() } else { spelled }
+}
+
+/// Reads an address that an earlier version recorded as it was typed.
+fn recorded<'de, D: serde::Deserializer<'de>>(source: D) -> Result<String, D::Error> {
+    Ok(address::recorded(&String::deserialize(source)?))
 }
 
 #[cfg(test)]
@@ -312,6 +293,50 @@ mod tests {
         let long = "a".repeat(64);
         for bad in ["", "Work", ".x", "-x", "a/b", "a b", "../x", "con", "nul.txt", "com1", "ü", &long] {
             assert!(bad.parse::<ProfileName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn another_spelling_is_the_same_authority_and_the_same_party() {
+        let at = |authority: &str| Profile { authority: authority.into(), ..Profile::default() };
+        let profile = at("https://a.test/api");
+        for typed in ["HTTPS://A.test/api", "https://a.test:443/api/", "https://A.TEST./api", "a.test/api"] {
+            assert!(profile.serves(typed) && at(typed).serves("https://a.test/api"), "{typed}");
+            assert!(profile.same_party(&at(typed)), "{typed}");
+        }
+        assert!(at("HTTPS://CLOUD.seqera.io/api").serves("https://api.cloud.seqera.io:443/"));
+        for other in
+            ["https://a.test/API", "https://a.test:444/api", "http://a.test/api", "https://b.test/api", ""]
+        {
+            assert!(!profile.serves(other) && !profile.same_party(&at(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_was_recorded_in_another_spelling_is_read_in_the_one_of_today() {
+        let json = r#"{"authority": "HTTPS://A.test:443/api/", "clientId": "C", "apiUrl": "https://API.a.test/",
+            "backendUrl": "", "endpointsOf": "https://A.test/api"}"#;
+        let profile: Profile = serde_json::from_str(json).unwrap();
+        assert_eq!((profile.authority.as_str(), profile.client_id.as_str()), ("https://a.test/api", "C"));
+        assert_eq!((profile.api(), profile.backend()), ("https://api.a.test", ""));
+        let odd = json.replace("HTTPS://A.test:443/api/", "https://a.test/api?tenant=1");
+        let odd: Profile = serde_json::from_str(&odd).unwrap();
+        assert_eq!(odd.authority, "https://a.test/api?tenant=1", "no session is lost for it");
+    }
+
+    #[test]
+    fn the_one_spelling_is_the_one_of_the_url_standard() {
+        for text in [
+            "HTTPS://A.test:443/api/",
+            "http://LOCALHOST:8000/x/../api",
+            "https://Bücher.example/grün",
+            "https://例え。テスト",
+            "https://faß.de/api",
+            "https://[2001:DB8:0::1]:8443/api",
+            "https://127.0.0.1/a//b",
+        ] {
+            let (own, standard) = (address::read(text).unwrap(), Url::parse(text).unwrap());
+            assert_eq!(own, standard.as_str().trim_end_matches('/'), "{text}");
         }
     }
 

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::files::{self, Writer};
 use crate::near::near;
+use crate::values::{address, name, text};
 
 /// Keys at the top of the file. `authDomain` and `backendUrl` are those that Seqera documents.
 pub const TOP: [&str; 8] =
@@ -20,7 +21,8 @@ pub const TOP: [&str; 8] =
 pub const OF_PROFILE: [&str; 9] =
     ["provider", "authority", "clientId", "audience", "apiUrl", "backendUrl", "caFile", "noProxy", "proxy"];
 
-/// Keys whose values are shown and recorded, and so hold no password. That of a proxy is kept with the secrets.
+/// Keys whose values are addresses. They are shown and recorded, and so hold no password; that of a proxy is kept
+/// with the secrets.
 const ADDRESSES: [&str; 4] = ["authDomain", "authority", "apiUrl", "backendUrl"];
 
 const PROFILES: &str = "profiles";
@@ -55,8 +57,8 @@ impl Configuration {
     /// Reads `config.json` in `folder`.
     ///
     /// # Errors
-    /// A sentence that names the file: what it is if it is no file of this user, line and column if it is not
-    /// JSON.
+    /// A sentence that names the file: what it is if it is no file of this user or no text, line, column and what to
+    /// do if it is not JSON.
     pub fn read(folder: &Path) -> Result<Self, String> {
         let path = folder.join("config.json");
         let bytes = match files::read(&path, LARGEST, Writer::Person) {
@@ -66,9 +68,9 @@ impl Configuration {
             }
             Err(error) => return Err(files::sentence(&path, &error)),
         };
-        match String::from_utf8(bytes) {
+        match text::decoded(&bytes) {
             Ok(text) => Self::parse(&text, path),
-            Err(_) => Err(format!("{} is not text in UTF-8", path.display())),
+            Err(odd) => Err(format!("{} {odd}", path.display())),
         }
     }
 
@@ -77,9 +79,11 @@ impl Configuration {
     /// # Errors
     /// See [`Configuration::read`].
     pub fn parse(text: &str, path: PathBuf) -> Result<Self, String> {
-        // Some editors on Windows write a byte order mark at the beginning.
-        let document = serde_json::from_str(text.trim_start_matches('\u{feff}'))
-            .map_err(|error| format!("{}:{}", path.display(), position(&error)))?;
+        let text = text.trim_start_matches('\u{feff}');
+        // A file that was made and not written to says nothing.
+        let text = if text::trimmed(text).is_empty() { "{}" } else { text };
+        let document = serde_json::from_str(text)
+            .map_err(|error| format!("{}:{}{}", path.display(), position(&error), remedy(text, &error)))?;
         let mut found = Self { path, ..Self::default() };
         let Value::Object(top) = document else {
             found.mistakes.push(format!("{} must hold an object, in braces", found.path.display()));
@@ -94,7 +98,7 @@ impl Configuration {
         Ok(found)
     }
 
-    /// A string at the top of the file, exactly as it is written; it may be empty.
+    /// A string at the top of the file, without blanks around it; it may be empty. An address is in its one spelling.
     pub fn text(&self, key: &str) -> Option<&str> {
         debug_assert!(TOP.contains(&key), "{key} is in no list, and would be warned about");
         self.top.get(key)?.as_str()
@@ -112,15 +116,25 @@ impl Configuration {
     }
 
     /// Keys that have no effect, each as a sentence that begins with the path and offers the most similar
-    /// key.
+    /// key; and names that no profile can have.
     pub fn unknown(&self) -> Vec<String> {
+        let path = self.path.display();
+        let names = self.profiles().filter(|name| !name::is_profile(name)).map(|bad| {
+            // Debug escapes whatever the name contains.
+            let shown: String = bad.chars().take(80).collect();
+            let lower = text::trimmed(bad).to_lowercase();
+            match name::is_profile(&lower) {
+                true => format!("{path}: {PROFILES}: nobody can select {shown:?}; call it '{lower}'"),
+                false => format!("{path}: {PROFILES}: {shown:?} is not a profile name: {}", name::RULE),
+            }
+        });
         let top = self.top.keys().filter_map(|key| self.warning(key, key, &TOP, &OF_PROFILE));
         let inner = self.profiles.iter().flat_map(|(name, settings)| {
             let warning =
                 move |key: &String| self.warning(key, &format!("{PROFILES}.{name}.{key}"), &OF_PROFILE, &TOP);
             settings.keys().filter_map(warning)
         });
-        top.chain(inner).collect()
+        names.chain(top).chain(inner).collect()
     }
 
     fn warning(&self, key: &str, shown: &str, known: &[&str], elsewhere: &[&str]) -> Option<String> {
@@ -155,18 +169,13 @@ impl Configuration {
         }
     }
 
-    /// Removes known keys whose values are not strings, or are addresses that name a user; `null` counts as absent.
+    /// Brings texts into the form in which they are used, and removes known keys with values that cannot be used;
+    /// `null` counts as absent.
     fn texts(&mut self, above: &str, mut entries: Map<String, Value>, known: &[&str]) -> Map<String, Value> {
         entries.retain(|key, value| {
             let wanted = known.contains(&key.as_str()) && key != PROFILES;
-            let fits = !wanted || value.is_string() || value.is_null();
-            let names_a_user = ADDRESSES.contains(&key.as_str()) && value.as_str().is_some_and(names_a_user);
-            if !fits {
-                self.mistake(&format!("{above}{key}"), "a text, in quotes");
-            } else if names_a_user {
-                self.mistake(&format!("{above}{key}"), "an address without user name and password");
-            }
-            fits && !names_a_user
+            let read = if wanted { read(key, value) } else { Ok(()) };
+            read.map_err(|odd| self.mistake(&format!("{above}{key}"), &odd)).is_ok()
         });
         entries
     }
@@ -176,10 +185,49 @@ impl Configuration {
     }
 }
 
+/// Brings the value of a known key into its form.
+///
+/// # Errors
+/// What it must be instead.
+fn read(key: &str, value: &mut Value) -> Result<(), String> {
+    let given = match value {
+        Value::Null => return Ok(()),
+        Value::String(given) => text::trimmed(given),
+        _ => return Err("a text, in quotes".to_owned()),
+    };
+    let form = if !ADDRESSES.contains(&key) || given.is_empty() {
+        given.to_owned()
+    } else if names_a_user(given) {
+        return Err("an address without user name and password".to_owned());
+    } else {
+        address::read(given).map_err(|odd| format!("an address; it {odd}"))?
+    };
+    if form.contains(char::is_control) {
+        return Err("a text on one line".to_owned());
+    }
+    *value = Value::String(form);
+    Ok(())
+}
+
+/// What a person can do about a mistake that JSON's parser only sees as an unexpected character.
+fn remedy(text: &str, error: &serde_json::Error) -> &'static str {
+    let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default().as_bytes();
+    let from = error.column().saturating_sub(1).min(line.len());
+    match line[from..] {
+        [b'/' | b'#', ..] => "; JSON has no comments: remove it",
+        [b'\'' | 0xe2, ..] => "; JSON has plain double quotes alone",
+        [b'}' | b']', ..] => "; a comma too many or a value too few",
+        _ if error.is_eof() => "; the file ends too early: is a brace missing, or was it cut off?",
+        _ => "",
+    }
+}
+
 /// True if an address holds a user name or a password (RFC 3986, section 3.2.1).
-pub fn names_a_user(address: &str) -> bool {
-    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
-    rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'))
+pub fn names_a_user(given: &str) -> bool {
+    let rest = given.split_once("://").map_or(given, |(_, rest)| rest);
+    let in_authority = rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'));
+    // Some readers forgive a slash too few or too many.
+    in_authority || address::read(given) == Err(address::NAMES_USER)
 }
 
 /// `line:column: reason` of a parser's error.

@@ -1,6 +1,7 @@
 //! The contract between the agent and its clients: the gRPC services, the reasons for failures, and the
-//! places where both sides meet, with the way in which both open the files there and the characters that neither
-//! shows. Beside it lies what both processes have to do about the limits and the signals that they inherit.
+//! places where both sides meet, with the way in which both open the files there, the characters that neither
+//! shows, and how both read a value that comes from outside. Beside it lies what both processes have to do about
+//! the limits and the signals that they inherit.
 
 pub mod call;
 pub mod configuration;
@@ -11,6 +12,7 @@ pub mod place;
 pub mod reason;
 pub mod signals;
 pub mod text;
+pub mod values;
 
 /// Messages and services of package `seqera.agent.v1`, generated from `proto/seqera/agent/v1`.
 #[allow(

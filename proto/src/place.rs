@@ -45,13 +45,13 @@ impl Places {
     /// Computes the places from the environment. Creates nothing.
     ///
     /// # Errors
-    /// No home folder is known, or a variable holds a relative path.
+    /// No home folder is known, or a variable holds a relative path or no text.
     pub fn find(env: Lookup<'_>) -> Result<Self, PlaceError> {
         let (config_dir, default_dir) = config_dirs(env)?;
         let real = real_path(&config_dir);
         let config_is_default = default_dir.is_some_and(|dir| dir == config_dir || real_path(&dir) == real);
         let tag = hex(&Sha256::digest(real.as_os_str().as_encoded_bytes()))[..12].to_owned();
-        let host_id = match text(env, "SEQERA_AGENT_HOST_ID") {
+        let host_id = match text(env, "SEQERA_AGENT_HOST_ID")? {
             Some(given) => file_safe(&given),
             None => hex(&Sha256::digest(system::host_identity()))[..16].to_owned(),
         };

@@ -8,10 +8,10 @@ use serde_json::json;
 
 #[test]
 fn a_token_of_the_environment_is_used_as_it_is_and_wakes_no_agent() {
-    let home = Home::new().with("TOWER_ACCESS_TOKEN", "from the environment");
-    assert_eq!(home.seqera("token").run().ok().line(), "from the environment");
+    let home = Home::new().with("TOWER_ACCESS_TOKEN", "from-the-environment");
+    assert_eq!(home.seqera("token").run().ok().line(), "from-the-environment");
     let seen = home.seqera("exec -- sh -c").args(["echo $SEQERA_ACCESS_TOKEN"]).run().ok();
-    assert_eq!(seen.line(), "from the environment");
+    assert_eq!(seen.line(), "from-the-environment");
     home.seqera("agent status").run().fails_with(69);
 }
 
@@ -72,4 +72,62 @@ fn exit_codes_are_those_of_the_program_and_of_env() {
     home.seqera("exec -- /no/such/program").run().fails_with(127);
     let plain = home.write_config("plain.txt", "not a program");
     home.seqera("exec --").args([plain]).run().fails_with(126);
+}
+
+#[test]
+fn a_token_variable_is_handed_on_without_what_copying_left_around_it() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let token = sandbox.personal_token("ada");
+    for value in [
+        format!("{token}\n"),
+        format!(" {token} \r\n"),
+        format!("\"{token}\""),
+        format!("Bearer {token}"),
+        format!("\u{feff}{token}"),
+    ] {
+        // A blank variable does not hide the next one.
+        let home = |args: &str| {
+            let command =
+                home.seqera(args).env("SEQERA_ACCESS_TOKEN", " \n").env("TOWER_ACCESS_TOKEN", &value);
+            command.env("SEQERA_AUTH_DOMAIN", &sandbox.authority)
+        };
+        assert_eq!(home("token").run().ok().stdout, format!("{token}\n"), "{value:?}");
+        let header = home("token --format header").run().ok();
+        assert_eq!(header.stdout, format!("Authorization: Bearer {token}\n"), "{value:?}");
+        for line in
+            home("token --format env").run().ok().stdout.lines().filter(|line| line.contains("ACCESS_TOKEN="))
+        {
+            assert!(line.ends_with(&format!("ACCESS_TOKEN='{token}'")), "{line}");
+        }
+        let given = home("exec -- printenv SEQERA_ACCESS_TOKEN TOWER_ACCESS_TOKEN").run().ok();
+        assert_eq!(given.stdout, format!("{token}\n{token}\n"), "{value:?}");
+        assert!(home("whoami").run().ok().stdout.contains("ada"), "{value:?}");
+        assert!(home("status").run().ok().stdout.contains("TOWER_ACCESS_TOKEN"), "{value:?}");
+        assert!(home("status --check").run().ok().stdout.contains("ada"), "{value:?}");
+    }
+}
+
+#[test]
+fn a_variable_that_cannot_be_used_ends_the_command_and_no_other_account_is_used() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("default", &sandbox, ADA);
+    let other = sandbox.personal_token("ada");
+    for (name, value, said) in [
+        ("SEQERA_ACCESS_TOKEN", "two words", "holds 2 words"),
+        ("SEQERA_ACCESS_TOKEN", "${TOKEN}", "begins with '$'"),
+        ("SEQERA_PROFILE", "Default", "not a profile name"),
+        ("SEQERA_AUTH_DOMAIN", "https://a b", "holds a blank"),
+        ("SEQERA_PLATFORM_API_URL", "https://", "names no host"),
+    ] {
+        for args in ["token", "exec -- true", "whoami", "status", "info", "org", "status --check"] {
+            let command = home.seqera(args).env(name, value);
+            // The next one of its kind would be another account.
+            let command =
+                if name.ends_with("TOKEN") { command.env("TOWER_ACCESS_TOKEN", &other) } else { command };
+            let run = command.run().fails_with(2);
+            assert!(run.stderr.contains(name) && run.stderr.contains(said), "{args} {name}: {}", run.stderr);
+        }
+        let doctor = home.seqera("agent doctor").env(name, value).run();
+        assert!(doctor.stdout.contains(name) && doctor.stdout.contains(said), "{name}: {}", doctor.stdout);
+    }
 }

@@ -158,3 +158,80 @@ fn the_token_of_one_account_never_goes_to_the_platform_that_a_variable_names_for
     let asked: u64 = seen.as_object().into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum();
     assert_eq!(asked, 0, "the other Platform was asked: {seen}");
 }
+
+#[test]
+fn one_authority_in_other_spellings_is_one_account() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let authority = &sandbox.authority;
+    let loud = authority.replace("http://", "HTTP://");
+    home.login_at("work", &format!("{loud}/"), "ada");
+    let token = home.token("work");
+    for spelled in [authority.clone(), loud.clone(), format!("{authority}/"), format!("\"{authority}\"\n")] {
+        let run = home.seqera("token").env("SEQERA_AUTH_DOMAIN", &spelled).run().ok();
+        assert_eq!(run.line(), token, "{spelled:?}");
+        let again = home.seqera("login --profile work").args(["--authority", &spelled]).run().ok();
+        assert!(again.stdout.contains("Already logged in"), "{spelled:?}: {again:?}");
+    }
+    assert_eq!(home.status("work")["authority"], *authority);
+}
+
+#[test]
+fn a_session_that_was_recorded_in_another_spelling_is_not_lost() {
+    let (home, sandbox) = (Home::new().with("SEQERA_CREDENTIAL_STORE", "file"), Sandbox::calm());
+    home.login("work", &sandbox, "ada");
+    home.stop_agent(home.agent_pid().expect("it runs"));
+    let authority = &sandbox.authority;
+    let loud = format!("{}/", authority.replace("http://", "HTTP://"));
+    let folders = std::fs::read_dir(home.config_dir().join("run")).expect("a folder for each host");
+    let records = folders.map(|folder| folder.expect("one of them").path().join("sessions.json"));
+    let files = records.chain([home.config_dir().join("refresh-token.work")]);
+    for file in files {
+        let text =
+            std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        assert!(text.contains(&format!("\"{authority}\"")), "{text}");
+        let text = text.replace(&format!("\"{authority}\""), &format!("\"{loud}\""));
+        std::fs::write(&file, text).expect("an owner may");
+    }
+    let run = home.seqera("token").env("SEQERA_AUTH_DOMAIN", authority).run().ok();
+    assert_eq!(sandbox.user_info(run.line()).status, 200);
+    assert_eq!(home.status("work")["authority"], *authority);
+}
+
+#[test]
+fn a_token_is_read_from_a_file_as_each_system_saves_it() {
+    let sandbox = Sandbox::calm();
+    let token = sandbox.personal_token("ada");
+    let wide =
+        |text: &str, bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<_>>();
+    let login = |bytes: &[u8]| {
+        let home = Home::new();
+        let file = home.root().join("token.txt");
+        std::fs::write(&file, bytes).expect("an owner may");
+        let to = format!("--profile pat --authority {}", sandbox.authority);
+        let run = home.shell(&format!("seqera login --with-token {to} < '{}'", file.display())).run();
+        (home, run)
+    };
+    for bytes in [
+        format!("\u{feff}{token}\r\n").into_bytes(),
+        format!("export TOWER_ACCESS_TOKEN=\"{token}\"\n").into_bytes(),
+        format!("# mine\nTOWER_API_ENDPOINT=https://a.test\nTOWER_ACCESS_TOKEN={token}\n").into_bytes(),
+        format!("Authorization: Bearer {token}\n").into_bytes(),
+        wide(&format!("\u{feff}{token}\r\n"), u16::to_le_bytes),
+        wide(&format!("\u{feff}{token}\r\n"), u16::to_be_bytes),
+        wide(&token, u16::to_le_bytes),
+    ] {
+        let (home, run) = login(&bytes);
+        run.ok();
+        assert_eq!(home.token("pat"), token);
+    }
+    for (bytes, said) in [
+        (format!("{token}\n{token}\n").into_bytes(), "standard input holds 2 lines"),
+        (format!("{token} {token}").into_bytes(), "standard input holds 2 words"),
+        (b"\xff\xfea".to_vec(), "UTF-16 that is damaged"),
+        (format!("{token}\x07").into_bytes(), "holds a control character"),
+    ] {
+        let (_, run) = login(&bytes);
+        let run = run.fails_with(2);
+        assert!(run.stderr.contains(said) && !run.stderr.contains(&token), "{}", run.stderr);
+    }
+}

@@ -16,11 +16,10 @@ use crate::error::{AgentError, ErrorKind};
 use crate::profile::ProfileName;
 use crate::providers::{Issuer, Issuers, Untold};
 use crate::sessions::choice::{Choice, find, find_workspace, left, vanished};
-use crate::sessions::given;
 use crate::sessions::registry::Registry;
-use crate::sessions::target;
 use crate::sessions::verdict::{Ask, Standing};
 use crate::sessions::view::View;
+use crate::sessions::{given, target};
 use crate::storage::record::Record;
 use crate::token::{AccessToken, Kind, Organization, Workspace};
 

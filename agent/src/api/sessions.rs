@@ -25,11 +25,10 @@ use crate::clock::Moment;
 use crate::error::AgentError;
 use crate::profile::{Profile, ProfileName};
 use crate::providers::Issuers;
-use crate::sessions::given;
 use crate::sessions::naming;
 use crate::sessions::registry::Registry;
-use crate::sessions::target;
 use crate::sessions::verdict::Ask;
+use crate::sessions::{given, target};
 use crate::token::{AccessToken, Kind};
 
 pub(crate) struct Sessions {

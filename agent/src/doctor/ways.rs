@@ -9,8 +9,9 @@ use seqera_agent_proto::v1::{Check, DiagnoseRequest};
 use url::Url;
 
 use super::report::{Report, of, ok, problem, skipped, warning};
+use crate::network::{Network, direct};
 use crate::profile::{Profile, ProfileName};
-use crate::providers::http::{Http, Reply, is_proxied};
+use crate::providers::http::{Http, Reply, is_proxied, skipped_authorities};
 use crate::providers::known::Providers;
 use crate::providers::{Issuers, Otherwise, Probe};
 use crate::sessions::registry::Registry;
@@ -86,6 +87,7 @@ async fn report_difference(name: &ProfileName, known: &Profile, now: &Profile, r
 async fn look(profile: &Profile, providers: &Providers, shared: &Shared) -> Vec<Check> {
     let http = providers.http(profile);
     let mut checks = vec![way(profile)];
+    checks.extend(passed_over(profile).await);
     // The first probe asks the authority, and only the authority's clock matters.
     let mut clock_is_known = false;
     for Probe { what, url, otherwise } in providers.issuer(profile, Kind::Renewable).probes() {
@@ -107,6 +109,24 @@ async fn look(profile: &Profile, providers: &Providers, shared: &Shared) -> Vec<
 /// Names the proxy and the certificate authorities in force.
 fn way(profile: &Profile) -> Check {
     ok("way", described(profile))
+}
+
+/// What of the network settings has no effect, although the rest of them has.
+async fn passed_over(profile: &Profile) -> Vec<Check> {
+    let Network { proxy, no_proxy, ca_file, .. } = &profile.network;
+    let odd = if proxy.is_empty() { Vec::new() } else { direct::odd(no_proxy) };
+    let mut checks = Vec::new();
+    if !odd.is_empty() {
+        let text = format!("no host is meant by {} among those without proxy", odd.join(" and "));
+        let remedy =
+            "write hosts, .domains, addresses or 10.0.0.0/8 into noProxy or NO_PROXY, then sign in again";
+        checks.push(warning("way", text, remedy));
+    }
+    for why in skipped_authorities(ca_file).await {
+        let remedy = "export that certificate again, or take it out; the others count";
+        checks.push(warning("way", format!("{ca_file}: {why}"), remedy));
+    }
+    checks
 }
 
 fn described(profile: &Profile) -> String {
@@ -183,7 +203,6 @@ mod tests {
     use seqera_agent_proto::v1::check::Verdict;
 
     use super::*;
-    use crate::network::Network;
 
     #[test]
     fn a_clock_is_judged_by_what_its_error_breaks() {

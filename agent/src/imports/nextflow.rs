@@ -5,6 +5,7 @@ use std::path::Path;
 
 use secrecy::SecretString;
 use seqera_agent_proto::files::{self, Writer};
+use seqera_agent_proto::values::text;
 
 use crate::profile::{Profile, canonical};
 
@@ -27,7 +28,7 @@ impl Settings {
     /// The authority that the token belongs to. If the file names none, it is Cloud, as in Nextflow.
     pub(super) fn authority(&self) -> String {
         let endpoint = self.endpoint.as_deref().unwrap_or(Profile::CLOUD_AUTHORITY);
-        canonical(endpoint).to_owned()
+        canonical(endpoint)
     }
 
     /// True for a personal access token. A token that expires within the hour, or that two programs would
@@ -46,7 +47,10 @@ impl Settings {
 /// If the file exists but cannot be read, is larger than [`LARGEST`], or is not a regular file of this user.
 pub(super) fn read(file: &Path) -> Result<Settings, String> {
     match files::read(file, LARGEST, Writer::Person).map(zeroize::Zeroizing::new) {
-        Ok(text) => Ok(parse(&String::from_utf8_lossy(&text))),
+        Ok(bytes) => Ok(match text::decoded(&bytes).map(zeroize::Zeroizing::new) {
+            Ok(text) => parse(&text),
+            Err(_) => parse(&String::from_utf8_lossy(&bytes)),
+        }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Settings::default()),
         Err(error) => Err(files::sentence(file, &error)),
     }
@@ -95,6 +99,20 @@ mod tests {
 
     fn token(text: &str) -> Option<String> {
         parse(text).token.map(|token| token.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn the_file_is_read_as_each_editor_saves_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seqera-auth.config");
+        let text = "tower {\r\n  accessToken = 'tok'\r\n  endpoint = 'HTTPS://A.test/api/'\r\n}\r\n";
+        let wide = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+        for bytes in [format!("\u{feff}{text}").into_bytes(), wide, [text.as_bytes(), b"// \xff"].concat()] {
+            std::fs::write(&path, bytes).unwrap();
+            let settings = read(&path).unwrap();
+            assert_eq!(settings.authority(), "https://a.test/api");
+            assert!(settings.token.is_some());
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use seqera_agent_proto::files::{Writer, is_refused, read};
 use seqera_agent_proto::text::is_deceptive;
+use seqera_agent_proto::values::address;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -61,7 +62,7 @@ fn owner(entry: &Map<String, Value>) -> Option<Owner> {
 
 fn authority(domain: &str) -> String {
     let domain = domain.trim_end_matches('/');
-    if domain.contains("://") { domain.to_owned() } else { format!("https://{domain}") }
+    address::recorded(&if domain.contains("://") { domain.to_owned() } else { format!("https://{domain}") })
 }
 
 /// True for a name that v1 generated: `<domain>:<audience>`. Every other name was given by a person.

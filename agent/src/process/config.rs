@@ -12,6 +12,7 @@ use std::time::Duration;
 use seqera_agent_proto::configuration::Configuration;
 use seqera_agent_proto::place::{Lookup, Places};
 use seqera_agent_proto::v1::Setting;
+use seqera_agent_proto::values::text;
 use tracing::Level;
 
 use crate::clock::WallOffset;
@@ -252,7 +253,7 @@ fn log_level(env: Lookup<'_>) -> Result<Sourced<Option<Level>>, AgentError> {
 }
 
 fn log_target(env: Lookup<'_>, flags: Flags, places: &Places) -> Result<Sourced<LogTarget>, AgentError> {
-    let chosen = env("SEQERA_LOG_FILE").is_some_and(|file| !file.is_empty());
+    let chosen = text(env, "SEQERA_LOG_FILE").is_some();
     let to_journal = env("JOURNAL_STREAM").is_some();
     let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     if !chosen && !flags.detached && (to_journal || on_terminal) {
@@ -285,8 +286,11 @@ fn handed_over(env: Lookup<'_>) -> bool {
     is("LISTEN_PID", |pid| pid == std::process::id()) && is("LISTEN_FDS", |count| count >= 1)
 }
 
+/// What a variable is set to, without the blanks and line ends around it; nothing else is as if it were not set.
 fn text(env: Lookup<'_>, name: &str) -> Option<String> {
-    env(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
+    // What is no text stays something that no variable may hold, and is refused by its name.
+    let value = env(name)?.to_string_lossy().into_owned();
+    Some(text::trimmed(&value).to_owned()).filter(|value| !value.is_empty())
 }
 
 fn number(env: Lookup<'_>, name: &'static str) -> Result<Option<i64>, AgentError> {

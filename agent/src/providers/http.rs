@@ -3,6 +3,8 @@
 //! back; plain http to loopback addresses only; time and size are limited. Which way a request takes is in
 //! `way.rs`.
 
+mod bundle;
+mod client;
 mod fault;
 mod way;
 
@@ -16,7 +18,7 @@ use url::Url;
 pub(crate) use self::fault::Fault;
 use self::fault::{fault, told};
 use self::way::Clients;
-pub(crate) use self::way::{Passwords, is_proxied};
+pub(crate) use self::way::{Passwords, is_proxied, skipped_authorities};
 use crate::clock::{Clock, from_timestamp, reached};
 use crate::network::Network;
 use crate::token::AccessToken;

@@ -1,5 +1,7 @@
 //! Sign-in with a token that the person or another program already has.
 
+use seqera_agent_proto::values::token;
+
 use crate::error::{AgentError, ErrorKind};
 use crate::foreign;
 use crate::profile::{Profile, ProfileName};
@@ -9,18 +11,19 @@ use crate::sessions::registry::Registry;
 use crate::storage::record::SignInMethod;
 use crate::token::{AccessToken, Kind};
 
-/// An access token that a caller gave.
+/// An access token as a caller has it, perhaps with what people keep around it.
 ///
 /// # Errors
-/// `BAD_REQUEST` if it is empty, or cannot be one.
+/// `BAD_REQUEST` with what is odd about it, and without any part of it.
 pub(crate) fn access_token(given: &str) -> Result<AccessToken, AgentError> {
     let hint = "create one at the provider, and paste the whole of it";
     let bad = |why: String| AgentError::new(ErrorKind::BadRequest, why, hint);
-    match given.trim() {
-        "" => Err(bad("no access token was given".into())),
-        given => foreign::access_token(given)
+    match token::read(given.as_bytes()) {
+        Ok(None) => Err(bad("no access token was given".into())),
+        Ok(Some(token)) => foreign::access_token(&token)
             .map(AccessToken::new)
             .map_err(|why| bad(format!("this is no access token: {why}"))),
+        Err(odd) => Err(bad(format!("this is no access token: it {odd}"))),
     }
 }
 
@@ -47,4 +50,23 @@ pub(crate) async fn sign_in(
     registry.logins.cancel(name);
     let login = Login { profile, granted, method: SignInMethod::Token, generation, organization };
     worker.install(login).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_at_the_door_for_every_client() {
+        for given in ["tok", " tok\n", "Bearer tok", "export TOWER_ACCESS_TOKEN=\"tok\""] {
+            assert_eq!(access_token(given).unwrap().expose(), "tok", "{given}");
+        }
+        for (given, said) in
+            [("", "no access token"), ("canary canary", "2 words"), ("\"canary", "quotation mark")]
+        {
+            let error = access_token(given).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::BadRequest);
+            assert!(error.to_string().contains(said) && !error.to_string().contains("canary"), "{error}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 use seqera_agent_proto::configuration::names_a_user;
 use seqera_agent_proto::v1::ProfileSettings;
+use seqera_agent_proto::values::address;
 
 use crate::error::{AgentError, ErrorKind};
 use crate::network::{Network, keeps_secrets};
@@ -56,8 +57,7 @@ fn merged(given: &ProfileSettings, had: Option<&Profile>) -> Result<Profile, Age
         (given, _) => given.to_owned(),
     };
     let authority = pick(&given.authority, had.map(|p| &p.authority), &defaults.authority);
-    let authority = authority.trim_end_matches('/').to_owned();
-    check_authority(&authority)?;
+    let authority = checked(&authority)?;
     let network = match &given.network {
         Some(given) => Network::read(&given.proxy, &given.no_proxy, &given.ca_file)?,
         None => had.map(|p| p.network.clone()).unwrap_or_default(),
@@ -91,12 +91,11 @@ fn endpoints(
     authority: &str,
     provider: &ProviderId,
 ) -> Profile {
-    let trimmed = |url: &str| url.trim_end_matches('/').to_owned();
     let now = Profile {
         authority: authority.to_owned(),
-        api_url: trimmed(&given.api_url),
-        backend_url: given.backend_url.clone(),
-        endpoints_of: given.settings_of.clone(),
+        api_url: address::recorded(&given.api_url),
+        backend_url: address::recorded(&given.backend_url),
+        endpoints_of: address::recorded(&given.settings_of),
         ..Profile::default()
     };
     let had =
@@ -129,33 +128,33 @@ pub(crate) fn unnamed(registry: &Registry, authority: &str) -> ProfileName {
             return fallback;
         }
         // Two authorities of one host are two profiles.
-        let first = ProfileName::after_host(canonical(authority));
+        let first = ProfileName::after_host(&canonical(authority));
         let next = |number| ProfileName::imported(&format!("{first}-{number}"));
         let mut names = std::iter::once(first.clone()).chain((2..).map(next));
         names.find(|name| !sessions.profiles.contains_key(name)).unwrap_or(first.clone())
     })
 }
 
-/// Plain http is for this machine only: tokens would be read on the way.
-fn check_authority(authority: &str) -> Result<(), AgentError> {
+/// The authority in its one spelling. Plain http is for this machine only: tokens would be read on the way.
+fn checked(authority: &str) -> Result<String, AgentError> {
     let bad = |what: String| {
         let hint = "give the API's address, for example --authority https://platform.example.com/api";
-        Err(AgentError::new(ErrorKind::Misconfigured, what, hint))
+        AgentError::new(ErrorKind::Misconfigured, what, hint)
     };
     if authority.is_empty() {
-        return bad("no authority is given".to_owned());
+        return Err(bad("no authority is given".to_owned()));
     }
     // It may be a password, and this text is shown.
     if names_a_user(authority) {
-        return bad("the authority holds a user name or a password".to_owned());
+        return Err(bad("the authority holds a user name or a password".to_owned()));
     }
-    let Ok(url) = url::Url::parse(authority) else {
-        return bad(format!("'{authority}' is not an address"));
-    };
-    if keeps_secrets(&url) {
-        return Ok(());
+    let spelled =
+        address::read(authority).map_err(|odd| bad(format!("the authority {authority:?} {odd}")))?;
+    match url::Url::parse(&spelled) {
+        Ok(url) if keeps_secrets(&url) => Ok(spelled),
+        Ok(_) => Err(bad(format!("'{spelled}' is not an https address"))),
+        Err(_) => Err(bad(format!("'{spelled}' is not an address"))),
     }
-    bad(format!("'{authority}' is not an https address"))
 }
 
 /// The kind of provider, where one is given. Newer clients may know more of them.

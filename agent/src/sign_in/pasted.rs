@@ -1,5 +1,6 @@
 //! The address that a person copies from a browser that cannot reach this host.
 
+use seqera_agent_proto::values::text;
 use tokio::sync::oneshot;
 use url::Url;
 
@@ -22,12 +23,11 @@ pub(crate) struct Paste {
 /// # Errors
 /// `BAD_REQUEST` if the text is too long, is the address of another page, or has no `state`.
 pub(crate) fn request(redirect_uri: &Url, text: &str) -> Result<CallbackRequest, AgentError> {
-    // Text copied from a chat or a mail often comes with quotes or angle brackets.
-    let text = text.trim().trim_matches(['"', '\'', '<', '>']);
     if text.len() > LONGEST {
         return Err(unusable("it is too long", redirect_uri));
     }
-    let query = match Url::parse(text) {
+    let text = address_in(text);
+    let query = match Url::parse(&text) {
         Ok(url) if url.path() == redirect_uri.path() => url.query().unwrap_or_default().to_owned(),
         Ok(_) => return Err(unusable("it is another address", redirect_uri)),
         Err(_) => text.rsplit('?').next().unwrap_or_default().to_owned(),
@@ -39,6 +39,20 @@ pub(crate) fn request(redirect_uri: &Url, text: &str) -> Result<CallbackRequest,
     }
     let target = format!("{}?{query}", redirect_uri.path());
     Ok(CallbackRequest { method: "GET".into(), target, ..CallbackRequest::default() })
+}
+
+/// The address in what was copied: a window may have broken it into lines, a page written its `&` as HTML does, and a
+/// chat or a mail put words, quotes and brackets around it.
+fn address_in(text: &str) -> String {
+    let joined: String = text.lines().map(text::trimmed).collect();
+    let plain = ["&amp;", "&#38;", "&#x26;"].iter().fold(joined, |text, code| text.replace(code, "&"));
+    let word = plain.split_whitespace().find(|word| word.contains("state=")).unwrap_or(plain.trim());
+    let begin = ["http://", "https://"].iter().filter_map(|scheme| word.find(scheme)).min();
+    // One behind a parameter's name is its value.
+    let begin = begin.filter(|begin| !word[..*begin].contains(['=', '?'])).unwrap_or_default();
+    let around =
+        |c: char| matches!(c, '"' | '\'' | '`' | '<' | '>' | '(' | ')' | '[' | ']' | ',' | ';' | '.');
+    word[begin..].trim_matches(around).to_owned()
 }
 
 /// The error for an address that has the right form but belongs to another login.
@@ -70,9 +84,27 @@ mod tests {
             "/callback?code=a%2Bb&state=s",
             "?code=a%2Bb&state=s",
             "code=a%2Bb&state=s",
+            "http://127.0.0.1:53682/callback?code=a\n%2Bb&state=s",
+            "http://127.0.0.1:53682/call\r\n  back?code=a%2Bb&sta\r\nte=s\r\n",
+            "http://127.0.0.1:53682/callback?code=a%2Bb&amp;state=s",
+            "http://127.0.0.1:53682/callback?code=a%2Bb&#38;state=s",
+            "it says: http://127.0.0.1:53682/callback?code=a%2Bb&state=s, and now?",
+            "Here it is:\nhttp://127.0.0.1:53682/callback?code=a%2Bb&state=s",
+            "[the page](http://127.0.0.1:53682/callback?code=a%2Bb&state=s).",
+            "<\u{201c}\"http://127.0.0.1:53682/callback?code=a%2Bb&state=s\">",
         ] {
             assert_eq!(target(text).unwrap(), "/callback?code=a%2Bb&state=s", "{text}");
         }
+    }
+
+    #[test]
+    fn an_issuer_in_the_answer_is_not_taken_for_its_beginning() {
+        let answer = "http://127.0.0.1:53682/callback?iss=https://x.test/api&state=s";
+        assert_eq!(target(answer).unwrap(), "/callback?iss=https://x.test/api&state=s");
+        assert_eq!(
+            target("state=s&iss=https://x.test/api").unwrap(),
+            "/callback?state=s&iss=https://x.test/api"
+        );
     }
 
     #[test]
@@ -80,6 +112,8 @@ mod tests {
         for (text, why) in [
             ("a-code-alone", "no state"),
             ("code=a", "no state"),
+            ("two words", "no state"),
+            ("\n\n", "no state"),
             ("https://provider.test/authorize?code=a&state=s", "another address"),
             ("", "no state"),
             (&"x".repeat(20_000), "too long"),

@@ -57,7 +57,7 @@ impl std::str::FromStr for StoreChoice {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let all = [Self::Auto, Self::Keychain, Self::File, Self::Memory];
-        let named = all.into_iter().find(|choice| choice.as_str() == text);
+        let named = all.into_iter().find(|choice| choice.as_str().eq_ignore_ascii_case(text));
         named.ok_or_else(|| format!("{text:?} is not a store: use auto, keychain, file or memory"))
     }
 }

@@ -96,3 +96,40 @@ fn a_chosen_socket_is_the_only_one() {
     assert!(places.socket_is_chosen);
     assert_eq!(places.sockets, [std::path::Path::new("/s")]);
 }
+
+#[test]
+fn a_variable_is_used_without_the_blanks_around_it_or_refused_by_its_name() {
+    let places =
+        find(&[("HOME", "/h\n"), ("SEQERA_CLI_CONFIG_DIR", " /c \r\n"), ("SEQERA_AGENT_SOCK", " ")]).unwrap();
+    assert_eq!((places.config_dir.as_path(), places.socket_is_chosen), (std::path::Path::new("/c"), false));
+    let named = find(&[("HOME", "/h"), ("SEQERA_AGENT_HOST_ID", " a-1\n")]).unwrap();
+    assert_eq!(named.host_id, "a-1");
+    for (name, value, said) in [
+        ("SEQERA_CLI_CONFIG_DIR", "~/c", "an absolute path"),
+        ("SEQERA_CLI_CONFIG_DIR", "/a\nb", "line break"),
+        ("SEQERA_AGENT_SOCK", "agent.sock", "an absolute path"),
+        ("SEQERA_AGENT_SOCK", "/a\u{1b}b", "control character"),
+        ("HOME", "h", "an absolute path"),
+    ] {
+        let variables = [("HOME", "/h"), (name, value)];
+        let told = find(&variables[if name == "HOME" { 1.. } else { 0.. }]).unwrap_err().to_string();
+        assert!(told.starts_with(name) && told.contains(said), "{told}");
+    }
+}
+
+#[test]
+fn what_is_no_text_is_no_host_id_and_not_the_same_as_none() {
+    use std::os::unix::ffi::OsStringExt;
+    let odd = std::ffi::OsString::from_vec(b"a\xff".to_vec());
+    let env = |name: &str| match name {
+        "SEQERA_AGENT_HOST_ID" => Some(odd.clone()),
+        _ => lookup(&[("HOME", "/h")])(name),
+    };
+    let told = Places::find(&env).unwrap_err().to_string();
+    assert_eq!(told, "SEQERA_AGENT_HOST_ID is not text in UTF-8");
+    let folder = |name: &str| (name == "HOME").then(|| std::ffi::OsString::from_vec(b"/a\xff".to_vec()));
+    assert!(
+        Places::find(&folder).unwrap().config_dir.starts_with(folder("HOME").unwrap()),
+        "a path is no text"
+    );
+}

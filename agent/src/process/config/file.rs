@@ -6,7 +6,7 @@ use std::path::Path;
 
 use seqera_agent_proto::configuration::Configuration;
 
-use crate::profile::{BadName, Profile, ProfileName};
+use crate::profile::{Profile, ProfileName};
 use crate::providers::known::{self, UnknownProvider};
 
 /// The file, and what is wrong with it. One that cannot be read counts as empty.
@@ -23,13 +23,13 @@ pub(super) fn read(folder: &Path) -> (Configuration, Vec<String>) {
     }
 }
 
-/// The profiles with their defaults; a name that is none is told and left out.
+/// The profiles with their defaults. A name that is none is left out; [`Configuration::unknown`] tells of it.
 pub(super) fn profiles(file: &Configuration, problems: &mut Vec<String>) -> BTreeMap<ProfileName, Profile> {
     let mut profiles = BTreeMap::new();
     for text in file.profiles() {
-        let name = text.parse().map_err(|bad: BadName| format!("{bad}: {}", BadName::HINT));
-        match name.and_then(|name| Ok((profile(file, &name)?, name))) {
-            Ok((profile, name)) => drop(profiles.insert(name, profile)),
+        let Ok(name) = text.parse::<ProfileName>() else { continue };
+        match profile(file, &name) {
+            Ok(profile) => drop(profiles.insert(name, profile)),
             Err(problem) => problems.push(format!("{}: {problem}", file.path.display())),
         }
     }
@@ -39,7 +39,7 @@ pub(super) fn profiles(file: &Configuration, problems: &mut Vec<String>) -> BTre
 /// One profile as a person writes it: what is left out has the default of its kind of provider.
 fn profile(file: &Configuration, name: &ProfileName) -> Result<Profile, String> {
     let given = |key| file.of_profile(name.as_str(), key).filter(|text| !text.is_empty());
-    let url = |key, fallback: &str| given(key).unwrap_or(fallback).trim_end_matches('/').to_owned();
+    let url = |key, fallback: &str| given(key).unwrap_or(fallback).to_owned();
     let unknown = |unknown: UnknownProvider| format!("profiles.{name}.provider: {unknown}");
     let defaults = match given("provider") {
         Some(provider) => known::defaults(&known::named(provider).map_err(unknown)?),

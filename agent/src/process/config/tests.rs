@@ -94,6 +94,71 @@ fn a_variable_with_a_value_of_another_kind_is_an_error_that_names_it() {
     }
 }
 
+#[test]
+fn every_value_is_used_rightly_or_refused_by_its_variable_and_none_counts_as_unset() {
+    let home = home();
+    for (name, value) in [
+        ("SEQERA_CREDENTIAL_STORE", "File\n"),
+        ("SEQERA_CREDENTIAL_STORE", " file "),
+        ("SEQERA_CREDENTIAL_STORE", "FILE"),
+    ] {
+        assert_eq!(read(home.path(), &[(name, value)]).unwrap().store.value, StoreChoice::File, "{value:?}");
+    }
+    for value in ["debug\r\n", " DEBUG", "Debug"] {
+        let config = read(home.path(), &[("SEQERA_LOG_LEVEL", value)]).unwrap();
+        assert_eq!(config.log.level.value, Some(Level::DEBUG), "{value:?}");
+    }
+    let log = read(home.path(), &[("SEQERA_LOG_FILE", " /l \n")]).unwrap().log;
+    assert_eq!(log.target.value, LogTarget::File("/l".into()));
+    let idle = read(home.path(), &[("SEQERA_AGENT_IDLE_EXIT", " 60\n")]).unwrap().idle_exit;
+    assert_eq!(idle.value, Some(Duration::from_secs(60)));
+    for name in ["SEQERA_CREDENTIAL_STORE", "SEQERA_LOG_LEVEL", "SEQERA_LOG_FILE", "SEQERA_AGENT_IDLE_EXIT"] {
+        let blank = read(home.path(), &[(name, " \n")]).unwrap();
+        let plain = read(home.path(), &[]).unwrap();
+        assert_eq!(
+            (blank.store, blank.log, blank.idle_exit),
+            (plain.store, plain.log, plain.idle_exit),
+            "{name}"
+        );
+    }
+    for (name, value) in [
+        ("SEQERA_CREDENTIAL_STORE", "file,memory"),
+        ("SEQERA_CREDENTIAL_STORE", "\"file\""),
+        ("SEQERA_LOG_LEVEL", "1 2"),
+        ("SEQERA_LOG_LEVEL", "true"),
+        ("SEQERA_AGENT_IDLE_EXIT", "10m"),
+        ("SEQERA_AGENT_IDLE_EXIT", "1.5"),
+        ("SEQERA_AGENT_IDLE_EXIT", "99999999999999999999"),
+        ("SEQERA_LOG_FILE", "~/agent.log"),
+        ("SEQERA_LOG_FILE", "/a\nb"),
+    ] {
+        let error = read(home.path(), &[(name, value)]).unwrap_err();
+        assert!(error.to_string().contains(name), "{name} {value:?}: {error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_text_is_an_error_that_names_the_variable() {
+    use std::os::unix::ffi::OsStringExt;
+    let home = home();
+    let odd = OsString::from_vec(b"a\xff".to_vec());
+    for odd_one in [
+        "SEQERA_CREDENTIAL_STORE",
+        "SEQERA_LOG_LEVEL",
+        "SEQERA_AGENT_IDLE_EXIT",
+        "SEQERA_LOG_FILE",
+        "SEQERA_AGENT_HOST_ID",
+    ] {
+        let env = |name: &str| match name {
+            "HOME" => Some(home.path().into()),
+            name => (name == odd_one).then(|| odd.clone()),
+        };
+        let error = Config::read(Flags { detached: true, ..Flags::default() }, &env).unwrap_err();
+        assert!(error.to_string().contains(odd_one), "{error}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn descriptors_handed_to_another_process_are_not_ours() {
@@ -158,11 +223,14 @@ fn what_a_service_manager_says_is_kept_by_the_process_that_it_started_alone() {
 #[test]
 fn what_has_no_effect_in_the_file_is_a_problem_and_the_rest_of_it_counts() {
     let home = home();
-    write(home.path(), r#"{"credentialStor": "file", "profiles": {"work": {"clientId": 7, "apiUrl": "u"}}}"#);
+    write(
+        home.path(),
+        r#"{"credentialStor": "file", "profiles": {"work": {"clientId": 7, "apiUrl": "https://u"}}}"#,
+    );
     let config = read(home.path(), &[]).unwrap();
     let [mistake, unknown] = &config.problems[..] else { panic!("{:?}", config.problems) };
     assert!(mistake.ends_with("'profiles.work.clientId' must be a text, in quotes"), "{mistake}");
     assert!(unknown.ends_with("'credentialStor'; did you mean 'credentialStore'?"), "{unknown}");
     let work = &config.profiles[&"work".parse().unwrap()];
-    assert_eq!((work.client_id.as_str(), work.api_url.as_str()), (Profile::CLIENT_ID, "u"));
+    assert_eq!((work.client_id.as_str(), work.api_url.as_str()), (Profile::CLIENT_ID, "https://u"));
 }

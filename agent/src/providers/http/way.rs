@@ -3,19 +3,20 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use hyper_util::client::proxy::matcher::Matcher;
-use reqwest::{Certificate, Client, ClientBuilder, Proxy};
+use reqwest::{Client, Proxy};
 use secrecy::ExposeSecret;
 use seqera_agent_proto::files::{self, Writer};
 use tokio::sync::OnceCell;
 use url::Url;
 
+use super::bundle;
+use super::client::builder;
 use super::fault::{Fault, told};
 use crate::error::chain;
 use crate::lock::lock;
+use crate::network::direct::is_direct;
 use crate::network::{KnownPassword, Network, Password, is_loopback};
 use crate::outcome::{Remedy, Why};
 
@@ -29,9 +30,6 @@ const LARGEST_CA_FILE: u64 = 4 << 20;
 const PROXY_WANTS_USER: &str = "proxy authorization required";
 /// Written by rustls.
 const UNTRUSTED: &str = "UnknownIssuer";
-
-/// A connection that takes longer never carries the request, so its failure is known to be harmless.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Where the passwords of proxies are known.
 #[async_trait]
@@ -186,8 +184,7 @@ pub(crate) fn is_proxied(url: &Url, network: &Network) -> bool {
     if network.proxy.is_empty() || is_loopback(url) {
         return false;
     }
-    let matcher = Matcher::builder().all(network.proxy.as_str()).no(network.no_proxy.as_str()).build();
-    url.as_str().parse().is_ok_and(|uri| matcher.intercept(&uri).is_some())
+    !is_direct(&network.no_proxy, url)
 }
 
 /// Read each time: a file that was put right works at once.
@@ -204,6 +201,14 @@ async fn authorities(ca_file: &str) -> Result<Vec<u8>, Fault> {
     })
 }
 
+/// The certificates of the file that cannot be used; none where the file as a whole cannot be read, which is told
+/// wherever somebody is asked.
+pub(crate) async fn skipped_authorities(ca_file: &str) -> Vec<String> {
+    let Ok(bytes) = authorities(ca_file).await else { return Vec::new() };
+    let read = move || bundle::read(&bytes).map(|bundle| bundle.skipped).unwrap_or_default();
+    tokio::task::spawn_blocking(read).await.unwrap_or_default()
+}
+
 fn bad_ca_file(ca_file: &str, why: &str) -> Fault {
     let what = format!("the file of certificate authorities {ca_file} cannot be used: {why}");
     Fault::Misconfigured(Why::with(Remedy::AuthorityFile, what))
@@ -212,12 +217,11 @@ fn bad_ca_file(ca_file: &str, why: &str) -> Fault {
 fn secure_client(key: &ClientKey, ca_file: &str) -> Result<Client, Fault> {
     let mut builder = builder().https_only(true);
     if !ca_file.is_empty() {
-        let bundle = Certificate::from_pem_bundle(&key.authorities);
-        let bundle = bundle.map_err(|error| bad_ca_file(ca_file, &told(error)))?;
-        if bundle.is_empty() {
-            return Err(bad_ca_file(ca_file, "there is no PEM certificate in it"));
+        let bundle = bundle::read(&key.authorities).map_err(|why| bad_ca_file(ca_file, &why))?;
+        for why in bundle.skipped {
+            tracing::warn!(file = ca_file, why, "a certificate authority is left out");
         }
-        builder = builder.tls_certs_merge(bundle);
+        builder = builder.tls_certs_merge(bundle.certificates);
     }
     if !key.proxy.is_empty() {
         builder = builder.proxy(through(&key.proxy, key.password.as_ref())?);
@@ -249,17 +253,6 @@ fn through(proxy: &str, password: Option<&Password>) -> Result<Proxy, Fault> {
 
 fn plain_client() -> Result<Client, Fault> {
     builder().tls_certs_only([]).build().map_err(|error| Fault::Misconfigured(told(error).into()))
-}
-
-fn builder() -> ClientBuilder {
-    Client::builder()
-        .user_agent(concat!("seqera-agent/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        // A reused connection may have died meanwhile, and whether a refresh went out on it is a guess.
-        .pool_max_idle_per_host(0)
-        .connect_timeout(CONNECT_LIMIT)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use seqera_agent_proto::values::address;
 use serde::Deserialize;
 use url::Url;
 
@@ -114,6 +115,21 @@ pub(super) fn denied(why: &str) -> AgentError {
 pub(super) fn same_issuer(a: &str, b: &str) -> bool {
     let (a, b) = (bare(a), bare(b));
     a == b || (CLOUD.contains(&a) && CLOUD.contains(&b))
+}
+
+/// True if a description that calls itself `issuer` is the one of `authority`. A provider may write its host in
+/// capitals or its usual port, and then does so in all that it signs: from here on the issuer's own spelling counts,
+/// character by character. The path has one spelling alone.
+fn is_of(issuer: &str, authority: &str) -> bool {
+    let spelled = |text: &str| {
+        let from = text.find("://").map_or(0, |at| at + "://".len());
+        let (origin, path) = text.split_at(text[from..].find('/').map_or(text.len(), |at| from + at));
+        address::read(origin).map(|origin| origin + path)
+    };
+    match (spelled(issuer), spelled(authority)) {
+        (Ok(issuer), Ok(authority)) => same_issuer(&issuer, &authority),
+        _ => same_issuer(issuer, authority),
+    }
 }
 
 fn bare(issuer: &str) -> &str {
@@ -257,7 +273,7 @@ impl Discovery {
     /// OIDC Discovery, section 4.3; RFC 8414, section 3.3: a description that names another issuer is somebody
     /// else's.
     fn accept(&self, document: Document) -> Result<Metadata, Why> {
-        if !same_issuer(document.issuer.verbatim(), &self.authority) {
+        if !is_of(document.issuer.verbatim(), &self.authority) {
             return Err(self.wrong(&format!("calls itself {:?}, which is another issuer", document.issuer)));
         }
         let optional = |name, url: Option<Exact>| url.map(|url| self.endpoint(name, &url)).transpose();
@@ -295,7 +311,7 @@ impl Discovery {
 
 #[cfg(test)]
 mod tests {
-    use super::same_issuer;
+    use super::{is_of, same_issuer};
 
     #[test]
     fn issuers_are_equal_but_for_a_slash_and_the_cloud_pair() {
@@ -316,6 +332,33 @@ mod tests {
             ("https://cloud.seqera.io/api", "https://x.test/api"),
         ] {
             assert!(!same_issuer(a, b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_description_is_that_of_its_authority_however_the_provider_spells_its_host() {
+        for issuer in [
+            "https://x.test/api",
+            "https://x.test/api/",
+            "https://X.Test/api",
+            "HTTPS://x.test/api",
+            "https://x.test:443/api",
+            "https://x.test./api",
+        ] {
+            assert!(is_of(issuer, "https://x.test/api"), "{issuer}");
+        }
+        for issuer in [
+            "https://x.test/API",
+            "https://x.test/api//",
+            "https://x.test/./api",
+            "https://x.test:8443/api",
+            "http://x.test/api",
+            "https://y.test/api",
+            "https://u@x.test/api",
+            "x.test.y.test/api",
+            "",
+        ] {
+            assert!(!is_of(issuer, "https://x.test/api"), "{issuer}");
         }
     }
 }

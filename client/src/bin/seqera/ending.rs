@@ -12,6 +12,7 @@ use seqera_client::proto::reason::Reason;
 use crate::commands::toolkit_files;
 use crate::screen::Screen;
 use crate::screen::failure::{Failure, Hint};
+use crate::screen::typing;
 use crate::settings::context::Context;
 use crate::settings::env::Env;
 use crate::settings::{namespaces, wishes};
@@ -91,6 +92,7 @@ fn version(screen: &Screen, called: &str) -> ExitCode {
 /// From now on, a panic in any thread ends the process with a failure that `screen` prints.
 fn report_panics_on(screen: Screen) {
     set_hook(Box::new(move |panic| {
+        typing::restore();
         // A library may have given up because nothing could be opened or started any more.
         let short = limits::short_of_files(SPARE_FILES).or_else(|| limits::short_of_threads(1));
         let failure = short.map_or_else(|| defect(panic.location()), Failure::exhausted);

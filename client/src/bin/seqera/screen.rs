@@ -8,6 +8,7 @@ pub(crate) mod layout;
 pub(crate) mod qr;
 pub(crate) mod terminal;
 pub(crate) mod time;
+pub(crate) mod typing;
 
 use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 

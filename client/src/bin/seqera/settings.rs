@@ -19,6 +19,7 @@ use self::env::Env;
 use self::network::Network;
 use self::provider::Provider;
 use self::setting::{CLOUD_AUTHORITY, Owned, Setting, Source, in_file, variable};
+use crate::screen::failure::Failure;
 
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
@@ -107,6 +108,14 @@ impl Settings {
     /// A backend that is set, for whichever authority.
     pub(crate) fn any_backend(&self) -> Option<&Setting> {
         self.backends.first().map(|owned| &owned.setting)
+    }
+
+    /// Checks what a login takes along without using it itself.
+    ///
+    /// # Errors
+    /// A proxy that cannot be used, with the place that names it.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        self.network.check()
     }
 
     /// The kind of provider that they are for.

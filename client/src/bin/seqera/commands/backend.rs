@@ -1,6 +1,7 @@
 //! Which Co-Scientist backend a session uses, and where that is set.
 
 use seqera_client::proto::v1::ProfileSettings;
+use seqera_client::proto::values::address;
 
 use crate::settings::Settings;
 use crate::settings::setting::{self, in_the_clear};
@@ -52,7 +53,7 @@ pub(super) fn is_cloud(authority: &str) -> bool {
 
 /// True if this is Cloud's own backend.
 pub(super) fn is_clouds(url: &str) -> bool {
-    url.trim_end_matches('/') == CLOUD
+    address::same(url, CLOUD)
 }
 
 #[cfg(test)]

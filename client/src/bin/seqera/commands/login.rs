@@ -4,24 +4,24 @@
 mod browser;
 mod device;
 mod follow;
+mod given;
 mod hints;
 mod import;
-mod paste;
 
 use std::fmt;
-use std::io::{BufRead, IsTerminal, stdin};
 use std::process::Command;
 
 use clap::Args;
 use seqera_client::error::EXIT_ENDED;
-use seqera_client::proto::configuration::names_a_user;
 use seqera_client::proto::reason::Reason;
 use seqera_client::proto::v1::login_event::SignedIn;
 use seqera_client::proto::v1::{LoginMethod, LoginRequest, SessionStatus};
+use seqera_client::proto::values::address;
 use seqera_client::{Client, Options};
 use serde_json::json;
 
 use self::follow::Follow;
+use self::given::Given;
 use self::import::Imports;
 use crate::commands::org;
 use crate::commands::session::{account_name, object};
@@ -29,12 +29,9 @@ use crate::commands::toolkit_files::ToolkitFiles;
 use crate::screen::failure::{Failure, Hint};
 use crate::settings::Settings;
 use crate::settings::context::{Context, interruptible, wait};
-use crate::settings::env::names_user;
+use crate::settings::env::no_address;
 use crate::settings::provider::Provider;
 use crate::settings::subject::Named;
-
-/// Larger than any access token; a message to the agent has at most 64 KiB.
-const TOKEN_MAX: u64 = 48 * 1024;
 
 /// Failures that the settings may explain.
 const OF_SETTINGS: [Reason; 4] =
@@ -95,16 +92,16 @@ impl fmt::Debug for Login {
 }
 
 pub(super) fn run(context: &Context, args: Login) -> Result<(), Failure> {
-    if args.authority.as_deref().is_some_and(names_a_user) {
-        return Err(names_user("--authority"));
-    }
+    let authority = args.authority.as_deref().filter(|given| !given.trim().is_empty());
+    let authority = authority.map(address::read).transpose().map_err(|odd| no_address("--authority", odd))?;
     let mut options = context.options()?;
     let profile = context.profile.clone().or(context.env.profile()).unwrap_or_default();
     let config = context.config()?;
     if options.credential_store.is_empty() {
         config.text("credentialStore").unwrap_or_default().clone_into(&mut options.credential_store);
     }
-    let settings = Settings::resolve(args.authority.as_deref(), &profile, &context.env, &config);
+    let settings = Settings::resolve(authority.as_deref(), &profile, &context.env, &config);
+    settings.check()?;
     settings.ignored.iter().for_each(|note| context.screen.warn(note));
     let method = if args.device { LoginMethod::Device } else { LoginMethod::Browser };
     let request = LoginRequest {
@@ -116,7 +113,7 @@ pub(super) fn run(context: &Context, args: Login) -> Result<(), Failure> {
         method: method.into(),
         organization: args.organization.clone().unwrap_or_default(),
     };
-    let token = given_token(context, &args)?;
+    let token = given::token(context, args.token.as_deref(), args.with_token)?;
     context.warn_of_unknown_keys()?;
     let client = Client::new(Options { profile, ..options });
     context
@@ -136,16 +133,14 @@ pub(super) fn run(context: &Context, args: Login) -> Result<(), Failure> {
             return toolkit_files.map_or(Ok(()), |files| files.consolidate());
         }
     }
-    let opens = !args.no_browser && context.env.browser_auto_open() && context.env.has_display();
-    let signed_in = wait(interruptible("the login", async {
-        match token {
-            Some(token) => {
-                let signed_in = import(&client, &settings, &token, &request.organization).await?;
-                Ok((signed_in, false))
-            }
-            None => Follow::new(context, &client, opens).run(request).await,
+    let opens = !args.no_browser && context.env.browser_auto_open()? && context.env.has_display();
+    let signed_in = match token {
+        Some(given) => {
+            let import = async |token: &str| import(&client, &settings, token, &request.organization).await;
+            with_token(context, given, import).map(|signed_in| (signed_in, false))
         }
-    }));
+        None => wait(interruptible("the login", Follow::new(context, &client, opens).run(request))),
+    };
     let signed_in = signed_in.map_err(|failure| hinted(context, failure));
     let (signed_in, joined) = signed_in.inspect_err(|failure| explain(context, failure, &settings))?;
     let signed_in = org::after_login(context, args.organization.as_deref(), joined, signed_in)?;
@@ -157,37 +152,20 @@ pub(super) fn run(context: &Context, args: Login) -> Result<(), Failure> {
     files.consolidate()
 }
 
-/// The access token to sign in with, if one is given.
-fn given_token(context: &Context, args: &Login) -> Result<Option<String>, Failure> {
-    let token = if let Some(token) = &args.token {
-        context.screen.warn("other users of this machine can see the token; --with-token reads it unseen");
-        token.clone()
-    } else if args.with_token {
-        if stdin().is_terminal() {
-            context.screen.tell("Paste the access token and press Enter:");
+/// Signs in with a token. One that was typed, and is refused, is asked for again.
+fn with_token(
+    context: &Context,
+    mut given: Given,
+    import: impl AsyncFn(&str) -> Result<SignedIn, Failure>,
+) -> Result<SignedIn, Failure> {
+    loop {
+        match wait(interruptible("the login", import(&given.token))) {
+            Err(refused) if given.was_typed && given::is_refused(&refused) => {
+                context.screen.warn(&refused.message);
+                given.token = given::typed(context)?;
+            }
+            done => return done,
         }
-        first_line(stdin().lock(), context.login())?
-    } else {
-        return Ok(None);
-    };
-    match token.trim() {
-        "" => {
-            let hint = format!("run '{} --with-token < FILE'", context.login());
-            Err(Failure::usage("the access token is empty", Some(&hint)))
-        }
-        token => Ok(Some(token.to_owned())),
-    }
-}
-
-fn first_line(input: impl BufRead, login: &str) -> Result<String, Failure> {
-    let mut line = String::new();
-    let read = input.take(TOKEN_MAX + 1).read_line(&mut line);
-    match read.map_err(|error| Failure::system("cannot read the access token from standard input", &error))? {
-        long if long as u64 > TOKEN_MAX => {
-            let hint = format!("give it the token alone: run '{login} --with-token < FILE'");
-            Err(Failure::usage("standard input is too long for an access token", Some(&hint)))
-        }
-        _ => Ok(line),
     }
 }
 
@@ -295,11 +273,5 @@ mod tests {
         assert!(
             words(&status, true)[0].starts_with("Already logged in as user@example.com (profile 'work')")
         );
-    }
-
-    #[test]
-    fn only_the_first_line_of_the_input_is_the_token() {
-        assert_eq!(first_line(&b"tok\r\nmore"[..], "").unwrap().trim(), "tok");
-        assert_eq!(first_line(&b""[..], "").unwrap(), "");
     }
 }

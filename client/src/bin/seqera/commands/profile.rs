@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use seqera_client::proto::v1::{ListResponse, SessionState, SessionStatus};
+use seqera_client::proto::values::address;
 use serde_json::{Value, json};
 
 use crate::commands::logout;
@@ -310,9 +311,9 @@ fn values(status: &SessionStatus, wanted: &Settings) -> Vec<Shown> {
     ]
 }
 
-/// A trailing slash does not make it another address.
+/// Another spelling does not make it another address.
 fn same(one: &str, other: &str) -> bool {
-    one.trim_end_matches('/') == other.trim_end_matches('/')
+    one == other || (one.contains("://") && address::same(one, other))
 }
 
 #[cfg(test)]
@@ -352,7 +353,7 @@ mod tests {
         let row = |text: &str, source: &str| (text.to_owned(), source.to_owned(), None);
         assert_eq!(
             shown(&of("/c/config.json"), &none, &config),
-            [row("https://work.test/api/", "/c/config.json"), row("seqera_ai_cli", "default")]
+            [row("https://work.test/api", "/c/config.json"), row("seqera_ai_cli", "default")]
         );
         assert_eq!(
             shown(&of("login"), &none, &config),

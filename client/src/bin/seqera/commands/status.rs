@@ -100,7 +100,7 @@ fn profile_source(context: &Context, profile: &str) -> Result<String, Failure> {
     if context.profile.is_some() {
         return Ok("--profile".to_owned());
     }
-    if context.env.token().is_some_and(|token| context.env.exec_profile(&token).is_some()) {
+    if context.env.token()?.is_some_and(|token| context.env.exec_profile(&token).is_some()) {
         return Ok("SEQERA_EXEC_TOKEN".to_owned());
     }
     if context.env.profile().is_some() {

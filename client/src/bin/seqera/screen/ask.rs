@@ -5,6 +5,7 @@ use std::io::{BufRead, Write, stderr, stdin};
 
 use crate::screen::failure::Failure;
 use crate::screen::terminal;
+use crate::screen::typing::unmarked;
 use crate::screen::{Screen, one_line};
 
 /// How often a person may try to give an answer.
@@ -78,7 +79,7 @@ fn ask<T>(
             Ok(_) => {}
             Err(error) => return Err(Failure::system("cannot read the answer", &error)),
         }
-        match judge(line.trim()) {
+        match judge(unmarked(&line).trim()) {
             Some(answer) => return Ok(answer),
             None => screen.tell(again),
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use seqera_client::proto::limits;
 use seqera_client::proto::v1::SessionStatus;
+use seqera_client::proto::values::text;
 use seqera_client::{Client, Options};
 
 use crate::screen::Output;
@@ -42,7 +43,7 @@ impl Context {
         Self {
             screen: Screen::new(json, !env.no_colour()),
             json_by_flag: output == Some(Output::Json),
-            profile: profile.filter(|profile| !profile.is_empty()),
+            profile: profile.map(|name| text::trimmed(&name).to_owned()).filter(|name| !name.is_empty()),
             called,
             env,
             options: OnceCell::new(),
@@ -66,9 +67,9 @@ impl Context {
     /// The configuration file, for commands that also look at the variables beside it.
     ///
     /// # Errors
-    /// A mistake in the file, or an address in a variable that holds a password.
+    /// A mistake in the file, or a variable with a value that cannot be used.
     pub(crate) fn config(&self) -> Result<Config, Failure> {
-        self.env.addresses_name_no_user()?;
+        self.env.check()?;
         config::read(&self.options()?.places.config_dir)
     }
 
@@ -83,15 +84,16 @@ impl Context {
 
     /// Whose token the command uses. Prints a note if a flag overrides a token in the environment.
     pub(crate) fn subject(&self) -> Result<Subject, Failure> {
-        let foreign = self.env.token().filter(|token| self.env.exec_profile(token).is_none());
-        if let (Some(profile), Some(token)) = (&self.profile, foreign) {
-            self.screen.note(&format!("profile '{profile}' is used, not the token in {}", token.variable));
+        self.env.check()?;
+        if let (Some(profile), Some(variable)) = (&self.profile, self.env.foreign_token()) {
+            self.screen.note(&format!("profile '{profile}' is used, not the token in {variable}"));
         }
         Subject::choose(self.profile.as_deref(), &self.env, || self.config())
     }
 
     /// The profile that the command is about, whatever token is in the environment.
     pub(crate) fn named(&self) -> Result<Named, Failure> {
+        self.env.check()?;
         Named::choose(self.profile.as_deref(), &self.env, || self.config())
     }
 

@@ -6,8 +6,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use seqera_client::proto::configuration::names_a_user;
 use seqera_client::proto::place::{Places, token_sha256};
+use seqera_client::proto::values::{address, name, text, token};
 use seqera_client::{Error, Options};
 
 use crate::screen::Output;
@@ -62,11 +62,30 @@ impl Env {
         Self { read: Box::new(read), provider: Provider::Platform }
     }
 
+    #[cfg(test)]
+    pub(crate) fn reading(read: impl Fn(&str) -> Option<OsString> + 'static) -> Self {
+        Self { read: Box::new(read), provider: Provider::Platform }
+    }
+
     /// Without blanks and line ends around it, which copying and `$(cat file)` in some shells leave there. Nothing
-    /// that is left is as if the variable were not set.
+    /// that is left is as if the variable were not set; what is no text never is.
     fn text(&self, name: &str) -> Option<String> {
-        let value = (self.read)(name)?.into_string().ok()?;
-        Some(value.trim().to_owned()).filter(|value| !value.is_empty())
+        let value = (self.read)(name)?;
+        Some(text::trimmed(&value.to_string_lossy()).to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// A path, which need not be text.
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        let value = (self.read)(name)?;
+        match value.to_str().map(text::trimmed) {
+            Some("") => None,
+            Some(text) => Some(text.into()),
+            None => Some(value.into()),
+        }
+    }
+
+    fn address(&self, name: &str) -> Option<String> {
+        address::read(&self.text(name)?).ok()
     }
 
     /// `SEQERA_CLI_CONFIG_DIR`, `XDG_CONFIG_HOME`, `HOME`, `XDG_RUNTIME_DIR`, `SEQERA_AGENT_SOCK`,
@@ -94,14 +113,13 @@ impl Env {
     /// may be even if they are not on the `PATH`, best first.
     pub(crate) fn front_end_folders(&self) -> Vec<PathBuf> {
         let below = |folder: Option<PathBuf>, rest: &str| folder.map(|folder| folder.join(rest));
-        let prefix = self.text("NPM_CONFIG_PREFIX").map(PathBuf::from);
-        let nvm = self.text("NVM_BIN").map(PathBuf::from);
+        let (prefix, nvm) = (self.path("NPM_CONFIG_PREFIX"), self.path("NVM_BIN"));
         let npm = below(self.home(), ".npm-global/bin");
         [below(self.home(), ".seqera/bin"), below(prefix, "bin"), nvm, npm].into_iter().flatten().collect()
     }
 
     fn home(&self) -> Option<PathBuf> {
-        self.text(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from)
+        self.path(if cfg!(windows) { "USERPROFILE" } else { "HOME" })
     }
 
     /// `SEQERA_PROFILE`: the profile if no `--profile` is given.
@@ -111,9 +129,22 @@ impl Env {
 
     /// `SEQERA_ACCESS_TOKEN`, else `TOWER_ACCESS_TOKEN`: used as it is, instead of a session. Other providers
     /// have their own variables ([`Provider::token_variables`]).
-    pub(crate) fn token(&self) -> Option<EnvToken> {
-        let mut names = self.provider.token_variables().iter().copied();
-        names.find_map(|variable| Some(EnvToken { variable, secret: self.text(variable)? }))
+    ///
+    /// # Errors
+    /// Names the first variable that holds something else than a token, and what is odd about it. To look further
+    /// would be to use another account.
+    pub(crate) fn token(&self) -> Result<Option<EnvToken>, Failure> {
+        for variable in self.provider.token_variables() {
+            let value = (self.read)(variable).unwrap_or_default();
+            let odd = |odd: String| {
+                let hint = "set it to the token alone, or unset it";
+                Failure::usage(format!("{variable} {odd}"), Some(hint))
+            };
+            if let Some(secret) = token::read(value.as_encoded_bytes()).map_err(odd)? {
+                return Ok(Some(EnvToken { variable, secret }));
+            }
+        }
+        Ok(None)
     }
 
     /// All token variables that are set, not just the one that is used.
@@ -131,24 +162,49 @@ impl Env {
         (hash == token_sha256(&token.secret) && !profile.is_empty()).then(|| profile.to_owned())
     }
 
+    /// The variable whose token is used instead of a session, whatever it holds. One that `seqera exec` has set for a
+    /// session counts as that session.
+    pub(crate) fn foreign_token(&self) -> Option<&'static str> {
+        match self.token() {
+            Ok(token) => token.filter(|token| self.exec_profile(token).is_none()).map(|token| token.variable),
+            Err(_) => self.token_variables().first().copied(),
+        }
+    }
+
     /// `SEQERA_AUTH_DOMAIN`: the OIDC issuer base URL.
     pub(crate) fn auth_domain(&self) -> Option<String> {
-        self.text("SEQERA_AUTH_DOMAIN")
+        self.address("SEQERA_AUTH_DOMAIN")
     }
 
     /// `SEQERA_PLATFORM_API_URL`: the Platform's REST API, and the authority if nothing else names one.
     pub(crate) fn platform_api_url(&self) -> Option<String> {
-        self.text("SEQERA_PLATFORM_API_URL")
+        self.address("SEQERA_PLATFORM_API_URL")
     }
 
-    /// Checks the addresses: they are shown and recorded, so that a password in one would be as well.
+    /// Checks what says whose account is meant and where it is. A value that cannot be used must never be as if the
+    /// variable were not set, which would mean another account.
     ///
     /// # Errors
-    /// Names the variable, and not its value.
-    pub(crate) fn addresses_name_no_user(&self) -> Result<(), Failure> {
-        let names = ["SEQERA_AUTH_DOMAIN", "SEQERA_PLATFORM_API_URL", "SEQERA_AI_BACKEND_URL"];
-        let odd = names.into_iter().find(|name| self.text(name).is_some_and(|text| names_a_user(&text)));
-        odd.map_or(Ok(()), |name| Err(names_user(name)))
+    /// Names the variable, and not its value: an address may hold a password.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        for name in ["SEQERA_AUTH_DOMAIN", "SEQERA_PLATFORM_API_URL", "SEQERA_AI_BACKEND_URL"] {
+            let text = self.text(name);
+            text.map_or(Ok(String::new()), |text| address::read(&text))
+                .map_err(|odd| no_address(name, odd))?;
+        }
+        if let Some(given) = self.profile().filter(|given| !name::is_profile(given)) {
+            let shown: String = given.chars().take(80).collect();
+            let what = format!("SEQERA_PROFILE is '{}', which is not a profile name", shown.escape_debug());
+            return Err(Failure::usage(what, Some(name::RULE)));
+        }
+        for name in ["SEQERA_AUTH_CLI_CLIENT_ID", "SEQERA_AUTH_AUDIENCE"] {
+            let text = self.text(name).unwrap_or_default();
+            if text.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER) {
+                let what = format!("{name} holds a character that is no part of a name");
+                return Err(Failure::usage(what, Some("correct it, or unset it")));
+            }
+        }
+        Ok(())
     }
 
     /// The API that a token in the environment is for, if `TOWER_API_ENDPOINT` and `SEQERA_API_ENDPOINT` do
@@ -162,7 +218,7 @@ impl Env {
 
     /// `SEQERA_AI_BACKEND_URL`: the Co-Scientist backend.
     pub(crate) fn backend_url(&self) -> Option<String> {
-        self.text("SEQERA_AI_BACKEND_URL")
+        self.address("SEQERA_AI_BACKEND_URL")
     }
 
     /// `SEQERA_AUTH_CLI_CLIENT_ID`: the OAuth client id.
@@ -175,14 +231,14 @@ impl Env {
         self.text("SEQERA_AUTH_AUDIENCE")
     }
 
-    /// `HTTPS_PROXY`, else `ALL_PROXY`, in upper or lower case: the proxy if `config.json` names none, with
-    /// the name of the variable. `HTTP_PROXY` does not count: only this machine is ever reached by plain
+    /// `HTTPS_PROXY`, else `ALL_PROXY`: the proxy if `config.json` names none, with the name of the variable. Each in
+    /// upper case, else in lower case. `HTTP_PROXY` does not count: only this machine is ever reached by plain
     /// http.
     pub(crate) fn proxy(&self) -> Option<(&'static str, String)> {
         self.first(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
     }
 
-    /// `NO_PROXY`, in upper or lower case: hosts that are reached without the proxy.
+    /// `NO_PROXY`, else `no_proxy`: hosts that are reached without the proxy.
     pub(crate) fn no_proxy(&self) -> Option<(&'static str, String)> {
         self.first(&["NO_PROXY", "no_proxy"])
     }
@@ -226,17 +282,27 @@ impl Env {
         wanted: &str,
     ) -> Result<Option<N>, Failure> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        match text.trim().parse::<N>() {
+        match text.parse::<N>() {
             // The contract reads 0 as "not set".
             Ok(number) if number != N::default() => Ok(Some(number)),
-            _ => Err(Failure::usage(format!("{name} is '{text}'"), Some(&format!("it must be {wanted}")))),
+            _ => Err(Failure::usage(
+                format!("{name} is '{}'", text.escape_debug()),
+                Some(&format!("it must be {wanted}")),
+            )),
         }
     }
 
     /// `SEQERA_BROWSER_AUTO_OPEN`: with `false`, `login` only prints the URL.
-    pub(crate) fn browser_auto_open(&self) -> bool {
-        let set = self.text("SEQERA_BROWSER_AUTO_OPEN").unwrap_or_default().to_ascii_lowercase();
-        !matches!(set.trim(), "false" | "no" | "off" | "0")
+    pub(crate) fn browser_auto_open(&self) -> Result<bool, Failure> {
+        const NAME: &str = "SEQERA_BROWSER_AUTO_OPEN";
+        match self.text(NAME).unwrap_or_default().to_ascii_lowercase().as_str() {
+            "" | "true" | "yes" | "on" | "1" => Ok(true),
+            "false" | "no" | "off" | "0" => Ok(false),
+            odd => {
+                let what = format!("{NAME} is '{}'", odd.escape_debug());
+                Err(Failure::usage(what, Some("it must be true or false")))
+            }
+        }
     }
 
     /// `BROWSER`: programs that open a page, separated by colons, best first.
@@ -247,7 +313,7 @@ impl Env {
 
     /// `NXF_HOME`, else `HOME`: the folder of Nextflow's own configuration.
     pub(crate) fn nextflow_home(&self) -> Option<PathBuf> {
-        let chosen = self.text("NXF_HOME").map(PathBuf::from);
+        let chosen = self.path("NXF_HOME");
         chosen.or_else(|| Some(self.home()?.join(".nextflow")))
     }
 
@@ -298,10 +364,13 @@ impl Env {
     }
 }
 
-/// The failure for an address that holds a user name or a password.
-pub(crate) fn names_user(what: &str) -> Failure {
-    let hint = "leave it out: signing in happens in the browser";
-    Failure::usage(format!("the address in {what} holds a user name or a password"), Some(hint))
+/// The failure for a text that is no address. The text itself may hold a password, and is not shown.
+pub(crate) fn no_address(place: &str, odd: &str) -> Failure {
+    let hint = match odd {
+        address::NAMES_USER => "leave it out: signing in happens in the browser",
+        _ => "it has to be like https://platform.example.com/api",
+    };
+    Failure::usage(format!("the address in {place} {odd}"), Some(hint))
 }
 
 #[cfg(test)]
@@ -311,11 +380,11 @@ mod tests {
     #[test]
     fn seqera_token_comes_before_tower_token_and_empty_means_unset() {
         let both = Env::of(&[("SEQERA_ACCESS_TOKEN", "s"), ("TOWER_ACCESS_TOKEN", "t")]);
-        assert_eq!(both.token().map(|token| token.secret), Some("s".into()));
+        assert_eq!(both.token().unwrap().map(|token| token.secret), Some("s".into()));
         assert_eq!(both.token_variables(), ["SEQERA_ACCESS_TOKEN", "TOWER_ACCESS_TOKEN"]);
         let empty = Env::of(&[("SEQERA_ACCESS_TOKEN", ""), ("TOWER_ACCESS_TOKEN", "t")]);
-        assert_eq!(empty.token().map(|token| token.variable), Some("TOWER_ACCESS_TOKEN"));
-        assert!(Env::of(&[]).token().is_none());
+        assert_eq!(empty.token().unwrap().map(|token| token.variable), Some("TOWER_ACCESS_TOKEN"));
+        assert!(Env::of(&[]).token().unwrap().is_none());
     }
 
     #[test]
@@ -327,9 +396,9 @@ mod tests {
             ("SEQERA_AUTH_DOMAIN", "https://a"),
             ("SEQERA_AUTH_REDIRECT_PORT", "6001"),
         ]);
-        assert_eq!(env.token().map(|token| token.variable), Some("SEQERA_ACCESS_TOKEN"));
+        assert_eq!(env.token().unwrap().map(|token| token.variable), Some("SEQERA_ACCESS_TOKEN"));
         let env = env.about(Provider::Scitoolkit);
-        assert_eq!(env.token().map(|token| token.variable), Some("SCITOOLKIT_TOKEN"));
+        assert_eq!(env.token().unwrap().map(|token| token.variable), Some("SCITOOLKIT_TOKEN"));
         assert_eq!((env.profile().as_deref(), env.auth_domain()), (Some("scitoolkit"), None));
         assert_eq!(env.redirect_port().unwrap(), Some(6001));
         assert_eq!(
@@ -373,7 +442,7 @@ mod tests {
 
     #[test]
     fn debug_of_a_token_shows_the_variable_only() {
-        let token = Env::of(&[("TOWER_ACCESS_TOKEN", "canary")]).token();
+        let token = Env::of(&[("TOWER_ACCESS_TOKEN", "canary")]).token().unwrap();
         assert_eq!(format!("{token:?}"), r#"Some(EnvToken("TOWER_ACCESS_TOKEN"))"#);
     }
 
@@ -393,10 +462,12 @@ mod tests {
     fn a_browser_is_opened_unless_that_is_switched_off() {
         for off in ["false", "FALSE", "0", "no", " off "] {
             let env = Env { read: Box::new(move |_| Some(off.into())), provider: Provider::Platform };
-            assert!(!env.browser_auto_open(), "{off}");
+            assert!(!env.browser_auto_open().unwrap(), "{off}");
         }
-        assert!(Env::of(&[]).browser_auto_open());
-        assert!(Env::of(&[("SEQERA_BROWSER_AUTO_OPEN", "true")]).browser_auto_open());
+        assert!(Env::of(&[]).browser_auto_open().unwrap());
+        assert!(Env::of(&[("SEQERA_BROWSER_AUTO_OPEN", "true")]).browser_auto_open().unwrap());
+        let odd = Env::of(&[("SEQERA_BROWSER_AUTO_OPEN", "flase")]).browser_auto_open().unwrap_err();
+        assert!(odd.message.contains("SEQERA_BROWSER_AUTO_OPEN") && odd.exit == 2, "{odd:?}");
     }
 
     #[test]
@@ -408,20 +479,124 @@ mod tests {
     #[test]
     fn blanks_and_line_ends_around_a_value_do_not_count_and_nothing_but_those_is_unset() {
         let env = Env::of(&[("SEQERA_ACCESS_TOKEN", " \r\n"), ("TOWER_ACCESS_TOKEN", "eyJ.a.b\n")]);
-        let token = env.token().unwrap();
+        let token = env.token().unwrap().unwrap();
         assert_eq!((token.variable, token.secret.as_str()), ("TOWER_ACCESS_TOKEN", "eyJ.a.b"));
     }
 
     #[test]
     fn an_address_with_a_password_is_refused_and_not_shown() {
-        assert!(
-            Env::of(&[("SEQERA_AUTH_DOMAIN", "https://a.test/api?x=@")]).addresses_name_no_user().is_ok()
-        );
+        assert!(Env::of(&[("SEQERA_AUTH_DOMAIN", "https://a.test/api@x")]).check().is_ok());
         for name in ["SEQERA_AUTH_DOMAIN", "SEQERA_PLATFORM_API_URL", "SEQERA_AI_BACKEND_URL"] {
-            let read = move |asked: &str| (asked == name).then(|| "https://ada:hunter2@a.test/api".into());
-            let env = Env { read: Box::new(read), provider: Provider::Platform };
-            let failure = env.addresses_name_no_user().unwrap_err();
-            assert!(failure.message.contains(name) && !failure.message.contains("hunter2"), "{failure:?}");
+            for value in ["https://ada:hunter2@a.test/api", "https:/ada:hunter2@a.test", "ada:hunter2@a.test"]
+            {
+                let failure = set(name, value.into()).check().unwrap_err();
+                assert!(
+                    failure.message.contains(name) && !failure.message.contains("hunter2"),
+                    "{failure:?}"
+                );
+            }
+        }
+    }
+
+    /// An environment with one variable.
+    fn set(name: &'static str, value: OsString) -> Env {
+        Env::reading(move |asked| (asked == name).then(|| value.clone()))
+    }
+
+    #[test]
+    fn an_address_is_read_in_its_one_spelling() {
+        for value in
+            ["HTTPS://A.test/api", "https://a.test:443/api/", " \"https://a.test/api\"\n", "a.test/api"]
+        {
+            let env = set("SEQERA_AUTH_DOMAIN", value.into());
+            assert!(env.check().is_ok(), "{value}");
+            assert_eq!(env.auth_domain().as_deref(), Some("https://a.test/api"), "{value}");
+        }
+    }
+
+    #[test]
+    fn every_value_is_used_rightly_or_refused_by_its_variable_and_none_counts_as_unset() {
+        for (name, value, said) in [
+            ("SEQERA_AUTH_DOMAIN", "https://", "names no host"),
+            ("SEQERA_AUTH_DOMAIN", "https://a.test /api", "blank"),
+            ("SEQERA_AUTH_DOMAIN", "production", "is none"),
+            ("SEQERA_PLATFORM_API_URL", "https://a.test/api?x", "query"),
+            ("SEQERA_AI_BACKEND_URL", "ftp://a.test", "https://"),
+            ("SEQERA_PROFILE", "Work", "not a profile name"),
+            ("SEQERA_PROFILE", "a b", "not a profile name"),
+            ("SEQERA_PROFILE", "a/b", "not a profile name"),
+            ("SEQERA_AUTH_CLI_CLIENT_ID", "a\nb", "character"),
+            ("SEQERA_AUTH_AUDIENCE", "a\u{1b}b", "character"),
+        ] {
+            let failure = set(name, value.into()).check().unwrap_err();
+            assert!(failure.message.contains(name) && failure.message.contains(said), "{failure:?}");
+            assert_eq!(failure.exit, 2);
+        }
+        for (name, value) in
+            [("SEQERA_PROFILE", " work\n"), ("SEQERA_AUTH_DOMAIN", " "), ("SEQERA_PROFILE", "\t")]
+        {
+            assert!(set(name, value.into()).check().is_ok(), "{name} {value:?}");
+        }
+        for (value, said) in
+            [("two words", "2 words"), ("a\nb", "2 lines"), ("\"a", "quotation mark"), ("${X}", "'$'")]
+        {
+            for name in ["SEQERA_ACCESS_TOKEN", "TOWER_ACCESS_TOKEN"] {
+                let failure = set(name, value.into()).token().unwrap_err();
+                let expected = failure.message.starts_with(name) && failure.message.contains(said);
+                assert!(expected && failure.exit == 2, "{failure:?}");
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_text_is_an_error_that_names_the_variable_and_a_path_need_not_be_text() {
+        use std::os::unix::ffi::OsStringExt;
+        let odd = || OsString::from_vec(b"a\xff".to_vec());
+        for name in ["SEQERA_ACCESS_TOKEN", "TOWER_ACCESS_TOKEN"] {
+            let failure = set(name, odd()).token().unwrap_err();
+            assert!(failure.message.starts_with(name) && failure.message.contains("UTF-8"), "{failure:?}");
+        }
+        for name in [
+            "SEQERA_PROFILE",
+            "SEQERA_AUTH_DOMAIN",
+            "SEQERA_PLATFORM_API_URL",
+            "SEQERA_AI_BACKEND_URL",
+            "SEQERA_AUTH_CLI_CLIENT_ID",
+            "SEQERA_AUTH_AUDIENCE",
+        ] {
+            assert!(set(name, odd()).check().unwrap_err().message.contains(name), "{name}");
+        }
+        let port = set("SEQERA_AUTH_REDIRECT_PORT", odd()).redirect_port().unwrap_err();
+        assert!(port.message.contains("SEQERA_AUTH_REDIRECT_PORT"), "{port:?}");
+        let time = set("SEQERA_AUTH_CALLBACK_TIMEOUT_MS", odd()).callback_timeout_ms().unwrap_err();
+        assert!(time.message.contains("SEQERA_AUTH_CALLBACK_TIMEOUT_MS"), "{time:?}");
+        assert!(set("SEQERA_BROWSER_AUTO_OPEN", odd()).browser_auto_open().is_err());
+        assert!(set("SEQERA_CLI_OUTPUT_FORMAT", odd()).odd_format().is_some());
+        assert!(set("NO_COLOR", odd()).no_colour());
+        assert_eq!(set("NXF_HOME", odd()).nextflow_home(), Some(odd().into()));
+        assert_eq!(set("HOME", odd()).home(), Some(odd().into()));
+        assert_eq!(set("HOME", " /h\n".into()).home(), Some("/h".into()));
+    }
+
+    #[test]
+    fn a_time_or_a_port_is_a_whole_number_in_its_bounds() {
+        for (value, port, time) in [
+            (" 6001\n", Some(6001), Some(6001)),
+            ("65535", Some(65535), Some(65535)),
+            ("70000", None, Some(70000)),
+            ("5m", None, None),
+            ("1.5", None, None),
+            ("1e3", None, None),
+            ("0x10", None, None),
+            ("0", None, None),
+            ("-1", None, None),
+            ("99999999999", None, None),
+        ] {
+            let number = set("SEQERA_AUTH_REDIRECT_PORT", value.into()).redirect_port();
+            assert_eq!(number.ok().flatten(), port, "{value}");
+            let number = set("SEQERA_AUTH_CALLBACK_TIMEOUT_MS", value.into()).callback_timeout_ms();
+            assert_eq!(number.ok().flatten(), time, "{value}");
         }
     }
 }

@@ -6,8 +6,11 @@
 
 use std::fmt;
 
+use seqera_client::proto::reason::Reason;
 use seqera_client::proto::v1;
+use seqera_client::proto::values::address;
 
+use crate::screen::failure::Failure;
 use crate::settings::config::Config;
 use crate::settings::env::Env;
 use crate::settings::setting::{Setting, in_file, variable};
@@ -48,6 +51,15 @@ impl Network {
         v1::Network { proxy: text(&self.proxy), no_proxy: text(&self.no_proxy), ca_file: text(&self.ca_file) }
     }
 
+    /// # Errors
+    /// The proxy cannot be used. Names its source and not its address, which may hold a password.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        let Some(Setting { text, source }) = &self.proxy else { return Ok(()) };
+        let Some(odd) = odd_proxy(text) else { return Ok(()) };
+        let hint = "write it as http://[user:password@]host:port; https works as well, SOCKS does not";
+        Err(Failure::new(Reason::Misconfigured, format!("the proxy in {source} {odd}"), Some(hint)))
+    }
+
     /// Each value that was set, with its source.
     pub(super) fn lines(&self) -> Vec<String> {
         let shown = |set: &Setting| Setting { text: without_password(&set.text), source: set.source.clone() };
@@ -60,6 +72,18 @@ impl Network {
         let set = all.into_iter().filter_map(|(name, setting)| Some((name, setting.as_ref()?)));
         set.map(|(name, setting)| format!("{name} {} (from {})", setting.text, setting.source)).collect()
     }
+}
+
+/// What keeps an address from being that of a proxy. Like curl, takes one without a scheme for an http proxy.
+fn odd_proxy(text: &str) -> Option<&'static str> {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" | "https" => {}
+        scheme if scheme.starts_with("socks") => return Some("is a SOCKS proxy, which cannot be used"),
+        _ => return Some("is none for http or https"),
+    }
+    let host = rest.rsplit('@').next().unwrap_or_default();
+    address::read(&format!("http://{host}")).err()
 }
 
 /// Turns `http://user:password@host` into `http://user@host`. A user name contains no colon (RFC 3986,
@@ -115,6 +139,43 @@ mod tests {
         );
         let node = Env::of(&[("NODE_EXTRA_CA_CERTS", "/corp.pem"), ("SSL_CERT_FILE", "/all.pem")]);
         assert_eq!(of("", &node, &Config::default()).ca_file, "/corp.pem");
+    }
+
+    #[test]
+    fn upper_case_beats_lower_case_and_https_beats_all() {
+        let both =
+            Env::of(&[("https_proxy", "l"), ("HTTPS_PROXY", "u"), ("NO_PROXY", "u"), ("no_proxy", "l")]);
+        let network = of("", &both, &Config::default());
+        assert_eq!((network.proxy.as_str(), network.no_proxy.as_str()), ("u", "u"));
+        let lower =
+            Env::of(&[("https_proxy", " l\n"), ("ALL_PROXY", "all"), ("NO_PROXY", " "), ("no_proxy", "l")]);
+        let network = of("", &lower, &Config::default());
+        assert_eq!((network.proxy.as_str(), network.no_proxy.as_str()), ("l", "l"));
+    }
+
+    #[test]
+    fn a_proxy_that_cannot_be_used_is_told_by_its_place_and_never_shown() {
+        for (name, text, said) in [
+            ("HTTPS_PROXY", "socks5://ada:canary@p:1080", "SOCKS"),
+            ("https_proxy", "SOCKS5H://p:1080", "SOCKS"),
+            ("ALL_PROXY", "socks://p", "SOCKS"),
+            ("all_proxy", "ftp://p", "none for http"),
+            ("HTTPS_PROXY", "http://ada:canary@", "no host"),
+            ("HTTPS_PROXY", "http://ada:canary@p:x", "port"),
+            ("HTTPS_PROXY", "p:3128 # the proxy", "blank"),
+        ] {
+            let read = move |asked: &str| (asked == name).then(|| text.into());
+            let network = Network::resolve("", &Env::reading(read), &Config::default());
+            let failure = network.check().unwrap_err();
+            assert!(failure.message.contains(name) && failure.message.contains(said), "{failure:?}");
+            assert!(!failure.message.contains("canary") && failure.exit == 2, "{failure:?}");
+        }
+        for good in ["p:3128", "http://p", "HTTPS://ada:p%40x@p.test:8443/", "ada:x@p:3128", "[::1]:3128"] {
+            assert_eq!(odd_proxy(good), None, "{good}");
+        }
+        let of_file =
+            Network::resolve("", &Env::of(&[]), &crate::settings::config::of(r#"{"proxy": "socks4://p"}"#));
+        assert!(of_file.check().unwrap_err().message.contains("/c/config.json"));
     }
 
     #[test]

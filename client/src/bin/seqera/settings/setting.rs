@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use seqera_client::proto::values::address;
+
 use crate::settings::config::Config;
 
 /// Where a value comes from.
@@ -136,14 +138,14 @@ fn same_origin(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other) || (is_cloud(one) && is_cloud(other))
 }
 
-/// A slash at the end does not make another authority, and Cloud has two addresses.
+/// Another spelling does not make another authority, and Cloud has two addresses.
 pub(crate) fn same_authority(one: &str, other: &str) -> bool {
-    one.trim_end_matches('/') == other.trim_end_matches('/') || (is_cloud(one) && is_cloud(other))
+    address::same(one, other) || (is_cloud(one) && is_cloud(other))
 }
 
 /// True for both authorities of Seqera Cloud.
 pub(crate) fn is_cloud(authority: &str) -> bool {
-    [CLOUD_AUTHORITY, CLOUD_API].contains(&authority.trim_end_matches('/'))
+    [CLOUD_AUTHORITY, CLOUD_API].contains(&address::recorded(authority).as_str())
 }
 
 #[cfg(test)]

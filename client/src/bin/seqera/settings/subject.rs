@@ -29,7 +29,7 @@ impl Subject {
         env: &Env,
         config: impl FnOnce() -> Result<Config, Failure>,
     ) -> Result<Self, Failure> {
-        let token = env.token().filter(|_| flag.is_none());
+        let token = if flag.is_none() { env.token()? } else { None };
         let Some(token) = token else { return Named::choose(flag, env, config).map(Self::Profile) };
         match env.exec_profile(&token) {
             // `seqera exec` put the token there. Asking the agent again gives a long-running child a fresh

@@ -141,11 +141,13 @@ fn configuration(context: &Context) -> Vec<Check> {
 /// A token in the environment is used as it is, whatever sessions there are.
 fn tokens(context: &Context) -> Vec<Check> {
     const NAME: &str = "token variables";
-    let foreign = context.env.token().filter(|token| context.env.exec_profile(token).is_none());
-    let Some(token) = foreign else {
+    if let Err(odd) = context.env.token() {
+        return vec![check(NAME, Verdict::Problem, odd.message, odd.hint.text().unwrap_or_default())];
+    }
+    let Some(variable) = context.env.foreign_token() else {
         return vec![check(NAME, Verdict::Ok, "none is in the way of the sessions".into(), "")];
     };
-    let text = format!("{} is set: its token is used, and the sessions are not", token.variable);
+    let text = format!("{variable} is set: its token is used, and the sessions are not");
     let remedy = format!("unset {}, unless it is what you want", context.env.token_variables().join(" "));
     vec![check(NAME, Verdict::Warning, text, &remedy)]
 }

@@ -4,15 +4,14 @@ use seqera_client::Client;
 use seqera_client::proto::v1::LoginRequest;
 use seqera_client::proto::v1::login_event::{AuthorizationUrl, Event, SignedIn};
 use serde_json::json;
-use tokio::sync::mpsc;
 
 use crate::commands::login::browser;
 use crate::commands::login::device;
 use crate::commands::login::hints::Surroundings;
-use crate::commands::login::paste;
 use crate::screen::failure::Failure;
 use crate::screen::one_line;
 use crate::screen::time::{local, rfc3339};
+use crate::screen::typing::Typing;
 use crate::settings::context::Context;
 
 pub(super) struct Follow<'a> {
@@ -20,9 +19,9 @@ pub(super) struct Follow<'a> {
     client: &'a Client,
     /// True if a browser is to be started here.
     opens: bool,
-    /// The profile that signs in, and the lines that are typed; `None` until a page is shown, since there is
-    /// nothing to paste before that.
-    pasted: Option<(String, mpsc::Receiver<String>)>,
+    /// The profile that signs in, and what is typed; `None` until a page is shown, since there is nothing to paste
+    /// before that.
+    pasted: Option<(String, Typing)>,
     /// True if somebody else has begun the login, with wishes of their own.
     joined: bool,
 }
@@ -104,11 +103,12 @@ impl<'a> Follow<'a> {
                 Err(error) => screen.note(&format!("no browser could be started ({error})")),
             }
         }
+        if surroundings.terminal && !page.nothing_to_paste && self.pasted.is_none() {
+            // A terminal that cannot be set up is no way to paste, and none of the others suffers from it.
+            self.pasted = Typing::start().ok().map(|typing| (page.profile.clone(), typing));
+        }
         if !screen.json {
             surroundings.hints(&page).iter().for_each(|line| screen.tell(line));
-        }
-        if surroundings.terminal && !page.nothing_to_paste && self.pasted.is_none() {
-            self.pasted = Some((page.profile, paste::lines()));
         }
     }
 
@@ -134,10 +134,10 @@ fn opened(page: &AuthorizationUrl, in_wsl: bool) -> &str {
     if page.open_url.is_empty() || in_wsl { &page.url } else { &page.open_url }
 }
 
-/// Waits for the next line that is typed; forever if nothing can be typed.
-async fn typed(pasted: &mut Option<(String, mpsc::Receiver<String>)>) -> Option<String> {
+/// Waits for the next text that is typed; forever if nothing can be typed.
+async fn typed(pasted: &mut Option<(String, Typing)>) -> Option<String> {
     match pasted {
-        Some((_, lines)) => lines.recv().await,
+        Some((_, typing)) => typing.next().await,
         None => std::future::pending().await,
     }
 }
