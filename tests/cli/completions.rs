@@ -42,6 +42,28 @@ fn bash_completes_the_profiles_of_a_running_agent() {
 }
 
 #[test]
+fn programs_stand_behind_exec_and_names_of_the_platform_behind_switch() {
+    let (home, sandbox) = (home(), seqera_tests::Sandbox::calm());
+    home.login("work", &sandbox, seqera_tests::sandbox::ADA);
+    for line in ["seqera exec seqera-ag", "seqera exec --long -- seqera-ag", "seqera -p work exec seqera-ag"]
+    {
+        assert_eq!(in_bash(&home, line), ["seqera-agent"], "{line}");
+    }
+    assert!(in_bash(&home, "seqera exec seqera-agent --ver").is_empty(), "those are the program's own");
+    assert!(in_bash(&home, "seqera exec ./seqera-ag").is_empty(), "the shell completes files");
+    let organizations = ["sandbox-genomics", "sandbox-proteomics"];
+    assert_eq!(in_bash(&home, "seqera org switch -p work ''"), organizations);
+    assert_eq!(in_bash(&home, "seqera org switch --profile=work sandbox-p"), organizations[1..]);
+    assert_eq!(in_bash(&home, "seqera workspace switch -p work sh"), ["showcase"]);
+    let fish = home.seqera("__complete fish -- org switch -p work sandbox-p").run().ok().stdout;
+    assert_eq!(fish, "sandbox-proteomics\tSandbox Proteomics\n");
+    let pid = home.agent_pid().expect("the login started an agent");
+    home.stop_agent(pid);
+    assert!(in_bash(&home, "seqera org switch -p work ''").is_empty());
+    assert_eq!(home.agent_pid(), None, "no agent is started by Tab");
+}
+
+#[test]
 fn every_script_is_one_that_its_shell_can_read() {
     let home = home();
     for (shell, check) in [("bash", "-n"), ("zsh", "-n"), ("fish", "--no-execute")] {

@@ -117,6 +117,25 @@ fn a_login_that_joins_another_one_gets_the_organisation_that_it_asks_for() {
 }
 
 #[test]
+fn a_person_picks_by_what_they_know_of_a_name() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("work", &sandbox, ADA);
+    for (answer, name) in [
+        ("sandbox proteomics", "sandbox-proteomics"),
+        ("101", "sandbox-genomics"),
+        ("proteo", "sandbox-proteomics"),
+    ] {
+        let terminal = seqera_tests::terminal::in_terminal(&home, "seqera org switch --profile work");
+        let Some(mut switch) = terminal.map(seqera_tests::Invocation::start) else { return };
+        switch.until("question", |output| output.contains("Which organization").then_some(()));
+        assert!(switch.stdout().contains("sandbox-proteomics  (Sandbox Proteomics)"), "{}", switch.stdout());
+        switch.write(&format!("{answer}\n"));
+        switch.finish(std::time::Duration::from_secs(30)).ok();
+        assert_eq!(home.status("work")["organization"]["name"], name, "{answer}");
+    }
+}
+
+#[test]
 fn two_platforms_side_by_side_each_with_its_own_choice_and_a_default_that_lasts() {
     let home = Home::new();
     let (cloud, enterprise) = (Sandbox::calm(), Sandbox::calm());

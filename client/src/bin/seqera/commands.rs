@@ -11,7 +11,7 @@ mod described;
 pub(crate) mod exec;
 mod handover;
 mod info;
-mod listing;
+pub(crate) mod listing;
 pub(crate) mod login;
 pub(crate) mod logout;
 mod nextflow;

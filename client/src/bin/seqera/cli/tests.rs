@@ -1,7 +1,8 @@
 use clap::CommandFactory;
 
 use super::*;
-use crate::commands::completions::candidates;
+use crate::commands::completions::{Candidate, Names, candidates};
+use crate::commands::listing::Kind;
 
 fn parse(line: &str) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(line.split(' '))
@@ -79,7 +80,8 @@ fn what_is_about_scitoolkit_is_known_by_provider_or_profile() {
 /// What completions offer after a line; `None` if the next word belongs to a program.
 fn next(line: &str) -> Option<Vec<String>> {
     let before: Vec<_> = line.split_whitespace().collect();
-    let found = candidates(Cli::command(), &before, false, Vec::new)?;
+    let found =
+        candidates(Cli::command(), &before, false, |names| vec![Candidate::new(format!("{names:?}"), None)])?;
     Some(found.into_iter().map(|candidate| candidate.word).collect())
 }
 
@@ -106,6 +108,26 @@ fn the_values_of_an_option_stand_behind_it() {
 #[test]
 fn the_words_of_a_program_are_its_own() {
     assert_eq!(next("exec nextflow"), None);
-    assert_eq!(next("exec --"), None);
+    assert_eq!(next("exec -- nextflow"), None);
+    assert_eq!(next("status --"), None);
     assert_eq!(next("--profile work exec nextflow --profile"), None);
+}
+
+#[test]
+fn names_are_offered_where_a_name_is_wanted() {
+    for (line, names) in [
+        ("exec", Names::Programs),
+        ("exec --", Names::Programs),
+        ("exec --long --for 12h", Names::Programs),
+        ("-p work exec", Names::Programs),
+        ("--profile", Names::Profiles),
+        ("profile use", Names::Profiles),
+        ("profile rename", Names::Profiles),
+        ("profile remove", Names::Profiles),
+        ("org switch", Names::Of(Kind::Organization)),
+        ("login --organization", Names::Of(Kind::Organization)),
+        ("workspace switch", Names::Of(Kind::Workspace)),
+    ] {
+        assert_eq!(words(line), [format!("{names:?}")], "{line}");
+    }
 }

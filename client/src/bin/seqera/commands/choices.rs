@@ -13,6 +13,10 @@ use crate::settings::context::{Context, wait};
 use crate::settings::env::EnvToken;
 use crate::settings::subject::{Named, Subject};
 
+/// The ids of arguments that name one; completions look for them.
+pub(super) const ORGANIZATION: &str = "wanted_organization";
+pub(super) const WORKSPACE: &str = "wanted_workspace";
+
 /// Shows the chosen item, and whether the Platform still has it.
 pub(super) fn show(context: &Context, kind: Kind) -> Result<(), Failure> {
     let named = match context.subject()? {
@@ -139,14 +143,15 @@ fn pick(context: &Context, kind: Kind, listing: &Listing) -> Result<String, Fail
     if ask::possible(&context.screen) {
         warn_of_vanished(context, kind, listing);
     }
-    let name = |one: &&Item| if listing.organization.is_some() { one.name.clone() } else { one.address() };
-    let names: Vec<_> = all.iter().map(name).collect();
+    let within_one = listing.organization.is_some();
+    let choices: Vec<_> = all.iter().map(|one| one.choice(within_one)).collect();
     let preset = all.iter().position(|one| listing.is_chosen(one));
-    let picked = ask::choose(&context.screen, &format!("Which {word}"), &names, preset)?;
+    let picked = ask::choose(&context.screen, &format!("Which {word}"), &choices, preset)?;
     match picked.and_then(|index| all.get(index)) {
         Some(one) => Ok(one.id.to_string()),
         None => {
-            let hint = format!("run 'seqera {command} switch NAME'; there are {}", ask::named(&names));
+            let names = ask::listed(&choices);
+            let hint = format!("run 'seqera {command} switch NAME'; there are {names}");
             Err(Failure::usage(format!("no {word} is named, and nobody can be asked"), Some(&hint)))
         }
     }

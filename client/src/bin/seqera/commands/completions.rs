@@ -1,19 +1,33 @@
 //! `seqera completions`: a few lines for a shell, which ask this command at each Tab what may come next. So
-//! they are never out of date, and complete the names of profiles as well.
+//! they are never out of date, and complete the names of profiles, organizations, workspaces and programs as well.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::StyledStr;
 use clap::{Arg, Args, Command, ValueEnum};
 use seqera_client::{Client, Options};
 
+use crate::commands::choices;
+use crate::commands::listing::{Item, Kind};
 use crate::commands::profile::NAMED;
 use crate::screen::data;
 use crate::screen::failure::Failure;
 use crate::settings::context::{Context, wait};
+use crate::settings::subject::Named;
 
-/// How long a person who presses Tab may wait for the names of profiles.
+/// What has names that only the agent, the Platform or the machine knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Names {
+    Profiles,
+    Of(Kind),
+    /// On `PATH`.
+    Programs,
+}
+
+/// How long a person who presses Tab may wait for names.
 const PATIENCE: Duration = Duration::from_millis(700);
 
 /// Print what makes a shell complete commands, options and profiles
@@ -72,7 +86,13 @@ pub(super) fn complete(context: &Context, args: &Complete, whole: Command) -> Re
     let (current, before) = words.split_last().map_or(("", &[][..]), |(last, rest)| (last.as_ref(), rest));
     let current = if current == "\"\"" { "" } else { current };
     let begun = current.starts_with('-');
-    let mut found = candidates(whole, before, begun, || profiles(context)).unwrap_or_default();
+    let names = |names| match names {
+        Names::Profiles => profiles(context),
+        Names::Of(kind) => of_platform(context, kind, before),
+        Names::Programs if current.contains('/') => Vec::new(),
+        Names::Programs => programs(&context.env.search_path(), current),
+    };
+    let mut found = candidates(whole, before, begun, names).unwrap_or_default();
     found.retain(|candidate| candidate.word.starts_with(current));
     found.iter().try_for_each(|candidate| data(&candidate.line(args.shell)))
 }
@@ -83,16 +103,37 @@ pub(crate) fn candidates(
     mut whole: Command,
     before: &[impl AsRef<str>],
     begun: bool,
-    profiles: impl FnOnce() -> Vec<Candidate>,
+    named: impl FnOnce(Names) -> Vec<Candidate>,
 ) -> Option<Vec<Candidate>> {
     whole.build();
     Some(match Place::of(&whole, before) {
-        Place::Program => return None,
-        Place::Value(arg) if arg.get_id() == "profile" => profiles(),
-        Place::Value(arg) => values(arg),
-        Place::Word(command) if !begun && names_profile(command) => profiles(),
-        Place::Word(command) => words_of(command, begun),
+        Place::Inside => return None,
+        Place::Program => named(Names::Programs),
+        Place::Value(arg) => match names_of(arg) {
+            Some(names) => named(names),
+            None => values(arg),
+        },
+        Place::Word(command) if begun => words_of(command, true),
+        Place::Word(command) if runs_program(command) => named(Names::Programs),
+        Place::Word(command) => match command.get_positionals().find_map(names_of) {
+            Some(names) => named(names),
+            None => words_of(command, false),
+        },
     })
+}
+
+/// What the value of an argument names.
+fn names_of(arg: &Arg) -> Option<Names> {
+    match arg.get_id().as_str() {
+        "profile" | NAMED => Some(Names::Profiles),
+        "organization" | choices::ORGANIZATION => Some(Names::Of(Kind::Organization)),
+        choices::WORKSPACE => Some(Names::Of(Kind::Workspace)),
+        _ => None,
+    }
+}
+
+fn runs_program(command: &Command) -> bool {
+    command.get_positionals().any(Arg::is_trailing_var_arg_set)
 }
 
 /// The role of the word that is being typed.
@@ -101,36 +142,40 @@ enum Place<'a> {
     Value(&'a Arg),
     /// A subcommand, an option or an argument.
     Word(&'a Command),
-    /// Part of the command line of the program that `exec` runs.
+    /// The program that `exec` runs.
     Program,
+    /// Part of the command line of that program, or a word behind `--`.
+    Inside,
 }
 
 impl<'a> Place<'a> {
     fn of(root: &'a Command, before: &[impl AsRef<str>]) -> Self {
         let mut command = root;
-        let mut value_of = None;
+        let (mut value_of, mut ended) = (None, false);
         for word in before {
             let word = word.as_ref();
             if value_of.take().is_some() {
                 continue;
             }
-            if word == "--" {
-                return Self::Program;
+            if ended {
+                return Self::Inside;
+            } else if word == "--" {
+                ended = true;
             } else if word.starts_with('-') {
                 value_of = option(command, word).filter(|arg| arg.get_action().takes_values());
             } else if let Some(sub) = command.find_subcommand(word) {
                 command = sub;
-            } else if command.get_positionals().any(Arg::is_trailing_var_arg_set) {
-                return Self::Program;
+            } else if runs_program(command) {
+                return Self::Inside;
             }
         }
-        value_of.map_or(Self::Word(command), Self::Value)
+        match value_of {
+            Some(arg) => Self::Value(arg),
+            None if ended && runs_program(command) => Self::Program,
+            None if ended => Self::Inside,
+            None => Self::Word(command),
+        }
     }
-}
-
-/// The argument of `profile use` and `profile show`.
-fn names_profile(command: &Command) -> bool {
-    command.get_positionals().any(|arg| arg.get_id() == NAMED)
 }
 
 /// The option that `--name` or `-n` means; `None` if the word already contains its value.
@@ -173,8 +218,52 @@ fn profiles(context: &Context) -> Vec<Candidate> {
     names.into_iter().map(|name| Candidate::new(name, None)).collect()
 }
 
+/// The names of organisations or workspaces, as the Platform lists them for the profile in the words `before`.
+fn of_platform(context: &Context, kind: Kind, before: &[impl AsRef<str>]) -> Vec<Candidate> {
+    let words: Vec<_> = before.iter().map(AsRef::as_ref).collect();
+    let named = |pair: &&[&str]| matches!(pair[0], "-p" | "--profile");
+    let apart = words.windows(2).filter(named).map(|pair| pair[1]).next_back();
+    let flag = apart.or_else(|| words.iter().find_map(|word| word.strip_prefix("--profile=")));
+    let listing = Named::choose(flag, &context.env, || context.config()).and_then(|named| {
+        let Named { profile, authority } = named;
+        let options = context.options()?;
+        let client =
+            Client::new(Options { start_agent: false, deadline: PATIENCE, profile, authority, ..options });
+        wait(async { Ok(kind.of_profile(&client).await?) })
+    });
+    let listing = listing.unwrap_or_default();
+    let within_one = listing.organization.is_some();
+    let offered = |item: &&Item| Candidate {
+        word: if within_one { item.name.clone() } else { item.address() },
+        help: item.full_name(),
+    };
+    listing.reachable().iter().map(offered).collect()
+}
+
+/// The programs in these folders whose names begin so.
+fn programs(folders: &[PathBuf], begun: &str) -> Vec<Candidate> {
+    let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
+    let named = entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry)));
+    let fitting = named.filter(|(name, entry)| name.starts_with(begun) && is_program(&entry.path()));
+    let names: BTreeSet<_> = fitting.map(|(name, _)| name).collect();
+    names.into_iter().map(|name| Candidate::new(name, None)).collect()
+}
+
+#[cfg(unix)]
+fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+/// Windows knows programs by the ends of their names.
+#[cfg(not(unix))]
+fn is_program(file: &Path) -> bool {
+    file.extension()
+        .is_some_and(|end| ["exe", "bat", "cmd", "com"].iter().any(|known| end.eq_ignore_ascii_case(known)))
+}
+
 impl Candidate {
-    fn new(word: String, help: Option<&StyledStr>) -> Self {
+    pub(crate) fn new(word: String, help: Option<&StyledStr>) -> Self {
         let help = help.map(ToString::to_string).unwrap_or_default();
         Self { word, help: help.lines().next().unwrap_or_default().to_owned() }
     }
@@ -192,6 +281,28 @@ impl Candidate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn programs_are_what_can_be_run_and_stand_once() {
+        use std::os::unix::fs::PermissionsExt;
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let folders = [one.path().to_owned(), "/nowhere".into(), other.path().to_owned()];
+        for (folder, name, mode) in [
+            (0, "nextflow", 0o755),
+            (2, "nextflow", 0o755),
+            (2, "next", 0o755),
+            (0, "new", 0o644),
+            (0, "tw", 0o755),
+        ] {
+            let file = folders[folder].join(name);
+            std::fs::write(&file, "").unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        std::fs::create_dir(folders[0].join("nest")).unwrap();
+        let words: Vec<_> = programs(&folders, "ne").into_iter().map(|found| found.word).collect();
+        assert_eq!(words, ["next", "nextflow"]);
+    }
 
     #[test]
     fn options_are_offered_with_their_help() {

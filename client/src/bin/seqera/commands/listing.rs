@@ -8,6 +8,7 @@ use seqera_client::{Client, Error};
 use serde_json::{Value, json};
 
 use crate::commands::described::perhaps_enterprise;
+use crate::screen::ask::Choice;
 use crate::screen::failure::Failure;
 use crate::settings::Settings;
 use crate::settings::context::{Context, wait};
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What can be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Organization,
     Workspace,
 }
@@ -94,7 +95,8 @@ impl Kind {
         }
     }
 
-    async fn of_profile(self, client: &Client) -> Result<Listing, Error> {
+    /// Lists what the Platform has for the client's profile.
+    pub(super) async fn of_profile(self, client: &Client) -> Result<Listing, Error> {
         Ok(match self {
             Self::Organization => client.organizations().await?.into(),
             Self::Workspace => client.workspaces().await?.into(),
@@ -164,6 +166,14 @@ impl Item {
             Some(of) => format!("{}/{}", of.name, self.name),
             None => self.name.clone(),
         }
+    }
+
+    /// What a person chooses from, in one organisation or in all of them.
+    pub(super) fn choice(&self, within_one: bool) -> Choice {
+        let name = if within_one { self.name.clone() } else { self.address() };
+        let full_name = self.full_name();
+        let shown = if full_name.is_empty() { name.clone() } else { format!("{name}  ({full_name})") };
+        Choice { shown, names: vec![name, self.name.clone(), full_name, self.id.to_string()] }
     }
 
     pub(super) fn object(&self) -> Value {

@@ -41,7 +41,7 @@ Examples:
   seqera org switch 123456")]
     Switch {
         /// Name or id; case does not count
-        #[arg(value_name = "NAME|ID")]
+        #[arg(id = choices::ORGANIZATION, value_name = "NAME|ID")]
         wanted: Option<String>,
     },
     /// Choose no organization; it stays so until one is chosen or another account signs in

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::commands::logout;
 use crate::commands::session::{account_name, object};
-use crate::screen::ask;
+use crate::screen::ask::{self, Choice};
 use crate::screen::failure::Failure;
 use crate::screen::{grid, table};
 use crate::settings::Settings;
@@ -198,18 +198,26 @@ fn still_in_variable(context: &Context, name: &str) {
 
 fn pick(context: &Context) -> Result<String, Failure> {
     let ListResponse { sessions, default_profile } = known(context)?;
-    let names: Vec<_> = sessions.into_iter().map(|status| status.profile).collect();
-    let preset = names.iter().position(|name| *name == default_profile);
-    if names.is_empty() {
+    let preset = sessions.iter().position(|status| status.profile == default_profile);
+    let choices: Vec<_> = sessions.iter().map(choice).collect();
+    if choices.is_empty() {
         return Err(Failure::usage("there is no profile yet", Some("'seqera login' makes one")));
     }
-    match ask::choose(&context.screen, "Which profile", &names, preset)?.and_then(|index| names.get(index)) {
-        Some(name) => Ok(name.clone()),
+    let picked = ask::choose(&context.screen, "Which profile", &choices, preset)?;
+    match picked.and_then(|index| sessions.get(index)) {
+        Some(status) => Ok(status.profile.clone()),
         None => {
-            let hint = format!("run 'seqera profile use NAME'; there are {}", ask::named(&names));
+            let hint = format!("run 'seqera profile use NAME'; there are {}", ask::listed(&choices));
             Err(Failure::usage("no profile is named, and nobody can be asked", Some(&hint)))
         }
     }
+}
+
+fn choice(status: &SessionStatus) -> Choice {
+    let name = status.profile.clone();
+    let account = status.account.as_ref().map(|_| account_name(status));
+    let shown = account.as_ref().map_or(name.clone(), |account| format!("{name}  ({account})"));
+    Choice { shown, names: std::iter::once(name).chain(account).collect() }
 }
 
 /// Warns of everything that overrides the chosen profile, so that the choice has no effect now.

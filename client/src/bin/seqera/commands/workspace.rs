@@ -37,7 +37,7 @@ Examples:
   seqera workspace switch genomics/research")]
     Switch {
         /// Name, organization/name or id; case does not count
-        #[arg(value_name = "NAME|ID")]
+        #[arg(id = choices::WORKSPACE, value_name = "NAME|ID")]
         wanted: Option<String>,
     },
     /// Choose no workspace: programs use the account's own

@@ -32,15 +32,23 @@ pub(crate) fn yes(screen: &Screen, question: &str, preset: bool) -> Result<Optio
         .map(Some)
 }
 
-/// Asks for one of `choices`, by its number or by an unambiguous name, and returns its index. Enter alone
-/// takes `preset`, if there is one. `None`: nobody can be asked.
+/// One of several things that a person can choose.
+pub(crate) struct Choice {
+    /// How it is listed.
+    pub(crate) shown: String,
+    /// What can be typed for it: names, full names, ids. The first one is its name.
+    pub(crate) names: Vec<String>,
+}
+
+/// Asks for one of `choices`, by its number in the list, by one of its names, or by a part of one that no other
+/// choice has; returns its index. Enter alone takes `preset`, if there is one. `None`: nobody can be asked.
 ///
 /// # Errors
 /// The question was interrupted: the input ended, or no answer made sense.
 pub(crate) fn choose(
     screen: &Screen,
     question: &str,
-    choices: &[String],
+    choices: &[Choice],
     preset: Option<usize>,
 ) -> Result<Option<usize>, Failure> {
     if !possible(screen) {
@@ -49,17 +57,25 @@ pub(crate) fn choose(
     let width = choices.len().to_string().len();
     for (index, choice) in choices.iter().enumerate() {
         let mark = if preset == Some(index) { '*' } else { ' ' };
-        screen.tell(&format!("{mark} {:>width$}  {}", index + 1, one_line(choice)));
+        screen.tell(&format!("{mark} {:>width$}  {}", index + 1, one_line(&choice.shown)));
     }
     let keys = preset.map(|index| format!(" [{}]", index + 1)).unwrap_or_default();
-    let again = format!("please answer with a number from 1 to {}, or with a name", choices.len());
+    let again = format!(
+        "please answer with a number from 1 to {}, or with a name or a part of one that is clear",
+        choices.len()
+    );
     ask(screen, &format!("{question}{keys}: "), &again, |line| chosen(line, choices, preset)).map(Some)
 }
 
-/// The choices on one line, for use if no question can be asked.
-pub(crate) fn named(choices: &[String]) -> String {
-    let shown = choices.get(..NAMED).unwrap_or(choices).join(", ");
-    match choices.len().saturating_sub(NAMED) {
+/// The names of the choices on one line, for use if no question can be asked.
+pub(crate) fn listed(choices: &[Choice]) -> String {
+    named(&choices.iter().filter_map(|choice| choice.names.first().cloned()).collect::<Vec<_>>())
+}
+
+/// Some names on one line, and how many there are beside.
+pub(crate) fn named(names: &[String]) -> String {
+    let shown = names.get(..NAMED).unwrap_or(names).join(", ");
+    match names.len().saturating_sub(NAMED) {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
@@ -97,23 +113,31 @@ fn affirmed(line: &str, preset: bool) -> Option<bool> {
     }
 }
 
-/// A number always counts as a position, so that a choice called "2" can still be reached by its own number.
-fn chosen(line: &str, choices: &[String], preset: Option<usize>) -> Option<usize> {
+/// A number of the list always counts as a position, so that a choice called "2" can still be reached by its own
+/// number. Any other number may be an id.
+fn chosen(line: &str, choices: &[Choice], preset: Option<usize>) -> Option<usize> {
     if line.is_empty() {
         return preset;
     }
-    if let Ok(number) = line.parse::<usize>() {
-        return number.checked_sub(1).filter(|index| *index < choices.len());
+    let position = line.parse().ok().and_then(|number: usize| number.checked_sub(1));
+    if let Some(index) = position.filter(|index| *index < choices.len()) {
+        return Some(index);
     }
-    let wanted = line.to_lowercase();
-    let fits = |whole: bool| {
-        let mut fitting = choices.iter().enumerate().filter(|(_, choice)| {
-            let choice = choice.to_lowercase();
-            if whole { choice == wanted } else { choice.starts_with(&wanted) }
-        });
+    let wanted = folded(line);
+    let fits = |is: fn(&str, &str) -> bool| {
+        let fits = |choice: &Choice| choice.names.iter().any(|name| is(&folded(name), &wanted));
+        let mut fitting = choices.iter().enumerate().filter(|(_, choice)| fits(choice));
         fitting.next().filter(|_| fitting.next().is_none()).map(|(index, _)| index)
     };
-    fits(true).or_else(|| fits(false))
+    fits(|name, wanted| name == wanted)
+        .or_else(|| fits(|name, wanted| name.starts_with(wanted)))
+        // A part of an id is nothing that anybody knows.
+        .or_else(|| fits(|name, wanted| name.contains(wanted)).filter(|_| position.is_none()))
+}
+
+/// In lower case, with single spaces.
+fn folded(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 #[cfg(test)]
@@ -135,13 +159,30 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_is_taken_by_number_or_by_a_name_that_is_clear() {
-        let choices = ["genomics", "genomics-eu", "proteins"].map(String::from);
-        assert_eq!(chosen("3", &choices, None), Some(2));
-        assert_eq!(chosen("Genomics", &choices, None), Some(0));
-        assert_eq!(chosen("pro", &choices, None), Some(2));
+    fn a_choice_is_taken_by_number_and_by_whatever_it_is_called() {
+        let choice = |name: &str, full: &str, id: &str| Choice {
+            shown: name.to_owned(),
+            names: [name, full, id].map(String::from).to_vec(),
+        };
+        let choices = [
+            choice("genomics", "The  Genomics Lab", "101"),
+            choice("genomics-eu", "Genomics in Europe", "102"),
+            choice("proteins", "Protein Unit", "2"),
+        ];
+        for (line, index) in [
+            ("3", 2),
+            ("Genomics", 0),
+            ("pro", 2),
+            ("the genomics lab", 0),
+            ("europe", 1),
+            ("UNIT", 2),
+            ("101", 0),
+            ("2", 1),
+        ] {
+            assert_eq!(chosen(line, &choices, None), Some(index), "{line}");
+        }
         assert_eq!((chosen("", &choices, Some(1)), chosen("", &choices, None)), (Some(1), None));
-        for unclear in ["gen", "0", "4", "x", "-1"] {
+        for unclear in ["gen", "0", "4", "x", "-1", "10"] {
             assert_eq!(chosen(unclear, &choices, Some(1)), None, "{unclear}");
         }
     }
