@@ -199,6 +199,27 @@ fn the_prompt_of_its_own_signs_in_and_out_in_a_terminal() {
 }
 
 #[test]
+fn what_is_typed_at_the_prompt_can_be_edited_and_comes_back_and_is_written_nowhere() {
+    let home = Home::new().with("TERM", "xterm").with("SEQERA_ACCESS_TOKEN", "t");
+    let Some(terminal) = in_terminal(&home, "exec seqera ai") else { return };
+    let mut ai = terminal.start();
+    ai.until("prompt", |output| output.contains("seqera> ").then_some(()));
+    // The letters in the wrong order are swapped (Ctrl-T), after two steps to the left.
+    ai.write("/hepl\u{1b}[D\u{14}\n");
+    ai.until("help", |output| output.contains("who is signed in").then_some(()));
+    ai.write("/private\n");
+    ai.until("answer", |output| output.contains("there is no command '/private' here").then_some(()));
+    // Up twice: the first line again. What looks like a terminal's answer is no key.
+    ai.write("\u{1b}[A\u{1b}[A\u{1b}[9R\n");
+    ai.until("help again", |output| (output.matches("who is signed in").count() == 2).then_some(()));
+    ai.write("\u{4}");
+    let run = ai.finish(LIMIT).ok();
+    assert!(!run.stdout.contains("\u{1b}[6n"), "the terminal is asked nothing: {}", run.stdout);
+    let found = home.program("grep").args(["-rl", "/private"]).args([home.root()]).run();
+    assert_eq!(found.stdout, "", "{found:?}");
+}
+
+#[test]
 fn what_another_user_has_put_in_the_way_never_runs() {
     if std::fs::metadata("/proc/self").expect("procfs").uid() != 0 {
         return skip("needs root, to play a second user");

@@ -25,6 +25,8 @@ use crate::settings::env::EnvToken;
 use crate::settings::setting::in_the_clear;
 use crate::settings::subject::{Named, Subject};
 
+#[cfg(unix)]
+mod editor;
 mod front_end;
 mod prompt;
 

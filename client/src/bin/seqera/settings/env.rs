@@ -358,6 +358,12 @@ impl Env {
         self.text("SEQERA_CLI_OUTPUT_FORMAT").filter(|format| Output::from_str(format, true).is_err())
     }
 
+    /// `TERM`: whether the terminal moves its cursor when it is told to.
+    #[cfg(unix)]
+    pub(crate) fn edits_lines(&self) -> bool {
+        self.text("TERM").is_some_and(|terminal| terminal != "dumb")
+    }
+
     /// `NO_COLOR` (no-color.org), and `TERM=dumb`.
     pub(crate) fn no_colour(&self) -> bool {
         self.text("NO_COLOR").is_some() || self.text("TERM").as_deref() == Some("dumb")

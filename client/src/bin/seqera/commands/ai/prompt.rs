@@ -1,12 +1,17 @@
-//! The prompt for a machine without Co-Scientist. It knows the session and nothing else, and says so.
+//! The prompt for a machine without Co-Scientist. It knows the session and nothing else, and says so. Lines can be
+//! edited, and those of this run come back with the arrow keys; nothing of them is written to a file.
 
 use std::io::{IsTerminal, stdin};
 use std::process::Stdio;
+#[cfg(unix)]
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use tokio::process::Command;
 use tokio::sync::oneshot;
 
+#[cfg(unix)]
+use crate::commands::ai::editor;
 use crate::commands::ai::front_end::not_installed;
 use crate::screen::failure::{Failure, Hint};
 use crate::screen::layout::wrap;
@@ -48,7 +53,7 @@ pub(super) fn run(context: &Context, token: Option<&EnvToken>) -> Result<(), Fai
             context.screen.note(&format!("the token in {from} is used here{passed} and no session"));
         }
     }
-    wait(Prompt { context, token, typed }.run())
+    wait(Prompt { context, token, typed, lines: Lines::new(context, typed) }.run())
 }
 
 struct Prompt<'a> {
@@ -56,6 +61,46 @@ struct Prompt<'a> {
     token: Option<&'a EnvToken>,
     /// True if a person types the lines, and so sees each failure at once.
     typed: bool,
+    lines: Lines,
+}
+
+/// What is shown where a line can be typed.
+const PROMPT: &str = "seqera> ";
+
+/// Where lines come from.
+#[derive(Clone)]
+enum Lines {
+    /// Standard input as it is: a pipe, or a terminal that edits lines by itself or not at all.
+    Plain,
+    #[cfg(unix)]
+    Edited(Arc<Mutex<editor::Lines>>),
+}
+
+impl Lines {
+    #[cfg(unix)]
+    fn new(context: &Context, typed: bool) -> Self {
+        let edits = typed && !context.screen.json && context.env.edits_lines();
+        let editor = edits.then(|| editor::Lines::new(PROMPT)).flatten();
+        editor.map_or(Self::Plain, |editor| Self::Edited(Arc::new(Mutex::new(editor))))
+    }
+
+    /// The console of Windows edits lines and keeps their history by itself.
+    #[cfg(not(unix))]
+    fn new(_: &Context, _: bool) -> Self {
+        Self::Plain
+    }
+
+    /// Reads a line; `None` at the end of the input.
+    fn read(&self) -> std::io::Result<Option<String>> {
+        match self {
+            Self::Plain => {
+                let mut line = String::new();
+                stdin().read_line(&mut line).map(|read| (read > 0).then_some(line))
+            }
+            #[cfg(unix)]
+            Self::Edited(editor) => editor.lock().unwrap_or_else(PoisonError::into_inner).read(),
+        }
+    }
 }
 
 impl Prompt<'_> {
@@ -83,14 +128,18 @@ impl Prompt<'_> {
     /// Reads one line; `None` at the end of the input. A thread reads it and nothing more: what is typed
     /// while a command runs belongs to that command.
     async fn line(&self) -> Result<Option<String>, Failure> {
-        if self.typed {
-            self.context.screen.question("seqera> ");
+        // Restores the terminal however this ends.
+        #[cfg(unix)]
+        let _raw = match &self.lines {
+            Lines::Edited(_) => Some(editor::Raw::set().map_err(|error| unread(&error))?),
+            Lines::Plain => None,
+        };
+        if self.typed && matches!(self.lines, Lines::Plain) {
+            self.context.screen.question(PROMPT);
         }
         let (sender, line) = oneshot::channel();
-        thread::spawn(move || {
-            let mut line = String::new();
-            let _ = sender.send(stdin().read_line(&mut line).map(|read| (read > 0).then_some(line)));
-        });
+        let lines = self.lines.clone();
+        thread::spawn(move || drop(sender.send(lines.read())));
         let read = tokio::select! {
             read = line => read.unwrap_or(Ok(None)),
             _ = tokio::signal::ctrl_c() => {
@@ -98,8 +147,8 @@ impl Prompt<'_> {
                 return Err(Failure::interrupted("the prompt was left"));
             }
         };
-        let line = read.map_err(|error| Failure::system("cannot read from standard input", &error))?;
-        if line.is_none() && self.typed {
+        let line = read.map_err(|error| unread(&error))?;
+        if line.is_none() && self.typed && matches!(self.lines, Lines::Plain) {
             self.context.screen.tell("");
         }
         Ok(line)
@@ -161,6 +210,10 @@ impl Prompt<'_> {
         }
         Ok(program)
     }
+}
+
+fn unread(error: &std::io::Error) -> Failure {
+    Failure::system("cannot read from standard input", error)
 }
 
 /// True for the token of the option: the commands do not find it in the environment by themselves.
