@@ -7,7 +7,7 @@ use seqera_agent_proto::place::user_sid;
 
 use crate::error::Error;
 use crate::program::held::Held;
-use crate::program::system::access_list::{self, Access, access};
+use crate::program::system::access_list::{Access, access};
 
 mod access_list;
 
