@@ -1,5 +1,5 @@
 //! The agent's leases. Each lease is a personal access token at the Platform, and a task that deletes the
-//! token when the lease ends. Leases are recorded in `sessions.json` before their tokens are created, so that
+//! token when the lease ends. Leases are recorded in `leases.jsonl` before their tokens are created, so that
 //! after any crash the next start finds what to delete.
 
 pub(crate) mod book;
@@ -24,12 +24,17 @@ use crate::lock::lock;
 use crate::profile::ProfileName;
 use crate::providers::platform::PlatformError;
 use crate::sealed::Sealed;
-use crate::storage::record::{Ends, Lease, Program, Record};
+use crate::storage::record::{Ends, Lease, Program, Record, Sessions};
 use crate::storage::store::{Patience, Stored};
 use crate::token::{AccessToken, Kind};
 
 /// How many names are tried before giving up on a Platform that says each one is taken.
 pub(crate) const NAMES: usize = 3;
+
+/// How many leases of one profile, and of all, this host may have. A workflow run has one; more than this are
+/// made by a program that does not end its own.
+const MOST_OF_PROFILE: usize = 1000;
+const MOST: usize = 4000;
 
 /// A caller's request for a lease.
 pub(crate) struct Order {
@@ -230,17 +235,24 @@ impl Leases {
 
     /// Records the lease. This happens before the token is created, since afterwards may be too late.
     async fn write_down(&self, id: &str, lease: &Lease) -> Result<(), AgentError> {
-        let (key, mut value) = (id.to_owned(), lease.clone());
-        let written = self.book.parts.state.change(|sessions| {
+        let (key, mut value, host) = (id.to_owned(), lease.clone(), &self.book.parts.host);
+        let mut refusal = None;
+        let record = |sessions: &mut Sessions| {
             // The profile may have got another name since it was looked up.
             if let Some(rename) = sessions.renames.get(&value.profile)
                 && !sessions.profiles.contains_key(&value.profile)
             {
                 value.profile = rename.to.clone();
             }
-            sessions.leases.insert(key, value);
-        });
-        let written = written.await;
+            refusal = refusal_of_more(&sessions.leases, host, &value.profile);
+            if refusal.is_none() {
+                sessions.leases.insert(key, value);
+            }
+        };
+        let written = self.book.parts.state.change(record).await;
+        if let Some(refusal) = refusal {
+            return Err(refusal);
+        }
         if let Err(error) = written {
             self.book.forget(id).await;
             let what = format!("no token was made, since it could not be written down: {error}");
@@ -290,6 +302,23 @@ impl Leases {
             }
         }
     }
+}
+
+/// The refusal of one more lease, if there are as many as there may be.
+fn refusal_of_more(all: &BTreeMap<String, Lease>, host: &str, profile: &ProfileName) -> Option<AgentError> {
+    let own = all.values().filter(|lease| lease.host == host);
+    let (mut count, mut of_profile) = (0, 0);
+    for lease in own {
+        count += 1;
+        of_profile += usize::from(lease.profile == *profile);
+    }
+    let what = match (of_profile >= MOST_OF_PROFILE, count >= MOST) {
+        (true, _) => format!("profile '{profile}' has {of_profile} tokens of programs"),
+        (_, true) => format!("there are {count} tokens of programs"),
+        _ => return None,
+    };
+    let hint = "'seqera agent leases' shows them; end those that no program needs";
+    Some(AgentError::new(ErrorKind::TooMany, format!("{what}, which is the most that the agent keeps"), hint))
 }
 
 /// The time in the form `20260102T0304Z`.

@@ -7,6 +7,7 @@ pub(crate) mod fake;
 pub(crate) mod file;
 pub(crate) mod folder;
 mod item;
+pub(crate) mod journal;
 pub(crate) mod keychain;
 pub(crate) mod ladder;
 pub(crate) mod lane;

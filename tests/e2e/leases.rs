@@ -184,8 +184,7 @@ fn a_platform_that_makes_no_tokens_is_named_and_nothing_stays() {
 fn a_full_disk_makes_no_token() {
     let sandbox = Sandbox::calm();
     let home = signed_in(&sandbox);
-    let file = session_file(&home);
-    std::fs::remove_file(&file).expect("it is there");
+    let file = session_file(&home).with_file_name("leases.jsonl");
     // With a folder in the file's place, everybody's writes fail, even root's.
     std::fs::create_dir(&file).expect("its place is free");
     let refused = home.seqera("exec --profile work --long -o json -- true").run().fails_with(5).error_json();

@@ -32,7 +32,7 @@ pub(super) async fn examine(configured: &[String], shared: &Shared, repair: bool
         report.tell(problem("state", what, REPAIR)).await;
     }
     if broken.is_empty() {
-        report.tell(ok("state", "sessions.json and auth-state.json are whole")).await;
+        report.tell(ok("state", "sessions.json, leases.jsonl and auth-state.json are whole")).await;
     }
     let (folder, run) = (shared.places.config_dir.clone(), shared.places.run_dir());
     let looked = in_time(move || look(&folder, &run)).await;
@@ -81,7 +81,7 @@ fn look(folder: &Path, run: &Path) -> Vec<Check> {
             warning("plain credentials", text, "'seqera login' offers to take it over")
         })
         .collect();
-    let private = secrets.iter().cloned().chain(["sessions.json", "agent.json"].map(|name| run.join(name)));
+    let private = secrets.iter().cloned().chain(["sessions.json", "leases.jsonl", "agent.json"].map(|name| run.join(name)));
     let open: Vec<_> = private
         .filter_map(|path| host::exposed(&path, &path.symlink_metadata().ok()?))
         .map(|(text, remedy)| problem("private files", text, &remedy))

@@ -1,4 +1,4 @@
-//! The book of leases: what `sessions.json` records about each, and the rules that need no I/O. A lease is
+//! The book of leases: what `leases.jsonl` records about each, and the rules that need no I/O. A lease is
 //! recorded before its token is created, so that after any crash the next start finds what to delete.
 
 use std::collections::BTreeMap;

@@ -283,9 +283,32 @@ async fn a_stop_waits_for_a_token_that_is_being_made() {
 async fn nothing_that_is_written_down_or_shown_tells_the_token() {
     let agent = Agent::signed_in().await;
     let leased = create(&agent, with_process(7)).await.unwrap();
-    let file = std::fs::read_to_string(agent.places.places().run_dir().join("sessions.json")).unwrap();
+    let file = std::fs::read_to_string(agent.places.places().run_dir().join("leases.jsonl")).unwrap();
     assert!(file.contains(&leased.lease.name));
     assert!(!format!("{file}{leased:?}").contains("pat-1"));
     let stored = agent.store.contents();
     assert_eq!(stored.get(&ProfileName::of_lease(&leased.id)).map(String::as_str), Some("pat-1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn beyond_a_limit_no_more_leases_are_made_and_none_is_lost() {
+    let agent = Agent::signed_in().await;
+    let leased = create(&agent, with_process(7)).await.unwrap();
+    let fill = |profile: &'static str, count: usize| {
+        let lease = Lease { profile: profile.parse().unwrap(), ..leased.lease.clone() };
+        let more = (0..count).map(move |number| (format!("{profile}-{number}"), lease.clone()));
+        agent.registry.shared.state.change(|sessions| sessions.leases.extend(more))
+    };
+    fill("work", MOST_OF_PROFILE - 1).await.unwrap();
+    let error = create(&agent, with_process(8)).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::TooMany);
+    assert!(error.to_string().contains("profile 'work' has 1000 tokens"), "{error}");
+    assert!(error.hint().contains("seqera agent leases"));
+    assert_eq!(agent.provider.outside.names().len(), 1, "no token was made");
+    leases(&agent).book.forget("work-0").await;
+    create(&agent, with_process(8)).await.unwrap();
+    leases(&agent).book.forget("work-1").await;
+    fill("lab", MOST - MOST_OF_PROFILE + 1).await.unwrap();
+    let error = create(&agent, with_process(9)).await.unwrap_err();
+    assert!(error.to_string().contains("there are 4000 tokens"), "{error}");
 }

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use seqera_agent_proto::files::{self, Writer};
 use seqera_agent_proto::place::hex;
 
 pub(crate) use super::folder::is_open_to_others;
@@ -40,6 +41,17 @@ pub(crate) fn write(path: &Path, owner: &str, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&temporary);
     }
     written.and_then(|()| system::sync_folder(parent(path)))
+}
+
+/// Adds `bytes` to a file of ours, which must exist. A crash or an error can leave a part of them at its end.
+///
+/// # Errors
+/// Any error of the file system, or what else than a file of ours is at the path.
+pub(crate) fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = system::open_to_append(path)?;
+    files::check(&file.metadata()?, Writer::Program)?;
+    file.write_all(bytes)?;
+    file.sync_data()
 }
 
 fn fill(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use seqera_agent_proto::place::Places;
 
 use crate::profile::ProfileName;
+use crate::storage::journal;
 use crate::storage::record::{Lease, read};
 
 /// The other hosts that have a folder in `run/`. Blocks on the file system.
@@ -31,8 +32,9 @@ pub(crate) fn sessions(places: &Places) -> BTreeMap<ProfileName, String> {
 /// are still running. Blocks on the file system.
 pub(crate) fn leases(places: &Places) -> Vec<(String, String, Lease)> {
     let of_host = |host: String| {
-        let path = places.config_dir.join("run").join(&host).join("sessions.json");
-        let leases = read(&path).unwrap_or_default().leases;
+        let folder = places.config_dir.join("run").join(&host);
+        let mut leases = read(&folder.join("sessions.json")).unwrap_or_default().leases;
+        let _ = journal::replay(&journal::path(&folder), &mut leases);
         leases.into_iter().map(move |(id, lease)| (host.clone(), id, lease))
     };
     hosts(places).into_iter().flat_map(of_host).collect()

@@ -1,4 +1,5 @@
-//! The shape of `sessions.json`, the record of this host's sessions. It contains no secret.
+//! The shape of `sessions.json`, the record of this host's sessions, and of the leases in the journal beside it.
+//! They contain no secret.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -27,7 +28,8 @@ pub(crate) struct Sessions {
     /// Refresh tokens of other programs whose import was begun, or that were refused, by place and name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub imports: BTreeMap<String, Attempt>,
-    /// Tokens made for programs, by the id of their lease.
+    /// Tokens made for programs, by the id of their lease. They are in a [journal](crate::storage::journal) of
+    /// their own; older versions wrote them here.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub leases: BTreeMap<String, Lease>,
     /// What profiles were called before.
@@ -53,6 +55,31 @@ pub(crate) struct Rename {
 }
 
 impl Sessions {
+    /// True if both are the same but for their leases.
+    pub(crate) fn is_same_without_leases(&self, than: &Self) -> bool {
+        // With every field by its name, so that none is forgotten.
+        let Self { default_profile, profiles, imports, leases: _, renames, gone, other } = self;
+        *default_profile == than.default_profile
+            && *profiles == than.profiles
+            && *imports == than.imports
+            && *renames == than.renames
+            && *gone == than.gone
+            && *other == than.other
+    }
+
+    /// A copy without the leases.
+    pub(crate) fn without_leases(&self) -> Self {
+        Self {
+            default_profile: self.default_profile.clone(),
+            profiles: self.profiles.clone(),
+            imports: self.imports.clone(),
+            leases: BTreeMap::new(),
+            renames: self.renames.clone(),
+            gone: self.gone.clone(),
+            other: self.other.clone(),
+        }
+    }
+
     /// The sessions as a restarted agent finds them: secrets kept in memory went with the old process.
     #[must_use]
     pub(crate) fn after_restart(mut self) -> Self {

@@ -1,7 +1,8 @@
-//! The only writer of `sessions.json`, which the agent relies on, and of `auth-state.json`, its summary.
+//! The only writer of `sessions.json` and `leases.jsonl`, which the agent relies on, and of `auth-state.json`, its
+//! summary.
 //!
 //! A change is visible in memory at once and answered when it is on the disk. Changes that come while a write
-//! runs share the next write. A change whose write failed stays in memory, because undoing it could undo newer
+//! runs share the next write, which writes what has changed. A change whose write failed stays in memory, because undoing it could undo newer
 //! changes too, and the next write includes it. So an error means "not durable", not "not done".
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,7 @@ use seqera_agent_proto::place::Places;
 
 use crate::lock::lock;
 use crate::profile::ProfileName;
+use crate::storage::journal::{self, Journal};
 use crate::storage::lane::Lane;
 use crate::storage::record::{Record, Sessions, read};
 use crate::storage::{durable, folder, other_hosts, summary};
@@ -55,20 +57,29 @@ struct Files {
     sessions: ArcSwap<Sessions>,
     /// Number of the newest change. The lock also makes changes one at a time.
     changes: Mutex<u64>,
-    /// The result of the last write. Locked while files are written, so only the lane's thread may lock it.
+    /// What has been written. Locked while files are written, so only the lane's thread may lock it.
     written: Mutex<Written>,
+    /// The newest change that a write has covered, and the result of that write.
+    outcome: Mutex<(u64, Result<(), StateError>)>,
+    /// Held by the change that writes, for all that wait for their turn.
+    turn: tokio::sync::Mutex<()>,
     /// Why the last write failed, if it did.
     failure: Mutex<Option<String>>,
     /// Why `sessions.json` must not be overwritten.
     unreadable: Mutex<Option<String>>,
+    /// Why `leases.jsonl` must not be. Sessions go on without it.
+    unreadable_leases: Mutex<Option<String>>,
     /// What is wrong with `auth-state.json`.
     summary_problem: Mutex<Option<String>>,
 }
 
 struct Written {
-    /// The newest change that the write covered.
+    /// The newest change that the last write covered.
     change: u64,
     result: Result<(), StateError>,
+    /// The content of `sessions.json`; `None` before the first write.
+    sessions: Option<Arc<Sessions>>,
+    journal: Journal,
     #[cfg(test)]
     count: usize,
 }
@@ -88,10 +99,8 @@ impl State {
 
     fn over(places: &Places, lane: Lane) -> Self {
         let run_folder = places.run_dir();
-        let (sessions, unreadable) = match read(&run_folder.join("sessions.json")) {
-            Ok(sessions) => (sessions.after_restart(), None),
-            Err(problem) => (Sessions::default(), Some(problem)),
-        };
+        let found = Found::read(&run_folder);
+        let sessions = found.sessions.clone().after_restart();
         let files = Files {
             folder: places.config_dir.clone(),
             run_folder,
@@ -102,11 +111,16 @@ impl State {
             written: Mutex::new(Written {
                 change: 0,
                 result: Ok(()),
+                sessions: None,
+                journal: found.journal(&places.run_dir(), &places.host_id),
                 #[cfg(test)]
                 count: 0,
             }),
+            outcome: Mutex::new((0, Ok(()))),
+            turn: tokio::sync::Mutex::default(),
             failure: Mutex::new(None),
-            unreadable: Mutex::new(unreadable),
+            unreadable: Mutex::new(found.unreadable),
+            unreadable_leases: Mutex::new(found.unreadable_leases),
             summary_problem: Mutex::new(None),
         };
         Self { files: Arc::new(files), lane: Arc::new(lane) }
@@ -186,9 +200,10 @@ impl State {
     pub(crate) fn problems(&self) -> Vec<String> {
         let files = &self.files;
         let hint = "'seqera login' sets it aside";
-        let unreadable = self.unreadable().map(|problem| format!("{problem}; {hint}"));
+        let unreadable = self.unreadable().into_iter().chain(lock(&files.unreadable_leases).clone());
+        let unreadable = unreadable.map(|problem| format!("{problem}; {hint}"));
         let (summary, unsaved) = (lock(&files.summary_problem).clone(), lock(&files.failure).clone());
-        unreadable.into_iter().chain(summary).chain(unsaved).collect()
+        unreadable.chain(summary).chain(unsaved).collect()
     }
 
     /// Why `sessions.json` cannot be read; nothing is known of the sessions then.
@@ -198,6 +213,15 @@ impl State {
 
     pub(crate) async fn change(&self, change: impl FnOnce(&mut Sessions)) -> Result<(), StateError> {
         let number = self.files.change(change)?;
+        // One change at a time goes to the lane, whose queue has an end. Most of those behind it find themselves
+        // written when their turn comes.
+        let Ok(_turn) = tokio::time::timeout(LIMIT, self.files.turn.lock()).await else {
+            return Err(StateError::Slow);
+        };
+        let (newest, outcome) = lock(&self.files.outcome).clone();
+        if newest >= number {
+            return outcome;
+        }
         let files = self.files.clone();
         self.lane.run(LIMIT, move || files.write(number)).await.unwrap_or(Err(StateError::Slow))
     }
@@ -220,6 +244,11 @@ impl Files {
         }
         let mut sessions = Sessions::clone(&self.sessions.load());
         change(&mut sessions);
+        if let Some(problem) = &*lock(&self.unreadable_leases)
+            && sessions.leases != self.sessions.load().leases
+        {
+            return Err(StateError::Corrupt(problem.clone()));
+        }
         self.sessions.store(Arc::new(sessions));
         *changes += 1;
         Ok(*changes)
@@ -231,8 +260,9 @@ impl Files {
         if written.change < change {
             // The number is read before the snapshot, so the snapshot has at least the changes up to it.
             let newest = *lock(&self.changes);
-            written.result = self.write_files(&self.sessions.load());
+            written.result = self.write_files(&self.sessions.load_full(), &mut written);
             written.change = newest;
+            *lock(&self.outcome) = (newest, written.result.clone());
             *lock(&self.failure) = written.result.as_ref().err().map(ToString::to_string);
             #[cfg(test)]
             {
@@ -242,12 +272,30 @@ impl Files {
         written.result.clone()
     }
 
-    fn write_files(&self, sessions: &Sessions) -> Result<(), StateError> {
-        let path = self.sessions_path();
-        self.write_sessions(&path, sessions).map_err(|error| {
+    fn write_files(&self, sessions: &Arc<Sessions>, written: &mut Written) -> Result<(), StateError> {
+        let not_written = |path: &Path, error: io::Error| {
             let what = format!("{} was not written: {error}", path.display());
             if folder::is_read_only(&error) { StateError::ReadOnly(what) } else { StateError::Failed(what) }
-        })?;
+        };
+        let (path, leases) = (self.sessions_path(), journal::path(&self.run_folder));
+        self.folders().map_err(|error| not_written(&path, error))?;
+        let is_readable = lock(&self.unreadable_leases).is_none();
+        let moved = is_readable && {
+            let (journal, all) = (&mut written.journal, &sessions.leases);
+            let wrote = journal.write(all).and_then(|_| journal.take_over(all));
+            wrote.map_err(|error| not_written(&leases, error))?
+        };
+        let is_same = |before: &Arc<Sessions>| before.is_same_without_leases(sessions);
+        if written.sessions.as_ref().is_some_and(is_same) && path.exists() && !moved {
+            return Ok(());
+        }
+        // What an older version has left there stays until the journal can take it over.
+        let plain = if is_readable { sessions.without_leases() } else { Sessions::clone(sessions) };
+        self.write_sessions(&path, &plain).map_err(|error| not_written(&path, error))?;
+        if is_readable {
+            written.journal.has_all();
+        }
+        written.sessions = Some(Arc::clone(sessions));
         // No decision depends on the summary, so a failure to write it is reported and stops nothing.
         let summary =
             summary::write(&self.summary_path(), &self.host, &sessions.profiles, &self.gone(sessions));
@@ -260,10 +308,11 @@ impl Files {
         sessions.gone.iter().filter(|name| !self.elsewhere.contains_key(name)).cloned().collect()
     }
 
+    fn folders(&self) -> io::Result<()> {
+        [&self.folder, &self.run_folder].into_iter().try_for_each(|folder| durable::private_folder(folder))
+    }
+
     fn write_sessions(&self, path: &Path, sessions: &Sessions) -> io::Result<()> {
-        for folder in [&self.folder, &self.run_folder] {
-            durable::private_folder(folder)?;
-        }
         let mut json = serde_json::to_vec_pretty(sessions)?;
         json.push(b'\n');
         durable::sweep(path, &self.host)?;
@@ -276,15 +325,21 @@ impl Files {
                 .map_err(|error| StateError::Failed(format!("{}: {error}", path.display())))
         };
         let mut moved = Vec::new();
-        let is_unreadable = lock(&self.unreadable).is_some();
+        let is_unreadable = lock(&self.unreadable).is_some() || lock(&self.unreadable_leases).is_some();
         if is_unreadable {
-            let path = self.sessions_path();
-            // The file may be readable now: perhaps the file system only failed for a moment at the start.
-            match read(&path) {
-                Ok(sessions) => self.sessions.store(Arc::new(sessions)),
-                Err(_) => moved.push(aside(&path)?),
+            // They may be readable now: perhaps the file system only failed for a moment at the start.
+            let found = Found::read(&self.run_folder);
+            if found.unreadable.is_some() {
+                moved.push(aside(&self.sessions_path())?);
             }
-            *lock(&self.unreadable) = None;
+            if found.unreadable_leases.is_some() {
+                moved.push(aside(&journal::path(&self.run_folder))?);
+            }
+            let found = Found::read(&self.run_folder);
+            let mut written = lock(&self.written);
+            (written.journal, written.sessions) = (found.journal(&self.run_folder, &self.host), None);
+            (*lock(&self.unreadable), *lock(&self.unreadable_leases)) = (None, None);
+            self.sessions.store(Arc::new(found.sessions));
         }
         let summary = self.summary_path();
         if summary::merge(&summary, &self.sessions.load().profiles, &BTreeSet::new()).is_err() {
@@ -292,6 +347,40 @@ impl Files {
             *lock(&self.summary_problem) = None;
         }
         Ok(moved)
+    }
+}
+
+/// What is on the disk.
+struct Found {
+    sessions: Sessions,
+    /// Why there is nothing of `sessions.json`, or of `leases.jsonl`.
+    unreadable: Option<String>,
+    unreadable_leases: Option<String>,
+    /// The ids of the leases that an older version has left in `sessions.json`.
+    older: BTreeSet<String>,
+    journal: journal::Read,
+}
+
+impl Found {
+    fn read(run_folder: &Path) -> Self {
+        let (mut sessions, unreadable) = match read(&run_folder.join("sessions.json")) {
+            Ok(sessions) => (sessions, None),
+            Err(problem) => (Sessions::default(), Some(problem)),
+        };
+        let (older, mut leases) = (sessions.leases.keys().cloned().collect(), sessions.leases.clone());
+        let (journal, unreadable_leases) = match journal::replay(&journal::path(run_folder), &mut leases) {
+            Ok(found) => (found, None),
+            Err(problem) => (journal::Read::default(), Some(problem)),
+        };
+        if unreadable_leases.is_none() {
+            sessions.leases = leases;
+        }
+        Self { sessions, unreadable, unreadable_leases, older, journal }
+    }
+
+    fn journal(&self, run_folder: &Path, host: &str) -> Journal {
+        let (path, leases) = (journal::path(run_folder), self.sessions.leases.clone());
+        Journal::new(path, host.to_owned(), leases, self.older.clone(), self.journal)
     }
 }
 

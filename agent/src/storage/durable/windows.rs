@@ -8,6 +8,10 @@ pub(super) fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).open(path)
 }
 
+pub(super) fn open_to_append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).open(path)
+}
+
 /// Windows cannot sync a folder; NTFS journals renames and removals.
 pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())

@@ -88,6 +88,91 @@ async fn changes_that_come_during_a_write_share_the_next_one() {
     assert_eq!(State::open(&places(&home, "host-a")).snapshot().profiles.len(), 50);
 }
 
+/// A lease in the form of the file.
+fn lease() -> Value {
+    json!({
+        "name": "seqera-ada", "profile": "work", "settings": {"authority": "https://a", "clientId": "c"},
+        "subject": "42", "host": "host-a", "program": "nextflow", "ends": {"at": 9_999_999_999_u64},
+        "createdAt": 7, "ending": false,
+    })
+}
+
+async fn add_lease(state: &State, id: &str) -> Result<(), StateError> {
+    let (id, lease) = (id.to_owned(), serde_json::from_value(lease()).unwrap());
+    state.change(|sessions| drop(sessions.leases.insert(id, lease))).await
+}
+
+#[tokio::test]
+async fn more_changes_at_once_than_any_queue_holds_are_all_written() {
+    let home = tempfile::tempdir().unwrap();
+    let state = State::open(&places(&home, "host-a"));
+    let mut updates = JoinSet::new();
+    for n in 0..1000 {
+        let state = state.clone();
+        updates.spawn(async move { add_lease(&state, &format!("{n:08x}")).await });
+    }
+    assert!(updates.join_all().await.into_iter().all(|result| result.is_ok()));
+    assert!(lock(&state.files.written).count < 1000);
+    assert_eq!(State::open(&places(&home, "host-a")).snapshot().leases.len(), 1000);
+}
+
+#[tokio::test]
+async fn a_lease_and_a_session_are_written_without_each_other() {
+    use std::os::unix::fs::MetadataExt;
+    let home = tempfile::tempdir().unwrap();
+    let state = State::open(&places(&home, "host-a"));
+    state.update(&work(), sign_in).await.unwrap();
+    let files = [state.files.sessions_path(), state.files.summary_path()];
+    let seen = || files.each_ref().map(|path| fs::metadata(path).unwrap().ino());
+    let before = seen();
+    add_lease(&state, "0000000a").await.unwrap();
+    assert_eq!(seen(), before, "whole files are replaced when they are written");
+    let journal = journal::path(&state.files.run_folder);
+    let written = fs::read(&journal).unwrap();
+    state.update(&work(), |record| record.refresh_expires_at = Some(7)).await.unwrap();
+    assert_ne!(seen(), before);
+    assert_eq!(fs::read(&journal).unwrap(), written);
+    assert!(json_of(&files[0]).get("leases").is_none());
+    assert_eq!(State::open(&places(&home, "host-a")).snapshot(), state.snapshot());
+}
+
+#[tokio::test]
+async fn leases_that_an_older_version_has_recorded_are_moved_to_the_journal() {
+    let home = tempfile::tempdir().unwrap();
+    let places = places(&home, "host-a");
+    durable::private_folder(&places.run_dir()).unwrap();
+    let older = json!({"profiles": {}, "leases": {"0000000a": lease(), "0000000b": lease()}});
+    fs::write(places.run_dir().join("sessions.json"), older.to_string()).unwrap();
+    let state = State::open(&places);
+    assert_eq!(state.snapshot().leases.len(), 2);
+    state.change(|sessions| drop(sessions.leases.remove("0000000a"))).await.unwrap();
+    assert!(json_of(&state.files.sessions_path()).get("leases").is_none());
+    let again = State::open(&places);
+    assert_eq!(again.snapshot().leases.keys().collect::<Vec<_>>(), ["0000000b"]);
+    assert_eq!(crate::storage::other_hosts::leases(&self::places(&home, "host-b")).len(), 1);
+}
+
+#[tokio::test]
+async fn a_damaged_journal_is_named_and_left_and_stops_no_session() {
+    let home = tempfile::tempdir().unwrap();
+    let places = places(&home, "host-a");
+    let path = journal::path(&places.run_dir());
+    let state = State::open(&places);
+    state.update(&work(), sign_in).await.unwrap();
+    add_lease(&state, "0000000a").await.unwrap();
+    fs::write(&path, "{,\n").unwrap();
+    let state = State::open(&places);
+    let named = format!("{}:1:2: ", path.display());
+    assert!(state.problems()[0].starts_with(&named), "{:?}", state.problems());
+    let refused = add_lease(&state, "0000000b").await;
+    assert!(matches!(&refused, Err(StateError::Corrupt(text)) if text.starts_with(&named)), "{refused:?}");
+    state.update(&work(), |record| record.refresh_expires_at = Some(7)).await.unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "{,\n");
+    assert_eq!(state.set_aside(UNIX_EPOCH + Duration::from_secs(7)).await.unwrap().len(), 1);
+    add_lease(&state, "0000000b").await.unwrap();
+    assert_eq!((state.problems(), State::open(&places).snapshot()), (vec![], state.snapshot()));
+}
+
 #[tokio::test]
 async fn a_change_that_could_not_be_written_is_kept_told_and_written_later() {
     let home = tempfile::tempdir().unwrap();
