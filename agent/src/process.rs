@@ -7,6 +7,7 @@ mod crash;
 pub(crate) mod instance;
 mod launch;
 mod logging;
+mod memory;
 mod notify;
 mod owner_file;
 mod run;

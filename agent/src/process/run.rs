@@ -20,17 +20,20 @@ use crate::error::ErrorKind;
 use crate::process::config::Config;
 use crate::process::instance::{self, Claim, Instance, Ownership, Running, STOPPING_LIMIT, Standing};
 use crate::process::stop::{Signals, Stop};
-use crate::process::{notify, system};
+use crate::process::{memory, notify, system};
 use crate::socket::activity::Activity;
 use crate::socket::bind::Socket;
 use crate::socket::limits::Limits;
 use crate::socket::serve::serve as serve_calls;
+use crate::socket::shares::Shares;
 use crate::socket::system::Listener;
 
 /// Between two looks at the socket's file and at whether anybody still needs this agent. Shorter than a
 /// starting agent waits for the lock, so that one that meets a removed socket sees it come back.
 const ROUND: Duration = Duration::from_secs(15);
 const _: () = assert!(ROUND.as_secs() < STOPPING_LIMIT.as_secs());
+/// How long after a burst of calls its memory is given back to the system.
+const SETTLING: Duration = Duration::from_secs(3);
 /// For the last answers to reach their callers.
 const FLUSH: Duration = Duration::from_secs(1);
 
@@ -137,9 +140,11 @@ where
     notify::tell(config.notify_socket.as_deref(), notify::READY);
     ready();
 
+    let shares = socket.shares();
     let mut house = House { socket, path, instance, idle_exit: config.idle_exit.value };
     tokio::select! {
         () = house.keep(&activity, core.as_ref()) => stop.begin("nobody needs this agent, or it is not the owner any more"),
+        () = give_memory_back(&shares) => {}
         () = signals.heard(&stop, || core.reload()) => {}
         () = stop.requested() => {}
         ended = &mut serving => tracing::error!(?ended, "the server has ended by itself"),
@@ -150,6 +155,15 @@ where
     house.instance.announce_stopping().await;
     drain(core.as_ref(), serving).await;
     Ok(())
+}
+
+/// Gives back, for ever, what bursts of connections and calls have left in memory: allocators keep it.
+async fn give_memory_back(shares: &Shares) {
+    loop {
+        shares.settled().await;
+        sleep(SETTLING).await;
+        memory::give_back();
+    }
 }
 
 /// The listening socket of a service manager, where one has made it.

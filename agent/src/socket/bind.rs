@@ -64,6 +64,11 @@ impl Socket {
         self.listener.path()
     }
 
+    /// Who holds how much of what this socket serves.
+    pub(crate) fn shares(&self) -> Arc<Shares> {
+        Arc::clone(&self.acceptor.shares)
+    }
+
     /// The better places that other users have taken, for the user to read.
     pub(crate) fn passed_over(&self) -> &[String] {
         &self.passed_over

@@ -19,6 +19,9 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Connections that are only told that their process has too many. Further ones are hung up on.
 const MOST_REFUSED: usize = 16;
 
+/// From this many connections and calls on, what is left of them in memory is worth giving back.
+const BURST: usize = 16;
+
 /// Connections that have been asked to leave and are still there. They hold descriptors beyond the limit.
 const MOST_LEAVING: usize = 32;
 
@@ -38,6 +41,8 @@ pub(crate) struct Shares {
     table: Mutex<Table>,
     /// Told whenever a connection or a call ends.
     freed: Notify,
+    /// Told when most of a burst is over.
+    settled: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +54,8 @@ struct Table {
     /// The connections by their numbers, which rise with time.
     seated: BTreeMap<u64, Seated>,
     last: u64,
+    /// The most connections and calls at a time since the last burst.
+    peak: usize,
 }
 
 /// What somebody holds.
@@ -124,7 +131,7 @@ pub(crate) enum CallKind {
 
 impl Shares {
     pub(crate) fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, table: Mutex::default(), freed: Notify::new() })
+        Arc::new(Self { limits, table: Mutex::default(), freed: Notify::new(), settled: Notify::new() })
     }
 
     /// Seats a new connection, and makes room for it where that is possible: its own process' oldest idle
@@ -163,6 +170,7 @@ impl Shares {
         counted: Option<Holder>,
     ) -> Arc<Seat> {
         table.last += 1;
+        table.note_peak(1);
         let (number, leave) = (table.last, Arc::new(Leave::default()));
         if counted.is_some() {
             let seated = Seated { holder, activity: Arc::clone(activity), leave: Arc::clone(&leave) };
@@ -179,6 +187,21 @@ impl Shares {
     /// Completes when something is freed after this call.
     pub(crate) fn freed(&self) -> Notified<'_> {
         self.freed.notified()
+    }
+
+    /// Completes when most of a burst of connections or calls is over. For one listener.
+    pub(crate) async fn settled(&self) {
+        self.settled.notified().await;
+    }
+
+    /// Lets others know that a connection or a call has ended.
+    fn tell(&self, mut table: MutexGuard<'_, Table>) {
+        let is_settled = table.is_settled();
+        drop(table);
+        self.freed.notify_one();
+        if is_settled {
+            self.settled.notify_one();
+        }
     }
 
     fn share(&self, holder: Holder) -> Allowance {
@@ -210,6 +233,23 @@ impl Shares {
 impl Table {
     fn held(&self, holder: Holder) -> Held {
         self.holders.get(&holder).copied().unwrap_or_default()
+    }
+
+    fn size(&self) -> usize {
+        self.seated.len() + self.refused + self.leaving + self.total.calls
+    }
+
+    fn note_peak(&mut self, more: usize) {
+        self.peak = self.peak.max(self.size() + more);
+    }
+
+    /// True if most of a burst is over, once for each time that this is so.
+    fn is_settled(&mut self) -> bool {
+        let (size, is_over) = (self.size(), self.peak >= BURST && self.size() < self.peak / 2);
+        if is_over {
+            self.peak = size;
+        }
+        is_over
     }
 
     fn change(&mut self, holder: Holder, change: impl Fn(&mut Held)) {
@@ -300,6 +340,7 @@ impl Seat {
                 return Err(full(total, what));
             }
         }
+        table.note_peak(1);
         table.change(self.holder, |held| {
             held.calls += 1;
             held.lasting += usize::from(lasting);
@@ -334,8 +375,7 @@ impl Drop for Seat {
         } else {
             table.leaving -= 1;
         }
-        drop(table);
-        self.shares.freed.notify_one();
+        self.shares.tell(table);
     }
 }
 
@@ -349,13 +389,14 @@ pub(crate) struct Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let shares = &self.seat.shares;
-        shares.table().change(self.seat.holder, |held| {
+        let mut table = shares.table();
+        table.change(self.seat.holder, |held| {
             held.calls -= 1;
             held.lasting -= usize::from(self.kind != CallKind::Plain);
             held.logins -= usize::from(self.kind == CallKind::Login);
         });
         // Its connection may be idle now and make room for one who waits.
-        shares.freed.notify_one();
+        shares.tell(table);
     }
 }
 

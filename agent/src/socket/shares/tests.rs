@@ -168,3 +168,23 @@ async fn calls_of_each_kind_have_a_share_and_a_total() {
     let logins: Vec<_> = (0..4).map(|pid| take(pid, CallKind::Login).len()).collect();
     assert_eq!(logins, [4, 4, 4, 4], "a login that ends makes room");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_burst_is_told_and_that_of_a_few_calls_is_not() {
+    let shares = shares();
+    let is_told = || futures_util::FutureExt::now_or_never(shares.settled()).is_some();
+    for _ in 0..100 {
+        let open = Open::busy(&shares, 1).unwrap();
+        drop(open.seat.call(CallKind::Plain).unwrap());
+    }
+    assert!(!is_told());
+    let open = Open::busy(&shares, 1).unwrap();
+    let mut calls: Vec<_> = (0..100).map(|_| open.seat.call(CallKind::Plain).unwrap()).collect();
+    calls.truncate(60);
+    assert!(!is_told());
+    calls.truncate(40);
+    assert!(is_told() && !is_told());
+    drop((calls, open));
+    assert!(is_told());
+    assert!(shares.is_empty());
+}
