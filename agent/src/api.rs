@@ -66,3 +66,6 @@ pub(crate) fn routes(
         .add_service(control.max_decoding_message_size(MAX_MESSAGE_BYTES));
     routes
 }
+
+#[cfg(test)]
+mod tests;

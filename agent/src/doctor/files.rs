@@ -81,7 +81,10 @@ fn look(folder: &Path, run: &Path) -> Vec<Check> {
             warning("plain credentials", text, "'seqera login' offers to take it over")
         })
         .collect();
-    let private = secrets.iter().cloned().chain(["sessions.json", "leases.jsonl", "agent.json"].map(|name| run.join(name)));
+    let private = secrets
+        .iter()
+        .cloned()
+        .chain(["sessions.json", "leases.jsonl", "agent.json"].map(|name| run.join(name)));
     let open: Vec<_> = private
         .filter_map(|path| host::exposed(&path, &path.symlink_metadata().ok()?))
         .map(|(text, remedy)| problem("private files", text, &remedy))

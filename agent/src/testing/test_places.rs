@@ -11,7 +11,15 @@ pub(crate) struct TestPlaces {
 
 impl TestPlaces {
     pub(crate) fn new() -> Self {
-        let home = tempfile::tempdir().unwrap();
+        Self::at(tempfile::tempdir().unwrap())
+    }
+
+    /// Places in memory where the system has a folder there, for a test that writes thousands of times.
+    pub(crate) fn in_memory() -> Self {
+        Self::at(tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap())
+    }
+
+    fn at(home: TempDir) -> Self {
         let root = home.path().to_owned();
         let places = Places::find(&|name| match name {
             "HOME" | "USERPROFILE" => Some(root.clone().into_os_string()),
