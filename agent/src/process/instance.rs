@@ -399,7 +399,15 @@ impl Instance {
     /// Tells those who start that the lock will be released.
     pub(crate) async fn announce_stopping(&mut self) {
         self.running.stopping = true;
-        self.write().await;
+        let hold = self.ownership.hold.lock().await;
+        if self.files_are_ours(&hold).await {
+            self.write().await;
+        }
+    }
+
+    /// False where the files are another agent's by now.
+    async fn files_are_ours(&self, hold: &Hold) -> bool {
+        matches!(self.ownership.holds(hold).await, Ok(true)) || matches!(hold, Hold::Nothing { .. })
     }
 
     async fn write(&self) {
@@ -414,8 +422,7 @@ impl Instance {
     /// Gives up the right to be the agent. The last thing that a stopping agent does: the lock goes with it.
     pub(crate) async fn release(self) {
         let hold = self.ownership.hold.lock().await;
-        if !matches!(self.ownership.holds(&hold).await, Ok(true)) && !matches!(*hold, Hold::Nothing { .. }) {
-            // The files are another agent's by now.
+        if !self.files_are_ours(&hold).await {
             return;
         }
         let (json, owner, us) =

@@ -20,7 +20,9 @@ use crate::error::ErrorKind;
 use crate::process::config::Config;
 use crate::process::instance::{self, Claim, Instance, Ownership, Running, STOPPING_LIMIT, Standing};
 use crate::process::stop::{Signals, Stop};
-use crate::process::{memory, notify, system};
+#[cfg(unix)]
+use crate::process::system;
+use crate::process::{memory, notify};
 use crate::socket::activity::Activity;
 use crate::socket::bind::Socket;
 use crate::socket::limits::Limits;

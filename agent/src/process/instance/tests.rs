@@ -138,13 +138,17 @@ async fn a_folder_that_is_removed_under_the_agent_is_taken_again() {
 #[tokio::test]
 async fn an_agent_whose_folder_another_one_has_taken_stops_owning() {
     let (_home, places) = home();
-    let first = ours(&places).await;
+    let mut first = ours(&places).await;
     std::fs::remove_dir_all(&places.config_dir).unwrap();
-    let second = ours(&places).await;
+    let mut second = ours(&places).await;
+    second.announce(Path::new("/run/second.sock")).await;
     assert!(matches!(first.look_after().await, Standing::Lost(_)));
     assert!(shared::Ownership::may_spend(&*first.ownership).await.is_err());
-    // And takes nothing of the other one along when it goes.
+    // And takes nothing of the other one along when it goes, nor says that the other one stops.
+    first.announce_stopping().await;
     first.release().await;
+    let named = Running::read(places.agent_json()).await.unwrap();
+    assert_eq!((named.stopping, named.socket.as_path()), (false, Path::new("/run/second.sock")));
     assert_eq!(second.look_after().await, Standing::Owner);
     assert!(owner_path(&places).exists());
 }

@@ -32,6 +32,7 @@ use crate::settings::context::{Context, interruptible, wait};
 use crate::settings::env::no_address;
 use crate::settings::provider::Provider;
 use crate::settings::subject::Named;
+use crate::settings::wishes;
 
 /// Failures that the settings may explain.
 const OF_SETTINGS: [Reason; 4] =
@@ -232,6 +233,9 @@ fn report(context: &Context, signed_in: &SignedIn) -> Result<(), Failure> {
         }
     }
     signed_in.notes.iter().for_each(|note| screen.note(note));
+    if let Some(warning) = wishes::store_of_another(&context.env, &status) {
+        screen.warn(&warning);
+    }
     for variable in context.env.token_variables() {
         screen.warn(&format!("{variable} is set: its token is used instead of this session"));
     }

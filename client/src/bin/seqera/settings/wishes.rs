@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use seqera_client::proto::v1::InfoResponse;
+use seqera_client::proto::v1::{InfoResponse, SessionStatus};
 use seqera_client::{Client, Options};
 
 use crate::settings::at_start::{FILE, HOST, IDLE, LEVEL, STORE};
@@ -26,6 +26,20 @@ pub(crate) fn mention(context: &Context) {
     if let Ok(info) = wait(async { Ok(client.info().await?) }) {
         differences(&context.env, &host, &info).iter().for_each(|difference| context.screen.warn(difference));
     }
+}
+
+/// A warning where a session is kept in a store that whoever started the agent chose by the variable, and this caller
+/// did not.
+pub(crate) fn store_of_another(env: &Env, status: &SessionStatus) -> Option<String> {
+    let source = &status.sources.as_ref()?.store;
+    (source == STORE && env.of_agent(STORE).is_none()).then(|| {
+        let store = &status.store;
+        let loss = if store == "memory" { ", so that it ends with the agent" } else { "" };
+        format!(
+            "this sign-in is kept in the {store}{loss}: the agent was started with {STORE}={store}; \
+             'seqera agent restart --force', and a new sign-in, change that"
+        )
+    })
 }
 
 /// What the environment says and the agent was started without, one sentence each. `host` is this host's id as
@@ -54,11 +68,27 @@ pub(crate) fn differences(env: &Env, host: &str, info: &InfoResponse) -> Vec<Str
 #[cfg(test)]
 mod tests {
     use seqera_client::proto::v1::Setting;
+    use seqera_client::proto::v1::session_status::Sources;
 
     use super::*;
 
     fn setting(name: &str, value: &str, source: &str) -> Setting {
         Setting { name: name.into(), value: value.into(), source: source.into() }
+    }
+
+    #[test]
+    fn a_store_that_somebody_else_chose_is_told_to_whoever_signs_in_and_ones_own_is_not() {
+        let kept = |source: &str| SessionStatus {
+            store: "memory".into(),
+            sources: Some(Sources { store: source.into(), ..Sources::default() }),
+            ..SessionStatus::default()
+        };
+        let warning = store_of_another(&Env::of(&[]), &kept(STORE)).unwrap();
+        assert!(warning.contains("ends with the agent") && warning.contains("agent restart"), "{warning}");
+        assert_eq!(store_of_another(&Env::of(&[(STORE, "memory")]), &kept(STORE)), None);
+        for own in ["default", "/home/ada/.config/seqera-ai/config.json"] {
+            assert_eq!(store_of_another(&Env::of(&[]), &kept(own)), None);
+        }
     }
 
     #[test]
