@@ -5,7 +5,6 @@
 //! must the process at the other end, whatever the path says.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use seqera_agent_proto::files::{self, Writer};
 use seqera_agent_proto::place::Places;
@@ -60,7 +59,10 @@ pub(crate) fn search(places: &Places, from: usize, deadline: Instant) -> Result<
 
 /// The socket at the first place, for calls that block; `None` if it is not there or cannot be used.
 #[cfg(target_os = "linux")]
-pub(crate) fn first_blocking(places: &Places, wait: Duration) -> Option<std::os::unix::net::UnixStream> {
+pub(crate) fn first_blocking(
+    places: &Places,
+    wait: std::time::Duration,
+) -> Option<std::os::unix::net::UnixStream> {
     system::dial_blocking(places.sockets.first()?, wait).ok()
 }
 
