@@ -103,23 +103,74 @@ pub struct AgentError {
     /// Decides the status code, the reason and the client's exit code.
     pub kind: ErrorKind,
     message: String,
+    /// May name commands as `{login}` and `{profile}` ([`Typed`]).
     hint: String,
     /// The profile to sign in to, where that helps.
     sign_in: Option<ProfileName>,
     retry_after: Option<Duration>,
+    typed: Option<Box<Typed>>,
+}
+
+/// What a person would have to type to mean the same profile at the same provider again. A hint names the command
+/// that signs in as `{login}`, the same with all options as `{again}`, and the option behind any other command as
+/// `{profile}`: so whoever follows a hint never signs in another profile, or at another host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Typed {
+    /// With a space before it; empty if the caller named none.
+    profile: String,
+    /// What else decides where a login goes: kind of provider and authority.
+    place: String,
+    /// The other options of a login.
+    options: String,
+}
+
+impl Typed {
+    /// For a known profile: what it has is repeated by its name.
+    pub(crate) fn of(profile: &ProfileName) -> Self {
+        Self { profile: format!(" --profile {profile}"), ..Self::default() }
+    }
+
+    /// For a login: a profile and an authority, as far as its caller named them, and the kind of provider.
+    /// `options` are further ones.
+    pub(crate) fn at_login(profile: &str, authority: &str, provider: &str, options: &[&str]) -> Self {
+        let option = |name: &str, value: &str| match value {
+            "" => String::new(),
+            value => format!(" --{name} {value}"),
+        };
+        Self {
+            profile: option("profile", profile),
+            place: option("provider", provider) + &option("authority", authority),
+            options: options.iter().map(|name| format!(" --{name}")).collect(),
+        }
+    }
+
+    /// A hint or a note with the commands in it.
+    pub(crate) fn words(&self, hint: &str) -> String {
+        let login = format!("seqera login{}{}", self.profile, self.place);
+        let again = format!("{login}{}", self.options);
+        hint.replace("{login}", &login).replace("{again}", &again).replace("{profile}", &self.profile)
+    }
 }
 
 impl AgentError {
     /// Creates an error. Each text becomes one line; the hint may be empty.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>, hint: impl Into<String>) -> Self {
         let [message, hint] = [message.into(), hint.into()].map(|text| line(&text, LONGEST));
-        Self { kind, message, hint, sign_in: None, retry_after: None }
+        Self { kind, message, hint, sign_in: None, retry_after: None, typed: None }
+    }
+
+    /// The same, with hints that name what the person typed. What is nearer to the failure knows better.
+    #[must_use]
+    pub(crate) fn typed(self, typed: &Typed) -> Self {
+        let typed = || (*typed != Typed::default()).then(|| Box::new(typed.clone()));
+        Self { typed: self.typed.or_else(typed), ..self }
     }
 
     /// An error that signing in to `profile` resolves. Our client words the command itself; the hint is for
     /// other clients.
     fn sign_in(kind: ErrorKind, message: String, profile: &ProfileName) -> Self {
-        Self { sign_in: Some(profile.clone()), ..Self::new(kind, message, login_hint(profile)) }
+        let error = Self::new(kind, message, "run '{login}'").typed(&Typed::of(profile));
+        Self { sign_in: Some(profile.clone()), ..error }
     }
 
     /// Neither configuration nor state knows `name`; `near` are known names that resemble it.
@@ -151,7 +202,7 @@ impl AgentError {
 
     /// `sessions.json` cannot be read, so nothing is known of the sessions: not the same as "not signed in".
     pub(crate) fn state_unreadable(problem: &str) -> Self {
-        let hint = "correct the file, or run 'seqera login', which sets it aside; nothing was deleted";
+        let hint = "correct the file, or run '{login}', which sets it aside; nothing was deleted";
         Self::new(ErrorKind::StoreFailed, problem, hint)
     }
 
@@ -164,11 +215,8 @@ impl AgentError {
     /// The session belongs to another host.
     pub(crate) fn other_host(profile: &ProfileName, host: &str) -> Self {
         let message = format!("the session of profile '{profile}' belongs to another host ({host})");
-        Self::new(
-            ErrorKind::OtherHost,
-            message,
-            format!("each host signs in by itself: {}", login_hint(profile)),
-        )
+        let hint = "each host signs in by itself: run '{login}'";
+        Self::new(ErrorKind::OtherHost, message, hint).typed(&Typed::of(profile))
     }
 
     /// The failure is transient, and no valid token is left.
@@ -182,13 +230,13 @@ impl AgentError {
     /// Nobody finished the login in time.
     pub(crate) fn login_timed_out(after: Duration) -> Self {
         let message = format!("nobody finished the login within {} s", after.as_secs());
-        let hint = "run 'seqera login' again, and check that the browser can reach the address it prints";
+        let hint = "run '{again}' again, and check that the browser can reach the address it prints";
         Self::new(ErrorKind::LoginTimedOut, message, hint)
     }
 
     /// The user code of a device login expired before anybody entered it.
     pub(crate) fn code_expired() -> Self {
-        let hint = "run 'seqera login --device' again: each code can be entered for some minutes";
+        let hint = "run '{again}' again: each code can be entered for some minutes";
         Self::new(ErrorKind::LoginTimedOut, "the code has expired before anybody entered it", hint)
     }
 
@@ -229,17 +277,8 @@ impl AgentError {
     }
 
     /// What the person can do; empty if there is nothing to do.
-    pub fn hint(&self) -> &str {
-        &self.hint
-    }
-}
-
-/// The command that signs in to `profile`.
-fn login_hint(profile: &ProfileName) -> String {
-    if *profile == ProfileName::fallback() {
-        "run 'seqera login'".into()
-    } else {
-        format!("run 'seqera login --profile {profile}'")
+    pub fn hint(&self) -> String {
+        line(&self.typed.as_deref().unwrap_or(&Typed::default()).words(&self.hint), LONGEST)
     }
 }
 
@@ -268,8 +307,8 @@ impl From<AgentError> for Status {
         let (code, reason) = error.kind.status();
         let mut details = ErrorDetails::new();
         if let Some(reason) = reason {
-            let hint = (!error.hint.is_empty())
-                .then(|| (HINT.to_owned(), line_of_bytes(&error.hint, LONGEST_SENT_HINT)));
+            let hint = line_of_bytes(&error.hint(), LONGEST_SENT_HINT);
+            let hint = Some((HINT.to_owned(), hint)).filter(|(_, hint)| !hint.is_empty());
             let sign_in = error.sign_in.map(|profile| (SIGN_IN.to_owned(), profile.into()));
             details.set_error_info(
                 reason.name(),
@@ -334,7 +373,26 @@ mod tests {
     #[test]
     fn an_error_is_one_line_that_shows_what_it_says() {
         let error = AgentError::new(ErrorKind::Misconfigured, "it said \u{202e}x\nhint: run y", "a\u{1b}[2J");
-        assert_eq!((error.to_string().as_str(), error.hint()), ("it said x hint: run y", "a[2J"));
+        assert_eq!((error.to_string().as_str(), error.hint().as_str()), ("it said x hint: run y", "a[2J"));
+    }
+
+    #[test]
+    fn a_hint_names_what_was_typed_and_what_is_nearer_to_the_failure_knows_better() {
+        let late = || AgentError::login_timed_out(Duration::from_secs(1));
+        assert!(late().hint().starts_with("run 'seqera login' again"));
+        let typed = Typed::at_login("work", "https://x.test/api", "", &["device"]);
+        let again = "run 'seqera login --profile work --authority https://x.test/api --device' again";
+        assert!(late().typed(&typed).hint().starts_with(again), "{}", late().typed(&typed).hint());
+        assert_eq!(
+            typed.words("'{login} --with-token'"),
+            "'seqera login --profile work --authority https://x.test/api --with-token'"
+        );
+        let home = "home".parse().unwrap();
+        let nearer = AgentError::signed_out(&home).typed(&typed);
+        assert_eq!(nearer.hint(), "run 'seqera login --profile home'");
+        let kept = Typed::of(&home).words("'seqera org switch{profile}' chooses another");
+        assert_eq!(kept, "'seqera org switch --profile home' chooses another");
+        assert_eq!(Typed::default().words("'seqera status{profile}'"), "'seqera status'");
     }
 
     #[test]

@@ -84,6 +84,8 @@ pub(crate) enum Remedy {
     AuthorityFile,
     /// Name the certificate authority of the provider, which this machine does not trust.
     PrivateAuthority,
+    /// Name the port that serves https: this one speaks another protocol.
+    Port,
     /// Another agent owns the stored session, or its folder cannot be written.
     StoredElsewhere,
 }
@@ -96,8 +98,9 @@ impl Remedy {
                 "set HTTPS_PROXY, or 'proxy' in config.json, to http://user:password@host:port, and sign in again"
             }
             Self::StoredElsewhere => {
-                "make the folder writable, or sign in for this place alone, after 'SEQERA_CREDENTIAL_STORE=memory seqera agent restart'"
+                "make the folder writable, or sign in for this place alone: 'SEQERA_CREDENTIAL_STORE=memory seqera agent restart', then '{login}'"
             }
+            Self::Port => "check the port: https is served at another one, 443 if none is named",
             Self::AuthorityFile => {
                 "put the PEM file there, or name another one (caFile, SSL_CERT_FILE) and sign in again"
             }

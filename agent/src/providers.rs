@@ -27,6 +27,7 @@ use crate::foreign::Label;
 use crate::outcome::{Outcome, Why};
 use crate::profile::{Profile, ProviderId};
 use crate::providers::http::Http;
+use crate::providers::page::Whose;
 use crate::token::{Access, AccessToken, Account, Credential, Kind, Memberships, RefreshToken};
 
 /// What came of spending a refresh token. The one in a 2xx answer is saved before anything else is judged.
@@ -308,7 +309,7 @@ pub(crate) trait Issuer: Send + Sync {
         AgentError::new(
             ErrorKind::Misconfigured,
             message,
-            "see 'seqera login --help' for other ways to sign in",
+            "'seqera login --help' lists other ways to sign in",
         )
     }
     /// Where the browser of a login comes back to.
@@ -318,6 +319,11 @@ pub(crate) trait Issuer: Send + Sync {
     /// True where a sign-out leaves the token as it is at the provider, unless the person asks to revoke it.
     fn outlives_sign_out(&self) -> bool {
         false
+    }
+    /// The authority that was meant, where the one that was given answers that it has nothing of the kind: people
+    /// know the host of their Platform, and its authority lies below that. Not asked in a renewal.
+    async fn meant(&self) -> Option<String> {
+        None
     }
     /// Begins a login in a browser that comes back to `redirect_uri`.
     async fn start(&self, _redirect_uri: &Url) -> Result<Flow, AgentError> {
@@ -336,10 +342,10 @@ pub(crate) trait Issuer: Send + Sync {
         Callback::NotYet(page::not_found())
     }
     /// The page that ends a login, good or bad.
-    fn page(&self, outcome: Result<&Account, &AgentError>) -> Page {
+    fn page(&self, outcome: Result<&Account, &AgentError>, whose: &Whose) -> Page {
         match outcome {
-            Ok(account) => page::signed_in(account),
-            Err(error) => page::failed(error),
+            Ok(account) => page::signed_in(account, whose),
+            Err(error) => page::failed(error, whose),
         }
     }
     /// Turns the answer into a session. Tokens of a login that fails its checks are revoked before it returns.

@@ -164,23 +164,26 @@ impl Client {
     }
 
     /// Signs in with a personal access token, which is checked at the Platform before it is kept. If no
-    /// organisation is named, the agent chooses one, as at any login.
+    /// organisation is named, the agent chooses one, as at any login. `force` replaces a live session of the
+    /// profile at another authority.
     ///
     /// # Errors
     /// Besides [those of every call](Client#errors): `LOGIN_EXPIRED` for a token that the Platform refuses,
-    /// `BAD_REQUEST` for another kind of token, `ISSUER_UNREACHABLE`, `MISCONFIGURED`, `STORE_FAILED`,
-    /// `KEYCHAIN_LOCKED`.
+    /// `BAD_REQUEST` for another kind of token, `AUTHORITY_MISMATCH` for a live session at another authority,
+    /// `ISSUER_UNREACHABLE`, `MISCONFIGURED`, `STORE_FAILED`, `KEYCHAIN_LOCKED`.
     pub fn import_token(
         &self,
         settings: v1::ProfileSettings,
         token: &str,
         organization: &str,
+        force: bool,
     ) -> Reply<'_, v1::SessionStatus> {
         let message = v1::ImportTokenRequest {
             profile: self.profile(),
             settings: Some(settings),
             token: token.to_owned(),
             organization: organization.to_owned(),
+            force,
         };
         self.route.ask(Call::within(IMPORT), sessions::IMPORT_TOKEN, message)
     }

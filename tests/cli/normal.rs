@@ -3,12 +3,23 @@
 use seqera_tests::{Home, Run, Sandbox};
 
 /// `0` stands for any digit, everything else for itself.
-const TIMES: [&str; 3] = ["0000-00-00T00:00:00Z", "0000-00-00 00:00:00", "00:00:00"];
+const TIMES: [&str; 6] = [
+    "0000-00-00T00:00:00Z",
+    "0000-00-00 00:00:00 UTC",
+    "0000-00-00 00:00:00 +00:00",
+    "0000-00-00 00:00:00 -00:00",
+    "0000-00-00 00:00:00",
+    "00:00:00",
+];
 
 /// Printed only if it takes long enough for somebody to wonder.
-const PROGRESS: [&str; 2] = [
+const PROGRESS: [&str; 6] = [
     "asking the provider how to sign in",
     "the answer has come; fetching and storing the tokens (a keychain may ask you to unlock it)",
+    "looking for sign-ins of other programs (the keychain is slow to answer)",
+    "taking it over (a keychain may ask you to unlock it)",
+    "asking the Platform for your organizations...",
+    "asking the Platform for your workspaces...",
 ];
 
 /// The values that are known to differ.
@@ -20,7 +31,10 @@ impl Normal {
     pub(crate) fn new(home: &Home, sandbox: &Sandbox) -> Self {
         let root = home.root().to_string_lossy().into_owned();
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        Self { known: vec![(sandbox.url.clone(), "<sandbox>"), (root, "<root>"), (version, "<version>")] }
+        let host = sandbox.url.trim_start_matches("http://").to_owned();
+        let known =
+            [(sandbox.url.clone(), "<sandbox>"), (host, "<host>"), (root, "<root>"), (version, "<version>")];
+        Self { known: known.into() }
     }
 
     /// The output of a run, as it appears on a page.

@@ -156,14 +156,32 @@ fn a_program_gets_the_code_as_an_object_on_standard_error_and_the_session_on_sta
 #[test]
 fn on_a_terminal_there_is_a_picture_to_scan() {
     let (home, sandbox) = (Home::new().with("TERM", "xterm"), sandbox(&json!({})));
-    let Some(terminal) = in_terminal(&home, &format!("seqera {}", command(&sandbox))) else { return };
+    let script = format!("stty rows 24 cols 80; seqera {}", command(&sandbox));
+    let Some(terminal) = in_terminal(&home, &script) else { return };
     let mut login = terminal.start();
-    let code = login.until("code", |output| shown(&seen(output)));
-    login.until("picture", |output| output.contains("\x1b[30;107m").then_some(()));
     login.until("all of it", |output| output.contains("Waiting for").then_some(()));
-    let rows: Vec<_> =
-        login.stdout().lines().filter(|line| line.contains("\x1b[30;107m")).map(str::len).collect();
-    assert!(rows.len() > 12, "{rows:?}");
+    let screen = seen(&login.stdout());
+    let code = shown(&screen).expect("a code");
+    let rows = screen.lines().filter(|line| line.contains("\x1b[30;107m")).count();
+    assert!(rows > 12, "{screen}");
+    let last: Vec<_> = screen.lines().skip_while(|line| !line.contains("\x1b[30;107m")).collect();
+    assert!(last.len() < 24, "the picture and what is below it fit together: {screen}");
+    assert!(last[rows].contains(&format!("{}/device", sandbox.authority)), "{screen}");
+    assert!(last[rows + 1].ends_with(&code), "{screen}");
     decide(&sandbox, &code, ("user", ADA));
     login.finish(LIMIT).ok();
+}
+
+#[test]
+fn where_the_picture_has_no_room_beside_the_code_there_is_none() {
+    let (home, sandbox) = (Home::new().with("TERM", "xterm"), sandbox(&json!({})));
+    for size in ["rows 20 cols 80", "rows 60 cols 30", "rows 0 cols 0"] {
+        let script = format!("stty {size}; seqera {}", command(&sandbox));
+        let Some(terminal) = in_terminal(&home, &script) else { return };
+        let mut login = terminal.start();
+        login.until("all of it", |output| output.contains("Waiting for").then_some(()));
+        let screen = seen(&login.stdout());
+        assert!(!screen.contains('█') && shown(&screen).is_some(), "{size}: {screen}");
+        login.kill();
+    }
 }

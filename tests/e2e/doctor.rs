@@ -33,7 +33,7 @@ fn a_home_where_all_is_well_has_no_problem_and_every_profile_was_asked() {
     let run = doctor(&home, &sandbox, "").run().ok();
     let report = report(&run);
     assert_eq!(report["problems"], 0, "{report:#}");
-    for name in ["authority", "API", "clock", "way", "secret"] {
+    for name in ["authority", "API", "clock", "proxy", "secret"] {
         assert_eq!(found(&report, name, Some("work"))["verdict"], "OK", "{name}");
     }
     for name in ["command", "agent", "socket", "runtime folder", "state", "private files", "file"] {

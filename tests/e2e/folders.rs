@@ -40,6 +40,25 @@ fn two_configuration_folders_with_one_runtime_folder_are_two_agents_that_never_m
 }
 
 #[test]
+fn two_home_folders_with_one_runtime_folder_are_two_agents_that_never_mix() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let other = home.root().join("other-home");
+    std::fs::create_dir(&other).expect("the folder can be made");
+    let in_other = |args: &str| home.seqera(args).env("HOME", &other);
+    let login = format!("login --no-browser --profile work --authority {}", sandbox.authority);
+    log_in(home.seqera(&login), ADA);
+    log_in(in_other(&login), GRACE);
+    let who = |run: Run| run.ok().json()["account"]["email"].as_str().map(str::to_owned);
+    for _ in 0..2 {
+        assert_eq!(who(home.seqera("status --profile work -o json").run()).as_deref(), Some(ADA));
+        assert_eq!(who(in_other("status --profile work -o json").run()).as_deref(), Some(GRACE));
+        // Whoever starts again finds the other one at the first place.
+        home.seqera("agent restart").run().ok();
+    }
+    in_other("agent stop").run().ok();
+}
+
+#[test]
 fn two_runtime_folders_with_one_configuration_folder_share_one_agent() {
     let (home, sandbox) = (Home::new(), Sandbox::calm());
     home.login("work", &sandbox, ADA);

@@ -34,4 +34,5 @@ mod sign_out;
 mod start;
 mod storage;
 mod strangers;
+mod told;
 mod variables;

@@ -170,7 +170,7 @@ fn one_authority_in_other_spellings_is_one_account() {
         let run = home.seqera("token").env("SEQERA_AUTH_DOMAIN", &spelled).run().ok();
         assert_eq!(run.line(), token, "{spelled:?}");
         let again = home.seqera("login --profile work").args(["--authority", &spelled]).run().ok();
-        assert!(again.stdout.contains("Already logged in"), "{spelled:?}: {again:?}");
+        assert!(again.stdout.contains("Already signed in"), "{spelled:?}: {again:?}");
     }
     assert_eq!(home.status("work")["authority"], *authority);
 }

@@ -61,7 +61,7 @@ impl CallLayer {
             Some(tag) if tag.as_bytes() != self.tag.as_bytes() => Err(AgentError::new(
                 ErrorKind::OtherAgent,
                 "this agent serves another configuration folder",
-                "check SEQERA_CLI_CONFIG_DIR and XDG_CONFIG_HOME, or start an agent for that folder",
+                "check HOME, SEQERA_CLI_CONFIG_DIR and XDG_CONFIG_HOME, or start an agent for that folder",
             )),
             _ => Ok(()),
         }

@@ -12,7 +12,7 @@ use crate::api::convert;
 use crate::api::status::status;
 use crate::api::tokens::hand_out;
 use crate::clock::Moment;
-use crate::error::{AgentError, ErrorKind};
+use crate::error::{AgentError, ErrorKind, Typed};
 use crate::profile::ProfileName;
 use crate::providers::{Issuer, Issuers, Untold};
 use crate::sessions::choice::{Choice, find, find_workspace, left, vanished};
@@ -147,7 +147,8 @@ impl Choices<'_> {
             Some(wanted) => {
                 let (all, _) = self.for_profile::<Workspaces>(&chooser.name, until).await?;
                 notes.extend(vanished(chooser.record.workspace.as_ref(), &all));
-                Some(find_workspace(&all, chooser.record.organization.as_ref(), &wanted)?.clone())
+                let found = find_workspace(&all, chooser.record.organization.as_ref(), &wanted);
+                Some(found.map_err(|error| error.typed(&Typed::of(&chooser.name)))?.clone())
             }
         };
         self.keep(chooser, Choice::Workspace(workspace), notes).await

@@ -4,19 +4,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use seqera_agent_proto::v1::login_event::{
     self, AuthorizationUrl, DeviceCode, Event, Progress, SignedIn, Waiting,
 };
 use seqera_agent_proto::v1::{
-    CompleteLoginRequest, ImportTokenRequest, LoginEvent, LoginMethod, LoginRequest, SessionStatus,
+    CompleteLoginRequest, ImportTokenRequest, LoginEvent, LoginMethod, LoginRequest, ProfileSettings,
+    SessionStatus,
 };
 use tonic::Status;
 
 use crate::api::convert;
 use crate::api::status::status;
-use crate::error::{AgentError, ErrorKind};
-use crate::profile::{Profile, ProfileName};
+use crate::error::{AgentError, ErrorKind, Typed};
+use crate::profile::{Profile, ProfileName, canonical};
 use crate::sessions::given;
 use crate::sessions::install::{Login, look_up};
 use crate::sessions::registry::Registry;
@@ -24,7 +25,7 @@ use crate::sessions::target::target;
 use crate::sessions::view::View;
 use crate::sign_in::logins::LoginHandle;
 use crate::sign_in::stage::{self, LoginOptions, Method, Prompt, Stage};
-use crate::token::Kind;
+use crate::token::{Account, Kind};
 
 /// The events that the callers of a login see.
 pub(crate) type Events = Pin<Box<dyn Stream<Item = Result<LoginEvent, Status>> + Send>>;
@@ -38,10 +39,71 @@ pub(crate) fn login(registry: &Arc<Registry>, asked: LoginRequest) -> Result<Eve
         LoginMethod::Unspecified | LoginMethod::Browser => Method::Browser,
         LoginMethod::Device => Method::Device,
     };
+    let device = if method == Method::Device { &["device"][..] } else { &[] };
+    let typed = typed(&asked.profile, asked.settings.as_ref(), device);
+    if !is_new(registry, asked.settings.as_ref()) {
+        return begin(registry, asked, method, typed.clone()).map_err(|error| error.typed(&typed));
+    }
+    let registry = Arc::clone(registry);
+    let begun = async move {
+        let mut asked = asked;
+        let found = find_authority(&registry, &asked.profile, asked.settings.as_mut()).await;
+        let events = begin(&registry, asked, method, typed.clone()).map_err(|error| error.typed(&typed))?;
+        let found = found.map(|text| Ok(LoginEvent { event: Some(Event::Progress(Progress { text })) }));
+        Ok::<_, Status>(tokio_stream::iter(found).chain(events))
+    };
+    Ok(Box::pin(futures_util::stream::once(begun).try_flatten()))
+}
+
+/// True if a login is for an authority that no profile has.
+fn is_new(registry: &Registry, settings: Option<&ProfileSettings>) -> bool {
+    settings
+        .is_some_and(|given| !given.authority.is_empty() && registry.of_authority(&given.authority).is_none())
+}
+
+/// Puts the authority that the person means into the settings, and says so, if it is not the one that they gave.
+async fn find_authority(
+    registry: &Registry,
+    profile: &str,
+    settings: Option<&mut ProfileSettings>,
+) -> Option<String> {
+    let settings = settings.filter(|settings| is_new(registry, Some(settings)))?;
+    // What is wrong with the settings is told by whoever uses them next.
+    let (_, wanted) = target(registry, profile, settings).ok()?;
+    if !wanted.serves(&settings.authority) {
+        return None;
+    }
+    let meant = registry.shared.issuers.issuer(&wanted, Kind::Renewable).meant().await?;
+    let text = format!("{} has no sign-in of its own (404); {meant} is used", wanted.authority);
+    if canonical(&settings.settings_of) == canonical(&settings.authority) {
+        settings.settings_of.clone_from(&meant);
+    }
+    settings.authority = meant;
+    Some(text)
+}
+
+/// What the caller of a login has named. An authority that was set for no profile in particular is not repeated
+/// beside a profile, which keeps its own.
+pub(crate) fn typed(profile: &str, settings: Option<&ProfileSettings>, options: &[&str]) -> Typed {
+    let settings = settings.cloned().unwrap_or_default();
+    let is_of_profile = settings.authority_is_default && !profile.is_empty();
+    let authority = if is_of_profile { "" } else { &settings.authority };
+    Typed::at_login(profile, authority, &settings.provider, options)
+}
+
+fn begin(
+    registry: &Arc<Registry>,
+    asked: LoginRequest,
+    method: Method,
+    typed: Typed,
+) -> Result<Events, AgentError> {
     let settings = asked.settings.unwrap_or_default();
     let (name, profile) = target(registry, &asked.profile, &settings)?;
     let view = registry.ensure(&name).view();
-    if !asked.force && view.is_usable() && view.record.profile.serves(&profile.authority) {
+    if !asked.force {
+        lives_elsewhere(&name, &view, &profile)?;
+    }
+    if !asked.force && view.is_usable() {
         let notes = network_note(&view, &profile).into_iter().collect();
         let event = Event::SignedIn(SignedIn { already: true, ..signed_in(registry, &name, notes) });
         return Ok(Box::pin(tokio_stream::once(Ok(LoginEvent { event: Some(event) }))));
@@ -51,11 +113,25 @@ pub(crate) fn login(registry: &Arc<Registry>, asked: LoginRequest) -> Result<Eve
         port => Some(u16::try_from(port).map_err(|_| bad_port(port))?),
     };
     let limit = (asked.timeout_ms > 0).then(|| Duration::from_millis(u64::from(asked.timeout_ms)));
-    let options = LoginOptions { method, port, limit };
+    let options = LoginOptions { method, port, limit, typed };
     let issuer = registry.shared.issuers.issuer(&profile, Kind::Renewable);
     let install = installer(registry, &name, &profile, method, named(asked.organization));
     let handle = registry.logins.begin(&name, &profile, issuer, options, install)?;
     Ok(Box::pin(events(Arc::clone(registry), name, handle)))
+}
+
+/// A live session is replaced only by a login at the same authority, or on demand: the other account may be in
+/// use by programs.
+fn lives_elsewhere(name: &ProfileName, view: &View, wanted: &Profile) -> Result<(), AgentError> {
+    let authority = &view.record.profile.authority;
+    if !view.is_usable() || view.record.profile.serves(&wanted.authority) {
+        return Ok(());
+    }
+    let who = view.record.account.as_ref().map(Account::label).unwrap_or_default();
+    let who = if who.is_empty() { String::new() } else { format!(" as {who}") };
+    let message = format!("profile '{name}' is signed in at {authority}{who}, not at {}", wanted.authority);
+    let hint = "choose another name with --profile; --force replaces that session";
+    Err(AgentError::new(ErrorKind::AuthorityMismatch, message, hint))
 }
 
 /// Only a login takes over proxy and certificate authorities, and this call does not start one.
@@ -177,10 +253,20 @@ pub(crate) async fn import(
     registry: &Registry,
     asked: ImportTokenRequest,
 ) -> Result<SessionStatus, AgentError> {
+    let typed = typed(&asked.profile, asked.settings.as_ref(), &["with-token"]);
+    take_token(registry, asked).await.map_err(|error| error.typed(&typed))
+}
+
+async fn take_token(registry: &Registry, asked: ImportTokenRequest) -> Result<SessionStatus, AgentError> {
+    let mut asked = asked;
+    let found = find_authority(registry, &asked.profile, asked.settings.as_mut()).await;
     let (name, profile) = target(registry, &asked.profile, &asked.settings.unwrap_or_default())?;
+    if !asked.force {
+        lives_elsewhere(&name, &registry.ensure(&name).view(), &profile)?;
+    }
     let notes = given::sign_in(registry, &name, profile, &asked.token, named(asked.organization)).await?;
     let mut status = status(registry, &name, &registry.ensure(&name).view());
-    status.notes.extend(notes);
+    status.notes.extend(found.into_iter().chain(notes));
     Ok(status)
 }
 

@@ -99,7 +99,7 @@ async fn secret(name: &ProfileName, shared: &Shared, repair: bool) -> Option<Che
                 format!("has ended: {why}"),
                 &format!("run 'seqera login --profile {name}'"),
             ),
-            None => kept(name, place, &record, shared),
+            None => kept(name, place, &record, shared).await,
         },
         Ok(None) if record.store.is_none() || record.signed_out => return None,
         Ok(None) => problem(WHAT, format!("it has gone from the {}", place.as_str()), &login),
@@ -119,12 +119,13 @@ async fn secret(name: &ProfileName, shared: &Shared, repair: bool) -> Option<Che
 }
 
 /// Says where the secret is, and why it is not in a better store if one has failed.
-fn kept(name: &ProfileName, place: StoreKind, record: &Record, shared: &Shared) -> Check {
+async fn kept(name: &ProfileName, place: StoreKind, record: &Record, shared: &Shared) -> Check {
     let fallback = record.fallback.as_ref().filter(|_| shared.ladder.choice() == StoreChoice::Auto);
+    let place = shared.ladder.shown(name, place).await;
     let Some(Fallback { from, why, since }) = fallback else {
-        return ok("secret", format!("kept in the {}", place.as_str()));
+        return ok("secret", format!("kept in the {place}"));
     };
-    let (place, from, since) = (place.as_str(), from.as_str(), Timestamp::from(from_unix(*since)));
+    let (from, since) = (from.as_str(), Timestamp::from(from_unix(*since)));
     let text = format!("kept in the {place} since {since}, because the {from} failed: {why}");
     let remedy = format!(
         "see to the {from}: after a renewal, at most once an hour, the secret is offered to it again; \

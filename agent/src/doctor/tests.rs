@@ -67,7 +67,7 @@ async fn a_provider_that_cannot_be_reached_is_a_problem_of_the_profile_that_woul
     assert_eq!(authority.verdict(), Verdict::Problem);
     assert!(authority.text.contains("http://127.0.0.1:1/api/.well-known"), "{authority:?}");
     assert!(!authority.remedy.is_empty());
-    assert_eq!(found(&checks, "way", "other").text, "direct");
+    assert_eq!(found(&checks, "proxy", "other").text, "none");
 }
 
 #[tokio::test(start_paused = true)]

@@ -69,7 +69,7 @@ async fn profiles(
                 profiles.push((name, profile));
             }
         },
-        Err(error) => report.tell(problem("settings", error.to_string(), error.hint())).await,
+        Err(error) => report.tell(problem("settings", error.to_string(), &error.hint())).await,
     }
     profiles
 }
@@ -79,14 +79,17 @@ async fn report_difference(name: &ProfileName, known: &Profile, now: &Profile, r
     if known.network.recorded() == now.network.recorded() {
         return;
     }
-    let text = format!("this shell and config.json say: {}", described(now));
+    let certificates = certificates(now).map(|check| format!("; certificates: {}", check.text));
+    let certificates = certificates.unwrap_or_default();
+    let text = format!("this shell and config.json say: {}{certificates}", proxy(now).text);
     let remedy = format!("to take that over: seqera login --force --profile {name}");
-    report.tell(of(name, warning("way", text, &remedy))).await;
+    report.tell(of(name, warning("proxy", text, &remedy))).await;
 }
 
 async fn look(profile: &Profile, providers: &Providers, shared: &Shared) -> Vec<Check> {
     let http = providers.http(profile);
-    let mut checks = vec![way(profile)];
+    let mut checks = vec![proxy(profile)];
+    checks.extend(certificates(profile));
     checks.extend(passed_over(profile).await);
     // The first probe asks the authority, and only the authority's clock matters.
     let mut clock_is_known = false;
@@ -106,11 +109,6 @@ async fn look(profile: &Profile, providers: &Providers, shared: &Shared) -> Vec<
     checks
 }
 
-/// Names the proxy and the certificate authorities in force.
-fn way(profile: &Profile) -> Check {
-    ok("way", described(profile))
-}
-
 /// What of the network settings has no effect, although the rest of them has.
 async fn passed_over(profile: &Profile) -> Vec<Check> {
     let Network { proxy, no_proxy, ca_file, .. } = &profile.network;
@@ -120,27 +118,31 @@ async fn passed_over(profile: &Profile) -> Vec<Check> {
         let text = format!("no host is meant by {} among those without proxy", odd.join(" and "));
         let remedy =
             "write hosts, .domains, addresses or 10.0.0.0/8 into noProxy or NO_PROXY, then sign in again";
-        checks.push(warning("way", text, remedy));
+        checks.push(warning("proxy", text, remedy));
     }
     for why in skipped_authorities(ca_file).await {
         let remedy = "export that certificate again, or take it out; the others count";
-        checks.push(warning("way", format!("{ca_file}: {why}"), remedy));
+        checks.push(warning("certificates", format!("{ca_file}: {why}"), remedy));
     }
     checks
 }
 
-fn described(profile: &Profile) -> String {
+/// The proxy in force.
+fn proxy(profile: &Profile) -> Check {
     let network = &profile.network;
     let proxied = Url::parse(&profile.authority).is_ok_and(|url| is_proxied(&url, network));
-    let by = match (proxied, network.proxy.is_empty()) {
-        (true, _) => format!("through the proxy {}", network.proxy),
-        (false, false) => format!("direct, not through the proxy {}", network.proxy),
-        (false, true) => "direct".to_owned(),
+    let text = match (proxied, network.proxy.is_empty()) {
+        (true, _) => network.proxy.clone(),
+        (false, false) => format!("none for this host; {} for others", network.proxy),
+        (false, true) => "none".to_owned(),
     };
-    match network.ca_file.as_str() {
-        "" => by,
-        file => format!("{by}, trusting {file} beside the system"),
-    }
+    ok("proxy", text)
+}
+
+/// The certificate authorities in force, if they are not just those of the system.
+fn certificates(profile: &Profile) -> Option<Check> {
+    let file = Some(&profile.network.ca_file).filter(|file| !file.is_empty())?;
+    Some(ok("certificates", format!("those of the system, and {file}")))
 }
 
 /// How far the provider's clock is ahead of ours, in seconds.
@@ -222,16 +224,17 @@ mod tests {
     }
 
     #[test]
-    fn the_way_names_proxy_and_authorities_without_a_password() {
+    fn proxy_and_authorities_are_named_without_a_password() {
         let network = Network::read("http://ada:canary@proxy:3128", ".corp", "/corp.pem").unwrap();
         let at = |authority: &str| {
             let profile =
                 Profile { authority: authority.into(), network: network.clone(), ..Profile::default() };
-            way(&profile).text
+            (proxy(&profile).text, certificates(&profile).map(|check| check.text))
         };
-        let through = "through the proxy http://ada@proxy:3128, trusting /corp.pem beside the system";
-        assert_eq!(at("https://cloud.test/api"), through);
-        assert!(at("https://in.corp/api").starts_with("direct, not through the proxy"));
-        assert_eq!(way(&Profile::default()).text, "direct");
+        let authorities = Some("those of the system, and /corp.pem".to_owned());
+        assert_eq!(at("https://cloud.test/api"), ("http://ada@proxy:3128".to_owned(), authorities));
+        assert_eq!(at("https://in.corp/api").0, "none for this host; http://ada@proxy:3128 for others");
+        assert_eq!(proxy(&Profile::default()).text, "none");
+        assert_eq!(certificates(&Profile::default()), None);
     }
 }

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::{Candidate, Imports, leftovers, v1};
 use crate::clock::{Moment, unix};
-use crate::error::{AgentError, ErrorKind};
+use crate::error::{AgentError, ErrorKind, Typed};
 use crate::imports::leftovers::sha256;
 use crate::profile::{Profile, ProfileName};
 use crate::providers::{Check, Granted, Issuer, Issuers, Renewal, Renewed, memberships};
@@ -60,7 +60,16 @@ impl Imports {
             ..asked.settings.unwrap_or_default()
         };
         let (name, profile) = target(&self.registry, &import.profile, &given)?;
-        if self.is_signed_in(&name) {
+        self.take_as(candidate, &name, profile).await.map_err(|error| error.typed(&Typed::of(&name)))
+    }
+
+    async fn take_as(
+        &self,
+        candidate: &Candidate,
+        name: &ProfileName,
+        profile: Profile,
+    ) -> Result<Taken, AgentError> {
+        if self.is_signed_in(name) {
             let hint = format!("sign out first: 'seqera logout --profile {name}'");
             return Err(AgentError::new(
                 ErrorKind::BadRequest,
@@ -69,8 +78,8 @@ impl Imports {
             ));
         }
         match candidate.origin {
-            Origin::Nextflow => self.keep_fixed(candidate, &name, profile).await,
-            _ => self.adopt(candidate, &name, profile).await,
+            Origin::Nextflow => self.keep_fixed(candidate, name, profile).await,
+            _ => self.adopt(candidate, name, profile).await,
         }
     }
 
@@ -188,7 +197,7 @@ impl Imports {
                 self.end(candidate, true).await;
                 let before = if interrupted { "; an earlier attempt was interrupted" } else { "" };
                 let message = format!("{authority} does not accept {what} any more: {why}{before}");
-                let hint = "it stays where it is and is not offered again; sign in anew with 'seqera login'";
+                let hint = "it stays where it is and is not offered again; sign in anew with '{login}'";
                 AgentError::new(ErrorKind::LoginExpired, message, hint)
             }
             // The note stays, because nobody knows whether the token is spent.
@@ -272,11 +281,11 @@ impl Imports {
 }
 
 fn gone(import: &Import) -> AgentError {
-    let hint = "run 'seqera login' again to see what there is";
+    let hint = "run '{login}' again to see what there is";
     AgentError::new(ErrorKind::BadRequest, format!("there is nothing to take over: {}", import.place), hint)
 }
 
 fn vanished(candidate: &Candidate) -> AgentError {
-    let hint = "run 'seqera login' again to see what there is";
+    let hint = "run '{login}' again to see what there is";
     AgentError::new(ErrorKind::BadRequest, format!("{} has gone", candidate.shown()), hint)
 }

@@ -75,7 +75,8 @@ pub(crate) enum Callback {
     /// ended.
     Code(SecretString),
     /// `access_denied` or another error of the provider: the login ends.
-    Failed(Page, AgentError),
+    /// With the page for the browser, if it is not the usual one.
+    Failed(Option<Page>, AgentError),
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ static OAUTH2: Dialect = Dialect {
     provider: "OAuth 2.0 authorization server",
     document: "the metadata of one (RFC 8414)",
     scope: |profile| profile.scopes.clone(),
-    without_device: "run 'seqera login' and open its address in any browser; if that cannot come back to this \
+    without_device: "run '{login}' and open its address in any browser; if that cannot come back to this \
                      host, paste the address that it ends on",
 };
 

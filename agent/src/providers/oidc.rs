@@ -61,6 +61,10 @@ impl Issuer for Oidc {
         Ok(authorization::with_nonce(self.client.begin(&metadata, redirect_uri)))
     }
 
+    async fn meant(&self) -> Option<String> {
+        self.client.meant().await
+    }
+
     async fn start_device(&self) -> Result<DeviceFlow, AgentError> {
         let metadata = self.client.metadata().await?;
         self.client.begin_device(&metadata).await

@@ -48,7 +48,7 @@ pub(super) async fn check(platform: &Platform, token: &AccessToken) -> Check {
 impl Issuer for Pat {
     fn refusal(&self, what: &str) -> AgentError {
         let message = format!("a personal access token has no {what}");
-        let hint = "give it to 'seqera login --with-token' on standard input";
+        let hint = "give it to '{login} --with-token' on standard input";
         AgentError::new(ErrorKind::BadRequest, message, hint)
     }
 

@@ -28,6 +28,7 @@ use crate::error::{AgentError, ErrorKind};
 use crate::profile::Profile;
 use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing, Page};
 use crate::providers::http::Http;
+use crate::providers::page::Whose;
 use crate::token::{AccessToken, Account, Credential};
 
 /// As many random bytes as a session id should have at least, twice (RFC 6749, section 10.10, asks for 128
@@ -171,7 +172,7 @@ impl Issuer for SciToolkit {
         callback::judge(&self.origin, flow, request)
     }
 
-    fn page(&self, outcome: Result<&Account, &AgentError>) -> Page {
+    fn page(&self, outcome: Result<&Account, &AgentError>, _whose: &Whose) -> Page {
         callback::page(&self.origin, outcome)
     }
 

@@ -128,7 +128,7 @@ pub(crate) fn find_workspace<'a>(
             let (name, theirs) = (&elsewhere.name, &elsewhere.organization.name);
             let message =
                 format!("workspace {name} is of organization {theirs}, and {} is chosen", chosen.name);
-            let hint = format!("run 'seqera org switch {}' first", elsewhere.organization.id);
+            let hint = format!("run 'seqera org switch {}{{profile}}' first", elsewhere.organization.id);
             AgentError::new(ErrorKind::BadRequest, message, hint)
         }
         _ => error,
@@ -178,10 +178,10 @@ pub(crate) fn vanished<T: Named>(chosen: Option<&T>, all: &[T]) -> Option<String
     Some(format!("{} {} is not among yours any more", T::WORD, gone.label()))
 }
 
-/// The same note with the command for another choice: what was chosen stays chosen.
+/// The same note with the command for another choice, with the marks of [`crate::error::Typed`]: what was chosen stays chosen.
 fn kept<T: Named>(chosen: Option<&T>, all: &[T]) -> Option<String> {
     let command = T::COMMAND;
-    vanished(chosen, all).map(|gone| format!("{gone}; 'seqera {command} switch' chooses another"))
+    vanished(chosen, all).map(|gone| format!("{gone}; 'seqera {command} switch{{profile}}' chooses another"))
 }
 
 /// The organisation and workspace after a login.

@@ -76,7 +76,7 @@ impl Handle {
         answer.await.map_err(|_| {
             AgentError::new(
                 ErrorKind::Ended,
-                "a sign-out or another login came before this one was stored",
+                "a sign-out or another sign-in came before this one was stored",
                 "",
             )
         })
@@ -163,7 +163,7 @@ impl Handle {
 /// The error for a choice that was made for an earlier account.
 pub(crate) fn overtaken() -> AgentError {
     let hint = "nothing was chosen; look at the new account's choices first";
-    AgentError::new(ErrorKind::Ended, "a login or a sign-out came before this choice was stored", hint)
+    AgentError::new(ErrorKind::Ended, "a sign-in or a sign-out came before this choice was stored", hint)
 }
 
 fn restarted() -> AgentError {

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use crate::backoff::jitter;
 use crate::clock::unix;
-use crate::error::AgentError;
+use crate::error::{AgentError, Typed};
 use crate::profile::{Profile, ProfileName};
 use crate::providers::{Granted, Issuer, Revocable};
 use crate::sealed::Sealed;
@@ -135,7 +135,7 @@ pub(crate) async fn install(
         },
     };
     let (mut record, choice_notes) = new_record(&login, &former, place, shared);
-    notes.extend(choice_notes);
+    notes.extend(choice_notes.iter().map(|note| Typed::of(name).words(note)));
     if let Some(fell) = fell.filter(|fell| !fell.is_absent || was_used(fell.from, shared)) {
         record.fall(fell, unix(shared.now()));
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Moment, from_unix};
-use crate::error::{AgentError, ErrorKind};
+use crate::error::{AgentError, ErrorKind, Typed};
 use crate::profile::ProfileName;
 use crate::sessions::schedule::{Held, keep_alive};
 use crate::sessions::session::Session;
@@ -139,10 +139,10 @@ pub(crate) fn refused(refusal: Refusal, name: &ProfileName, authority: &str) -> 
             (ErrorKind::Misconfigured, failure.why.hint_or(hint))
         }
         Trouble::Store => {
-            let hint = "'seqera status' tells where the session is kept; nothing was deleted";
+            let hint = "'seqera status{profile}' tells where the session is kept; nothing was deleted";
             (ErrorKind::StoreFailed, failure.why.hint_or(hint))
         }
         Trouble::Locked => (ErrorKind::KeychainLocked, "unlock the keychain; the session is still in it"),
     };
-    AgentError::new(kind, failure.why.to_string(), hint)
+    AgentError::new(kind, failure.why.to_string(), hint).typed(&Typed::of(name))
 }

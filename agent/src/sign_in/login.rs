@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::clock::{Clock, Moment, reached};
 use crate::error::{AgentError, ErrorKind};
 use crate::providers::browser::{Callback, Flow, Page};
+use crate::providers::page::Whose;
 use crate::providers::{Answer, DeviceFlow, Issuer};
 use crate::sign_in::entrance::Entrance;
 use crate::sign_in::loopback::{Loopback, Visit};
@@ -26,6 +27,8 @@ pub(crate) struct SignIn {
     pub clock: Arc<dyn Clock>,
     pub issuer: Arc<dyn Issuer>,
     pub options: LoginOptions,
+    /// For the page that ends it.
+    pub whose: Whose,
     /// The progress that callers watch.
     pub stage: watch::Sender<Stage>,
     /// The stages of the login that this one replaces.
@@ -48,7 +51,8 @@ struct Returned {
 impl SignIn {
     /// Runs the login until [`Stage::Done`].
     pub(crate) async fn run(mut self, install: Install) {
-        let outcome = self.sign_in(install).await;
+        let typed = self.options.typed.clone();
+        let outcome = self.sign_in(install).await.map_err(|error| error.typed(&typed));
         if let Err(error) = &outcome {
             tracing::info!(%error, "a login ended without a session");
         }
@@ -65,9 +69,10 @@ impl SignIn {
         while self.pasted.try_recv().is_ok() {}
         self.stage.send_replace(Stage::Finishing);
         let outcome = self.finish(answer, install).await;
+        let outcome = outcome.map_err(|error| error.typed(&self.options.typed));
         if let Some(browser) = browser {
             // An error means that the browser has gone, which does not change the outcome.
-            let _ = browser.send(self.issuer.page(outcome.as_ref().map(|(account, _)| account)));
+            let _ = browser.send(self.issuer.page(outcome.as_ref().map(|(account, _)| account), &self.whose));
         }
         outcome.map(|(_, installed)| installed)
     }
@@ -140,6 +145,8 @@ impl SignIn {
             }
             Callback::Code(code) => Ok(Some((code, visit.reply))),
             Callback::Failed(page, error) => {
+                let error = error.typed(&self.options.typed);
+                let page = page.unwrap_or_else(|| self.issuer.page(Err(&error), &self.whose));
                 let _ = visit.reply.send(page);
                 Err(error)
             }

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::clock::Clock;
-use crate::error::{AgentError, ErrorKind};
+use crate::error::{AgentError, ErrorKind, Typed};
 use crate::profile::{Profile, ProfileName};
 use crate::providers::Issuer;
+use crate::providers::page::Whose;
 use crate::sign_in::login::SignIn;
 use crate::sign_in::pasted::Paste;
 use crate::sign_in::stage::{Install, LoginOptions, Method, Stage};
@@ -119,7 +120,9 @@ impl Logins {
             end: Arc::downgrade(&end),
         };
         running.insert(name.clone(), entry);
-        let login = SignIn { clock: self.clock.clone(), issuer, options, stage, before, ended, pasted };
+        let whose = Whose::new(name, &profile.authority);
+        let login =
+            SignIn { clock: self.clock.clone(), issuer, options, whose, stage, before, ended, pasted };
         let (all, told, own) = (Arc::clone(&self.running), Arc::clone(&self.ended), stages.clone());
         let name = name.clone();
         tokio::spawn(async move {
@@ -199,12 +202,12 @@ fn too_many(most: usize) -> AgentError {
 
 fn replaced(name: &ProfileName) -> AgentError {
     let message = format!("another login of profile '{name}' replaced this one");
-    AgentError::new(ErrorKind::Ended, message, "finish the newer login, or run 'seqera login' again")
+    AgentError::new(ErrorKind::Ended, message, "finish the newer login, or run '{again}' again")
 }
 
 fn nothing_to_complete(name: &ProfileName) -> AgentError {
     let message = format!("no login of profile '{name}' waits for an answer");
-    AgentError::new(ErrorKind::BadRequest, message, "begin one with 'seqera login'")
+    AgentError::new(ErrorKind::BadRequest, message, "begin one with '{login}'").typed(&Typed::of(name))
 }
 
 #[cfg(test)]

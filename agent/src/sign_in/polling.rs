@@ -100,7 +100,7 @@ pub(crate) async fn poll(
             }
             Poll::Answered(Outcome::Rejected(why)) => return Err(spent(&why, unknown.as_deref())),
             Poll::Answered(Outcome::Misconfigured(why) | Outcome::Unclear(why)) => {
-                let hint = why.hint_or("run 'seqera login --device' again; nothing was changed");
+                let hint = why.hint_or("run '{again}' again; nothing was changed");
                 return Err(AgentError::new(ErrorKind::Misconfigured, why.to_string(), hint));
             }
         };
@@ -124,7 +124,7 @@ async fn give_back(issuer: Arc<dyn Issuer>, question: JoinHandle<Poll>) {
 /// The error for a device code that the provider no longer accepts. If an earlier answer was lost, the tokens
 /// may have been in that answer.
 fn spent(why: &str, lost: Option<&str>) -> AgentError {
-    let hint = "run 'seqera login --device' again; nothing was changed";
+    let hint = "run '{again}' again; nothing was changed";
     match lost {
         None => AgentError::new(ErrorKind::LoginDenied, why, hint),
         Some(lost) => {

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use url::Url;
 
-use crate::error::AgentError;
+use crate::error::{AgentError, Typed};
 use crate::providers::{Granted, UserCode};
 
 /// How the person signs in.
@@ -29,6 +29,8 @@ pub(crate) struct LoginOptions {
     /// How long the person may take. `None` means 300 s in a browser, as documented
     /// (`SEQERA_AUTH_CALLBACK_TIMEOUT_MS`), and the lifetime of the user code on another device.
     pub limit: Option<Duration>,
+    /// What the person typed.
+    pub typed: Typed,
 }
 
 /// The result of a successful login, once its session has been stored.

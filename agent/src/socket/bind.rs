@@ -111,25 +111,32 @@ struct Bound {
 
 async fn first_that_works(candidates: &[PathBuf]) -> Result<Bound, AgentError> {
     let (mut reasons, mut passed_over) = (Vec::new(), Vec::new());
+    let mut hint = OURS_ALONE;
     for path in candidates {
         match system::bind(path).await {
             Ok(listener) => return Ok(Bound { listener, passed_over }),
             Err(error) if error.try_elsewhere() => {
                 passed_over.extend(error.is_by_others().then(|| squatted(&error)));
+                if error.is_served() {
+                    hint = ANOTHER_AGENT;
+                }
                 reasons.push(error.to_string());
             }
-            Err(error) => return Err(unusable(&error.to_string())),
+            Err(error) => return Err(unusable(&error.to_string(), OURS_ALONE)),
         }
     }
-    Err(unusable(&reasons.join("; ")))
+    Err(unusable(&reasons.join("; "), hint))
 }
 
 fn squatted(error: &BindError) -> String {
     format!("a place for the socket is passed over: {error}; ask them or an administrator to remove it")
 }
 
-fn unusable(reasons: &str) -> AgentError {
-    let hint = "the folder must be yours alone (mode 0700); set XDG_RUNTIME_DIR to one that is";
+const OURS_ALONE: &str = "the folder must be yours alone (mode 0700); set XDG_RUNTIME_DIR to one that is";
+const ANOTHER_AGENT: &str = "if that is the agent of another home or configuration folder, check HOME and \
+                             SEQERA_CLI_CONFIG_DIR, or set XDG_RUNTIME_DIR to another folder";
+
+fn unusable(reasons: &str, hint: &str) -> AgentError {
     AgentError::new(ErrorKind::Misconfigured, format!("no place for the socket: {reasons}"), hint)
 }
 

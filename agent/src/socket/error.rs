@@ -18,6 +18,11 @@ pub(crate) enum BindError {
     #[cfg(unix)]
     #[error("{} {_1}", _0.display())]
     InTheWay(PathBuf, &'static str),
+    /// Another program of this user serves there: an agent of another configuration folder, if the home folder of
+    /// its starter was another one and the runtime folder the same.
+    #[error("{} is served by another program{}", path.display(), pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
+    #[cfg_attr(windows, expect(dead_code, reason = "creating the pipe fails then"))]
+    Served { path: PathBuf, pid: Option<i32> },
     /// The system refuses, for example because the folder is missing or read-only, or the file system does
     /// not support sockets.
     #[error("{}: {_1}", _0.display())]
@@ -28,7 +33,13 @@ impl BindError {
     /// True if another path may work. An unsafe folder of this user's own is never skipped: clients refuse it
     /// too, and the user can mend it.
     pub(super) fn try_elsewhere(&self) -> bool {
-        matches!(self, Self::Failed(..) | Self::Folder(FolderError::Failed { .. })) || self.is_by_others()
+        let failed = matches!(self, Self::Failed(..) | Self::Folder(FolderError::Failed { .. }));
+        failed || self.is_served() || self.is_by_others()
+    }
+
+    /// True if a program serves there. Clients ask it, hear that it is another agent, and look further.
+    pub(super) fn is_served(&self) -> bool {
+        matches!(self, Self::Served { .. })
     }
 
     /// True if another user is the cause. It must not stop the agent, but the user has to know.

@@ -79,7 +79,9 @@ async fn make_way(path: &Path) -> Result<(), BindError> {
         return Err(BindError::InTheWay(path.to_owned(), "is there and is not a socket"));
     }
     if serves(path).await {
-        return Err(BindError::InTheWay(path.to_owned(), "is served by another program"));
+        let pid = async { UnixStream::connect(path).await.ok()?.peer_cred().ok()?.pid() };
+        let pid = tokio::time::timeout(PROBE, pid).await.ok().flatten();
+        return Err(BindError::Served { path: path.to_owned(), pid });
     }
     std::fs::remove_file(path).map_err(|error| BindError::Failed(path.to_owned(), error))
 }

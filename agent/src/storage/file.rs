@@ -193,6 +193,10 @@ impl Place for File {
         Ok(true)
     }
 
+    fn file(&self, profile: &ProfileName) -> Option<PathBuf> {
+        Some(self.find(profile).ok()?.0)
+    }
+
     fn settle_name(&self, profile: &ProfileName) -> Result<(), StoreError> {
         match durable::check_folder(&self.folder).map_err(refused)? {
             true => self.take_name(profile),

@@ -160,7 +160,8 @@ impl Ladder {
         for store in self.rungs.iter().skip_while(|store| store.kind() != start) {
             match self.save_into(store.as_ref(), profile, secret, from, patience, &mut notes).await {
                 Ok(()) => {
-                    let kept = self.kept(store.kind(), start, from.is_none(), notes);
+                    let shown = self.shown(profile, store.kind()).await;
+                    let kept = self.kept(store.kind(), start, from.is_none(), notes, &shown);
                     return Ok(Kept { fell, ..kept });
                 }
                 Err(error) => {
@@ -209,7 +210,23 @@ impl Ladder {
         }
     }
 
-    fn kept(&self, kind: StoreKind, start: StoreKind, is_login: bool, mut notes: Vec<String>) -> Kept {
+    /// The place of a secret in words: the file by its name.
+    pub(crate) async fn shown(&self, profile: &ProfileName, kind: StoreKind) -> String {
+        let file = match self.store(kind) {
+            Ok(store) => store.file(profile).await,
+            Err(_) => None,
+        };
+        file.map_or_else(|| kind.as_str().to_owned(), |file| format!("file {}", file.display()))
+    }
+
+    fn kept(
+        &self,
+        kind: StoreKind,
+        start: StoreKind,
+        is_login: bool,
+        mut notes: Vec<String>,
+        shown: &str,
+    ) -> Kept {
         if is_login && kind != StoreKind::TokenFile {
             *lock(&self.current) = kind;
         }
@@ -217,7 +234,7 @@ impl Ladder {
             _ if kind == start => {}
             StoreKind::Memory => notes.push("kept in memory only: it is lost when the agent stops".into()),
             StoreKind::Keychain | StoreKind::File | StoreKind::TokenFile => {
-                notes.push(format!("kept in the {} instead", kind.as_str()))
+                notes.push(format!("kept in the {shown} instead"));
             }
         }
         Kept { kind, notes, fell: None }

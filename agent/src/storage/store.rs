@@ -1,5 +1,6 @@
 //! What a store of long-lived secrets does, and the secret that it keeps.
 
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -150,6 +151,10 @@ pub(crate) trait Store: Send + Sync {
     async fn remove(&self, profile: &ProfileName) -> Result<bool, StoreError>;
     /// The profiles of this host and configuration folder that have a secret here.
     async fn list(&self) -> Result<Vec<ProfileName>, StoreError>;
+    /// The file in which the secret is, for people; `None` if it is in no file.
+    async fn file(&self, _profile: &ProfileName) -> Option<PathBuf> {
+        None
+    }
     /// Gives the secret the name that the documentation promises, if that was taken and has become free. A save
     /// does so by itself.
     async fn settle_name(&self, _profile: &ProfileName) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@
 //! according to the caller's last request. The thread settles debts between calls.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -42,6 +43,10 @@ pub(crate) trait Place: Send + Sync + 'static {
     fn remove(&self, profile: &ProfileName) -> Result<bool, StoreError>;
     /// See [`Store::list`].
     fn list(&self) -> Result<Vec<ProfileName>, StoreError>;
+    /// See [`Store::file`].
+    fn file(&self, _profile: &ProfileName) -> Option<PathBuf> {
+        None
+    }
     /// See [`Store::settle_name`].
     fn settle_name(&self, _profile: &ProfileName) -> Result<(), StoreError> {
         Ok(())
@@ -235,6 +240,11 @@ impl<P: Place> Store for Timed<P> {
 
     async fn list(&self) -> Result<Vec<ProfileName>, StoreError> {
         self.read(|place| place.list()).await
+    }
+
+    async fn file(&self, profile: &ProfileName) -> Option<PathBuf> {
+        let name = profile.clone();
+        self.read(move |place| Ok(place.file(&name))).await.ok().flatten()
     }
 
     async fn settle_name(&self, profile: &ProfileName) -> Result<(), StoreError> {

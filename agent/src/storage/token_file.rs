@@ -160,6 +160,10 @@ impl Place for TokenFile {
     }
 
     /// Replaces the token of another program, as that program replaces ours.
+    fn file(&self, _: &ProfileName) -> Option<PathBuf> {
+        Some(self.path.clone())
+    }
+
     fn save(&self, _: &ProfileName, secret: &Stored, _: Patience) -> Result<(), StoreError> {
         durable::close_folder(self.folder()).map_err(|error| StoreError::Failed(error.to_string()))?;
         if let Found::Unknown = self.find()? {

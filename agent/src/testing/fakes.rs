@@ -18,6 +18,7 @@ use crate::error::AgentError;
 use crate::leases::book::TokenSource;
 use crate::profile::{Profile, ProfileName};
 use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing, Page};
+use crate::providers::page::Whose;
 use crate::providers::{
     Answer, Check, DeviceFlow, Granted, Issuer, Issuers, Poll, Renewal, Renewed, Revocable, Revocation,
 };
@@ -131,7 +132,7 @@ impl Issuer for Provider {
         Callback::NotYet(Page::default())
     }
 
-    fn page(&self, _: Result<&Account, &AgentError>) -> Page {
+    fn page(&self, _: Result<&Account, &AgentError>, _: &Whose) -> Page {
         Page::default()
     }
 

@@ -30,6 +30,8 @@ const LARGEST_CA_FILE: u64 = 4 << 20;
 const PROXY_WANTS_USER: &str = "proxy authorization required";
 /// Written by rustls.
 const UNTRUSTED: &str = "UnknownIssuer";
+/// Written by rustls where the other side answers in another protocol, such as plain http.
+const NOT_TLS: &str = "received corrupt message";
 
 /// Where the passwords of proxies are known.
 #[async_trait]
@@ -59,6 +61,9 @@ impl Way {
             Fault::NotSent(why) if why.contains(UNTRUSTED) => {
                 let what = "its certificate is signed by an authority that is not trusted here";
                 Fault::NotSent(Why::with(Remedy::PrivateAuthority, what))
+            }
+            Fault::NotSent(why) if why.contains(NOT_TLS) => {
+                Fault::NotSent(Why::with(Remedy::Port, "this port does not speak TLS"))
             }
             Fault::NotSent(why) if !proxy.is_empty() => {
                 Fault::NotSent(why.said(|why| format!("through the proxy {proxy}: {why}")))

@@ -111,7 +111,7 @@ fn judged(authority: &str, metadata: Option<&Metadata>, flow: &Flow, request: &C
     if !bool::from(state.as_bytes().ct_eq(flow.state.as_bytes())) {
         return Callback::NotYet(page::stray());
     }
-    let failed = |error: AgentError| Callback::Failed(page::failed(&error), error);
+    let failed = |error: AgentError| Callback::Failed(None, error);
     let issuer = metadata.map_or(authority, |metadata| &metadata.issuer);
     // RFC 9207, section 2.4: the answer of another provider is not ours.
     if let Some(iss) = field("iss").filter(|iss| !same_issuer(iss, issuer)) {
@@ -141,7 +141,7 @@ fn refusal(authority: &str, code: &str, description: &str) -> AgentError {
             AgentError::new(
                 ErrorKind::Unreachable,
                 why,
-                "run 'seqera login' again in a while; nothing was changed",
+                "run '{again}' again in a while; nothing was changed",
             )
         }
         "invalid_request" | "invalid_scope" | "unauthorized_client" | "unsupported_response_type" => {

@@ -29,9 +29,9 @@ static OPENID: Dialect = Dialect {
     provider: "OIDC provider",
     document: "an OIDC discovery document",
     scope: openid_scope,
-    without_device: "run 'seqera login' and open its address in any browser; if that cannot come back to this \
+    without_device: "run '{login}' and open its address in any browser; if that cannot come back to this \
                      host, paste the address that it ends on. Or give an access token to \
-                     'seqera login --with-token'",
+                     '{login} --with-token'",
 };
 
 /// `openid` makes it OIDC, whatever the profile asks for besides.
@@ -49,7 +49,22 @@ pub(in crate::providers) struct Client {
     pub(super) dialect: &'static Dialect,
 }
 
+/// Below the address of a Platform's web page.
+const API: &str = "/api";
+
 impl Client {
+    /// The API below this host, if the host itself has no description and the API has one.
+    pub(in crate::providers) async fn meant(&self) -> Option<String> {
+        let authority = self.profile.authority.trim_end_matches('/');
+        let is_host = Url::parse(authority).is_ok_and(|url| url.path() == "/" && url.query().is_none());
+        if !is_host || !self.discovery.is_missing().await {
+            return None;
+        }
+        let api = format!("{authority}{API}");
+        let below = Discovery::new(self.http.clone(), self.clock.clone(), &api, self.dialect);
+        matches!(below.metadata().await, Outcome::Granted(_)).then_some(api)
+    }
+
     /// Asks nobody yet.
     pub(in crate::providers) fn new(
         http: Http,

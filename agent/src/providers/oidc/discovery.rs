@@ -21,6 +21,8 @@ use crate::providers::http::{Fault, Http, Reply};
 /// moves them serves the old ones for a while.
 const FRESH: Duration = Duration::from_secs(3600);
 
+const NOT_FOUND: u16 = 404;
+
 /// Both hosts of Seqera Cloud serve one API, and either may be named as the issuer.
 const CLOUD: [&str; 2] = ["https://api.cloud.seqera.io", "https://cloud.seqera.io/api"];
 
@@ -83,7 +85,7 @@ pub(super) fn told<T>(failure: Outcome<T>, authority: &str) -> Result<T, AgentEr
 /// The authority cannot be reached while somebody signs in.
 pub(in crate::providers) fn unreachable(authority: &str, why: impl Into<Why>) -> AgentError {
     let why = why.into();
-    let hint = why.hint_or("check the network and the authority, then run 'seqera login' again");
+    let hint = why.hint_or("check the network and the authority, then run '{again}' again");
     AgentError::new(ErrorKind::Unreachable, format!("{authority} cannot be reached: {why}"), hint)
 }
 
@@ -108,7 +110,7 @@ pub(super) fn misconfigured(why: impl Into<Why>) -> AgentError {
 
 /// The person or the provider said no.
 pub(super) fn denied(why: &str) -> AgentError {
-    AgentError::new(ErrorKind::LoginDenied, why, "run 'seqera login' again; nothing was changed")
+    AgentError::new(ErrorKind::LoginDenied, why, "run '{again}' again; nothing was changed")
 }
 
 /// Both name one issuer: equal but for a slash at the end, or the two hosts of Seqera Cloud.
@@ -200,6 +202,12 @@ impl Discovery {
             }
             (failure, _) => failure.map(Arc::new),
         }
+    }
+
+    /// True if the authority answers that it has no description.
+    pub(super) async fn is_missing(&self) -> bool {
+        let Ok(url) = (self.dialect.description)(&self.authority) else { return false };
+        self.http.fetch(&url, None).await.is_ok_and(|reply| reply.status == NOT_FOUND)
     }
 
     fn kept(&self) -> Option<(Moment, Arc<Metadata>)> {

@@ -61,9 +61,9 @@ fn decided(site: &str, sent: Sent) -> Callback {
         let error = AgentError::new(
             ErrorKind::LoginDenied,
             format!("{site} refused the sign-in: it was denied in the browser"),
-            "run the login again; nothing was changed",
+            "run '{again}' again; nothing was changed",
         );
-        return Callback::Failed(answer(site, 200, &json!({"ok": true})), error);
+        return Callback::Failed(Some(answer(site, 200, &json!({"ok": true}))), error);
     }
     let token = sent.token.unwrap_or_default();
     match Prefix::per_user(&token) {
@@ -72,7 +72,7 @@ fn decided(site: &str, sent: Sent) -> Callback {
             let message = format!("{site} sent something that is no token for a person: {why}");
             let error =
                 AgentError::new(ErrorKind::Misconfigured, message, "check 'authority' of the profile");
-            Callback::Failed(failed(site, &error), error)
+            Callback::Failed(Some(failed(site, &error)), error)
         }
     }
 }

@@ -12,6 +12,7 @@ use url::Url;
 use super::*;
 use crate::clock::FakeClock;
 use crate::providers::browser::{Callback, CallbackRequest, Flow, Landing, Page};
+use crate::providers::page::Whose;
 use crate::providers::{Check, Granted, Renewal, Revocable, Revocation, Tokens, UserCode};
 use crate::token::{Access, AccessToken, Account, RefreshToken};
 
@@ -76,7 +77,7 @@ impl Issuer for Provider {
         unreachable!("there is no browser")
     }
 
-    fn page(&self, _: Result<&Account, &AgentError>) -> Page {
+    fn page(&self, _: Result<&Account, &AgentError>, _: &Whose) -> Page {
         unreachable!("there is no browser")
     }
 

@@ -130,12 +130,25 @@ async fn a_socket_that_is_served_and_a_file_of_another_kind_are_left_alone() {
     let (served, file) = (dir.path().join("served.sock"), dir.path().join("file.sock"));
     let _other = UnixListener::bind(&served).unwrap();
     std::fs::write(&file, "precious").unwrap();
-    let error = bind(std::slice::from_ref(&served)).await.unwrap_err().to_string();
-    assert!(error.contains("is served by another program"), "{error}");
+    let error = bind(std::slice::from_ref(&served)).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("is served by another program"), "{text}");
+    assert!(text.contains(&format!("(pid {})", std::process::id())), "{text}");
+    assert!(error.hint().contains("HOME") && !error.hint().contains("0700"), "{}", error.hint());
     let error = bind(std::slice::from_ref(&file)).await.unwrap_err().to_string();
     assert!(error.contains("is not a socket"), "{error}");
     assert!(UnixStream::connect(&served).is_ok());
     assert_eq!(std::fs::read_to_string(file).unwrap(), "precious");
+}
+
+#[tokio::test]
+async fn where_the_agent_of_another_folder_serves_the_next_place_is_used() {
+    let dir = dir();
+    let (served, next) = (dir.path().join("served.sock"), dir.path().join("next.sock"));
+    let _other = UnixListener::bind(&served).unwrap();
+    let (socket, _incoming) = bind(&[served.clone(), next.clone()]).await.unwrap();
+    assert_eq!(socket.path(), next);
+    assert!(UnixStream::connect(&served).is_ok(), "it serves on");
 }
 
 #[tokio::test]

@@ -48,6 +48,11 @@ pub(crate) enum Command {
     /// Show who is signed in and how the session is kept
     ///
     /// Answers from the agent's memory and changes nothing.
+    ///
+    /// 'Session expires' is the end of the sign-in if the provider tells it, and else that of the access token,
+    /// which is renewed automatically; both have lines of their own below. Each value is followed by where it
+    /// comes from: an option, a variable, a file, 'login' (it was recorded at the sign-in), the command that has
+    /// chosen it, 'service-info' (the Platform says so), or 'default'.
     #[command(after_help = "Example: seqera status --profile work")]
     Status(Check),
     /// Show the account and how it signed in
@@ -57,6 +62,9 @@ pub(crate) enum Command {
     Exec(Exec),
     Ai(Ai),
     /// Show user, backend and the connection to the Platform, each with its source
+    ///
+    /// A source is an option, a variable, a file, 'login' (it was recorded at the sign-in), the command that has
+    /// chosen it, 'service-info' (the Platform says so), or 'default'.
     #[command(after_help = "Example: seqera info -o json")]
     Info,
     #[command(hide = true)]

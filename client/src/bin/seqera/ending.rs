@@ -43,12 +43,10 @@ pub(crate) fn perform(context: &Context, command: impl FnOnce() -> Result<(), Fa
     ExitCode::from(failure.exit)
 }
 
-/// Hints name the command for a Platform; for another provider, this names the right one.
+/// The agent does not know what was typed, nor by which name this program was called.
 fn worded(context: &Context, hint: Hint) -> Hint {
     match hint {
-        Hint::SignIn(_) if !context.env.provider().is_platform() => {
-            Hint::Words(format!("run '{}'", context.login()))
-        }
+        Hint::SignIn { profile, .. } => Hint::Words(format!("run '{}'", context.login_to(&profile))),
         other => other,
     }
 }

@@ -18,14 +18,18 @@ use serde_json::Value;
 
 pub(crate) use self::layout::{grid, one_line, table};
 use crate::screen::failure::Failure;
-use crate::screen::layout::wrap;
+use crate::screen::layout::{paragraphs, wrap};
 use crate::screen::qr::Qr;
 
 const RED: &str = "\x1b[1;31m";
+const GREEN: &str = "\x1b[1;32m";
 const YELLOW: &str = "\x1b[1;33m";
 const CYAN: &str = "\x1b[1;36m";
 const BLACK_ON_WHITE: &str = "\x1b[30;107m";
 const PLAIN: &str = "\x1b[0m";
+
+/// In front of a picture.
+const INDENT: &str = "  ";
 
 /// Who reads the answers: a person or a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -34,16 +38,39 @@ pub(crate) enum Output {
     Json,
 }
 
+/// What a mark means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Good,
+    Doubtful,
+    Bad,
+    Plain,
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Screen {
     pub(crate) json: bool,
     colour: bool,
+    /// The same for standard output.
+    output_colour: bool,
+    /// The terminal makes addresses clickable.
+    links: bool,
 }
 
 impl Screen {
-    /// Colours are used only if standard error is a terminal.
+    /// Colours are used only on a terminal.
     pub(crate) fn new(json: bool, colour: bool) -> Self {
-        Self { json, colour: colour && stderr().is_terminal() }
+        Self {
+            json,
+            colour: colour && stderr().is_terminal(),
+            output_colour: colour && stdout().is_terminal(),
+            links: false,
+        }
+    }
+
+    /// The same; `links`: the terminal is one of those that know OSC 8.
+    pub(crate) fn with_links(self, links: bool) -> Self {
+        Self { links: links && stderr().is_terminal(), ..self }
     }
 
     /// Prints a label and its value for people, on standard output.
@@ -53,7 +80,16 @@ impl Screen {
 
     /// Prints a line for people on standard output; nothing if an object is wanted.
     pub(crate) fn say(&self, text: &str) -> Result<(), Failure> {
-        if self.json { Ok(()) } else { data(&printable(text)) }
+        if self.json { Ok(()) } else { data(&paragraphs(&printable(text), terminal::output_columns())) }
+    }
+
+    /// Prints lines for people that begin with a mark, which gets a colour by what it means.
+    pub(crate) fn say_marked(&self, text: &str, tone: Tone) -> Result<(), Failure> {
+        let text = printable(text);
+        if self.json {
+            return Ok(());
+        }
+        data(&if self.output_colour { marked(&text, tone) } else { text })
     }
 
     /// Prints the one object on standard output.
@@ -74,14 +110,22 @@ impl Screen {
     pub(crate) fn tell(&self, text: &str) {
         if !self.json {
             // If standard error is gone, there is no place left to say so.
-            let _ = writeln!(stderr(), "{}", printable(text));
+            let _ = writeln!(stderr(), "{}", paragraphs(&printable(text), terminal::columns()));
         }
+    }
+
+    /// Prints a line with an address on standard error, which the terminal makes clickable if it can: also where
+    /// it takes several lines. The address is left whole.
+    pub(crate) fn address(&self, before: &str, url: &str) {
+        let _ =
+            writeln!(stderr(), "{before}{}", if self.links { link(url) } else { one_line(url).into_owned() });
     }
 
     /// Prints a question on standard error. The answer is typed on the same line.
     pub(crate) fn question(&self, text: &str) {
         if !self.json {
-            let _ = write!(stderr(), "{}", printable(text)).and_then(|()| stderr().flush());
+            let text = paragraphs(&printable(text), terminal::columns());
+            let _ = write!(stderr(), "{text}").and_then(|()| stderr().flush());
         }
     }
 
@@ -90,16 +134,16 @@ impl Screen {
         let _ = writeln!(stderr(), "{}", json(value));
     }
 
-    /// Draws a QR code in block characters, dark on light, if standard error is a terminal that is wide
-    /// enough.
-    pub(crate) fn picture(&self, code: &Qr) {
-        if !stderr().is_terminal() || terminal::columns().is_some_and(|columns| columns < code.width()) {
+    /// Draws a QR code in block characters, dark on light, if standard error is a terminal that has room for it
+    /// above `below`, which is printed next.
+    pub(crate) fn picture(&self, code: &Qr, below: &[&str]) {
+        if !terminal::size().is_some_and(|size| fits(code, below, size)) {
             return;
         }
         let (on, off) = if self.colour { (BLACK_ON_WHITE, PLAIN) } else { ("", "") };
         // Without colours, the background is assumed to be dark, as it is in most terminals.
         for row in code.rows(self.colour) {
-            let _ = writeln!(stderr(), "  {on}{row}{off}");
+            let _ = writeln!(stderr(), "{INDENT}{on}{row}{off}");
         }
     }
 
@@ -160,6 +204,33 @@ fn reached(line: &str) -> Result<bool, Failure> {
     }
 }
 
+/// The text with its first character in the colour of the tone.
+fn marked(text: &str, tone: Tone) -> String {
+    let colour = match tone {
+        Tone::Good => GREEN,
+        Tone::Doubtful => YELLOW,
+        Tone::Bad => RED,
+        Tone::Plain => return text.to_owned(),
+    };
+    let end = text.chars().next().map_or(0, char::len_utf8);
+    format!("{colour}{}{PLAIN}{}", &text[..end], &text[end..])
+}
+
+/// True if the code and the lines below it stand on the terminal together, with one line left for the cursor.
+fn fits(code: &Qr, below: &[&str], (columns, rows): (usize, usize)) -> bool {
+    let lines = below.iter().map(|line| layout::width(line).div_ceil(columns).max(1)).sum::<usize>();
+    code.width() + INDENT.len() <= columns && code.height() + lines < rows
+}
+
+/// An address that can be clicked (OSC 8). Nothing but the characters of an address, so that none ends the escape
+/// sequence or begins another.
+fn link(url: &str) -> String {
+    match url.chars().all(|c| c.is_ascii_graphic()) {
+        true => format!("\x1b]8;;{url}\x1b\\{url}\x1b]8;;\x1b\\"),
+        false => one_line(url).into_owned(),
+    }
+}
+
 /// The agent cleans what providers and Platforms wrote, but it may be of another version, and some texts come
 /// from elsewhere. So whatever deceives a reader is replaced, except for a line feed.
 fn printable(text: &str) -> String {
@@ -202,5 +273,40 @@ mod tests {
         assert!(!text.contains(is_deceptive), "{text}");
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
         assert_eq!(json(&serde_json::json!({"a": "é"})), r#"{"a":"é"}"#);
+    }
+
+    #[test]
+    fn a_mark_has_the_colour_of_what_it_means_and_the_text_has_none() {
+        assert_eq!(marked("✓ clock", Tone::Good), "\x1b[1;32m✓\x1b[0m clock");
+        assert_eq!(marked("✗ clock", Tone::Bad), "\x1b[1;31m✗\x1b[0m clock");
+        assert_eq!((marked("- x", Tone::Plain).as_str(), marked("", Tone::Plain).as_str()), ("- x", ""));
+        let piped = Screen::new(false, true);
+        assert!(!piped.output_colour || stdout().is_terminal());
+    }
+
+    #[test]
+    fn a_link_is_an_address_and_nothing_else() {
+        assert_eq!(
+            link("https://x.test/?a=b"),
+            "\x1b]8;;https://x.test/?a=b\x1b\\https://x.test/?a=b\x1b]8;;\x1b\\"
+        );
+        for odd in
+            ["https://x.test/\x1b\\", "https://x.test/\x07", "https://x.test/a b", "https://x.test/\u{9c}"]
+        {
+            assert!(!link(odd).contains('\x1b'), "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn a_picture_is_shown_only_where_it_stands_together_with_what_is_below() {
+        // Version 4 of the standard, 33 cells: that of Cloud's address.
+        let code = Qr::of("https://cloud.seqera.io/oauth/device?user_code=WDJB-MJHT").unwrap();
+        let below = ["address", "code", "words", "waiting"];
+        assert_eq!((code.width(), code.height()), (37, 19));
+        for (size, shown) in [((80, 24), true), ((80, 23), false), ((39, 24), true), ((38, 24), false)] {
+            assert_eq!(fits(&code, &below, size), shown, "{size:?}");
+        }
+        let long = "x".repeat(81);
+        assert!(!fits(&code, &[&long, "", "", ""], (80, 24)), "a long line takes two");
     }
 }

@@ -49,6 +49,20 @@ impl Passwords for Known {
     }
 }
 
+#[tokio::test]
+async fn a_port_that_answers_in_plain_http_is_said_not_to_speak_tls() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (mut peer, _) = listener.accept().await.unwrap();
+        let _ = peer.read(&mut [0; 64]).await;
+        peer.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+    });
+    let fault = http().fetch(&url(&format!("https://127.0.0.1:{port}/")), None).await.err().unwrap();
+    assert_eq!(fault.to_string(), "this port does not speak TLS");
+    assert!(fault.why().hint_or("").contains("port"), "{fault}");
+}
+
 #[test]
 fn the_proxy_serves_every_host_but_this_machine_and_those_that_need_none() {
     let through = network("http://proxy.test:3128", ".corp.test, 10.0.0.0/8");

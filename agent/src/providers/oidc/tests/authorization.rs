@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::*;
 use crate::error::ErrorKind;
+use crate::providers::page::Whose;
 
 fn get(target: String) -> CallbackRequest {
     CallbackRequest { method: "GET".into(), target, ..CallbackRequest::default() }
@@ -115,8 +116,9 @@ async fn an_error_of_the_provider_has_its_reason_and_is_shown_as_text() {
         let description = "%3Cscript%3Ealert(1)%3C/script%3E";
         let target = format!("/callback?error={code}&error_description={description}&state={}", flow.state);
         match bench.oidc.callback(&flow, &get(target)) {
-            Callback::Failed(page, error) => {
+            Callback::Failed(None, error) => {
                 assert_eq!(error.kind, kind, "{code}");
+                let page = bench.oidc.page(Err(&error), &Whose::default());
                 assert!(page.body.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{}", page.body);
                 assert!(!page.body.contains("<script"), "{}", page.body);
             }

@@ -28,6 +28,25 @@ async fn an_authority_that_is_no_oidc_provider_is_misconfigured() {
 }
 
 #[tokio::test]
+async fn the_api_below_a_host_is_meant_only_if_it_describes_itself_and_the_host_does_not() {
+    const BELOW: &str = "GET /api/.well-known/openid-configuration";
+    let bench = Bench::new().await;
+    let mut document = bench.double.discovery();
+    document["issuer"] = json!(format!("{}/api", bench.double.url));
+    bench.double.script(BELOW, json_answer(200, &document));
+    assert_eq!(bench.oidc.meant().await, None, "the host has a description of its own");
+    bench.double.script(ROUTE, answer(503, &[], ""));
+    assert_eq!(bench.oidc.meant().await, None, "nothing is known of a host that is not well");
+    bench.double.script(ROUTE, answer(404, &[], ""));
+    assert_eq!(bench.oidc.meant().await, Some(format!("{}/api", bench.double.url)));
+    bench.double.script(BELOW, json_answer(200, &bench.double.discovery()));
+    assert_eq!(bench.oidc.meant().await, None, "it calls itself by another name");
+    let deep = Bench::with(|profile| profile.authority.push_str("/realm")).await;
+    assert_eq!(deep.oidc.meant().await, None);
+    assert!(deep.double.seen("GET /realm/.well-known/openid-configuration").is_empty(), "it is no host");
+}
+
+#[tokio::test]
 async fn a_description_of_another_issuer_is_refused() {
     let bench = Bench::new().await;
     let mut document = bench.double.discovery();

@@ -173,7 +173,8 @@ async fn denied_and_a_token_of_a_wrong_shape_end_the_login_each_with_its_own_rea
         (json!({"state": flow.state, "token": "canary"}), ErrorKind::Misconfigured, "no SciToolkit token"),
         (json!({"state": flow.state}), ErrorKind::Misconfigured, "no SciToolkit token"),
     ] {
-        let Callback::Failed(page, error) = scitoolkit.callback(&flow, &post(&double.url, &body)) else {
+        let Callback::Failed(Some(page), error) = scitoolkit.callback(&flow, &post(&double.url, &body))
+        else {
             panic!("{body}")
         };
         assert_eq!(error.kind, kind, "{body}");

@@ -22,6 +22,54 @@ fn the_help_names_every_key_of_the_file() {
     }
 }
 
+/// What `seqera` sets for programs that it starts, what terminals and other programs set for everybody, and what is
+/// read only to warn of it.
+const NOT_FOR_PEOPLE: [&str; 17] = [
+    "SEQERA_EXEC_TOKEN",
+    "SEQERA_AI_STARTED_BY",
+    "TOWER_API_ENDPOINT",
+    "SEQERA_API_ENDPOINT",
+    "TOWER_WORKFLOW_ID",
+    "USERPROFILE",
+    "NPM_CONFIG_PREFIX",
+    "NVM_BIN",
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "SSH_CONNECTION",
+    "WSL_DISTRO_NAME",
+    "TERM_PROGRAM",
+    "VTE_VERSION",
+    "KONSOLE_VERSION",
+    "WT_SESSION",
+    "HTTP_PROXY",
+];
+
+#[test]
+fn the_help_names_every_variable_that_a_person_can_set() {
+    // `settings/env.rs` names all that are read, in its comments.
+    let (read, _) = include_str!("../settings/env.rs").split_once("#[cfg(test)]\nmod tests").expect("tests");
+    let comments = read.lines().filter(|line| line.trim_start().starts_with("///"));
+    let names = comments.flat_map(|line| line.split('`').skip(1).step_by(2));
+    let is_variable = |name: &&str| {
+        name.len() > 3 && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    };
+    let mut known = 0;
+    for name in names.filter(is_variable).filter(|name| !NOT_FOR_PEOPLE.contains(name) && *name != "TMUX") {
+        let named = REFERENCE.split([' ', ',', ':', '.', '$', '/', '\n']).any(|word| word == name);
+        assert!(named, "{name}");
+        known += 1;
+    }
+    assert!(known > 20, "{known}");
+    assert!(REFERENCE.contains("SCITOOLKIT_TOKEN"), "which another file knows");
+}
+
+#[test]
+fn no_line_of_the_help_is_wider_than_the_manual() {
+    for line in REFERENCE.lines() {
+        assert!(line.chars().count() <= 78, "{line}");
+    }
+}
+
 #[test]
 fn a_profile_may_stand_before_and_after_the_command() {
     for line in ["seqera --profile work token", "seqera token --profile work"] {

@@ -22,7 +22,7 @@ use crate::screen::failure::Failure;
 use crate::settings::Settings;
 use crate::settings::context::{Context, wait};
 use crate::settings::env::EnvToken;
-use crate::settings::setting::in_the_clear;
+use crate::settings::setting::{CLOUD_AUTHORITY, host, in_the_clear};
 use crate::settings::subject::{Named, Subject};
 
 #[cfg(unix)]
@@ -170,7 +170,11 @@ fn or_login<T>(
         done => return done,
     };
     if ask::possible(&context.screen) {
-        context.screen.tell(&failure.message);
+        context.screen.tell(&format!(
+            "{}; a login would sign in {}.",
+            failure.message,
+            place(context, named)
+        ));
     }
     match ask::yes(&context.screen, "Sign in now?", true)? {
         Some(true) => {
@@ -179,6 +183,19 @@ fn or_login<T>(
         }
         Some(false) | None => Err(failure),
     }
+}
+
+/// Where a login would sign in.
+fn place(context: &Context, named: &Named) -> String {
+    let status = context.status(named.clone()).unwrap_or_default();
+    let is_default = status.sources.is_none_or(|sources| sources.settings == "default");
+    let known = status.settings.map(|has| has.authority).filter(|url| !url.is_empty() && !is_default);
+    let set = || Settings::resolve(None, &named.profile, &context.env, &context.config().ok()?).authority;
+    let authority = known.or_else(|| Some(set()?.text)).unwrap_or_else(|| CLOUD_AUTHORITY.to_owned());
+    let place = host(&authority);
+    let name = [&status.profile, &named.profile].into_iter().find(|name| !name.is_empty());
+    let profile = name.map(|name| format!(" as profile '{name}'")).unwrap_or_default();
+    format!("at {place}{profile}")
 }
 
 fn of_session(context: &Context, named: &Named) -> Result<Variables, Failure> {

@@ -24,7 +24,7 @@ pub(super) fn choose(
     reported: &str,
     authority: &str,
 ) -> Option<Backend> {
-    let platforms = || named(reported, "service-info of the Platform");
+    let platforms = || named(reported, "service-info");
     let clouds = || named(CLOUD, "default").filter(|_| is_cloud(authority));
     known(settings, recorded, authority).or_else(platforms).or_else(clouds)
 }
@@ -38,7 +38,7 @@ pub(super) fn known(
 ) -> Option<Backend> {
     let set = settings.backend_of(authority);
     set.and_then(|set| named(&set.text, &set.source.to_string()))
-        .or_else(|| named(&recorded?.backend_url, "profile"))
+        .or_else(|| named(&recorded?.backend_url, "login"))
 }
 
 fn named(url: &str, source: &str) -> Option<Backend> {
@@ -86,14 +86,8 @@ mod tests {
         let only_file = settings(file, &[], "");
         assert!(chosen(&only_file, "https://own", "", HOST).unwrap().starts_with("https://file from "));
         let nothing = settings("{}", &[], "");
-        assert_eq!(
-            chosen(&nothing, "https://own", "https://told", HOST).unwrap(),
-            "https://own from profile"
-        );
-        assert_eq!(
-            chosen(&nothing, "", "https://told", HOST).unwrap(),
-            "https://told from service-info of the Platform"
-        );
+        assert_eq!(chosen(&nothing, "https://own", "https://told", HOST).unwrap(), "https://own from login");
+        assert_eq!(chosen(&nothing, "", "https://told", HOST).unwrap(), "https://told from service-info");
         assert_eq!(chosen(&nothing, "http://own", "http://told", HOST), None, "others could read the token");
         assert_eq!(chosen(&nothing, "", "", CLOUD_API).unwrap(), format!("{CLOUD} from default"));
         assert_eq!(chosen(&nothing, "", "", HOST), None, "an Enterprise token never goes to Cloud");

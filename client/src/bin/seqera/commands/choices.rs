@@ -46,7 +46,8 @@ pub(super) fn show(context: &Context, kind: Kind) -> Result<(), Failure> {
     let Some(one) = one else {
         let Words { word, without, command, .. } = kind.words();
         context.screen.say(&format!("No {word} is chosen (profile '{}'){without}.", listing.profile))?;
-        context.screen.hint(&format!("'seqera {command} switch' chooses one"));
+        let of = context.option_for(&listing.profile);
+        context.screen.hint(&format!("'seqera {command} switch{of}' chooses one"));
         return Ok(());
     };
     let mut rows = vec![(kind.words().heading, one.name.clone()), ("Full name", one.full_name())];
@@ -77,8 +78,9 @@ fn warn_of_vanished(context: &Context, kind: Kind, listing: &Listing) {
     if let Some(gone) = listing.vanished() {
         let Words { word, command, .. } = kind.words();
         let (name, id) = (gone.address(), gone.id);
+        let of = context.option_for(&listing.profile);
         context.screen.warn(&format!(
-            "{word} {name} ({id}) is chosen, but is not among yours any more; 'seqera {command} switch' \
+            "{word} {name} ({id}) is chosen, but is not among yours any more; 'seqera {command} switch{of}' \
              chooses another"
         ));
     }
@@ -134,10 +136,11 @@ pub(super) fn switch(context: &Context, kind: Kind, wanted: Option<String>) -> R
 /// Asks the person for an item, and returns its id.
 fn pick(context: &Context, kind: Kind, listing: &Listing) -> Result<String, Failure> {
     let Words { word, command, .. } = kind.words();
+    let option = context.option_for(&listing.profile);
     let all = listing.reachable();
     if all.is_empty() {
         let of = listing.organization.as_ref().map(|of| format!(" in {}", of.name)).unwrap_or_default();
-        let hint = format!("'seqera {command} list' shows all that there are");
+        let hint = format!("'seqera {command} list{option}' shows all that there are");
         return Err(Failure::usage(format!("this account has no {word}{of}"), Some(&hint)));
     }
     if ask::possible(&context.screen) {
@@ -151,7 +154,7 @@ fn pick(context: &Context, kind: Kind, listing: &Listing) -> Result<String, Fail
         Some(one) => Ok(one.id.to_string()),
         None => {
             let names = ask::listed(&choices);
-            let hint = format!("run 'seqera {command} switch NAME'; there are {names}");
+            let hint = format!("run 'seqera {command} switch NAME{option}'; there are {names}");
             Err(Failure::usage(format!("no {word} is named, and nobody can be asked"), Some(&hint)))
         }
     }

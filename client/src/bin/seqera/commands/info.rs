@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::commands::backend::{self, Backend};
 use crate::commands::described::perhaps_enterprise;
-use crate::commands::session::signed_in;
+use crate::commands::session::{organization_source, signed_in};
+use crate::commands::status::profile_source;
 use crate::screen::failure::Failure;
 use crate::screen::table;
 use crate::settings::Settings;
@@ -23,16 +24,19 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Everything that is shown.
 struct Info {
     account: Account,
-    /// The session, or the variable that holds the token.
+    /// `login`, or the variable that holds the token.
     credential: String,
     profile: Option<String>,
+    profile_source: String,
     organization: String,
+    organization_source: &'static str,
     authority: String,
     authority_source: String,
     backend: Option<Backend>,
     /// The Platform's answer, or why there is none.
     platform: Result<Description, String>,
     api_url: String,
+    api_source: String,
 }
 
 pub(super) fn run(context: &Context) -> Result<(), Failure> {
@@ -56,6 +60,7 @@ fn of_session(context: &Context, status: SessionStatus) -> Result<Info, Failure>
     settings.ignored_backend(&recorded.authority).iter().for_each(|note| context.screen.warn(note));
     let named = Named { profile: status.profile.clone(), authority: String::new() };
     let client = context.client_within(named, PATIENCE)?;
+    let source = status.sources.clone().unwrap_or_default().settings;
     let platform = match wait(async { Ok(client.describe().await?) }) {
         Err(ended) if ended.is_of_credential() => return Err(ended),
         answer => answer.map_err(|failure| failure.message),
@@ -63,10 +68,13 @@ fn of_session(context: &Context, status: SessionStatus) -> Result<Info, Failure>
     let reported = platform.as_ref().map(|described| described.backend_url.as_str()).unwrap_or_default();
     Ok(Info {
         account: status.account.clone().unwrap_or_default(),
-        credential: format!("session of profile '{}'", status.profile),
+        credential: "login".to_owned(),
         organization: status.organization.clone().unwrap_or_default().name,
+        organization_source: organization_source(&status),
+        profile_source: profile_source(context, &status.profile)?,
         backend: backend::choose(&settings, Some(&recorded), reported, &recorded.authority),
-        authority_source: "profile".to_owned(),
+        authority_source: source.clone(),
+        api_source: source,
         profile: Some(status.profile),
         api_url: recorded.api_url,
         authority: recorded.authority,
@@ -88,15 +96,21 @@ fn of_token(context: &Context, token: &EnvToken) -> Result<Info, Failure> {
     let reported = described.map(|described| described.backend_url.as_str()).unwrap_or_default();
     let set = settings.authority.as_ref();
     let authority = set.map_or(CLOUD_AUTHORITY, |set| set.text.as_str()).to_owned();
-    let set_api = settings.api_url.as_ref().map(|set| set.text.clone());
+    let authority_source = set.map_or("default".to_owned(), |set| set.source.to_string());
+    let set_api = settings.api_url.as_ref();
+    let api_source = set_api.map_or(authority_source.clone(), |set| set.source.to_string());
+    let api_url = set_api.map_or(authority.clone(), |set| set.text.clone());
     Ok(Info {
         account: described.and_then(|described| described.account.clone()).unwrap_or_default(),
-        credential: format!("token in {}", token.variable),
+        credential: token.variable.to_owned(),
         profile: None,
+        profile_source: String::new(),
         organization: String::new(),
+        organization_source: "",
         backend: backend::choose(&settings, None, reported, &authority),
-        authority_source: set.map_or("default".to_owned(), |set| set.source.to_string()),
-        api_url: set_api.unwrap_or_else(|| authority.clone()),
+        authority_source,
+        api_url,
+        api_source,
         authority,
         platform,
     })
@@ -111,7 +125,6 @@ fn rows(info: &Info) -> Vec<(&'static str, String)> {
     let account = &info.account;
     let known = [&account.email, &account.user_name, &account.display_name, &account.subject];
     let user = known.into_iter().find(|name| !name.is_empty()).map_or("not known", String::as_str);
-    let api_source = if info.profile.is_some() { "profile" } else { "authority" };
     let backend = info.backend.as_ref().map(|backend| of(&backend.url, &backend.source));
     let connection = match &info.platform {
         Ok(described) if described.platform_version.is_empty() => "good".to_owned(),
@@ -120,8 +133,8 @@ fn rows(info: &Info) -> Vec<(&'static str, String)> {
     };
     vec![
         ("User", of(user, &info.credential)),
-        ("Profile", info.profile.clone().unwrap_or_default()),
-        ("Organization", of(&info.organization, "profile")),
+        ("Profile", of(info.profile.as_deref().unwrap_or_default(), &info.profile_source)),
+        ("Organization", of(&info.organization, info.organization_source)),
         ("Authority", of(&info.authority, &info.authority_source)),
         (
             "Backend",
@@ -129,7 +142,7 @@ fn rows(info: &Info) -> Vec<(&'static str, String)> {
                 "not known; SEQERA_AI_BACKEND_URL, beside SEQERA_AUTH_DOMAIN, can name it".to_owned()
             }),
         ),
-        ("Platform", of(&info.api_url, api_source)),
+        ("Platform", of(&info.api_url, &info.api_source)),
         ("Connection", connection),
     ]
 }
@@ -173,11 +186,14 @@ mod tests {
     fn info(platform: Result<Description, String>) -> Info {
         Info {
             account: Account { email: "ada@x.test".into(), ..Account::default() },
-            credential: "session of profile 'work'".into(),
+            credential: "login".into(),
             profile: Some("work".into()),
+            profile_source: "--profile".into(),
             organization: String::new(),
+            organization_source: "login",
             authority: "https://h/api".into(),
-            authority_source: "profile".into(),
+            authority_source: "login".into(),
+            api_source: "login".into(),
             backend: None,
             platform,
             api_url: "https://h/api".into(),

@@ -26,11 +26,13 @@ use self::import::Imports;
 use crate::commands::org;
 use crate::commands::session::{account_name, object};
 use crate::commands::toolkit_files::ToolkitFiles;
+use crate::screen::ask;
 use crate::screen::failure::{Failure, Hint};
 use crate::settings::Settings;
 use crate::settings::context::{Context, interruptible, wait};
 use crate::settings::env::no_address;
 use crate::settings::provider::Provider;
+use crate::settings::setting::host;
 use crate::settings::subject::Named;
 use crate::settings::wishes;
 
@@ -104,24 +106,15 @@ pub(super) fn run(context: &Context, args: Login) -> Result<(), Failure> {
     let settings = Settings::resolve(authority.as_deref(), &profile, &context.env, &config);
     settings.check()?;
     settings.ignored.iter().for_each(|note| context.screen.warn(note));
-    let method = if args.device { LoginMethod::Device } else { LoginMethod::Browser };
-    let request = LoginRequest {
-        profile: profile.clone(),
-        settings: Some(settings.message()),
-        redirect_port: context.env.redirect_port()?.unwrap_or_default().into(),
-        timeout_ms: context.env.callback_timeout_ms()?.unwrap_or_default(),
-        force: args.force,
-        method: method.into(),
-        organization: args.organization.clone().unwrap_or_default(),
-    };
-    let token = given::token(context, args.token.as_deref(), args.with_token)?;
+    let request = args.request(context, &profile, &settings)?;
+    let typed = args.typed(context, &profile);
+    let token = given::token(context, &typed, args.token.as_deref(), args.with_token)?;
     context.warn_of_unknown_keys()?;
-    let client = Client::new(Options { profile, ..options });
-    context
-        .screen
-        .say(&format!("[Login] Starting {} CLI authentication...", context.env.provider().label()))?;
+    let client = Client::new(Options { profile: profile.clone(), ..options });
+    let label = context.env.provider().label();
+    context.screen.say(&format!("[Login] Starting {label} CLI authentication..."))?;
     let toolkit_files = ToolkitFiles::find(context, &client)?;
-    let imports = Imports { context, client: &client, settings: &settings };
+    let imports = Imports { context, client: &client, settings: &settings, typed: &typed };
     if args.import {
         return report_all(context, &imports.take_all()?);
     } else if token.is_none() && !args.force && args.organization.is_none() {
@@ -135,17 +128,28 @@ pub(super) fn run(context: &Context, args: Login) -> Result<(), Failure> {
         }
     }
     let opens = !args.no_browser && context.env.browser_auto_open()? && context.env.has_display();
-    let signed_in = match token {
-        Some(given) => {
-            let import = async |token: &str| import(&client, &settings, token, &request.organization).await;
-            with_token(context, given, import).map(|signed_in| (signed_in, false))
+    let sign_in = |force: bool| {
+        let request = LoginRequest { force, ..request.clone() };
+        match &token {
+            Some(given) => {
+                let import = async |token: &str| import(&client, &settings, token, &request).await;
+                with_token(context, &typed, given, import).map(|signed_in| (signed_in, false))
+            }
+            None => {
+                wait(interruptible("the login", Follow::new(context, &client, opens, &typed).run(request)))
+            }
         }
-        None => wait(interruptible("the login", Follow::new(context, &client, opens).run(request))),
     };
-    let signed_in = signed_in.map_err(|failure| hinted(context, failure));
+    let signed_in = match sign_in(args.force) {
+        Err(failure) if failure.is(Reason::AuthorityMismatch) && replaces(context, &failure)? => {
+            sign_in(true)
+        }
+        signed_in => signed_in,
+    };
+    let signed_in = signed_in.map_err(|failure| hinted(context, failure, &typed));
     let (signed_in, joined) = signed_in.inspect_err(|failure| explain(context, failure, &settings))?;
     let signed_in = org::after_login(context, args.organization.as_deref(), joined, signed_in)?;
-    report(context, &signed_in)?;
+    report(context, &signed_in, profile.is_empty())?;
     let Some(files) = toolkit_files else { return Ok(()) };
     if !signed_in.already {
         files.replaced();
@@ -153,17 +157,54 @@ pub(super) fn run(context: &Context, args: Login) -> Result<(), Failure> {
     files.consolidate()
 }
 
+impl Login {
+    fn request(
+        &self,
+        context: &Context,
+        profile: &str,
+        settings: &Settings,
+    ) -> Result<LoginRequest, Failure> {
+        let method = if self.device { LoginMethod::Device } else { LoginMethod::Browser };
+        Ok(LoginRequest {
+            profile: profile.to_owned(),
+            settings: Some(settings.message()),
+            redirect_port: context.env.redirect_port()?.unwrap_or_default().into(),
+            timeout_ms: context.env.callback_timeout_ms()?.unwrap_or_default(),
+            force: self.force,
+            method: method.into(),
+            organization: self.organization.clone().unwrap_or_default(),
+        })
+    }
+
+    /// What has to be typed to come here again, without options that choose the way of signing in.
+    fn typed(&self, context: &Context, profile: &str) -> String {
+        let authority = self.authority.as_deref().unwrap_or_default();
+        context.env.provider().login_typed(context.called, profile, authority)
+    }
+}
+
+/// Asks whether the session that is in the way is to be replaced. It says no where nobody can be asked.
+fn replaces(context: &Context, failure: &Failure) -> Result<bool, Failure> {
+    if !ask::possible(&context.screen) {
+        return Ok(false);
+    }
+    context.screen.tell(&failure.message);
+    Ok(ask::yes(&context.screen, "Replace that session?", false)?.unwrap_or(false))
+}
+
 /// Signs in with a token. One that was typed, and is refused, is asked for again.
 fn with_token(
     context: &Context,
-    mut given: Given,
+    login: &str,
+    given: &Given,
     import: impl AsyncFn(&str) -> Result<SignedIn, Failure>,
 ) -> Result<SignedIn, Failure> {
+    let mut token = given.token.clone();
     loop {
-        match wait(interruptible("the login", import(&given.token))) {
+        match wait(interruptible("the login", import(&token))) {
             Err(refused) if given.was_typed && given::is_refused(&refused) => {
                 context.screen.warn(&refused.message);
-                given.token = given::typed(context)?;
+                token = given::typed(context, login)?;
             }
             done => return done,
         }
@@ -174,19 +215,20 @@ async fn import(
     client: &Client,
     settings: &Settings,
     token: &str,
-    organization: &str,
+    request: &LoginRequest,
 ) -> Result<SignedIn, Failure> {
-    let status = client.import_token(settings.message(), token, organization).await?;
+    let LoginRequest { organization, force, .. } = request;
+    let status = client.import_token(settings.message(), token, organization, *force).await?;
     Ok(SignedIn { notes: status.notes.clone(), status: Some(status), already: false })
 }
 
 /// The agent words its hints for a Platform; for another kind of provider, this names the right command.
-fn hinted(context: &Context, failure: Failure) -> Failure {
+fn hinted(context: &Context, failure: Failure, typed: &str) -> Failure {
     if context.env.provider().is_platform() || !failure.is(Reason::LoginTimedOut) {
         return failure;
     }
     let again = "again, and check that the browser can reach the address it prints";
-    Failure { hint: Hint::Words(format!("run '{}' {again}", context.login())), ..failure }
+    Failure { hint: Hint::Words(format!("run '{typed}' {again}")), ..failure }
 }
 
 /// Timeouts and refusals are often caused by a wrong setting, so each setting is shown with its source.
@@ -202,7 +244,7 @@ fn report_all(context: &Context, all: &[SignedIn]) -> Result<(), Failure> {
         let sessions = all.iter().filter_map(|signed_in| signed_in.status.as_ref().map(object));
         return context.screen.object(&json!({"imported": sessions.collect::<Vec<_>>()}));
     }
-    all.iter().try_for_each(|signed_in| report(context, signed_in))
+    all.iter().try_for_each(|signed_in| report(context, signed_in, false))
 }
 
 /// Signs in with a separate `seqera login`: whatever it does to the terminal ends with it.
@@ -222,14 +264,24 @@ pub(super) fn in_separate_process(named: &Named) -> Result<(), Failure> {
     if code == 0 { Ok(()) } else { Err(Failure::told(code)) }
 }
 
-fn report(context: &Context, signed_in: &SignedIn) -> Result<(), Failure> {
+/// `unnamed`: nobody named the profile.
+fn report(context: &Context, signed_in: &SignedIn, unnamed: bool) -> Result<(), Failure> {
     let screen = &context.screen;
     let status = signed_in.status.clone().unwrap_or_default();
     if screen.json {
         screen.object(&object(&status))?;
     } else {
+        // Asked first: what is typed after the words of success is for the next program.
+        let client = context.client(Named::default())?;
+        let list = wait(async { Ok(client.list().await?) });
         for line in words(&status, signed_in.already) {
             screen.say(&line)?;
+        }
+        // The login has succeeded, whether or not this is known.
+        if let Ok(list) = list {
+            let is_own = context.env.provider().own_profile() == Some(&status.profile);
+            let default_profile = if is_own { &status.profile } else { &list.default_profile };
+            screen.say(&place(&status, default_profile, unnamed && !signed_in.already))?;
         }
     }
     signed_in.notes.iter().for_each(|note| screen.note(note));
@@ -247,7 +299,7 @@ fn words(status: &SessionStatus, already: bool) -> Vec<String> {
     let who = account_name(status);
     if already {
         let profile = &status.profile;
-        return vec![format!("Already logged in as {who} (profile '{profile}'); --force signs in again.")];
+        return vec![format!("Already signed in as {who} (profile '{profile}'); --force signs in again.")];
     }
     let mut lines = vec!["[Login] ✓ Authentication successful!".to_owned()];
     let organization =
@@ -257,9 +309,24 @@ fn words(status: &SessionStatus, already: bool) -> Vec<String> {
     lines
 }
 
+/// Where the person is signed in, by which name, and how commands use it. `made`: the name is our choice.
+fn place(status: &SessionStatus, default_profile: &str, made: bool) -> String {
+    let profile = &status.profile;
+    let authority = status.settings.clone().unwrap_or_default().authority;
+    let place = format!("Profile '{profile}' at {}", host(&authority));
+    if profile == default_profile {
+        return format!("{place}, the default: commands use it unless told otherwise.");
+    }
+    let named = if made { ", a new one named after its host" } else { "" };
+    format!(
+        "{place}{named}, not the default: name it with --profile {profile}, or choose it with \
+         'seqera profile use {profile}'."
+    )
+}
+
 #[cfg(test)]
 mod tests {
-    use seqera_client::proto::v1::{Account, Organization};
+    use seqera_client::proto::v1::{Account, Organization, ProfileSettings};
 
     use super::*;
 
@@ -275,7 +342,23 @@ mod tests {
         status.organization = Some(Organization { id: 1, name: "acme".into(), ..Organization::default() });
         assert_eq!(words(&status, false)[1], "[Login] ✓ Organization set: acme");
         assert!(
-            words(&status, true)[0].starts_with("Already logged in as user@example.com (profile 'work')")
+            words(&status, true)[0].starts_with("Already signed in as user@example.com (profile 'work')")
         );
+    }
+
+    #[test]
+    fn a_login_names_host_and_profile_and_how_to_use_it() {
+        let authority = "https://platform.example.com:8443/api".to_owned();
+        let settings = Some(ProfileSettings { authority, ..ProfileSettings::default() });
+        let status = SessionStatus { profile: "work".into(), settings, ..SessionStatus::default() };
+        let is_default = place(&status, "work", false);
+        assert!(
+            is_default.starts_with("Profile 'work' at platform.example.com:8443, the default"),
+            "{is_default}"
+        );
+        let other = place(&status, "default", false);
+        assert!(other.contains("not the default") && other.contains("--profile work"), "{other}");
+        assert!(other.contains("'seqera profile use work'") && !other.contains("named after"), "{other}");
+        assert!(place(&status, "default", true).contains("named after its host"));
     }
 }

@@ -68,6 +68,7 @@ pub(super) fn after_login(
     mut signed_in: SignedIn,
 ) -> Result<SignedIn, Failure> {
     let Some(status) = &signed_in.status else { return Ok(signed_in) };
+    let of = context.option_for(&status.profile);
     let named = Named { profile: status.profile.clone(), authority: String::new() };
     if let Some(wanted) = wanted.filter(|_| signed_in.already || joined) {
         let client: Client = context.client(named)?;
@@ -86,7 +87,7 @@ pub(super) fn after_login(
         if let Ok(count @ 2..) = others {
             signed_in
                 .notes
-                .push(format!("you are in {count} organizations; 'seqera org switch' chooses another"));
+                .push(format!("you are in {count} organizations; 'seqera org switch{of}' chooses another"));
         }
     }
     Ok(signed_in)

@@ -121,7 +121,7 @@ fn state(status: &SessionStatus) -> &'static str {
     match status.state() {
         SessionState::SignedIn => "signed in",
         SessionState::SignedOut => "signed out",
-        SessionState::LoginExpired => "login expired",
+        SessionState::LoginExpired => "sign-in ended",
         SessionState::OtherHost => "on another host",
         // A state of a later version.
         SessionState::Unspecified => "unknown",
@@ -302,7 +302,7 @@ fn values(status: &SessionStatus, wanted: &Settings) -> Vec<Shown> {
         (set, true) => {
             let other = set.filter(|set| !stays && !same(&set.text, &text));
             let next =
-                other.map(|set| format!("{label} is {} from the next login on ({})", set.text, set.source));
+                other.map(|set| format!("{label} is {} from the next sign-in on ({})", set.text, set.source));
             Shown { label, key, text, source: "login".to_owned(), next }
         }
     };
@@ -378,7 +378,7 @@ mod tests {
         let none = Env::of(&[]);
         assert_eq!(
             next(&none, &moved),
-            ["Authority is https://new.test/api from the next login on (/c/config.json)"]
+            ["Authority is https://new.test/api from the next sign-in on (/c/config.json)"]
         );
         let client = Env::of(&[
             ("SEQERA_AUTH_DOMAIN", "https://work.test/api"),

@@ -1,5 +1,7 @@
 //! A session as shown to people and to programs, and whether there is one.
 
+use std::time::Duration;
+
 use clap::Args;
 use seqera_client::proto::reason::Reason;
 use seqera_client::proto::v1::session_status::Fallback;
@@ -7,7 +9,8 @@ use seqera_client::proto::v1::{Account, CredentialKind, SessionState, SessionSta
 use serde_json::{Value, json};
 
 use crate::screen::failure::{Failure, Hint};
-use crate::screen::time::{local, rfc3339};
+use crate::screen::time::{length, local, rfc3339};
+use crate::settings::context::option;
 
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Check {
@@ -21,10 +24,11 @@ pub(super) fn signed_in(status: SessionStatus) -> Result<SessionStatus, Failure>
     let profile = &status.profile;
     let said = status.last_failure.as_ref().map(|failure| failure.message.as_str());
     let because = said.filter(|said| !said.is_empty()).map(|said| format!(": {said}")).unwrap_or_default();
-    let login = format!("run 'seqera login --profile {profile}'");
+    let hint =
+        Hint::SignIn { profile: profile.clone(), text: format!("run 'seqera login{}'", option(profile)) };
     let (reason, message) = match status.state() {
         SessionState::SignedIn => return Ok(status),
-        SessionState::SignedOut => (Reason::SignedOut, format!("not logged in (profile '{profile}')")),
+        SessionState::SignedOut => (Reason::SignedOut, format!("profile '{profile}' is not signed in")),
         SessionState::LoginExpired => {
             (Reason::LoginExpired, format!("the session of profile '{profile}' has ended{because}"))
         }
@@ -37,7 +41,7 @@ pub(super) fn signed_in(status: SessionStatus) -> Result<SessionStatus, Failure>
             (Reason::Unspecified, format!("profile '{profile}' is in an unknown state"))
         }
     };
-    Err(Failure { hint: Hint::SignIn(login), ..Failure::new(reason, message, None) })
+    Err(Failure { hint, ..Failure::new(reason, message, None) })
 }
 
 /// The person, by the best name that the provider gave.
@@ -68,7 +72,8 @@ pub(super) fn of_provider(id: &str, authority: &str) -> String {
 pub(super) fn expiry(status: &SessionStatus) -> String {
     let fixed = status.kind() == CredentialKind::Fixed;
     match (status.session_expires_at, status.access_expires_at) {
-        (Some(end), _) => local(end),
+        (Some(end), _) if fixed => local(end),
+        (Some(end), _) => format!("{} (end of the sign-in)", local(end)),
         (None, Some(end)) if fixed => local(end),
         (None, Some(end)) => format!("{} (renewed automatically)", local(end)),
         (None, None) if fixed => "never (access token)".to_owned(),
@@ -76,11 +81,46 @@ pub(super) fn expiry(status: &SessionStatus) -> String {
     }
 }
 
+/// When the sign-in ends and when the access token does, which are two things for what can be renewed. `expiry` is
+/// the documented line, about the first of the two that is known.
+fn ends(status: &SessionStatus) -> [(&'static str, String); 2] {
+    if status.kind() == CredentialKind::Fixed {
+        return [("Sign-in ends", String::new()), ("Token expires", String::new())];
+    }
+    // Without a refresh token, the sign-in ends with its only access token.
+    if status.session_expires_at.is_some() && status.session_expires_at == status.access_expires_at {
+        let end = status.access_expires_at.map(local).unwrap_or_default();
+        return [
+            ("Sign-in ends", format!("{end}, with the access token: it cannot be renewed")),
+            ("Token expires", end),
+        ];
+    }
+    let unused = idle(status).map(|idle| format!(", if unused for {}", length(idle))).unwrap_or_default();
+    let sign_in = match status.session_expires_at {
+        Some(end) => format!("{}{unused}", local(end)),
+        None => "not told by the provider; it may end if unused for long".to_owned(),
+    };
+    let token = match status.access_expires_at {
+        Some(end) => format!("{} (renewed automatically)", local(end)),
+        None => "not known before the next renewal".to_owned(),
+    };
+    [("Sign-in ends", sign_in), ("Token expires", token)]
+}
+
+/// How long the provider keeps a sign-in that is not used: the last renewal began this time anew.
+fn idle(status: &SessionStatus) -> Option<Duration> {
+    let seconds = status.session_expires_at?.seconds.checked_sub(status.last_renewed_at?.seconds)?;
+    u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
+}
+
+pub(super) fn organization_source(status: &SessionStatus) -> &'static str {
+    if status.organization_is_chosen { "seqera org switch" } else { "login" }
+}
+
 /// Labels and values for people. `profile_source` is what named the profile.
 pub(super) fn rows(status: &SessionStatus, profile_source: &str) -> Vec<(&'static str, String)> {
     let settings = status.settings.clone().unwrap_or_default();
     let sources = status.sources.clone().unwrap_or_default();
-    let organization_source = if status.organization_is_chosen { "seqera org switch" } else { "login" };
     let kept_in = match (status.unsaved, status.store.as_str()) {
         (true, "") => "memory (not saved: lost when the agent ends)".to_owned(),
         (true, store) => format!("{} (not saved: lost when the agent ends)", sourced(store, &sources.store)),
@@ -89,13 +129,17 @@ pub(super) fn rows(status: &SessionStatus, profile_source: &str) -> Vec<(&'stati
     let mut rows = vec![
         ("Profile", sourced(&status.profile, profile_source)),
         ("Authority", sourced(&settings.authority, &sources.settings)),
-        ("Organization", sourced(&status.organization.clone().unwrap_or_default().name, organization_source)),
+        (
+            "Organization",
+            sourced(&status.organization.clone().unwrap_or_default().name, organization_source(status)),
+        ),
         ("Workspace", sourced(&workspace(status), "seqera workspace switch")),
         ("Token kept in", kept_in),
-        ("Logged in", status.logged_in_at.map(local).unwrap_or_default()),
+        ("Signed in", status.logged_in_at.map(local).unwrap_or_default()),
         ("Last renewed", status.last_renewed_at.map(local).unwrap_or_default()),
         ("Next renewal", status.next_renewal_at.map(local).unwrap_or_default()),
     ];
+    rows.extend(ends(status));
     if let Some(fallback) = &status.fallback {
         let since = fallback.since.map(|at| format!(" since {}", local(at))).unwrap_or_default();
         let Fallback { from, why, .. } = fallback;
@@ -200,14 +244,24 @@ mod tests {
         let mut renewable = status(CredentialKind::Renewable);
         renewable.access_expires_at = TIME;
         assert!(expiry(&renewable).ends_with(" (renewed automatically)"));
+        let [(_, sign_in), (_, token)] = ends(&renewable);
+        assert!(sign_in.starts_with("not told by the provider"), "{sign_in}");
+        assert_eq!(token, format!("{} (renewed automatically)", local(TIME.unwrap())));
         renewable.session_expires_at = TIME;
-        assert_eq!(expiry(&renewable), local(TIME.unwrap()));
+        assert_eq!(expiry(&renewable), format!("{} (end of the sign-in)", local(TIME.unwrap())));
+        assert!(ends(&renewable)[0].1.ends_with("it cannot be renewed"), "both end together");
+        renewable.access_expires_at = None;
+        assert_eq!(ends(&renewable)[0].1, local(TIME.unwrap()));
+        renewable.last_renewed_at =
+            TIME.map(|end| prost_types::Timestamp { seconds: end.seconds - 21_600, ..end });
+        assert_eq!(ends(&renewable)[0].1, format!("{}, if unused for 6h", local(TIME.unwrap())));
     }
 
     #[test]
     fn an_access_token_without_an_end_never_expires() {
         let mut fixed = status(CredentialKind::Fixed);
         assert_eq!(expiry(&fixed), "never (access token)");
+        assert!(ends(&fixed).iter().all(|(_, value)| value.is_empty()), "the documented line says it all");
         fixed.access_expires_at = TIME;
         assert_eq!(expiry(&fixed), local(TIME.unwrap()));
     }
@@ -239,7 +293,7 @@ mod tests {
                 signed_in(SessionStatus { state: state.into(), ..status(CredentialKind::Renewable) });
             let failure = failure.unwrap_err();
             assert_eq!((failure.reason.as_str(), failure.exit), (reason, exit));
-            assert_eq!(failure.hint, Hint::SignIn("run 'seqera login --profile work'".into()));
+            assert_eq!(failure.hint.text(), Some("run 'seqera login --profile work'"));
         }
         assert!(signed_in(status(CredentialKind::Renewable)).is_ok());
     }

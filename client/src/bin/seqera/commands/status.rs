@@ -96,7 +96,7 @@ fn show(context: &Context, status: &SessionStatus, check_asked: bool) -> Result<
 }
 
 /// What named the profile.
-fn profile_source(context: &Context, profile: &str) -> Result<String, Failure> {
+pub(super) fn profile_source(context: &Context, profile: &str) -> Result<String, Failure> {
     if context.profile.is_some() {
         return Ok("--profile".to_owned());
     }

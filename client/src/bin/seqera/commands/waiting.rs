@@ -11,7 +11,7 @@ use seqera_client::{Client, Token, Want};
 use crate::commands::handover::session_token;
 use crate::screen::failure::Failure;
 use crate::screen::terminal;
-use crate::screen::time::{local, now};
+use crate::screen::time::{now, time_of_day};
 use crate::settings::context::Context;
 
 /// A renewal takes less time than this unless something is wrong; a person begins to wonder soon after. Up to
@@ -53,11 +53,6 @@ fn sentence(until: &str, failure: Option<&LastFailure>) -> String {
     let again =
         failure.retry_at.map(|at| format!("; tried again at {}", time_of_day(at))).unwrap_or_default();
     format!("waiting until {until} for a token: {}{again}", failure.message)
-}
-
-fn time_of_day(time: prost_types::Timestamp) -> String {
-    let local = local(time);
-    local.split_once(' ').map_or(local.clone(), |(_, time)| time.to_owned())
 }
 
 #[cfg(test)]

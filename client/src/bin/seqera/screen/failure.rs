@@ -11,15 +11,18 @@ pub(crate) enum Hint {
     #[default]
     None,
     Words(String),
-    /// Sign in; the text names the command for a Platform.
-    SignIn(String),
+    /// Sign in to this profile. The text is for those who do not know what was typed.
+    SignIn {
+        profile: String,
+        text: String,
+    },
 }
 
 impl Hint {
     pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::None => None,
-            Self::Words(text) | Self::SignIn(text) => Some(text),
+            Self::Words(text) | Self::SignIn { text, .. } => Some(text),
         }
     }
 }
@@ -109,9 +112,12 @@ impl From<Error> for Failure {
 }
 
 fn hint(error: &Error) -> Hint {
-    let needs_sign_in = matches!(error, Error::Refused(refusal) if refusal.sign_in.is_some());
-    match error.hint() {
-        Some(text) if needs_sign_in => Hint::SignIn(text.to_owned()),
-        text => text.into(),
+    let sign_in = match error {
+        Error::Refused(refusal) => refusal.sign_in.clone(),
+        _ => None,
+    };
+    match (sign_in, error.hint()) {
+        (Some(profile), Some(text)) => Hint::SignIn { profile, text: text.to_owned() },
+        (_, text) => text.into(),
     }
 }

@@ -96,6 +96,21 @@ pub(crate) fn wrap(text: &str, room: Option<usize>, words: bool) -> Vec<String> 
     lines
 }
 
+/// Breaks the lines of a text at spaces where they are too wide, and goes on under their first word. A dash before
+/// it is that of a list.
+pub(crate) fn paragraphs(text: &str, room: Option<usize>) -> String {
+    let Some(room) = room else { return text.to_owned() };
+    let line = |line: &str| {
+        let rest = line.trim_start_matches(' ');
+        let (mark, rest) = if rest.starts_with("- ") { rest.split_at(2) } else { ("", rest) };
+        let indent = line.len() - rest.len();
+        let before = &line[..indent - mark.len()];
+        let lines = wrap(rest, Some(room.saturating_sub(indent).max(1)), false);
+        format!("{before}{mark}{}", lines.join(&format!("\n{:indent$}", "")))
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// Breaks a word into pieces of at most `room` columns.
 fn broken(word: &str, room: usize) -> Vec<String> {
     let mut pieces = vec![String::new()];
@@ -147,7 +162,7 @@ fn padded(text: &str, columns: usize) -> String {
 }
 
 /// How many columns of a terminal a text takes.
-fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     text.chars().map(columns_of).sum()
 }
 
@@ -251,5 +266,15 @@ mod tests {
         assert_eq!(wrap(text, Some(20), false), whole);
         assert!(wrap(text, Some(20), true).iter().all(|line| width(line) <= 20));
         assert_eq!(wrap(text, None, true), [text]);
+    }
+
+    #[test]
+    fn a_line_that_is_too_wide_goes_on_below_its_first_word() {
+        let text = "If it does not show:\n  - paste the address here\n\n  https://platform.example.com/authorize\nend";
+        let narrow = "If it does not show:\n  - paste the\n    address here\n\n  https://platform.example.com/authorize\nend";
+        assert_eq!(paragraphs(text, Some(20)), narrow);
+        assert_eq!(paragraphs(text, Some(80)), text);
+        assert_eq!(paragraphs(text, None), text);
+        assert_eq!(paragraphs("Question? ", Some(40)), "Question? ");
     }
 }

@@ -6,7 +6,7 @@ use qrcodegen::{QrCode, QrCodeEcc};
 /// are short.
 const MARGIN: i32 = 2;
 
-/// The size of the largest code that is shown. It already fills a terminal of 24 lines.
+/// The size of the largest code that is shown, which takes a terminal of more than 24 lines.
 const LARGEST: i32 = 45;
 
 pub(crate) struct Qr(QrCode);
@@ -22,6 +22,11 @@ impl Qr {
     /// The width in characters.
     pub(crate) fn width(&self) -> usize {
         self.span().count()
+    }
+
+    /// The height in lines.
+    pub(crate) fn height(&self) -> usize {
+        self.width().div_ceil(2)
     }
 
     /// The lines of the code. The characters draw its dark cells if `dark_ink` is true, and else its light

@@ -47,6 +47,11 @@ pub(crate) fn columns() -> Option<usize> {
     columns_of(stderr())
 }
 
+/// Columns and lines of the terminal on standard error, if both are known.
+pub(crate) fn size() -> Option<(usize, usize)> {
+    size_of(stderr()).filter(|(columns, rows)| *columns > 0 && *rows > 0)
+}
+
 /// The width of the terminal on standard output; `None` in a pipe.
 pub(crate) fn output_columns() -> Option<usize> {
     columns_of(stdout())
@@ -54,12 +59,22 @@ pub(crate) fn output_columns() -> Option<usize> {
 
 #[cfg(unix)]
 fn columns_of(stream: impl std::os::fd::AsFd) -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(stream).ok()?;
     // A terminal of unknown size reports 0.
-    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+    Some(size_of(stream)?.0).filter(|columns| *columns > 0)
+}
+
+#[cfg(unix)]
+fn size_of(stream: impl std::os::fd::AsFd) -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    Some((usize::from(size.ws_col), usize::from(size.ws_row)))
 }
 
 #[cfg(not(unix))]
 fn columns_of<T>(_: T) -> Option<usize> {
+    None
+}
+
+#[cfg(not(unix))]
+fn size_of<T>(_: T) -> Option<(usize, usize)> {
     None
 }

@@ -24,15 +24,31 @@ pub(crate) fn rfc3339_of(time: Option<SystemTime>) -> Option<String> {
     rfc3339(time.map(prost_types::Timestamp::from))
 }
 
-/// Formats a time as the documentation shows it: `2025-12-16 14:30:00`, in the local time zone.
+/// Formats a time as the documentation shows it, and its zone behind that: `2025-12-16 14:30:00 +01:00`, in the
+/// local time zone where that is known.
 pub(crate) fn local(time: prost_types::Timestamp) -> String {
-    let Some(at) = moment(time) else { return String::new() };
-    in_zone(at, UtcOffset::local_offset_at(at).unwrap_or(UtcOffset::UTC))
+    let Some((at, zone)) = moment(time).map(|at| (at, zone(at))) else { return String::new() };
+    in_zone(at, zone)
+}
+
+/// Formats the time of day in the local time zone, for a time that is near: `14:30:00`.
+pub(crate) fn time_of_day(time: prost_types::Timestamp) -> String {
+    local(time).split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+fn zone(at: OffsetDateTime) -> UtcOffset {
+    UtcOffset::local_offset_at(at).unwrap_or(UtcOffset::UTC)
 }
 
 /// Formats a time in a time zone; empty outside the years that [`moment`] knows.
 fn in_zone(time: OffsetDateTime, zone: UtcOffset) -> String {
-    time.checked_to_offset(zone).map(|at| written(at, ' ')).unwrap_or_default()
+    let Some(at) = time.checked_to_offset(zone) else { return String::new() };
+    let minutes = zone.whole_minutes();
+    let sign = if minutes < 0 { '-' } else { '+' };
+    match minutes.unsigned_abs() {
+        0 => format!("{} UTC", written(at, ' ')),
+        some => format!("{} {sign}{:02}:{:02}", written(at, ' '), some / 60, some % 60),
+    }
 }
 
 /// Formats date and time of day by hand: the formatter of a crate serves every format, which takes 30 KiB.
@@ -123,7 +139,11 @@ mod tests {
         let time = prost_types::Timestamp { seconds: 1_765_895_400, nanos: 999 };
         assert_eq!(rfc3339(Some(time)).as_deref(), Some("2025-12-16T14:30:00Z"));
         let two_hours_ahead = UtcOffset::from_hms(2, 0, 0).unwrap();
-        assert_eq!(in_zone(moment(time).unwrap(), two_hours_ahead), "2025-12-16 16:30:00");
+        let shown = |zone| in_zone(moment(time).unwrap(), zone);
+        assert_eq!(shown(two_hours_ahead), "2025-12-16 16:30:00 +02:00");
+        assert_eq!(shown(UtcOffset::from_hms(-3, -30, 0).unwrap()), "2025-12-16 11:00:00 -03:30");
+        assert_eq!(shown(UtcOffset::UTC), "2025-12-16 14:30:00 UTC");
+        assert_eq!(time_of_day(time).len(), "14:30:00".len());
         assert_eq!(rfc3339(Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 })), None);
     }
 }

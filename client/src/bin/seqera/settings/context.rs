@@ -41,7 +41,7 @@ impl Context {
     ) -> Self {
         let json = output.map_or(env.wants_json(), |output| output == Output::Json);
         Self {
-            screen: Screen::new(json, !env.no_colour()),
+            screen: Screen::new(json, !env.no_colour()).with_links(env.has_links()),
             json_by_flag: output == Some(Output::Json),
             profile: profile.map(|name| text::trimmed(&name).to_owned()).filter(|name| !name.is_empty()),
             called,
@@ -53,6 +53,25 @@ impl Context {
     /// The command that signs in to the provider that this command is about.
     pub(crate) fn login(&self) -> &'static str {
         self.env.provider().login(self.called)
+    }
+
+    /// The command that signs in to a profile. The name is left out only where the command finds it by itself, so
+    /// that whoever follows the hint signs in to this profile and no other.
+    pub(crate) fn login_to(&self, profile: &str) -> String {
+        format!("{}{}", self.login(), self.option_for(profile))
+    }
+
+    /// The option that names a profile, with a space before it; empty where a command finds it by itself.
+    pub(crate) fn option_for(&self, profile: &str) -> String {
+        let finds_it = match self.env.provider().own_profile() {
+            Some(own) => own == profile,
+            None => profile == FALLBACK && matches!(self.env.token(), Ok(None)) && self.names_nothing(),
+        };
+        if finds_it { String::new() } else { option(profile) }
+    }
+
+    fn names_nothing(&self) -> bool {
+        self.named().is_ok_and(|named| named == Named::default())
     }
 
     pub(crate) fn options(&self) -> Result<Options, Failure> {
@@ -112,6 +131,14 @@ impl Context {
         let client = self.client(named)?;
         wait(async { Ok(client.status().await?) })
     }
+}
+
+/// The profile that the agent uses where none is named or chosen.
+const FALLBACK: &str = "default";
+
+/// The option that names a profile, with a space before it, for the commands in hints.
+pub(crate) fn option(profile: &str) -> String {
+    if profile.is_empty() { String::new() } else { format!(" --profile {profile}") }
 }
 
 /// Runs the calls of a command on this thread: a second thread would take longer to start than the call

@@ -364,11 +364,37 @@ impl Env {
         self.text("TERM").is_some_and(|terminal| terminal != "dumb")
     }
 
+    /// `TERM_PROGRAM`, `VTE_VERSION`, `KONSOLE_VERSION`, `WT_SESSION`, `TERM`: whether the terminal is known to make
+    /// addresses clickable (OSC 8). Inside tmux and screen (`TMUX`, `STY`) it is not: older ones print the escape
+    /// sequences, and the variables are those of the terminal in which they were started.
+    pub(crate) fn has_links(&self) -> bool {
+        let least = |name: &str, version: u32| {
+            self.text(name).is_some_and(|text| text.parse::<u32>().is_ok_and(|has| has >= version))
+        };
+        let term = self.text("TERM").unwrap_or_default();
+        let program = self.text("TERM_PROGRAM").unwrap_or_default();
+        if self.text("TMUX").is_some() || self.text("STY").is_some() || term == "dumb" {
+            return false;
+        }
+        PROGRAMS_WITH_LINKS.contains(&program.as_str())
+            || TERMS_WITH_LINKS.contains(&term.as_str())
+            || least("VTE_VERSION", VTE_WITH_LINKS)
+            || least("KONSOLE_VERSION", KONSOLE_WITH_LINKS)
+            || self.text("WT_SESSION").is_some()
+    }
+
     /// `NO_COLOR` (no-color.org), and `TERM=dumb`.
     pub(crate) fn no_colour(&self) -> bool {
         self.text("NO_COLOR").is_some() || self.text("TERM").as_deref() == Some("dumb")
     }
 }
+
+const PROGRAMS_WITH_LINKS: [&str; 5] = ["iTerm.app", "WezTerm", "vscode", "ghostty", "rio"];
+const TERMS_WITH_LINKS: [&str; 5] = ["xterm-kitty", "xterm-ghostty", "alacritty", "foot", "wezterm"];
+/// 0.50.1: the release before crashed on such links.
+const VTE_WITH_LINKS: u32 = 5001;
+/// 20.12.
+const KONSOLE_WITH_LINKS: u32 = 201_200;
 
 /// The failure for a text that is no address. The text itself may hold a password, and is not shown.
 pub(crate) fn no_address(place: &str, odd: &str) -> Failure {
@@ -391,6 +417,29 @@ mod tests {
         let empty = Env::of(&[("SEQERA_ACCESS_TOKEN", ""), ("TOWER_ACCESS_TOKEN", "t")]);
         assert_eq!(empty.token().unwrap().map(|token| token.variable), Some("TOWER_ACCESS_TOKEN"));
         assert!(Env::of(&[]).token().unwrap().is_none());
+    }
+
+    #[test]
+    fn addresses_can_be_clicked_only_in_terminals_that_are_known_to_do_it() {
+        for with in [
+            &[("TERM_PROGRAM", "iTerm.app")][..],
+            &[("TERM", "xterm-kitty")],
+            &[("TERM", "xterm-256color"), ("VTE_VERSION", "7600")],
+            &[("KONSOLE_VERSION", "230804")],
+            &[("WT_SESSION", "0")],
+        ] {
+            assert!(Env::of(with).has_links(), "{with:?}");
+        }
+        for without in [
+            &[][..],
+            &[("TERM", "xterm-256color")],
+            &[("TERM_PROGRAM", "Apple_Terminal")],
+            &[("VTE_VERSION", "5000")],
+            &[("VTE_VERSION", "7600"), ("TMUX", "/tmp/tmux")],
+            &[("TERM_PROGRAM", "vscode"), ("TERM", "dumb")],
+        ] {
+            assert!(!Env::of(without).has_links(), "{without:?}");
+        }
     }
 
     #[test]

@@ -93,6 +93,20 @@ impl Provider {
         }
     }
 
+    /// The same with what was typed for it: a hint that leaves something out leads to another profile or host.
+    pub(crate) fn login_typed(self, called: &str, profile: &str, authority: &str) -> String {
+        let login = match self {
+            Self::Oauth2 => "seqera login --provider oauth2",
+            _ => self.login(called),
+        };
+        let option = |name: &str, value: &str| match value {
+            "" => String::new(),
+            value => format!(" --{name} {value}"),
+        };
+        let profile = if self.own_profile() == Some(profile) { "" } else { profile };
+        format!("{login}{}{}", option("profile", profile), option("authority", authority))
+    }
+
     /// Variables that hold a token, best first.
     pub(crate) fn token_variables(self) -> &'static [&'static str] {
         match self {
@@ -112,6 +126,10 @@ mod tests {
         assert_eq!(Provider::Scitoolkit.login("seqera"), "seqera login --provider scitoolkit");
         assert_eq!(Provider::Platform.login("seqera"), "seqera login");
         assert_eq!(Provider::Oauth2.login("seqera"), "seqera login --provider oauth2 --authority URL");
+        let typed = Provider::Oauth2.login_typed("seqera", "lab", "https://x.test");
+        assert_eq!(typed, "seqera login --provider oauth2 --profile lab --authority https://x.test");
+        assert_eq!(Provider::Platform.login_typed("seqera", "work", ""), "seqera login --profile work");
+        assert_eq!(Provider::Scitoolkit.login_typed("scitoolkit", "scitoolkit", ""), "scitoolkit login");
     }
 
     #[test]

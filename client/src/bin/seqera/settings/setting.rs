@@ -109,6 +109,11 @@ pub(crate) const CLOUD_API: &str = "https://api.cloud.seqera.io";
 
 const CLOUD_ORIGINS: [&str; 2] = ["https://cloud.seqera.io", CLOUD_API];
 
+/// Host and port of an address, as people name the place.
+pub(crate) fn host(url: &str) -> &str {
+    origin(url).and_then(|origin| origin.split_once("://")).map_or(url, |(_, host)| host)
+}
+
 /// Scheme, host and port of an address, as it is written.
 fn origin(url: &str) -> Option<&str> {
     let (scheme, rest) = url.split_once("://")?;

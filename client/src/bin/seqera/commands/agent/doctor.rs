@@ -89,9 +89,12 @@ fn others_on_path(context: &Context) -> Check {
                 "put the folder of this one first in PATH, or remove the other one",
             )
         }
-        None => {
-            check(NAME, Verdict::Warning, "no seqera is on it".into(), "add the folder of this one to PATH")
-        }
+        None => check(
+            NAME,
+            Verdict::Warning,
+            "no seqera in any of its folders".into(),
+            "add the folder of this one to PATH",
+        ),
     }
 }
 
@@ -145,7 +148,7 @@ fn tokens(context: &Context) -> Vec<Check> {
         return vec![check(NAME, Verdict::Problem, odd.message, odd.hint.text().unwrap_or_default())];
     }
     let Some(variable) = context.env.foreign_token() else {
-        return vec![check(NAME, Verdict::Ok, "none is in the way of the sessions".into(), "")];
+        return vec![check(NAME, Verdict::Ok, "none is set".into(), "")];
     };
     let text = format!("{variable} is set: its token is used, and the sessions are not");
     let remedy = format!("unset {}, unless it is what you want", context.env.token_variables().join(" "));

@@ -4,10 +4,10 @@ use seqera_client::proto::v1::Check;
 use seqera_client::proto::v1::check::Verdict;
 use serde_json::{Value, json};
 
-use crate::screen::Screen;
 use crate::screen::failure::{Failure, Hint};
 use crate::screen::layout::{one_line, wrap};
 use crate::screen::terminal;
+use crate::screen::{Screen, Tone};
 
 /// The columns for mark and name. A longer name, such as that of a profile's check, gets a line to itself.
 const NAMES: usize = 23;
@@ -43,7 +43,13 @@ impl<'a> Findings<'a> {
         if self.screen.json {
             self.objects.push(object(&check));
         }
-        self.screen.say(&lines(&check, self.columns).join("\n"))
+        let tone = match check.verdict() {
+            Verdict::Ok => Tone::Good,
+            Verdict::Warning => Tone::Doubtful,
+            Verdict::Problem => Tone::Bad,
+            Verdict::Skipped | Verdict::Unspecified => Tone::Plain,
+        };
+        self.screen.say_marked(&lines(&check, self.columns).join("\n"), tone)
     }
 
     /// Says what takes so long, in case somebody is waiting.

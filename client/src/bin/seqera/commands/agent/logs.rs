@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// Show the agent's log
 ///
-/// It has what the agent did and met, and no secrets. Works while no agent runs, too.
+/// What the agent did and met, without secrets; times are UTC. Works while no agent runs, too.
 #[derive(Debug, Clone, Copy, Args)]
 #[command(after_help = "\
 Examples:

@@ -18,7 +18,8 @@ const DIGITS: [&str; 10] = ["Zero", "One", "Two", "Three", "Four", "Five", "Six"
 /// Nobody remembers more letters than this between hearing and typing them.
 const GROUP: usize = 4;
 
-pub(super) fn show(screen: &Screen, code: &DeviceCode) {
+/// `next` is about the line that follows. Picture first: what has to be typed must not scroll away above it.
+pub(super) fn show(screen: &Screen, code: &DeviceCode, next: &str) {
     if screen.json {
         screen.event(&json!({
             "event": "device_code",
@@ -32,19 +33,20 @@ pub(super) fn show(screen: &Screen, code: &DeviceCode) {
     if code.joined {
         screen.tell("A login of this profile is running already; this one joins it.");
     }
-    screen.tell(&format!(
-        "Open this page in a browser on any device:\n\n  {}\n\nand enter this code:\n\n  {}\n  (say: {})\n",
-        page,
-        user_code,
-        spelled(&user_code)
-    ));
-    let page = match code.verification_uri_complete.as_str() {
+    let scanned = match code.verification_uri_complete.as_str() {
         "" => &code.verification_uri,
-        page => page,
+        scanned => scanned,
     };
-    if let Some(picture) = Qr::of(page) {
-        screen.picture(&picture);
+    let (open, enter) = ("Open on any device:   ", "and enter this code:  ");
+    let code_line = format!("{enter}{user_code}");
+    let said = format!("  (say: {})", spelled(&user_code));
+    if let Some(picture) = Qr::of(scanned) {
+        let address = format!("{open}{page}");
+        screen.picture(&picture, &[&address, &code_line, &said, next]);
     }
+    screen.address(open, &page);
+    screen.tell(&code_line);
+    screen.tell(&said);
 }
 
 /// Spells a code in words that are hard to confuse. A lower-case letter becomes a lower-case word.

@@ -19,6 +19,8 @@ pub(super) struct Follow<'a> {
     client: &'a Client,
     /// True if a browser is to be started here.
     opens: bool,
+    /// The command that was typed, for hints.
+    typed: &'a str,
     /// The profile that signs in, and what is typed; `None` until a page is shown, since there is nothing to paste
     /// before that.
     pasted: Option<(String, Typing)>,
@@ -27,8 +29,8 @@ pub(super) struct Follow<'a> {
 }
 
 impl<'a> Follow<'a> {
-    pub(super) fn new(context: &'a Context, client: &'a Client, opens: bool) -> Self {
-        Self { context, client, opens, pasted: None, joined: false }
+    pub(super) fn new(context: &'a Context, client: &'a Client, opens: bool, typed: &'a str) -> Self {
+        Self { context, client, opens, typed, pasted: None, joined: false }
     }
 
     /// Runs a login to its end. Dropping it ends the login. Also says whether it joined a login that was running.
@@ -60,14 +62,14 @@ impl<'a> Follow<'a> {
             Event::AuthorizationUrl(page) => self.page(page),
             Event::DeviceCode(code) => {
                 self.joined = code.joined;
-                device::show(screen, &code);
+                device::show(screen, &code, &waiting_for("0000-00-00 00:00:00 +00:00"));
             }
             Event::Waiting(waiting) if screen.json => {
                 screen.event(&json!({"event": "waiting", "until": rfc3339(waiting.until)}));
             }
             Event::Waiting(waiting) => {
                 let until = waiting.until.map(local).unwrap_or_default();
-                screen.tell(&format!("Waiting for an answer until {until}. Ctrl-C cancels."));
+                screen.tell(&waiting_for(&until));
             }
             Event::Progress(_) if screen.json => {}
             Event::Progress(progress) => screen.tell(&one_line(&progress.text)),
@@ -86,7 +88,9 @@ impl<'a> Follow<'a> {
             if page.joined {
                 screen.tell("A login of this profile is running already; this one joins it.");
             }
-            screen.tell(&format!("Open this page in a browser:\n\n  {}\n", one_line(&page.url)));
+            screen.tell("Open this page in a browser:\n");
+            screen.address("  ", &page.url);
+            screen.tell("");
         }
         // If this caller joined a login, the first caller has opened the page.
         if self.opens && !page.joined {
@@ -108,7 +112,7 @@ impl<'a> Follow<'a> {
             self.pasted = Typing::start().ok().map(|typing| (page.profile.clone(), typing));
         }
         if !screen.json {
-            surroundings.hints(&page).iter().for_each(|line| screen.tell(line));
+            surroundings.hints(&page, self.typed).iter().for_each(|line| screen.tell(line));
         }
     }
 
@@ -125,6 +129,10 @@ impl<'a> Follow<'a> {
             self.context.screen.warn(&format!("{error}{hint}"));
         }
     }
+}
+
+fn waiting_for(until: &str) -> String {
+    format!("Waiting for an answer until {until}. Ctrl-C cancels.")
 }
 
 /// What the browser is started with: an address without secrets, because other users can read the arguments of

@@ -19,35 +19,36 @@ pub(super) struct Given {
     pub(super) was_typed: bool,
 }
 
-/// The access token to sign in with, if one is given: as an argument, or to be read.
+/// The access token to sign in with, if one is given: as an argument, or to be read. `login` is what was typed.
 ///
 /// # Errors
 /// There is none where one was promised, or something else; the text itself is never repeated.
 pub(super) fn token(
     context: &Context,
+    login: &str,
     argument: Option<&str>,
     is_read: bool,
 ) -> Result<Option<Given>, Failure> {
     let given = if let Some(token) = argument {
         context.screen.warn("other users of this machine can see the token; --with-token reads it unseen");
-        read(context, "--token", token.as_bytes())?
+        read(login, "--token", token.as_bytes())?
     } else if !is_read {
         return Ok(None);
     } else if terminal::readable() {
-        return Ok(Some(Given { token: typed(context)?, was_typed: true }));
+        return Ok(Some(Given { token: typed(context, login)?, was_typed: true }));
     } else {
         let mut bytes = Vec::new();
         let done = stdin().lock().take(MOST).read_to_end(&mut bytes);
         done.map_err(|error| Failure::system("cannot read the access token from standard input", &error))?;
-        read(context, "standard input", &bytes)?
+        read(login, "standard input", &bytes)?
     };
-    let token = given.ok_or_else(|| empty(context))?;
+    let token = given.ok_or_else(|| empty(login))?;
     Ok(Some(Given { token, was_typed: false }))
 }
 
-fn read(context: &Context, place: &str, bytes: &[u8]) -> Result<Option<String>, Failure> {
+fn read(login: &str, place: &str, bytes: &[u8]) -> Result<Option<String>, Failure> {
     token::read(bytes).map_err(|odd| {
-        let hint = format!("give it the token alone: run '{} --with-token < FILE'", context.login());
+        let hint = format!("give it the token alone: run '{login} --with-token < FILE'");
         Failure::usage(format!("{place} {odd}"), Some(&hint))
     })
 }
@@ -56,7 +57,7 @@ fn read(context: &Context, place: &str, bytes: &[u8]) -> Result<Option<String>, 
 ///
 /// # Errors
 /// The person ended it.
-pub(super) fn typed(context: &Context) -> Result<String, Failure> {
+pub(super) fn typed(context: &Context, login: &str) -> Result<String, Failure> {
     let failed = |error| Failure::system("cannot read from the terminal", &error);
     wait(interruptible("the login", async {
         let mut typing = Typing::start().map_err(failed)?;
@@ -68,7 +69,7 @@ pub(super) fn typed(context: &Context) -> Result<String, Failure> {
                 Err(odd) => context.screen.warn(&format!("what was pasted {odd}; paste the token again:")),
             }
         }
-        Err(empty(context))
+        Err(empty(login))
     }))
 }
 
@@ -77,7 +78,7 @@ pub(super) fn is_refused(failure: &Failure) -> bool {
     [Reason::LoginExpired, Reason::BadRequest].iter().any(|reason| failure.is(*reason))
 }
 
-fn empty(context: &Context) -> Failure {
-    let hint = format!("run '{} --with-token < FILE'", context.login());
+fn empty(login: &str) -> Failure {
+    let hint = format!("run '{login} --with-token < FILE'");
     Failure::usage("the access token is empty", Some(&hint))
 }

@@ -1,4 +1,5 @@
-//! Hints for a login whose browser does not run on this host.
+//! Hints for a login whose browser does not run on this host, or does not show the page. That is known only
+//! sometimes: a program that starts may still show nothing.
 
 use seqera_client::proto::v1::login_event::AuthorizationUrl;
 
@@ -28,27 +29,28 @@ impl Surroundings {
         }
     }
 
-    /// Hints for a person whose browser may not be able to come back here; none at a desktop.
-    pub(super) fn hints(&self, page: &AuthorizationUrl) -> Vec<String> {
-        let elsewhere = self.ssh_server.is_some() || self.in_wsl || !self.opened;
-        if !elsewhere {
-            return Vec::new();
-        }
+    /// What a person can do whose browser shows nothing, or cannot come back here. `typed`: the login that was
+    /// typed.
+    pub(super) fn hints(&self, page: &AuthorizationUrl, typed: &str) -> Vec<String> {
         let mut ways = Vec::new();
         let forwarded = self.ssh_server.as_ref().and_then(|server| forward(&page.redirect_uri, server));
         ways.extend(forwarded.map(|line| format!("run this there first: {line}")));
         if self.terminal && !page.nothing_to_paste {
-            ways.push("paste the address that it ends on here, and press Enter".to_owned());
+            ways.push(
+                "paste the address that it ends on here, and press Enter; that page does not load there, which is fine"
+                    .to_owned(),
+            );
         }
         if page.offers_device {
-            ways.push("stop this with Ctrl-C and use a code instead: seqera login --device".to_owned());
+            ways.push(format!("stop this with Ctrl-C and use a code instead: {typed} --device"));
         }
         if ways.is_empty() {
-            ways.push("use an access token instead, by the option --with-token".to_owned());
+            ways.push(format!("stop this with Ctrl-C and use an access token instead: {typed} --with-token"));
         }
-        let heading = match self.in_wsl {
-            true => "If the browser is that of Windows and cannot come back to WSL:",
-            false => "If the browser runs on another machine:",
+        let heading = match (self.in_wsl, self.opened) {
+            (true, _) => "If the browser is that of Windows and cannot come back to WSL:",
+            (false, true) => "If no browser shows it, open it in one on any machine:",
+            (false, false) => "If the browser runs on another machine:",
         };
         std::iter::once(heading.to_owned()).chain(ways.into_iter().map(|way| format!("  - {way}"))).collect()
     }
@@ -72,14 +74,19 @@ mod tests {
         }
     }
 
+    const TYPED: &str = "seqera login --profile work";
+
     fn shown(surroundings: &Surroundings, offers_device: bool) -> String {
-        surroundings.hints(&page(offers_device)).join("\n")
+        surroundings.hints(&page(offers_device), TYPED).join("\n")
     }
 
     #[test]
-    fn a_person_at_a_desktop_gets_no_hints() {
+    fn where_a_browser_was_started_it_may_still_show_nothing() {
         let desktop = Surroundings { opened: true, terminal: true, ..Surroundings::default() };
-        assert_eq!(shown(&desktop, true), "");
+        let shown = shown(&desktop, true);
+        assert!(shown.starts_with("If no browser shows it"), "{shown}");
+        assert!(shown.contains("paste") && shown.contains("does not load there, which is fine"), "{shown}");
+        assert!(shown.ends_with("seqera login --profile work --device"), "{shown}");
     }
 
     #[test]
@@ -103,7 +110,8 @@ mod tests {
     #[test]
     fn where_the_page_itself_answers_there_is_nothing_to_paste() {
         let headless = Surroundings { terminal: true, ..Surroundings::default() };
-        let shown = headless.hints(&AuthorizationUrl { nothing_to_paste: true, ..page(false) }).join("\n");
+        let shown =
+            headless.hints(&AuthorizationUrl { nothing_to_paste: true, ..page(false) }, TYPED).join("\n");
         assert!(!shown.contains("paste") && shown.contains("--with-token"), "{shown}");
     }
 

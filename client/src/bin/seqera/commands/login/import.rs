@@ -24,6 +24,8 @@ pub(super) struct Imports<'a> {
     pub(super) context: &'a Context,
     pub(super) client: &'a Client,
     pub(super) settings: &'a Settings,
+    /// What was typed, without options.
+    pub(super) typed: &'a str,
 }
 
 impl Imports<'_> {
@@ -83,7 +85,7 @@ impl Imports<'_> {
                 screen.failure(&failure);
                 Ok(taken)
             }
-            None if taken.is_empty() => Err(nothing(self.context.login())),
+            None if taken.is_empty() => Err(nothing(self.typed)),
             None => Ok(taken),
         }
     }
