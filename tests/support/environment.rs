@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 
 /// A folder with programs that are already built.
-pub(crate) const BIN_DIR: &str = "SEQERA_BIN_DIR";
+pub const BIN_DIR: &str = "SEQERA_BIN_DIR";
 /// A file that collects what was skipped and why.
 pub const SKIPS: &str = "SEQERA_TEST_SKIPS";
 /// If this is `true`, a skip is a failure.

@@ -2,6 +2,7 @@
 
 mod checks;
 mod demo;
+mod dist;
 mod documented;
 mod man;
 mod mutants;
@@ -20,6 +21,8 @@ usage: cargo xtask <task>
   test          run every check and test; names what is missing and what was skipped
   peers         run the tests with real providers, a real keychain and a real browser only
   wings         say which file imports another against the order of the wings, or in a circle
+  dist          build the programs as users get them, static for Linux, and run the demo with them
+                [--target T]: for another target; x86_64-unknown-linux-musl if none is named
   man           write the manual pages into target/man
   mutants       change the code that keeps sessions line by line and say what no test notices; hours
 ";
@@ -32,6 +35,7 @@ enum Task {
     Test,
     Peers,
     Wings,
+    Dist { target: String },
     Man,
     Mutants,
     Help,
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
     match parse(lexopt::Parser::from_env()) {
         Ok(Task::Demo { shell: false }) => demo::tour(),
         Ok(Task::Demo { shell: true }) => demo::shell(),
+        Ok(Task::Dist { target }) => dist::dist(&target),
         Ok(Task::Man) => man::write(),
         Ok(Task::UserInfo) => demo::user_info(),
         Ok(Task::Test) => return test::all(),
@@ -58,6 +63,7 @@ fn main() -> ExitCode {
 }
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Task, lexopt::Error> {
+    use lexopt::ValueExt;
     use lexopt::prelude::{Long, Short, Value};
     let mut task = None;
     while let Some(argument) = arguments.next()? {
@@ -69,6 +75,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task, lexopt::Error> {
             (Value(name), None) if name == "test" => Task::Test,
             (Value(name), None) if name == "peers" => Task::Peers,
             (Value(name), None) if name == "wings" => Task::Wings,
+            (Value(name), None) if name == "dist" => Task::Dist { target: dist::TARGET.to_owned() },
+            (Long("target"), Some(Task::Dist { .. })) => Task::Dist { target: arguments.value()?.parse()? },
             (Value(name), None) if name == "man" => Task::Man,
             (Value(name), None) if name == "mutants" => Task::Mutants,
             (other, _) => return Err(other.unexpected()),
@@ -100,6 +108,14 @@ mod tests {
         assert_eq!(task(&["peers"]), Some(Task::Peers));
         assert_eq!(task(&["wings"]), Some(Task::Wings));
         assert_eq!(task(&["mutants"]), Some(Task::Mutants));
+    }
+
+    #[test]
+    fn a_target_belongs_to_dist() {
+        let of = |target: &str| Some(Task::Dist { target: target.to_owned() });
+        assert_eq!(task(&["dist"]), of("x86_64-unknown-linux-musl"));
+        assert_eq!(task(&["dist", "--target", "a"]), of("a"));
+        assert_eq!(task(&["man", "--target", "a"]), None);
     }
 
     #[test]

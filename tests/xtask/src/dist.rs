@@ -1,0 +1,82 @@
+//! `cargo xtask dist`: the programs as users get them, in `target/dist/<target>`. For Linux they are linked
+//! statically against musl, so that one build runs on every distribution, old clusters included.
+
+mod elf;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use seqera_tests::binaries::{self, cargo, workspace};
+use seqera_tests::environment;
+use seqera_tests::skip::on_path;
+
+use crate::report;
+
+/// For whom the programs are built unless another target is named.
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-musl";
+
+const PROGRAMS: [&str; 2] = ["seqera", "seqera-agent"];
+
+/// Builds both programs for `target`, checks and tries them, and says where they are.
+pub(crate) fn dist(target: &str) {
+    let folder = build(target);
+    for program in PROGRAMS {
+        let bytes = std::fs::read(folder.join(program)).expect("what was built can be read");
+        let kind = elf::Kind::of(&bytes).expect("a program for Linux is an ELF file");
+        assert!(kind.is_static(), "{program} needs a loader or a library: {kind:?}");
+        assert!(kind.position_independent, "{program} is loaded at a fixed address");
+        report::line(&format!("{program}: {} bytes, static, position-independent", bytes.len()));
+    }
+    try_out(&folder);
+    println!("\nin {}", folder.display());
+}
+
+/// The folder with both programs, built for `target`.
+///
+/// # Panics
+/// If something is missing that cannot be installed here, or if they do not build.
+pub(crate) fn build(target: &str) -> PathBuf {
+    add_target(target);
+    let mut command = Command::new(cargo());
+    command.args(["build", "--profile", "dist", "--bins", "--target", target]);
+    command.args(["-p", "seqera-agent", "-p", "seqera-client"]).current_dir(workspace());
+    if let Some(compiler) = c_compiler(target) {
+        assert!(on_path(compiler), "{compiler} is missing; on Debian: apt-get install musl-tools");
+        command.env(format!("CC_{}", target.replace('-', "_")), compiler);
+    }
+    let status = command.status().expect("cargo can be started");
+    assert!(status.success(), "the programs do not build for {target}");
+    let built = workspace().join("target").join(target).join("dist");
+    let folder = workspace().join("target/dist").join(target);
+    std::fs::create_dir_all(&folder).expect("a folder below target");
+    for program in PROGRAMS {
+        std::fs::copy(built.join(program), folder.join(program)).expect("a copy below target");
+    }
+    folder
+}
+
+/// The compiler for the parts in C (aws-lc).
+fn c_compiler(target: &str) -> Option<&'static str> {
+    (target == TARGET).then_some("musl-gcc")
+}
+
+/// Adds the standard library of `target`, if rustup manages the toolchain. Without rustup, cargo says what is
+/// missing.
+fn add_target(target: &str) {
+    if on_path("rustup") {
+        let _ = Command::new("rustup").args(["--quiet", "target", "add", target]).status();
+    }
+}
+
+/// Runs the demo with these programs.
+fn try_out(folder: &Path) {
+    let sandbox = binaries::build(&["-p", "seqera-sandbox"]).join("seqera-sandbox");
+    // Beside them, because a run takes all programs from one folder.
+    let link = folder.join("seqera-sandbox");
+    let _ = std::fs::remove_file(&link);
+    std::os::unix::fs::symlink(sandbox, &link).expect("a link below target");
+    let demo = std::env::current_exe().expect("this program has a path");
+    let status = Command::new(demo).arg("demo").env(environment::BIN_DIR, folder).status();
+    let _ = std::fs::remove_file(&link);
+    assert!(status.expect("this program can be started").success(), "the demo fails with these programs");
+}
