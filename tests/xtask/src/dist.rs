@@ -27,7 +27,7 @@ pub(crate) fn dist(target: &str) {
         assert!(kind.position_independent, "{program} is loaded at a fixed address");
         report::line(&format!("{program}: {} bytes, static, position-independent", bytes.len()));
     }
-    try_out(&folder);
+    run_with(&folder, &["demo"]);
     println!("\nin {}", folder.display());
 }
 
@@ -68,15 +68,15 @@ fn add_target(target: &str) {
     }
 }
 
-/// Runs the demo with these programs.
-fn try_out(folder: &Path) {
+/// Runs a task of this program again, with the programs in `folder` instead of those for development.
+pub(crate) fn run_with(folder: &Path, task: &[&str]) {
     let sandbox = binaries::build(&["-p", "seqera-sandbox"]).join("seqera-sandbox");
     // Beside them, because a run takes all programs from one folder.
     let link = folder.join("seqera-sandbox");
     let _ = std::fs::remove_file(&link);
     std::os::unix::fs::symlink(sandbox, &link).expect("a link below target");
-    let demo = std::env::current_exe().expect("this program has a path");
-    let status = Command::new(demo).arg("demo").env(environment::BIN_DIR, folder).status();
+    let own = std::env::current_exe().expect("this program has a path");
+    let status = Command::new(own).args(task).env(environment::BIN_DIR, folder).status();
     let _ = std::fs::remove_file(&link);
-    assert!(status.expect("this program can be started").success(), "the demo fails with these programs");
+    assert!(status.expect("this program can be started").success(), "'{}' fails", task.join(" "));
 }

@@ -1,5 +1,6 @@
 //! The project's tasks: `cargo xtask demo` shows what the agent does, `cargo xtask test` runs every check.
 
+mod bench;
 mod checks;
 mod demo;
 mod dist;
@@ -23,6 +24,8 @@ usage: cargo xtask <task>
   wings         say which file imports another against the order of the wings, or in a circle
   dist          build the programs as users get them, static for Linux, and run the demo with them
                 [--target T]: for another target; x86_64-unknown-linux-musl if none is named
+  bench         measure whole calls, warm calls, herds, memory and starts beside a floor and other agents
+                [whole|warm|herd|memory|start] [--json]; ten minutes on an idle machine
   man           write the manual pages into target/man
   mutants       change the code that keeps sessions line by line and say what no test notices; hours
 ";
@@ -35,6 +38,7 @@ enum Task {
     Test,
     Peers,
     Wings,
+    Bench { kind: Option<String>, json: bool },
     Dist { target: String },
     Man,
     Mutants,
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
     match parse(lexopt::Parser::from_env()) {
         Ok(Task::Demo { shell: false }) => demo::tour(),
         Ok(Task::Demo { shell: true }) => demo::shell(),
+        Ok(Task::Bench { kind, json }) => bench::bench(kind.as_deref(), json),
         Ok(Task::Dist { target }) => dist::dist(&target),
         Ok(Task::Man) => man::write(),
         Ok(Task::UserInfo) => demo::user_info(),
@@ -75,6 +80,13 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task, lexopt::Error> {
             (Value(name), None) if name == "test" => Task::Test,
             (Value(name), None) if name == "peers" => Task::Peers,
             (Value(name), None) if name == "wings" => Task::Wings,
+            (Value(name), None) if name == "bench" => Task::Bench { kind: None, json: false },
+            (Value(name), Some(Task::Bench { kind: None, json }))
+                if name.to_str().is_some_and(bench::knows) =>
+            {
+                Task::Bench { kind: Some(name.parse()?), json: *json }
+            }
+            (Long("json"), Some(Task::Bench { kind, .. })) => Task::Bench { kind: kind.clone(), json: true },
             (Value(name), None) if name == "dist" => Task::Dist { target: dist::TARGET.to_owned() },
             (Long("target"), Some(Task::Dist { .. })) => Task::Dist { target: arguments.value()?.parse()? },
             (Value(name), None) if name == "man" => Task::Man,

@@ -1,0 +1,81 @@
+//! `cargo xtask bench`: how fast and how small the programs are, beside a floor and beside agents that do less.
+//! Everything is measured in one run, taking turns, and told as ratios, since a figure alone says more about the
+//! machine and its neighbours. No test looks at these figures.
+
+mod contestants;
+mod figures;
+mod herd;
+mod memory;
+mod start;
+mod warm;
+mod whole;
+
+use std::process::Command;
+
+use seqera_tests::environment;
+use serde_json::{Value, json};
+
+use crate::bench::contestants::Field;
+use crate::dist;
+
+/// One kind of measurement: its name, and what does it.
+type Kind = (&'static str, fn(&mut Field) -> Value);
+
+/// What can be measured, in this order.
+const KINDS: [Kind; 5] = [
+    ("whole", whole::measure),
+    ("warm", warm::measure),
+    ("herd", herd::measure),
+    ("memory", memory::measure),
+    ("start", start::measure),
+];
+
+/// True for something that can be measured.
+pub(crate) fn knows(kind: &str) -> bool {
+    KINDS.iter().any(|(name, _)| *name == kind)
+}
+
+/// Measures `kind`, or everything; with `json`, ends with one line for machines.
+pub(crate) fn bench(kind: Option<&str>, json: bool) {
+    if environment::variable(environment::BIN_DIR).is_none() {
+        return with_programs_of_users(kind, json);
+    }
+    println!("On {}.", machine());
+    println!("Ratios are medians of runs that took turns, with the quarters in brackets.");
+    let mut field = Field::build();
+    let mut results = serde_json::Map::new();
+    for (name, measure) in KINDS.iter().filter(|(name, _)| kind.is_none_or(|kind| kind == *name)) {
+        println!("\n{name}");
+        results.insert((*name).to_owned(), measure(&mut field));
+    }
+    if json {
+        println!("{}", json!({"machine": machine(), "results": results}));
+    }
+}
+
+/// Runs this task again with the programs as users get them.
+fn with_programs_of_users(kind: Option<&str>, json: bool) {
+    let folder = dist::build(dist::TARGET);
+    let mut words = vec!["bench"];
+    words.extend(kind);
+    words.extend(json.then_some("--json"));
+    dist::run_with(&folder, &words);
+}
+
+/// The processors, how busy they were in the last minute, and the kernel.
+fn machine() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let processors = read("/proc/cpuinfo");
+    let models: Vec<_> = processors.lines().filter(|line| line.starts_with("model name")).collect();
+    let model = models.first().and_then(|line| line.split_once(": ")).map_or("?", |(_, model)| model);
+    let load = read("/proc/loadavg");
+    let load = load.split(' ').next().unwrap_or("?");
+    let kernel = read("/proc/sys/kernel/osrelease");
+    format!("{} × {model}, Linux {}, load {load}", models.len(), kernel.trim())
+}
+
+/// The output of a program, if it could be run and has succeeded.
+fn output(command: &mut Command) -> Option<String> {
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    Some(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+}
