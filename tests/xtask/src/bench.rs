@@ -12,7 +12,8 @@ mod whole;
 
 use std::process::Command;
 
-use seqera_tests::environment;
+use seqera_tests::sandbox::ADA;
+use seqera_tests::{Home, Sandbox, environment};
 use serde_json::{Value, json};
 
 use crate::bench::contestants::Field;
@@ -60,6 +61,36 @@ fn with_programs_of_users(kind: Option<&str>, json: bool) {
     words.extend(kind);
     words.extend(json.then_some("--json"));
     dist::run_with(&folder, &words);
+}
+
+/// A program that counts the instructions of another one by one, whatever the neighbours do.
+const COUNTER: [&str; 3] = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
+
+/// What `command`, which begins with [`COUNTER`], says at its end.
+fn counted(command: &mut Command) -> Option<u64> {
+    let text = output(command)?;
+    let line = text.lines().find(|line| line.contains("Collected :"))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+/// How many instructions `seqera token` may take from start to end, a tenth above what was reached.
+const MOST_INSTRUCTIONS: u64 = 190_000;
+
+/// Counts the instructions of `seqera token`, which do not depend on the neighbours.
+///
+/// # Errors
+/// There are more than [`MOST_INSTRUCTIONS`].
+pub(crate) fn instructions() -> Result<(), String> {
+    let client = dist::folder(dist::TARGET).join("seqera");
+    let sandbox = Sandbox::calm();
+    let home = Home::new();
+    home.login("default", &sandbox, ADA);
+    let mut command = Command::new(COUNTER[0]);
+    command.args(&COUNTER[1..]).arg(client).arg("token").env_clear().envs(home.environment());
+    let count = counted(&mut command).ok_or("valgrind does not count: is it installed?")?;
+    println!("      {count} instructions, {MOST_INSTRUCTIONS} are the limit");
+    let few = count <= MOST_INSTRUCTIONS;
+    few.then_some(()).ok_or_else(|| format!("{count} instructions, {MOST_INSTRUCTIONS} are the limit"))
 }
 
 /// The processors, how busy they were in the last minute, and the kernel.

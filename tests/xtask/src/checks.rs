@@ -3,14 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use seqera_tests::binaries::{build, cargo, workspace};
+use seqera_tests::binaries::{cargo, workspace};
 use seqera_tests::environment;
 
 /// One part of a run: its name and what it does. An error is one line of the table.
 pub(crate) type Part = (&'static str, fn() -> Result<(), String>);
-
-/// Scripts start the client in loops, so it has to stay small.
-const MOST_CLIENT_BYTES: u64 = 2 * 1024 * 1024;
 
 /// What only the agent may link: HTTP, OIDC, TLS and keychains.
 const AGENT_ONLY: [&str; 6] = ["reqwest", "openidconnect", "oauth2", "rustls", "keyring-core", "zbus"];
@@ -86,14 +83,6 @@ pub(crate) fn client_dependencies() -> Result<(), String> {
         Some(name) => Err(format!("the client links {name}")),
         None => Ok(()),
     }
-}
-
-pub(crate) fn client_size() -> Result<(), String> {
-    let client = build(&["--release", "-p", "seqera-client"]).join("seqera");
-    let bytes = std::fs::metadata(&client).map_err(|error| error.to_string())?.len();
-    println!("      {bytes} bytes");
-    let limit = MOST_CLIENT_BYTES;
-    if bytes < limit { Ok(()) } else { Err(format!("{bytes} bytes, {limit} are the limit")) }
 }
 
 /// Runs a command with its output on this terminal.

@@ -15,20 +15,47 @@ use crate::report;
 /// For whom the programs are built unless another target is named.
 pub(crate) const TARGET: &str = "x86_64-unknown-linux-musl";
 
-const PROGRAMS: [&str; 2] = ["seqera", "seqera-agent"];
+/// The programs, and the most bytes that each may have. Scripts start the client in loops, and every page of it
+/// has to be brought in; both lie on the small shared disks of clusters.
+const PROGRAMS: [(&str, usize); 2] = [("seqera", 2 * 1024 * 1024), ("seqera-agent", 10 * 1024 * 1024)];
 
 /// Builds both programs for `target`, checks and tries them, and says where they are.
 pub(crate) fn dist(target: &str) {
     let folder = build(target);
-    for program in PROGRAMS {
-        let bytes = std::fs::read(folder.join(program)).expect("what was built can be read");
-        let kind = elf::Kind::of(&bytes).expect("a program for Linux is an ELF file");
-        assert!(kind.is_static(), "{program} needs a loader or a library: {kind:?}");
-        assert!(kind.position_independent, "{program} is loaded at a fixed address");
-        report::line(&format!("{program}: {} bytes, static, position-independent", bytes.len()));
+    if let Err(problem) = check(&folder) {
+        panic!("{problem}");
     }
     run_with(&folder, &["demo"]);
     println!("\nin {}", folder.display());
+}
+
+/// Builds both programs for Linux and checks them.
+///
+/// # Errors
+/// One of them is too large, or needs something on the machine where it runs.
+pub(crate) fn static_programs() -> Result<(), String> {
+    check(&build(TARGET))
+}
+
+fn check(folder: &Path) -> Result<(), String> {
+    for (program, limit) in PROGRAMS {
+        let bytes = std::fs::read(folder.join(program)).map_err(|error| format!("{program}: {error}"))?;
+        let kind = elf::Kind::of(&bytes).ok_or_else(|| format!("{program} is no ELF file"))?;
+        let size = bytes.len();
+        report::line(&format!("{program}: {size} bytes, {limit} are the limit"));
+        if !kind.is_static() || !kind.position_independent {
+            return Err(format!("{program} is not static and position-independent: {kind:?}"));
+        }
+        if size > limit {
+            return Err(format!("{program} has {size} bytes, {limit} are the limit"));
+        }
+    }
+    Ok(())
+}
+
+/// Where the programs for `target` are, once they are built.
+pub(crate) fn folder(target: &str) -> PathBuf {
+    workspace().join("target/dist").join(target)
 }
 
 /// The folder with both programs, built for `target`.
@@ -47,9 +74,9 @@ pub(crate) fn build(target: &str) -> PathBuf {
     let status = command.status().expect("cargo can be started");
     assert!(status.success(), "the programs do not build for {target}");
     let built = workspace().join("target").join(target).join("dist");
-    let folder = workspace().join("target/dist").join(target);
+    let folder = folder(target);
     std::fs::create_dir_all(&folder).expect("a folder below target");
-    for program in PROGRAMS {
+    for (program, _) in PROGRAMS {
         std::fs::copy(built.join(program), folder.join(program)).expect("a copy below target");
     }
     folder

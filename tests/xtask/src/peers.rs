@@ -8,8 +8,9 @@ use seqera_tests::{chromium, glewlwyd, keycloak, nextflow, oidc_provider};
 
 use crate::checks::{self, Part};
 
-/// Debian packages, each with a program that shows whether it is installed.
-const PACKAGES: [(&str, &str); 15] = [
+/// Debian packages, each with a program that shows whether it is installed. Those for static programs and for
+/// counting instructions are among them.
+const PACKAGES: [(&str, &str); 17] = [
     ("chromium", "chromium"),
     ("curl", "curl"),
     ("dbus-daemon", "dbus"),
@@ -18,12 +19,14 @@ const PACKAGES: [(&str, &str); 15] = [
     ("gnome-keyring-daemon", "gnome-keyring"),
     ("groff", "groff-base"),
     ("java", "default-jre-headless"),
+    ("musl-gcc", "musl-tools"),
     ("mvn", "maven"),
     ("node", "nodejs"),
     ("npm", "npm"),
     ("openssl", "openssl"),
     ("secret-tool", "libsecret-tools"),
     ("sqlite3", "sqlite3"),
+    ("valgrind", "valgrind"),
     ("zsh", "zsh"),
 ];
 

@@ -7,9 +7,9 @@ use seqera_tests::environment;
 use seqera_tests::wait::Stopwatch;
 
 use crate::checks::{self, Part};
-use crate::{documented, peers, report, wings};
+use crate::{bench, dist, documented, peers, report, wings};
 
-const CHECKS: [Part; 9] = [
+const CHECKS: [Part; 10] = [
     ("peers", peers::prepare),
     ("format", checks::format),
     ("wings", wings::check),
@@ -18,7 +18,8 @@ const CHECKS: [Part; 9] = [
     ("documentation", checks::documentation),
     ("tests", checks::tests),
     ("client links no HTTP stack", checks::client_dependencies),
-    ("client size", checks::client_size),
+    ("static programs", dist::static_programs),
+    ("instructions of seqera token", bench::instructions),
 ];
 
 /// Runs every check and test.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::contestants::{Contestant, FLOOR, Field};
 use super::figures::Spread;
-use super::output;
+use super::{COUNTER, counted, output};
 use crate::report::table;
 
 /// Enough for a median that holds still.
@@ -50,15 +50,9 @@ pub(super) fn once(contestant: &Contestant) -> Duration {
     time
 }
 
-/// The instructions of its own that a process executes, counted one by one.
-pub(super) fn instructions(contestant: &Contestant) -> Option<u64> {
-    if !on_path("valgrind") {
-        return None;
-    }
-    let arguments = ["--tool=callgrind", "--callgrind-out-file=/dev/null"];
-    let text = output(&mut contestant.under("valgrind", &arguments))?;
-    let line = text.lines().find(|line| line.contains("Collected :"))?;
-    line.rsplit(' ').next()?.parse().ok()
+fn instructions(contestant: &Contestant) -> Option<u64> {
+    let (program, arguments) = COUNTER.split_first()?;
+    on_path(program).then(|| counted(&mut contestant.under(program, arguments)))?
 }
 
 /// The system calls of a process and its children.
