@@ -6,12 +6,15 @@ mod contestants;
 mod figures;
 mod herd;
 mod memory;
+mod page;
+mod plot;
 mod start;
 mod warm;
 mod whole;
 
 use std::process::Command;
 
+use seqera_tests::binaries::workspace;
 use seqera_tests::sandbox::ADA;
 use seqera_tests::{Home, Sandbox, environment};
 use serde_json::{Value, json};
@@ -36,30 +39,47 @@ pub(crate) fn knows(kind: &str) -> bool {
     KINDS.iter().any(|(name, _)| *name == kind)
 }
 
-/// Measures `kind`, or everything; with `json`, ends with one line for machines.
-pub(crate) fn bench(kind: Option<&str>, json: bool) {
+/// What to measure, and what to do with the results.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Wish {
+    /// One kind; everything if none is named.
+    pub(crate) kind: Option<String>,
+    /// Ends with one line for machines.
+    pub(crate) json: bool,
+    /// Writes the results into the repository.
+    pub(crate) keep: bool,
+}
+
+/// Measures.
+pub(crate) fn bench(wish: &Wish) {
     if environment::variable(environment::BIN_DIR).is_none() {
-        return with_programs_of_users(kind, json);
+        return with_programs_of_users(wish);
     }
-    println!("On {}.", machine());
+    let machine = machine();
+    println!("On {machine}.");
     println!("Ratios are medians of runs that took turns, with the quarters in brackets.");
     let mut field = Field::build();
     let mut results = serde_json::Map::new();
-    for (name, measure) in KINDS.iter().filter(|(name, _)| kind.is_none_or(|kind| kind == *name)) {
+    let wanted = |name: &str| wish.kind.as_ref().is_none_or(|kind| kind == name);
+    for (name, measure) in KINDS.iter().filter(|(name, _)| wanted(name)) {
         println!("\n{name}");
         results.insert((*name).to_owned(), measure(&mut field));
     }
-    if json {
-        println!("{}", json!({"machine": machine(), "results": results}));
+    if wish.keep {
+        page::write(&workspace().join("tests/bench"), &machine, &results);
+    }
+    if wish.json {
+        println!("{}", json!({"machine": machine, "results": results}));
     }
 }
 
 /// Runs this task again with the programs as users get them.
-fn with_programs_of_users(kind: Option<&str>, json: bool) {
+fn with_programs_of_users(wish: &Wish) {
     let folder = dist::build(dist::TARGET);
     let mut words = vec!["bench"];
-    words.extend(kind);
-    words.extend(json.then_some("--json"));
+    words.extend(wish.kind.as_deref());
+    words.extend(wish.json.then_some("--json"));
+    words.extend(wish.keep.then_some("--keep"));
     dist::run_with(&folder, &words);
 }
 

@@ -25,7 +25,7 @@ usage: cargo xtask <task>
   dist          build the programs as users get them, static for Linux, and run the demo with them
                 [--target T]: for another target; x86_64-unknown-linux-musl if none is named
   bench         measure whole calls, warm calls, herds, memory and starts beside a floor and other agents
-                [whole|warm|herd|memory|start] [--json]; ten minutes on an idle machine
+                [whole|warm|herd|memory|start] [--json]; --keep writes the page in tests/bench
   man           write the manual pages into target/man
   mutants       change the code that keeps sessions line by line and say what no test notices; hours
 ";
@@ -38,7 +38,7 @@ enum Task {
     Test,
     Peers,
     Wings,
-    Bench { kind: Option<String>, json: bool },
+    Bench(bench::Wish),
     Dist { target: String },
     Man,
     Mutants,
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     match parse(lexopt::Parser::from_env()) {
         Ok(Task::Demo { shell: false }) => demo::tour(),
         Ok(Task::Demo { shell: true }) => demo::shell(),
-        Ok(Task::Bench { kind, json }) => bench::bench(kind.as_deref(), json),
+        Ok(Task::Bench(wish)) => bench::bench(&wish),
         Ok(Task::Dist { target }) => dist::dist(&target),
         Ok(Task::Man) => man::write(),
         Ok(Task::UserInfo) => demo::user_info(),
@@ -80,13 +80,16 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task, lexopt::Error> {
             (Value(name), None) if name == "test" => Task::Test,
             (Value(name), None) if name == "peers" => Task::Peers,
             (Value(name), None) if name == "wings" => Task::Wings,
-            (Value(name), None) if name == "bench" => Task::Bench { kind: None, json: false },
-            (Value(name), Some(Task::Bench { kind: None, json }))
-                if name.to_str().is_some_and(bench::knows) =>
-            {
-                Task::Bench { kind: Some(name.parse()?), json: *json }
+            (Value(name), None) if name == "bench" => Task::Bench(bench::Wish::default()),
+            (Value(name), Some(Task::Bench(wish))) if name.to_str().is_some_and(bench::knows) => {
+                Task::Bench(bench::Wish { kind: Some(name.parse()?), ..*wish })
             }
-            (Long("json"), Some(Task::Bench { kind, .. })) => Task::Bench { kind: kind.clone(), json: true },
+            (Long("json"), Some(Task::Bench(wish))) => {
+                Task::Bench(bench::Wish { json: true, kind: wish.kind.clone(), ..*wish })
+            }
+            (Long("keep"), Some(Task::Bench(wish))) => {
+                Task::Bench(bench::Wish { keep: true, kind: wish.kind.clone(), ..*wish })
+            }
             (Value(name), None) if name == "dist" => Task::Dist { target: dist::TARGET.to_owned() },
             (Long("target"), Some(Task::Dist { .. })) => Task::Dist { target: arguments.value()?.parse()? },
             (Value(name), None) if name == "man" => Task::Man,
@@ -105,6 +108,7 @@ fn message(payload: &dyn std::any::Any) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use super::bench::Wish;
     use super::{Task, parse};
 
     fn task(line: &[&str]) -> Option<Task> {
@@ -120,6 +124,17 @@ mod tests {
         assert_eq!(task(&["peers"]), Some(Task::Peers));
         assert_eq!(task(&["wings"]), Some(Task::Wings));
         assert_eq!(task(&["mutants"]), Some(Task::Mutants));
+    }
+
+    #[test]
+    fn a_bench_measures_one_kind_or_all() {
+        let wish = |kind: Option<&str>, json, keep| {
+            Some(Task::Bench(Wish { kind: kind.map(str::to_owned), json, keep }))
+        };
+        assert_eq!(task(&["bench"]), wish(None, false, false));
+        assert_eq!(task(&["bench", "herd", "--json"]), wish(Some("herd"), true, false));
+        assert_eq!(task(&["bench", "--keep"]), wish(None, false, true));
+        assert_eq!(task(&["bench", "weight"]), None);
     }
 
     #[test]
