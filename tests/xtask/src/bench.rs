@@ -3,6 +3,7 @@
 //! machine and its neighbours. No test looks at these figures.
 
 mod contestants;
+mod counting;
 mod figures;
 mod herd;
 mod memory;
@@ -20,6 +21,7 @@ use seqera_tests::{Home, Sandbox, environment};
 use serde_json::{Value, json};
 
 use crate::bench::contestants::Field;
+use crate::bench::counting::{COUNTER, counted};
 use crate::dist;
 
 /// One kind of measurement: its name, and what does it.
@@ -83,16 +85,6 @@ fn with_programs_of_users(wish: &Wish) {
     dist::run_with(&folder, &words);
 }
 
-/// A program that counts the instructions of another one by one, whatever the neighbours do.
-const COUNTER: [&str; 3] = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
-
-/// What `command`, which begins with [`COUNTER`], says at its end.
-fn counted(command: &mut Command) -> Option<u64> {
-    let text = output(command)?;
-    let line = text.lines().find(|line| line.contains("Collected :"))?;
-    line.rsplit(' ').next()?.parse().ok()
-}
-
 /// How many instructions `seqera token` may take from start to end, a tenth above what was reached.
 const MOST_INSTRUCTIONS: u64 = 190_000;
 
@@ -123,10 +115,4 @@ fn machine() -> String {
     let load = load.split(' ').next().unwrap_or("?");
     let kernel = read("/proc/sys/kernel/osrelease");
     format!("{} × {model}, Linux {}, load {load}", models.len(), kernel.trim())
-}
-
-/// The output of a program, if it could be run and has succeeded.
-fn output(command: &mut Command) -> Option<String> {
-    let output = command.output().ok().filter(|output| output.status.success())?;
-    Some(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
 }

@@ -7,7 +7,8 @@ use std::process::Command;
 use serde_json::{Map, Value};
 
 use super::contestants::OWN;
-use super::output;
+use super::counting::output;
+
 use super::plot::{self, Bar};
 
 /// A picture: its file, what was measured, its title, where the value stands in the result, and its unit.

@@ -8,8 +8,9 @@ use seqera_tests::skip::on_path;
 use serde_json::{Value, json};
 
 use super::contestants::{FLOOR, Field, OWN};
+use super::counting::output;
 use super::figures::Spread;
-use super::output;
+
 use crate::report::line;
 
 const CALLS: &str = "2000";

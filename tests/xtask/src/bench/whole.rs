@@ -7,8 +7,9 @@ use seqera_tests::wait::Stopwatch;
 use serde_json::{Value, json};
 
 use super::contestants::{Contestant, FLOOR, Field};
+use super::counting::{COUNTER, counted, output};
 use super::figures::Spread;
-use super::{COUNTER, counted, output};
+
 use crate::report::table;
 
 /// Enough for a median that holds still.
