@@ -1,6 +1,7 @@
 //! The gRPC services. Each method parses its request, asks the registry or a worker, and converts the answer.
 //! Access is granted per service: a restricted socket registers fewer of them.
 
+pub(crate) mod adoption;
 mod body;
 pub(crate) mod calls;
 pub(crate) mod choices;

@@ -212,11 +212,21 @@ impl AgentError {
         Self::new(ErrorKind::StoreFailed, format!("the choice could not be stored: {why}"), hint)
     }
 
-    /// The session belongs to another host.
+    /// The session belongs to another host; `host` names it in words.
     pub(crate) fn other_host(profile: &ProfileName, host: &str) -> Self {
-        let message = format!("the session of profile '{profile}' belongs to another host ({host})");
-        let hint = "each host signs in by itself: run '{login}'";
+        let message = format!("the session of profile '{profile}' belongs to {host}");
+        let hint = format!(
+            "if that is this host under an earlier name, or its disk has come here, run 'seqera login --adopt \
+             --profile {profile}'; other hosts sign in by themselves: run '{{login}}'"
+        );
         Self::new(ErrorKind::OtherHost, message, hint).typed(&Typed::of(profile))
+    }
+
+    /// A session of another host is not taken over where it would replace one.
+    pub(crate) fn signed_in_here(profile: &ProfileName) -> Self {
+        let message = format!("profile '{profile}' is signed in on this host already");
+        let hint = format!("to give that session up, run 'seqera logout --profile {profile}' first");
+        Self::new(ErrorKind::BadRequest, message, hint)
     }
 
     /// The failure is transient, and no valid token is left.

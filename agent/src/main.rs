@@ -24,7 +24,8 @@ Usage: seqera-agent [--launch] [--dumpable]
 Environment:
   SEQERA_CLI_CONFIG_DIR    configuration folder (else $XDG_CONFIG_HOME/seqera-ai, ~/.config/seqera-ai)
   SEQERA_AGENT_SOCK        path of the socket (else $XDG_RUNTIME_DIR/seqera/agent.sock and what follows)
-  SEQERA_AGENT_HOST_ID     name of this host among those that share the home folder
+  SEQERA_AGENT_HOST_ID     name of this host, where that of the system changes, as in containers; hosts that
+                           share the home folder need different ones
   SEQERA_CREDENTIAL_STORE  auto, keychain, file or memory
   SEQERA_LOG_LEVEL         off, error, warn, info, debug or trace
   SEQERA_LOG_FILE          path of the log (else $XDG_STATE_HOME/seqera/agent.log, or the journal)

@@ -10,6 +10,7 @@ mod logging;
 mod memory;
 mod notify;
 mod owner_file;
+mod predecessor;
 mod run;
 #[cfg(target_os = "linux")]
 mod scope;

@@ -1,6 +1,7 @@
 //! The session of each profile: who is signed in, which token is served, when it is renewed and how it ends
 //! ([the rules](crate::manual::sessions)).
 
+pub(crate) mod adopt;
 pub(crate) mod attempts;
 pub(crate) mod choice;
 pub(crate) mod climb;

@@ -91,7 +91,11 @@ struct Record {
 
 /// `agent.json`; `None` if the file is missing or makes no sense.
 fn record(places: &Places) -> Option<Record> {
-    let text = files::read(&places.agent_json(), AGENT_JSON_MAX, Writer::Program).ok()?;
+    // An agent of an earlier version may still run under its id of then.
+    let folders = [Some(places.run_dir()), places.former_run_dir()].into_iter().flatten();
+    let read =
+        |folder: PathBuf| files::read(&folder.join("agent.json"), AGENT_JSON_MAX, Writer::Program).ok();
+    let text = folders.filter_map(read).next()?;
     serde_json::from_slice(&text).ok()
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+mod host;
 mod log;
 #[cfg(unix)]
 #[path = "place/unix.rs"]
@@ -34,6 +35,10 @@ pub struct Places {
     pub tag: String,
     /// 16 hex digits that identify this host, or the name that `SEQERA_AGENT_HOST_ID` gives it.
     pub host_id: String,
+    /// The id of this host in earlier versions, where that is another one: it changed with the node name.
+    pub former_id: Option<String>,
+    /// What this host calls itself, for people.
+    pub host_name: String,
     /// The sockets that a client tries and the agent binds, best first; only one if `SEQERA_AGENT_SOCK` names
     /// it.
     pub sockets: Vec<PathBuf>,
@@ -51,15 +56,21 @@ impl Places {
         let real = real_path(&config_dir);
         let config_is_default = default_dir.is_some_and(|dir| dir == config_dir || real_path(&dir) == real);
         let tag = hex(&Sha256::digest(real.as_os_str().as_encoded_bytes()))[..12].to_owned();
-        let host_id = match text(env, "SEQERA_AGENT_HOST_ID")? {
-            Some(given) => file_safe(&given),
-            None => hex(&Sha256::digest(system::host_identity()))[..16].to_owned(),
+        let host = system::host(env);
+        let (host_id, former_id, host_name) = match text(env, "SEQERA_AGENT_HOST_ID")? {
+            Some(given) => (file_safe(&given), None, given),
+            None => {
+                let (id, former) = host.ids(|| system::is_local(&config_dir));
+                (id, former, host.name)
+            }
         };
         let mut places = Self {
             config_dir,
             config_is_default,
             tag,
             host_id,
+            former_id,
+            host_name,
             sockets: Vec::new(),
             socket_is_chosen: false,
         };
@@ -76,6 +87,11 @@ impl Places {
     /// `<config folder>/run/<host id>`, with the lock, `agent.json` and `sessions.json` of this host.
     pub fn run_dir(&self) -> PathBuf {
         self.config_dir.join("run").join(&self.host_id)
+    }
+
+    /// The same folder by the id of earlier versions, where that is another one.
+    pub fn former_run_dir(&self) -> Option<PathBuf> {
+        self.former_id.as_ref().map(|id| self.config_dir.join("run").join(id))
     }
 
     /// The configuration file, which the user writes.

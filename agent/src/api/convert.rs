@@ -18,7 +18,7 @@ pub(crate) fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp::from(time)
 }
 
-fn unix(seconds: u64) -> Timestamp {
+pub(crate) fn unix(seconds: u64) -> Timestamp {
     timestamp(from_unix(seconds))
 }
 
@@ -147,6 +147,22 @@ pub(crate) fn status(name: &ProfileName, view: &View, now: Moment) -> v1::Sessio
         organization_is_chosen: record.organization_is_chosen,
         sources: None,
         fallback: record.store.and(record.fallback.as_ref()).map(fallback),
+        host: None,
+    }
+}
+
+/// What a record says about a session that no worker of this agent has.
+pub(crate) fn recorded(name: &ProfileName, record: &Record) -> v1::SessionStatus {
+    v1::SessionStatus {
+        profile: name.to_string(),
+        kind: kind(record.kind).into(),
+        settings: Some(settings(&record.profile)),
+        account: record.account.as_ref().map(account),
+        organization: record.organization.as_ref().map(organization),
+        logged_in_at: record.logged_in_at.map(unix),
+        last_renewed_at: record.last_renewed_at.map(unix),
+        store: record.store.map(|store| store.as_str().to_owned()).unwrap_or_default(),
+        ..v1::SessionStatus::default()
     }
 }
 

@@ -81,12 +81,13 @@ impl leases_server::Leases for Leases {
         let shared = &self.registry.shared;
         let profile = request.into_inner().profile;
         let trouble = |id: &str| shared.leases.life(id).and_then(|life| life.failure());
+        let ours = shared.state.host();
         let own = shared.leases.book.recorded().into_iter().map(|(id, lease)| {
-            let host = if lease.host == shared.places.host_id { String::new() } else { lease.host.clone() };
+            let host = if lease.host == ours { String::new() } else { lease.host.clone() };
             v1::Lease { host, ..shown(&id, &lease, trouble(&id)) }
         });
-        let places = shared.places.clone();
-        let others = tokio::task::spawn_blocking(move || other_hosts::leases(&places)).await;
+        let (places, kept_under) = (shared.places.clone(), ours.clone());
+        let others = tokio::task::spawn_blocking(move || other_hosts::leases(&places, &kept_under)).await;
         let others = others.unwrap_or_default().into_iter();
         let others = others.map(|(host, id, lease)| v1::Lease { host, ..shown(&id, &lease, None) });
         let wanted = |lease: &v1::Lease| profile.is_empty() || lease.profile == profile;

@@ -74,8 +74,9 @@ fn refuse_in_use(registry: &Registry, names: &BTreeSet<ProfileName>) -> Result<(
 /// Signs out the sessions that other hosts keep in files in the same home folder.
 async fn other_hosts(registry: Arc<Registry>, outcomes: mpsc::Sender<Result<LogoutOutcome, Status>>) {
     let shared = &registry.shared;
-    let known = shared.state.elsewhere();
-    for neighbour in sign_out_elsewhere(&shared.places, known, &*shared.issuers, &shared.pending).await {
+    for neighbour in
+        sign_out_elsewhere(&shared.places, &shared.state, &*shared.issuers, &shared.pending).await
+    {
         let Neighbour { profile, host, result } = neighbour;
         let left = LogoutOutcome { result: Outcome::OtherHost.into(), ..LogoutOutcome::default() };
         let found = result.map_or(left, |result| outcome(&profile, result));

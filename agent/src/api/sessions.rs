@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use seqera_agent_proto::v1::describe_request::Subject;
 use seqera_agent_proto::v1::{
-    CancelLoginRequest, CancelLoginResponse, ChooseOrganizationRequest, ChooseResponse,
-    ChooseWorkspaceRequest, CompleteLoginRequest, CompleteLoginResponse, DescribeRequest, Description,
-    ImportTokenRequest, ListOrganizationsRequest, ListOrganizationsResponse, ListRequest, ListResponse,
-    ListWorkspacesRequest, ListWorkspacesResponse, LoginRequest, LogoutRequest, RemoveProfileRequest,
-    RemoveProfileResponse, RenameProfileRequest, RenameProfileResponse, SessionStatus, StatusRequest,
-    UseProfileRequest, UseProfileResponse, sessions_server,
+    AdoptRequest, AdoptResponse, CancelLoginRequest, CancelLoginResponse, ChooseOrganizationRequest,
+    ChooseResponse, ChooseWorkspaceRequest, CompleteLoginRequest, CompleteLoginResponse, DescribeRequest,
+    Description, ImportTokenRequest, ListOrganizationsRequest, ListOrganizationsResponse, ListRequest,
+    ListResponse, ListWorkspacesRequest, ListWorkspacesResponse, LoginRequest, LogoutRequest,
+    RemoveProfileRequest, RemoveProfileResponse, RenameProfileRequest, RenameProfileResponse, SessionStatus,
+    StatusRequest, UseProfileRequest, UseProfileResponse, sessions_server,
 };
 use tonic::{Request, Response, Status};
 
+use crate::api::adoption;
 use crate::api::choices::{self, Choices};
 use crate::api::convert;
 use crate::api::deadline::until;
@@ -77,7 +78,14 @@ impl sessions_server::Sessions for Sessions {
 
     async fn list(&self, _: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
         let status = |name| status(&self.registry, name, &self.registry.ensure(name).view());
-        let sessions = self.registry.names().iter().map(status).collect();
+        let names = self.registry.names();
+        // Another host's sessions are found here as well, or a host with a new name would seem to have none.
+        let elsewhere = self.registry.shared.state.elsewhere().iter();
+        let mut unknown: Vec<_> = elsewhere.filter(|there| !names.contains(&there.profile)).collect();
+        unknown.sort_by(|a, b| a.profile.cmp(&b.profile));
+        unknown.dedup_by(|later, first| later.profile == first.profile);
+        let unknown = unknown.into_iter().map(adoption::shown);
+        let sessions = names.iter().map(status).chain(unknown).collect();
         let default_profile = self.registry.resolve("", "")?.to_string();
         Ok(Response::new(ListResponse { sessions, default_profile }))
     }
@@ -94,6 +102,11 @@ impl sessions_server::Sessions for Sessions {
         let (profile, kind, token) = self.subject(request.into_inner(), until).await?;
         let description = self.providers.issuer(&profile, kind).describe(&token).await?;
         Ok(Response::new(convert::description(&description)))
+    }
+
+    async fn adopt(&self, request: Request<AdoptRequest>) -> Result<Response<AdoptResponse>, Status> {
+        let sessions = adoption::adopt(&self.registry, request.into_inner()).await?;
+        Ok(Response::new(AdoptResponse { sessions }))
     }
 
     async fn use_profile(

@@ -49,6 +49,27 @@ pub(super) async fn examine(registry: &Arc<Registry>, repair: bool, report: &Rep
             report.tell(of(name, check)).await;
         }
     }
+    other_hosts(shared, report).await;
+}
+
+/// The sessions of other hosts in this folder. One whose profile is not signed in here may be this host's own, from
+/// before it got another name.
+async fn other_hosts(shared: &Shared, report: &Report) {
+    for there in shared.state.elsewhere() {
+        let name = &there.profile;
+        let text = format!("this session belongs to {}", there.in_words());
+        let is_here = shared.state.record(name).is_some_and(|record| record.is_signed_in());
+        let check = if is_here {
+            skipped("other host", text)
+        } else {
+            let remedy = format!(
+                "if that is this host under an earlier name, or its disk has come here: \
+                 run 'seqera login --adopt --profile {name}'"
+            );
+            warning("other host", text, &remedy)
+        };
+        report.tell(of(name, check)).await;
+    }
 }
 
 /// Checks one store by listing what it holds.
@@ -111,7 +132,9 @@ async fn secret(name: &ProfileName, shared: &Shared, repair: bool) -> Option<Che
         ),
         Err(StoreError::Locked(why)) => warning(WHAT, format!("the keychain is locked: {why}"), UNLOCK),
         Err(StoreError::OtherHost(host)) => {
-            skipped(WHAT, format!("the session of another host over the same home folder ({host})"))
+            let known = shared.state.elsewhere().iter().find(|there| there.host == host);
+            let who = known.map_or_else(|| format!("another host (id {host})"), |there| there.in_words());
+            skipped(WHAT, format!("the session of {who}, over the same home folder"))
         }
         Err(_) if record.store.is_none() => return None,
         Err(error) => problem(WHAT, error.to_string(), &login),

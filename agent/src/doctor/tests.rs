@@ -135,3 +135,24 @@ async fn a_store_that_failed_is_named_with_since_when_and_what_happens_next() {
     assert!(words.iter().all(|word| kept.text.contains(word)), "{kept:?}");
     assert!(kept.remedy.contains("at most once an hour"), "{kept:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_session_of_another_host_is_named_with_how_to_take_it_over() {
+    let agent = Agent::start();
+    let run = agent.places.places().config_dir.join("run").join("h2");
+    std::fs::create_dir_all(&run).unwrap();
+    let session = r#"{"profile": {}, "account": {"subject": "ada"}, "loggedInAt": 1767225600}"#;
+    let session = session.replace("{}", &serde_json::to_string(&crate::testing::fakes::profile()).unwrap());
+    let sessions = format!(r#"{{"hostName": "node7", "profiles": {{"work": {session}}}}}"#);
+    std::fs::write(run.join("sessions.json"), sessions).unwrap();
+    let agent = agent.restart().await;
+    let checks = examined(&agent, false).await;
+    let other = found(&checks, "other host", "work");
+    assert_eq!(other.verdict(), Verdict::Warning);
+    assert!(other.text.contains("host 'node7', last renewed 2026-01-01T00:00:00Z"), "{other:?}");
+    assert!(other.remedy.contains("seqera login --adopt --profile work"), "{other:?}");
+    // Whoever is signed in here as well shares the folder with another host on purpose.
+    agent.login("work").await;
+    let checks = examined(&agent, false).await;
+    assert_eq!(found(&checks, "other host", "work").verdict(), Verdict::Skipped);
+}

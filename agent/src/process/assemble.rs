@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use prost_types::Timestamp;
 use seqera_agent_proto::PROTOCOL;
+use seqera_agent_proto::place::Places;
 use seqera_agent_proto::v1::InfoResponse;
 
 use crate::api;
@@ -18,6 +19,7 @@ use crate::leases::book::{self, TokenSource};
 use crate::leases::program::WatchedPrograms;
 use crate::process::config::{LogTarget, home};
 use crate::process::crash::crash_point;
+use crate::process::predecessor::Neighbours;
 use crate::process::run::{Core, Parts, Wiring};
 use crate::process::system;
 use crate::providers::http::{Http, Limits};
@@ -39,8 +41,10 @@ pub(crate) async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
     let config = Arc::clone(&wiring.config);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(config.clock_offset.clone()));
     let home = home();
-    let ladder = Arc::new(Ladder::open(config.store.value, &config.places, home.as_deref()));
     let state = State::open(&config.places);
+    // Secrets lie where they always did, under an id that this host may have had before.
+    let kept_under = Places { host_id: state.host(), ..config.places.clone() };
+    let ladder = Arc::new(Ladder::open(config.store.value, &kept_under, home.as_deref()));
     let passwords = Arc::new(ProxyPasswords::new(state.clone(), Arc::clone(&ladder)));
     let http = Http::new(Arc::clone(&clock), Limits::default()).with_passwords(passwords.clone());
     let providers = Arc::new(Providers::new(http, Arc::clone(&clock)));
@@ -51,7 +55,7 @@ pub(crate) async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
         passwords: Arc::clone(&passwords),
         mints: Arc::clone(&providers) as Arc<dyn crate::leases::mint::Mints>,
         programs: Arc::new(WatchedPrograms::new(wiring.limits.programs)),
-        host: config.places.host_id.clone(),
+        host: kept_under.host_id,
         owner: (config.user.clone(), system::host_name()),
         crash: crash_point,
     });
@@ -68,6 +72,7 @@ pub(crate) async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
         due_changed,
         crash: crash_point,
         ownership: Arc::clone(&wiring.ownership) as Arc<dyn crate::sessions::shared::Ownership>,
+        other_hosts: Arc::new(Neighbours(config.places.clone())),
         clock: Arc::clone(&clock),
     });
     rename::finish(&shared).await;

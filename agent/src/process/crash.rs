@@ -6,6 +6,9 @@
 //! | `lease-recorded` | a lease is written down, its token is not made yet |
 //! | `lease-made` | its token is made, and neither stored nor recorded |
 //! | `lease-stored` | its token is stored, its id is not recorded |
+//! | `adoption-saved` | the secret of another host's session is saved here as well, the records are as they were |
+//! | `adoption-noted` | it is written down that the session is being taken over |
+//! | `adoption-taken` | the other host does not have it any more, and it is not recorded here yet |
 //! | `climb-saved` | a better store has been offered the secret, the record does not name it yet |
 //! | `climb-recorded` | the record names it, the lesser store is not emptied yet |
 //! | `rename-noted` | a profile is to have another name, nothing is moved yet |

@@ -33,11 +33,11 @@ use crate::storage::folder::{self, FolderError};
 const LARGEST: u64 = 64 * 1024;
 
 /// A local file system answers in microseconds; one that takes longer than this hangs.
-const FILE_LIMIT: Duration = Duration::from_secs(2);
+pub(super) const FILE_LIMIT: Duration = Duration::from_secs(2);
 /// A stopping agent waits so long for a running renewal ([Stopping](crate::manual::socket#stopping)).
 pub(crate) const STOPPING_LIMIT: Duration = Duration::from_secs(20);
 /// Between two looks at a lock that somebody holds.
-const POLL: Duration = Duration::from_millis(50);
+pub(super) const POLL: Duration = Duration::from_millis(50);
 
 /// The agent that runs, as `agent.json` names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +63,7 @@ impl Running {
         (!running.stopping && system::serves(&running.socket).await).then_some(running)
     }
 
-    async fn read(path: PathBuf) -> Option<Self> {
+    pub(super) async fn read(path: PathBuf) -> Option<Self> {
         let bytes = bounded(FILE_LIMIT, move || files::read(&path, LARGEST, Writer::Program)).await.ok()?;
         serde_json::from_slice(&bytes).ok()
     }
@@ -233,11 +233,11 @@ pub(crate) async fn claim(places: &Places) -> Result<Claim, AgentError> {
     }
 }
 
-fn lock_path(places: &Places) -> PathBuf {
+pub(super) fn lock_path(places: &Places) -> PathBuf {
     places.run_dir().join("agent.lock")
 }
 
-fn owner_path(places: &Places) -> PathBuf {
+pub(super) fn owner_path(places: &Places) -> PathBuf {
     places.run_dir().join("agent.owner")
 }
 
@@ -282,7 +282,7 @@ async fn attempt(places: &Places, us: &Owner) -> Result<Attempt, AgentError> {
     }
 }
 
-async fn write_owner(places: &Places, us: Owner) -> io::Result<Option<Owner>> {
+pub(super) async fn write_owner(places: &Places, us: Owner) -> io::Result<Option<Owner>> {
     let path = owner_path(places);
     bounded(FILE_LIMIT, move || owner_file::claim(&path, &us)).await
 }
@@ -307,12 +307,12 @@ async fn without_folder(
     }
 }
 
-enum LockError {
+pub(super) enum LockError {
     Unsafe(FolderError),
     Failed(io::Error),
 }
 
-async fn lock_in(dir: PathBuf, parents: bool, path: &Path) -> Result<Option<File>, LockError> {
+pub(super) async fn lock_in(dir: PathBuf, parents: bool, path: &Path) -> Result<Option<File>, LockError> {
     let checked = bounded(FILE_LIMIT, move || Ok(folder::private(&dir, parents))).await;
     match checked.map_err(LockError::Failed)? {
         Ok(()) => try_lock(path).await.map_err(LockError::Failed),
@@ -338,7 +338,7 @@ async fn try_lock(path: &Path) -> io::Result<Option<File>> {
 
 /// Runs `work` on a thread of its own, since no call to a file system that hangs can be ended. What comes
 /// after the limit is dropped there.
-async fn bounded<T: Send + 'static>(
+pub(super) async fn bounded<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
@@ -464,7 +464,7 @@ fn not_private(error: &FolderError) -> AgentError {
     AgentError::new(ErrorKind::Misconfigured, error.to_string(), "the folder must be yours alone (mode 0700)")
 }
 
-fn held_in_silence(lock: &Path, owner: Option<&Owner>, running: Option<Running>) -> AgentError {
+pub(super) fn held_in_silence(lock: &Path, owner: Option<&Owner>, running: Option<Running>) -> AgentError {
     let who = match (running, owner) {
         (Some(running), _) => format!(" (pid {}, version {})", running.pid, running.version),
         (None, Some(owner)) => format!(" (pid {})", owner.pid()),

@@ -117,6 +117,19 @@ pub(super) fn is_ours(path: &Path, us: &Owner) -> io::Result<bool> {
     Ok(matches!(read(path)?, Content::Of(owner) if owner.is_same(us)))
 }
 
+/// True if the file names a process that could not lock and of which nobody here can say whether it lives: that of
+/// another host, or of an earlier boot. Blocks on the file system.
+///
+/// # Errors
+/// What the file system says; a missing file is no error.
+pub(super) fn may_live_elsewhere(path: &Path, us: &Owner) -> io::Result<bool> {
+    Ok(match read(path)? {
+        Content::Missing | Content::Broken => false,
+        Content::BeingWritten => true,
+        Content::Of(owner) => !owner.locked && boot(&owner.program) != boot(&us.program),
+    })
+}
+
 /// Removes the file if it names `us`. Blocks on the file system.
 pub(super) fn release(path: &Path, us: &Owner) {
     if is_ours(path, us).unwrap_or(false) {

@@ -22,7 +22,7 @@ use crate::process::instance::{self, Claim, Instance, Ownership, Running, STOPPI
 use crate::process::stop::{Signals, Stop};
 #[cfg(unix)]
 use crate::process::system;
-use crate::process::{memory, notify};
+use crate::process::{memory, notify, predecessor};
 use crate::socket::activity::Activity;
 use crate::socket::bind::Socket;
 use crate::socket::limits::Limits;
@@ -100,6 +100,17 @@ where
         Claim::Ours(instance) => instance,
         Claim::Theirs(running) => return Ok(Ended::Elsewhere(running)),
     };
+    match predecessor::inherit(&config.places).await {
+        Ok(None) => {}
+        Ok(Some(running)) => {
+            instance.release().await;
+            return Ok(Ended::Elsewhere(running));
+        }
+        Err(error) => {
+            instance.release().await;
+            return Err(error);
+        }
+    }
     // The socket and its file go when this ends, however it ends.
     let outcome = serve(config, &mut instance, stop, assemble, ready).await;
     instance.release().await;

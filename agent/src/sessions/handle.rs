@@ -12,6 +12,7 @@ use crate::sessions::install::Login;
 use crate::sessions::sign_out::SignedOut;
 use crate::sessions::verdict::Ask;
 use crate::sessions::view::{Served, View};
+use crate::storage::other_hosts::Elsewhere;
 
 /// The length of a worker's queue of commands. Further callers wait until there is room.
 pub(crate) const QUEUE: usize = 1024;
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     Tick,
     /// Install a login that has succeeded.
     Install(Box<Login>, oneshot::Sender<Vec<String>>),
+    /// Take over a session of another host, whose right to be the agent is held.
+    Adopt(Box<Elsewhere>, oneshot::Sender<Result<(), AgentError>>),
     /// Sign out. With `true`, delete a fixed credential at the Platform as well.
     SignOut(bool, oneshot::Sender<SignedOut>),
     /// Choose an organisation or a workspace for the session of this generation.
@@ -80,6 +83,17 @@ impl Handle {
                 "",
             )
         })
+    }
+
+    /// Takes a session over from another host, whose right to be the agent the caller holds.
+    ///
+    /// # Errors
+    /// Why the session is still the other host's; [`ErrorKind::Ended`] if a sign-out came first.
+    pub(crate) async fn adopt(&self, there: Elsewhere) -> Result<(), AgentError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Adopt(Box::new(there), reply)).await?;
+        let ended = "a sign-out came before the session was taken over";
+        answer.await.unwrap_or_else(|_| Err(AgentError::new(ErrorKind::Ended, ended, "")))
     }
 
     /// Signs out. With `revoke_fixed`, also revokes a fixed token, which would outlive the sign-out.

@@ -37,6 +37,8 @@ pub(crate) enum JobDone {
     Saved(Result<(), String>),
     /// A secret was offered to a better store.
     Climbed,
+    /// A session was taken over from another host, or could not be.
+    Adopted(Result<Box<Record>, AgentError>, oneshot::Sender<Result<(), AgentError>>),
     /// A sign-out has ended.
     SignedOut(SignedOut, oneshot::Sender<SignedOut>),
     /// A choice was written to the record, or could not be.
@@ -62,6 +64,7 @@ impl JobDone {
             | Self::SignedOut(..)
             | Self::Saved(_)
             | Self::Climbed
+            | Self::Adopted(..)
             | Self::Chosen(..)
             | Self::Renamed(..) => None,
         }

@@ -22,6 +22,7 @@ use crate::sessions::shared::Shared;
 use crate::sessions::verdict::{Ask, Standing};
 use crate::sessions::worker::Worker;
 use crate::sign_in::logins::Logins;
+use crate::storage::record::Sessions;
 
 /// Timers stop while the machine sleeps, so none is trusted for longer.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -90,7 +91,7 @@ impl Registry {
             });
         }
         if name.is_empty() {
-            return Ok(sessions.default_profile.clone().unwrap_or_else(ProfileName::fallback));
+            return Ok(sessions.default_profile.clone().unwrap_or_else(|| self.unnamed(&sessions)));
         }
         let name: ProfileName = name.parse()?;
         let recorded = sessions.profiles.get(&name).map(|record| record.profile.clone());
@@ -102,6 +103,16 @@ impl Registry {
                 Err(AgentError::authority_mismatch(&name, &profile.authority, authority, fits.as_ref()))
             }
         }
+    }
+
+    /// `default`, unless nothing at all is known here but the session of another host: to say "not signed in" of a
+    /// profile that nobody uses would hide it.
+    fn unnamed(&self, sessions: &Sessions) -> ProfileName {
+        let fallback = ProfileName::fallback();
+        let state = &self.shared.state;
+        let is_empty = sessions.profiles.is_empty() && self.configured.load().is_empty();
+        let there = state.elsewhere().first().filter(|_| is_empty && state.other_host(&fallback).is_none());
+        there.map_or(fallback, |there| there.profile.clone())
     }
 
     /// The profile of an authority. If there are several, one that is not signed out comes first, then the chosen
@@ -137,7 +148,7 @@ impl Registry {
         }
         match self.shared.state.other_host(name) {
             _ if is_known => Ok(self.ensure(name)),
-            Some(host) => Err(AgentError::other_host(name, host)),
+            Some(there) => Err(AgentError::other_host(name, &there.in_words())),
             None if *name == ProfileName::fallback() || known::built_in(name).is_some() => {
                 Ok(self.ensure(name))
             }
@@ -158,7 +169,7 @@ impl Registry {
         AgentError::unknown_profile(name, &near(name.as_str(), names.iter().map(ProfileName::as_str)))
     }
 
-    /// Every name that configuration or state knows.
+    /// Every name that configuration or state knows. The sessions of other hosts are not among them.
     pub(crate) fn names(&self) -> BTreeSet<ProfileName> {
         let (configured, sessions) = (self.configured.load(), self.shared.state.snapshot());
         // Not the names of the workers: the one that answers "signed out" for `default` is not a profile.

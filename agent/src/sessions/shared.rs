@@ -26,6 +26,20 @@ pub(crate) trait Ownership: Send + Sync {
     async fn may_spend(&self) -> Result<(), String>;
 }
 
+/// The right to be the agent of another host over the same home folder. While it is held, no agent of that host
+/// spends anything; it is given back when it is dropped.
+pub(crate) type Hold = Box<dyn Send>;
+
+/// Keeps the agents of other hosts from their sessions while one is taken over.
+#[async_trait]
+pub(crate) trait OtherHosts: Send + Sync {
+    /// Takes the right to be the agent of the host with this id.
+    ///
+    /// # Errors
+    /// Its agent runs, or nobody can tell whether it does.
+    async fn hold(&self, host: &str) -> Result<Hold, String>;
+}
+
 /// The parts of the agent that a worker uses.
 pub(crate) struct Shared {
     /// The folders of this agent.
@@ -47,6 +61,7 @@ pub(crate) struct Shared {
     /// Notified when a worker's next due time may have changed, or a pending revocation has ended.
     pub due_changed: Arc<Notify>,
     pub ownership: Arc<dyn Ownership>,
+    pub other_hosts: Arc<dyn OtherHosts>,
     /// Kills the process if tests have chosen the named point for a crash; debug builds only.
     pub crash: fn(&'static str),
 }

@@ -18,6 +18,7 @@ use crate::storage::file::File;
 use crate::storage::other_hosts;
 use crate::storage::passwords::Hold;
 use crate::storage::record::Record;
+use crate::storage::state::State;
 use crate::storage::store::{Store, StoreError, StoreKind, Stored};
 use crate::storage::timed::Timed;
 use crate::token::{AccessToken, Kind, RefreshToken};
@@ -258,27 +259,32 @@ pub(crate) struct Neighbour {
     pub result: Option<SignedOut>,
 }
 
-/// Revokes and removes the secrets in the files of other hosts. `known` are their recorded sessions.
+/// Revokes and removes the secrets in the files of other hosts.
 pub(crate) async fn sign_out_elsewhere(
     places: &Places,
-    known: Vec<(ProfileName, String)>,
+    state: &State,
     issuers: &dyn Issuers,
     pending: &Pending,
 ) -> Vec<Neighbour> {
     let mut ended = Vec::new();
-    let everywhere = places.clone();
+    let mut done = BTreeSet::new();
+    let (everywhere, ours) = (places.clone(), state.host());
     let hosts =
-        tokio::task::spawn_blocking(move || other_hosts::hosts(&everywhere)).await.unwrap_or_default();
-    for host in hosts {
-        let files = Timed::new(File::of_host(places, &host));
+        tokio::task::spawn_blocking(move || other_hosts::named(&everywhere, &ours)).await.unwrap_or_default();
+    for (id, host) in hosts {
+        let files = Timed::new(File::of_host(places, &id));
         for profile in files.list().await.unwrap_or_default() {
             let result = sign_out_one(&files, &profile, issuers, pending).await;
+            done.insert((profile.clone(), id.clone()));
             ended.push(Neighbour { profile, host: host.clone(), result });
         }
     }
-    let done: BTreeSet<_> = ended.iter().map(|done| (done.profile.clone(), done.host.clone())).collect();
-    let left = known.into_iter().filter(|session| !done.contains(session));
-    ended.extend(left.map(|(profile, host)| Neighbour { profile, host, result: None }));
+    let left =
+        state.elsewhere().iter().filter(|there| !done.contains(&(there.profile.clone(), there.host.clone())));
+    ended.extend(left.map(|there| {
+        let host = there.host_name.clone().unwrap_or_else(|| there.host.clone());
+        Neighbour { profile: there.profile.clone(), host, result: None }
+    }));
     ended
 }
 

@@ -4,6 +4,9 @@
 //! that runs. Callers send commands through a [`Handle`](super::handle::Handle) and wait for the answer. At most
 //! one job that writes (a renewal, login or sign-out) runs at a time, as a task that returns its result to the
 //! worker: so the worker never waits on the network or a store, and no lock is held across an await.
+//!
+//! The file is longer than others because every command and every job's result meet here: one place alone changes
+//! the state of a session.
 
 mod names;
 
@@ -22,6 +25,7 @@ use crate::lock::lock;
 use crate::outcome::Outcome;
 use crate::profile::ProfileName;
 use crate::providers::{Check, Issuer};
+use crate::sessions::adopt::adopt;
 use crate::sessions::choice::Choice;
 use crate::sessions::climb::Climb;
 use crate::sessions::handle::{Command, overtaken};
@@ -33,6 +37,7 @@ use crate::sessions::shared::Shared;
 use crate::sessions::sign_out::{SignOut, SignedOut};
 use crate::sessions::verdict::{Ask, Decision, Job, JobOutcome, Standing, Waiting};
 use crate::sessions::view::{Served, View, refused, restore};
+use crate::storage::other_hosts::Elsewhere;
 use crate::storage::record::Record;
 use crate::storage::state::StateError;
 use crate::token::RefreshToken;
@@ -161,6 +166,7 @@ impl Worker {
             Command::Panic => panic!("asked to"),
             Command::Retire(reply) => self.retire(reply),
             later @ (Command::Install(..)
+            | Command::Adopt(..)
             | Command::SignOut(..)
             | Command::Choose(..)
             | Command::Rename(..)) => {
@@ -176,6 +182,7 @@ impl Worker {
         }
         match self.queued.pop_front() {
             Some(Command::Install(login, reply)) => self.install(*login, reply),
+            Some(Command::Adopt(there, reply)) => self.adopt(*there, reply),
             Some(Command::Choose(choice, generation, reply)) => self.choose(choice, generation, reply),
             Some(Command::Rename(to, reply)) => self.rename(to, reply),
             Some(other) => self.on_command(other),
@@ -327,6 +334,9 @@ impl Worker {
             Ok(JobDone::Climbed) => {
                 self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
             }
+            Ok(JobDone::Adopted(adopted, reply)) => {
+                let _ = reply.send(adopted.map(|record| self.on_adopted(*record)));
+            }
             Ok(JobDone::Chosen(written, reply)) => self.on_chosen(written, reply),
             Ok(JobDone::Renamed(to, result, reply)) => self.on_renamed(to, result, reply),
             Ok(JobDone::SignedOut(result, reply)) => {
@@ -414,6 +424,26 @@ impl Worker {
         // Before the reply: a caller that knows of the login must find it in the view.
         self.publish();
         let _ = reply.send(installed.notes);
+    }
+
+    fn adopt(&mut self, there: Elsewhere, reply: oneshot::Sender<Result<(), AgentError>>) {
+        if *self.session.standing() == Standing::SignedIn {
+            let _ = reply.send(Err(AgentError::signed_in_here(&self.name)));
+            return;
+        }
+        let (name, shared) = (self.name.clone(), Arc::clone(&self.shared));
+        let generation = self.generation.take();
+        self.running = Some(tokio::spawn(async move {
+            JobDone::Adopted(adopt(&name, &there, &generation, &shared).await.map(Box::new), reply)
+        }));
+    }
+
+    fn on_adopted(&mut self, record: Record) {
+        self.session = restore(Some(&record), self.generation.advance(), self.shared.now());
+        (self.record, self.refresh) = (Arc::new(record), None);
+        self.set_unsaved(self.shared.now(), None);
+        // Before the reply, as after a login.
+        self.publish();
     }
 
     /// Stops serving at once and starts a job for the rest.

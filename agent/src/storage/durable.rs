@@ -85,6 +85,16 @@ pub(crate) fn add_name(path: &Path, name: &Path) -> io::Result<bool> {
     }
 }
 
+/// Moves a file to a folder of the same file system, durably.
+///
+/// # Errors
+/// Any error of the file system.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    system::sync_folder(parent(to))?;
+    system::sync_folder(parent(from))
+}
+
 /// Removes the temporary files that `owner` left when it was killed while writing to `path`: they can contain a
 /// secret.
 ///

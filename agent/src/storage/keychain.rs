@@ -128,7 +128,17 @@ mod tests {
         let config_dir = std::path::PathBuf::from("/home/ada/.config/seqera-ai");
         let (tag, host_id) = ("0123456789ab".into(), "host-a".into());
         let (sockets, socket_is_chosen) = (Vec::new(), false);
-        Keychain::new(&Places { config_dir, config_is_default, tag, host_id, sockets, socket_is_chosen })
+        let (former_id, host_name) = (None, String::new());
+        Keychain::new(&Places {
+            config_dir,
+            config_is_default,
+            tag,
+            host_id,
+            former_id,
+            host_name,
+            sockets,
+            socket_is_chosen,
+        })
     }
 
     #[test]

@@ -98,13 +98,23 @@ pub(crate) struct Ladder {
     choice: StoreChoice,
     rungs: Vec<Arc<dyn Store>>,
     current: Mutex<StoreKind>,
+    others: Others,
 }
+
+/// Opens the store of a kind in which another host keeps its secrets.
+type Others = Box<dyn Fn(&str, StoreKind) -> Option<Arc<dyn Store>> + Send + Sync>;
 
 impl Ladder {
     /// The stores, best first.
     pub(crate) fn new(choice: StoreChoice, rungs: Vec<Arc<dyn Store>>) -> Self {
         let current = choice.only().unwrap_or(StoreKind::Keychain);
-        Self { choice, rungs, current: Mutex::new(current) }
+        Self { choice, rungs, current: Mutex::new(current), others: Box::new(|_, _| None) }
+    }
+
+    /// With the stores of other hosts, for sessions that are taken over from them.
+    #[must_use]
+    pub(crate) fn with_others(self, others: Others) -> Self {
+        Self { others, ..self }
     }
 
     /// The stores of this host and configuration folder, and of the user's `home` where it is known. Opens
@@ -115,7 +125,22 @@ impl Ladder {
         rungs.push(Arc::new(Timed::new(Keychain::new(places))));
         rungs.push(Arc::new(Timed::new(File::new(places))));
         rungs.push(Arc::new(Memory::default()));
-        Self::new(choice, rungs)
+        let (base, home) = (places.clone(), home.map(Path::to_owned));
+        let others = move |host: &str, kind: StoreKind| -> Option<Arc<dyn Store>> {
+            let places = Places { host_id: host.to_owned(), ..base.clone() };
+            match kind {
+                StoreKind::Keychain => Some(Arc::new(Timed::new(Keychain::new(&places)))),
+                StoreKind::File => Some(Arc::new(Timed::new(File::new(&places)))),
+                StoreKind::TokenFile => Some(Arc::new(Timed::new(TokenFile::new(home.as_deref()?, &places)))),
+                StoreKind::Memory => None,
+            }
+        };
+        Self::new(choice, rungs).with_others(Box::new(others))
+    }
+
+    /// The store of this kind in which another host keeps its secrets, where it can be reached.
+    pub(crate) fn of_host(&self, host: &str, kind: StoreKind) -> Option<Arc<dyn Store>> {
+        (self.others)(host, kind)
     }
 
     /// What the configuration says.

@@ -38,6 +38,15 @@ pub(crate) struct Sessions {
     /// Names that the summary has to forget. Only for the next writes.
     #[serde(skip)]
     pub gone: BTreeSet<ProfileName>,
+    /// What the host called itself at the last change; older versions did not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_name: Option<String>,
+    /// The host id in the names of stored secrets, where it is an earlier one of this host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_under: Option<String>,
+    /// A session of another host that is being taken over. Cleared when it is here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adopting: Option<Adopting>,
     /// Fields of newer versions.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -54,16 +63,46 @@ pub(crate) struct Rename {
     pub unfinished: bool,
 }
 
+/// A session on its way from one host's records to another's. Written before it is taken out of the former.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Adopting {
+    /// Id of the host whose session it was.
+    pub from: String,
+    pub profile: ProfileName,
+    /// The session, as it will be recorded here.
+    pub record: Box<Record>,
+}
+
 impl Sessions {
+    /// A session of another host is one of this host from now on.
+    pub(crate) fn install_adopted(&mut self, adopting: Adopting) {
+        self.adopting = None;
+        self.profiles.insert(adopting.profile, *adopting.record);
+    }
+
     /// True if both are the same but for their leases.
     pub(crate) fn is_same_without_leases(&self, than: &Self) -> bool {
         // With every field by its name, so that none is forgotten.
-        let Self { default_profile, profiles, imports, leases: _, renames, gone, other } = self;
+        let Self {
+            default_profile,
+            profiles,
+            imports,
+            leases: _,
+            renames,
+            gone,
+            host_name,
+            kept_under,
+            adopting,
+            other,
+        } = self;
         *default_profile == than.default_profile
             && *profiles == than.profiles
             && *imports == than.imports
             && *renames == than.renames
             && *gone == than.gone
+            && *host_name == than.host_name
+            && *kept_under == than.kept_under
+            && *adopting == than.adopting
             && *other == than.other
     }
 
@@ -76,6 +115,9 @@ impl Sessions {
             leases: BTreeMap::new(),
             renames: self.renames.clone(),
             gone: self.gone.clone(),
+            host_name: self.host_name.clone(),
+            kept_under: self.kept_under.clone(),
+            adopting: self.adopting.clone(),
             other: self.other.clone(),
         }
     }
@@ -276,6 +318,16 @@ impl Record {
         self.signed_out = true;
         self.intent = None;
         self.ended = None;
+    }
+
+    /// True if a session was signed in when this was written.
+    pub(crate) fn is_signed_in(&self) -> bool {
+        self.account.is_some() && !self.signed_out
+    }
+
+    /// When the session was last alive, as far as is known.
+    pub(crate) fn last_seen(&self) -> Option<u64> {
+        self.last_renewed_at.max(self.logged_in_at)
     }
 
     /// Where the secret with this hash is kept from now on. The store that had the last one is to be emptied.

@@ -2,10 +2,11 @@
 //! summary.
 //!
 //! A change is visible in memory at once and answered when it is on the disk. Changes that come while a write
-//! runs share the next write, which writes what has changed. A change whose write failed stays in memory, because undoing it could undo newer
-//! changes too, and the next write includes it. So an error means "not durable", not "not done".
+//! runs share the next write, which writes what has changed. A change whose write failed stays in memory, because
+//! undoing it could undo newer changes too, and the next write includes it. So an error means "not durable", not
+//! "not done".
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -18,8 +19,9 @@ use crate::lock::lock;
 use crate::profile::ProfileName;
 use crate::storage::journal::{self, Journal};
 use crate::storage::lane::Lane;
-use crate::storage::record::{Record, Sessions, read};
-use crate::storage::{durable, folder, other_hosts, summary};
+use crate::storage::other_hosts::{self, Elsewhere};
+use crate::storage::record::{Adopting, Record, Sessions, read};
+use crate::storage::{durable, folder, summary};
 
 /// Long enough for two syncs on a busy disk. A network file system that is gone takes longer than any limit.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -52,8 +54,9 @@ struct Files {
     folder: PathBuf,
     run_folder: PathBuf,
     host: String,
-    /// Who was signed in on other hosts over the same home folder when this agent started.
-    elsewhere: BTreeMap<ProfileName, String>,
+    places: Places,
+    /// Who was signed in on other hosts over the same home folder when this agent started, the latest first.
+    elsewhere: Vec<Elsewhere>,
     sessions: ArcSwap<Sessions>,
     /// Number of the newest change. The lock also makes changes one at a time.
     changes: Mutex<u64>,
@@ -100,12 +103,14 @@ impl State {
     fn over(places: &Places, lane: Lane) -> Self {
         let run_folder = places.run_dir();
         let found = Found::read(&run_folder);
-        let sessions = found.sessions.clone().after_restart();
+        let sessions = adopted(found.sessions.clone().after_restart(), places);
+        let kept_under = sessions.kept_under.clone().unwrap_or_default();
         let files = Files {
+            places: places.clone(),
             folder: places.config_dir.clone(),
             run_folder,
             host: places.host_id.clone(),
-            elsewhere: other_hosts::sessions(places),
+            elsewhere: other_hosts::sessions(places, &kept_under),
             sessions: ArcSwap::from_pointee(sessions),
             changes: Mutex::new(0),
             written: Mutex::new(Written {
@@ -136,14 +141,58 @@ impl State {
         self.files.sessions.load().profiles.get(profile).cloned()
     }
 
-    /// The sessions of other hosts that share the home folder, each with its host, as found at the start.
-    pub(crate) fn elsewhere(&self) -> Vec<(ProfileName, String)> {
-        self.files.elsewhere.iter().map(|(name, host)| (name.clone(), host.clone())).collect()
+    /// The id of this host in the names of stored secrets and in leases: that of the folder, or an earlier one.
+    pub(crate) fn host(&self) -> String {
+        self.snapshot().kept_under.clone().unwrap_or_else(|| self.files.host.clone())
     }
 
-    /// The host that shares the home folder and has a session of this profile.
-    pub(crate) fn other_host(&self, profile: &ProfileName) -> Option<&str> {
-        self.files.elsewhere.get(profile).map(String::as_str)
+    /// The sessions of other hosts that share the home folder, as found at the start, the latest first.
+    pub(crate) fn elsewhere(&self) -> &[Elsewhere] {
+        &self.files.elsewhere
+    }
+
+    /// The session of this profile on another host that shares the home folder.
+    pub(crate) fn other_host(&self, profile: &ProfileName) -> Option<&Elsewhere> {
+        self.files.elsewhere.iter().find(|session| session.profile == *profile)
+    }
+
+    /// The sessions of other hosts as they are now.
+    ///
+    /// # Errors
+    /// The file system does not answer.
+    pub(crate) async fn look_elsewhere(&self) -> Result<Vec<Elsewhere>, StateError> {
+        let (places, host) = (self.files.places.clone(), self.host());
+        let look = move || other_hosts::sessions(&places, &host);
+        self.lane.run(LIMIT, look).await.map_err(|_| StateError::Slow)
+    }
+
+    /// Takes a session over from another host, whose right to be the agent the caller holds: from its records into
+    /// ours. A crash in between is made good at the next start. The secret is here already, as `record` says.
+    ///
+    /// # Errors
+    /// Why it could not be done. Unless it is only our record that could not be written, the other host has its
+    /// session still.
+    pub(crate) async fn adopt(
+        &self,
+        from: &str,
+        profile: &ProfileName,
+        record: Record,
+        crash: fn(&'static str),
+    ) -> Result<(), StateError> {
+        let record = Box::new(record);
+        let adopting = Adopting { from: from.to_owned(), profile: profile.clone(), record };
+        let note = adopting.clone();
+        self.change(|sessions| sessions.adopting = Some(note)).await?;
+        crash("adoption-noted");
+        let (places, host, name) = (self.files.places.clone(), from.to_owned(), profile.clone());
+        let take = move || other_hosts::take(&places, &host, &name);
+        let taken = self.lane.run(LIMIT, take).await.map_err(|_| StateError::Slow)?;
+        if let Err(error) = taken {
+            let _ = self.change(|sessions| sessions.adopting = None).await;
+            return Err(StateError::Failed(format!("the records of the other host: {error}")));
+        }
+        crash("adoption-taken");
+        self.change(|sessions| sessions.install_adopted(adopting)).await
     }
 
     /// Changes the record of one profile, creating it if there is none, and waits until the change is durable.
@@ -227,6 +276,16 @@ impl State {
     }
 }
 
+/// Ends an adoption that a crash has interrupted: the session is where its record is.
+fn adopted(mut sessions: Sessions, places: &Places) -> Sessions {
+    if let Some(adopting) =
+        sessions.adopting.take().filter(|adopting| !other_hosts::still_has(places, adopting))
+    {
+        sessions.install_adopted(adopting);
+    }
+    sessions
+}
+
 impl Files {
     fn sessions_path(&self) -> PathBuf {
         self.run_folder.join("sessions.json")
@@ -249,6 +308,7 @@ impl Files {
         {
             return Err(StateError::Corrupt(problem.clone()));
         }
+        sessions.host_name = Some(self.places.host_name.clone()).filter(|name| !name.is_empty());
         self.sessions.store(Arc::new(sessions));
         *changes += 1;
         Ok(*changes)
@@ -305,7 +365,12 @@ impl Files {
 
     /// The names that the summary has to forget, but for those that another host may have put there.
     fn gone(&self, sessions: &Sessions) -> BTreeSet<ProfileName> {
-        sessions.gone.iter().filter(|name| !self.elsewhere.contains_key(name)).cloned().collect()
+        sessions
+            .gone
+            .iter()
+            .filter(|name| !self.elsewhere.iter().any(|there| there.profile == **name))
+            .cloned()
+            .collect()
     }
 
     fn folders(&self) -> io::Result<()> {
@@ -339,7 +404,7 @@ impl Files {
             let mut written = lock(&self.written);
             (written.journal, written.sessions) = (found.journal(&self.run_folder, &self.host), None);
             (*lock(&self.unreadable), *lock(&self.unreadable_leases)) = (None, None);
-            self.sessions.store(Arc::new(found.sessions));
+            self.sessions.store(Arc::new(adopted(found.sessions, &self.places)));
         }
         let summary = self.summary_path();
         if summary::merge(&summary, &self.sessions.load().profiles, &BTreeSet::new()).is_err() {

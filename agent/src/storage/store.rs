@@ -102,7 +102,7 @@ pub(crate) enum StoreError {
     #[error("{0}")]
     Corrupt(String),
     /// The item belongs to another host that shares the home folder.
-    #[error("the stored session belongs to host {0}")]
+    #[error("the stored session belongs to another host (id {0})")]
     OtherHost(String),
     /// This user may not write where the store keeps its items (EROFS, EACCES).
     #[error("{0}")]

@@ -1,7 +1,7 @@
 //! The core of an agent on fakes: an in-memory provider that rotates refresh tokens and revokes the whole
 //! family when one is used twice, stores that fail on demand, and a clock that the test moves.
 
-use crate::sessions::shared::Ownership;
+use crate::sessions::shared::{Hold, OtherHosts, Ownership};
 use crate::storage::record::SignInMethod;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -33,7 +33,7 @@ use crate::storage::fake::FakeStore;
 use crate::storage::ladder::{Ladder, StoreChoice};
 use crate::storage::passwords::ProxyPasswords;
 use crate::storage::state::State;
-use crate::storage::store::StoreKind;
+use crate::storage::store::{Store, StoreKind};
 use crate::testing::outside::Outside;
 use crate::testing::test_places::TestPlaces;
 use crate::token::{Access, AccessToken, Account, Credential, Grant, Kind, RefreshToken};
@@ -174,6 +174,13 @@ impl Ownership for FakeOwnership {
     }
 }
 
+#[async_trait]
+impl OtherHosts for FakeOwnership {
+    async fn hold(&self, _: &str) -> Result<Hold, String> {
+        self.may_spend().await.map(|()| Box::new(()) as Hold)
+    }
+}
+
 pub(crate) struct OneProvider(Arc<Provider>);
 
 impl Issuers for OneProvider {
@@ -190,6 +197,8 @@ pub(crate) struct Agent {
     pub(crate) keychain: Arc<FakeStore>,
     /// The file.
     pub(crate) store: Arc<FakeStore>,
+    /// The files of every other host.
+    pub(crate) others: Arc<FakeStore>,
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) places: TestPlaces,
 }
@@ -228,7 +237,11 @@ impl Agent {
     ) -> Self {
         let memory = FakeStore::new(StoreKind::Memory);
         let time: Arc<dyn Clock> = clock.clone();
-        let ladder = Arc::new(Ladder::new(choice, vec![keychain.clone(), store.clone(), memory]));
+        let others = FakeStore::new(StoreKind::File);
+        let of_others = Arc::clone(&others);
+        let ladder = Ladder::new(choice, vec![keychain.clone(), store.clone(), memory]);
+        let ladder =
+            Arc::new(ladder.with_others(Box::new(move |_, _| Some(of_others.clone() as Arc<dyn Store>))));
         let state = State::open_inline(places.places());
         let passwords = Arc::new(ProxyPasswords::new(state.clone(), Arc::clone(&ladder)));
         let host = places.places().host_id.clone();
@@ -248,12 +261,13 @@ impl Agent {
             due_changed,
             crash: |_| {},
             ownership: Arc::clone(&provider.ownership) as Arc<dyn Ownership>,
+            other_hosts: Arc::clone(&provider.ownership) as Arc<dyn OtherHosts>,
         });
         let registry = Registry::start(Arc::clone(&shared), Logins::new(time, 3), Default::default());
         tokio::spawn(Arc::clone(&registry).tick());
         tokio::spawn(shared.pending.clone().run());
         shared.leases.resume(&(Arc::clone(&registry) as Arc<dyn TokenSource>));
-        Self { registry, provider, choice, keychain, store, clock, places }
+        Self { registry, provider, choice, keychain, store, others, clock, places }
     }
 
     /// Stops the agent and starts another one with what is on disk.

@@ -115,6 +115,17 @@ impl Client {
         self.route.ask(Call::within(CHANGE), sessions::RENAME_PROFILE, message)
     }
 
+    /// Takes sessions of the client's profile, or of every profile, over from another host; an empty `host` means the
+    /// only one that has some. With `look_only` nothing is changed. Returns the sessions.
+    ///
+    /// # Errors
+    /// Besides [those of every call](Client#errors): `OTHER_HOST` if there is none or its host keeps it,
+    /// `BAD_REQUEST` if several hosts could be meant or the profile is signed in here, `KEYCHAIN_LOCKED`.
+    pub async fn adopt(&self, host: &str, look_only: bool) -> Result<Vec<v1::SessionStatus>, Error> {
+        let message = v1::AdoptRequest { profile: self.profile(), host: host.to_owned(), look_only };
+        Ok(self.ask(sessions::ADOPT, message).await?.sessions)
+    }
+
     fn own_account(&self) -> AccountOf {
         let account = Some(Account::Profile(self.profile()));
         AccountOf { account, authority: self.authority(), ..AccountOf::default() }

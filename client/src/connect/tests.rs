@@ -19,6 +19,8 @@ fn places(root: &Path, sockets: &[&str]) -> Places {
         config_is_default: false,
         tag: "0123456789ab".into(),
         host_id: "host".into(),
+        former_id: None,
+        host_name: String::new(),
         sockets: sockets.iter().map(|name| root.join(name)).collect(),
         socket_is_chosen: false,
     }

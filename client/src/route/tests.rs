@@ -79,6 +79,8 @@ impl Home {
             config_is_default: false,
             tag: TAG.into(),
             host_id: "host".into(),
+            former_id: None,
+            host_name: String::new(),
             sockets: sockets.iter().map(|name| folder.path().join(name)).collect(),
             socket_is_chosen: false,
         };

@@ -8,15 +8,24 @@ use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
 use windows_sys::Win32::Security::{GetTokenInformation, TOKEN_QUERY, TOKEN_USER, TokenUser};
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
-use super::variables::{Lookup, absolute};
+use super::host::Host;
+use super::variables::{Lookup, absolute, text};
 
-/// `MachineGuid`, which is generated when Windows is installed.
-pub(super) fn host_identity() -> Vec<u8> {
-    windows_registry::LOCAL_MACHINE
+/// `MachineGuid` is generated when Windows is installed. It alone has always identified the host, whatever the
+/// file system; only where it cannot be read the name takes its place.
+pub(super) fn host(env: Lookup<'_>) -> Host {
+    let machine = windows_registry::LOCAL_MACHINE
         .open(r"SOFTWARE\Microsoft\Cryptography")
         .and_then(|key| key.get_string("MachineGuid"))
         .map(String::into_bytes)
-        .unwrap_or_default()
+        .unwrap_or_default();
+    let name = text(env, "COMPUTERNAME").ok().flatten().unwrap_or_default();
+    Host { machine, name, was_named: false }
+}
+
+/// Not asked: the id does not depend on it here.
+pub(super) fn is_local(_: &Path) -> bool {
+    false
 }
 
 /// The profile folder, as Windows itself knows it: services and tasks may run without `USERPROFILE`.

@@ -1,5 +1,6 @@
 //! Workers under a paused clock.
 
+mod adopt;
 mod change;
 mod choice;
 mod climb;

@@ -15,6 +15,8 @@ fn places(home: &TempDir, host: &str) -> Places {
         config_is_default: true,
         tag: "0123456789ab".into(),
         host_id: host.into(),
+        former_id: None,
+        host_name: String::new(),
         sockets: Vec::new(),
         socket_is_chosen: false,
     }
@@ -149,7 +151,7 @@ async fn leases_that_an_older_version_has_recorded_are_moved_to_the_journal() {
     assert!(json_of(&state.files.sessions_path()).get("leases").is_none());
     let again = State::open(&places);
     assert_eq!(again.snapshot().leases.keys().collect::<Vec<_>>(), ["0000000b"]);
-    assert_eq!(crate::storage::other_hosts::leases(&self::places(&home, "host-b")).len(), 1);
+    assert_eq!(crate::storage::other_hosts::leases(&self::places(&home, "host-b"), "").len(), 1);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! `seqera login`: the agent owns the login, [`Follow`] shows its progress, and this file starts it and
 //! reports how it ended.
 
+mod adopt;
 mod browser;
 mod device;
 mod follow;
@@ -57,7 +58,8 @@ Examples:
   seqera login --organization genomics
   seqera login --with-token < token.txt
   seqera login --provider scitoolkit
-  seqera login --import")]
+  seqera login --import
+  seqera login --adopt")]
 pub(crate) struct Login {
     /// OIDC issuer base URL [variable: SEQERA_AUTH_DOMAIN; default: https://cloud.seqera.io/api]
     #[arg(long, value_name = "URL")]
@@ -83,7 +85,11 @@ pub(crate) struct Login {
     /// Choose this organization, and fail without it; else the choice of before is kept, or the first is taken
     #[arg(long, value_name = "NAME|ID")]
     pub(super) organization: Option<String>,
-    /// Sign in again although a session exists
+    /// Take over the session of another host, if that is this one under an earlier name or its disk is here now
+    #[arg(long, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = "",
+        conflicts_with_all = ["token", "with_token", "device", "import", "organization", "authority"])]
+    pub(super) adopt: Option<String>,
+    /// Sign in again although a session exists; with --adopt, do not ask
     #[arg(long)]
     pub(super) force: bool,
 }
@@ -95,10 +101,17 @@ impl fmt::Debug for Login {
 }
 
 pub(super) fn run(context: &Context, args: Login) -> Result<(), Failure> {
+    let options = context.options()?;
+    let profile = context.profile.clone().or(context.env.profile()).unwrap_or_default();
+    match &args.adopt {
+        Some(host) => adopt::run(context, &Client::new(Options { profile, ..options }), host, args.force),
+        None => sign_in(context, &args, options, profile),
+    }
+}
+
+fn sign_in(context: &Context, args: &Login, mut options: Options, profile: String) -> Result<(), Failure> {
     let authority = args.authority.as_deref().filter(|given| !given.trim().is_empty());
     let authority = authority.map(address::read).transpose().map_err(|odd| no_address("--authority", odd))?;
-    let mut options = context.options()?;
-    let profile = context.profile.clone().or(context.env.profile()).unwrap_or_default();
     let config = context.config()?;
     if options.credential_store.is_empty() {
         config.text("credentialStore").unwrap_or_default().clone_into(&mut options.credential_store);

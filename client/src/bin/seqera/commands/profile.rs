@@ -6,7 +6,7 @@ use seqera_client::proto::values::address;
 use serde_json::{Value, json};
 
 use crate::commands::logout;
-use crate::commands::session::{account_name, object};
+use crate::commands::session::{account_name, object, of_host};
 use crate::screen::ask::{self, Choice};
 use crate::screen::failure::Failure;
 use crate::screen::{grid, table};
@@ -106,7 +106,12 @@ fn list(context: &Context) -> Result<(), Failure> {
         return Ok(());
     }
     let rows: Vec<_> = sessions.iter().map(|status| row(status, &default_profile)).collect();
-    context.screen.say(&grid(["Profile", "Account", "Authority", "Organization", "State"], &rows))
+    context.screen.say(&grid(["Profile", "Account", "Authority", "Organization", "State"], &rows))?;
+    if sessions.iter().any(|status| status.state() == SessionState::OtherHost) {
+        let hint = "'seqera login --adopt' takes over the session of another host, if that is this one";
+        context.screen.hint(hint);
+    }
+    Ok(())
 }
 
 fn row(status: &SessionStatus, default_profile: &str) -> [String; 5] {
@@ -114,18 +119,19 @@ fn row(status: &SessionStatus, default_profile: &str) -> [String; 5] {
     let account = status.account.as_ref().map(|_| account_name(status)).unwrap_or_default();
     let authority = status.settings.clone().unwrap_or_default().authority;
     let organization = status.organization.clone().unwrap_or_default().name;
-    [format!("{}{mark}", status.profile), account, authority, organization, state(status).to_owned()]
+    [format!("{}{mark}", status.profile), account, authority, organization, state(status)]
 }
 
-fn state(status: &SessionStatus) -> &'static str {
-    match status.state() {
+fn state(status: &SessionStatus) -> String {
+    let known = match status.state() {
         SessionState::SignedIn => "signed in",
         SessionState::SignedOut => "signed out",
         SessionState::LoginExpired => "sign-in ended",
-        SessionState::OtherHost => "on another host",
+        SessionState::OtherHost => return format!("of {}", of_host(status)),
         // A state of a later version.
         SessionState::Unspecified => "unknown",
-    }
+    };
+    known.to_owned()
 }
 
 fn choose(context: &Context, name: Option<String>) -> Result<(), Failure> {
@@ -198,6 +204,8 @@ fn still_in_variable(context: &Context, name: &str) {
 
 fn pick(context: &Context) -> Result<String, Failure> {
     let ListResponse { sessions, default_profile } = known(context)?;
+    let here = sessions.into_iter().filter(|status| status.state() != SessionState::OtherHost);
+    let sessions: Vec<_> = here.collect();
     let preset = sessions.iter().position(|status| status.profile == default_profile);
     let choices: Vec<_> = sessions.iter().map(choice).collect();
     if choices.is_empty() {

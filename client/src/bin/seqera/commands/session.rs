@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use seqera_client::proto::reason::Reason;
-use seqera_client::proto::v1::session_status::Fallback;
+use seqera_client::proto::v1::session_status::{Fallback, Host};
 use seqera_client::proto::v1::{Account, CredentialKind, SessionState, SessionStatus};
 use serde_json::{Value, json};
 
@@ -42,6 +42,17 @@ pub(super) fn signed_in(status: SessionStatus) -> Result<SessionStatus, Failure>
         }
     };
     Err(Failure { hint, ..Failure::new(reason, message, None) })
+}
+
+/// The other host that the session belongs to or was taken over from, in words.
+pub(super) fn of_host(status: &SessionStatus) -> String {
+    let Host { id, name, last_renewed_at } = status.host.clone().unwrap_or_default();
+    let seen = last_renewed_at.map(|at| format!(", last renewed {}", local(at))).unwrap_or_default();
+    let id = id.get(..8).unwrap_or(&id);
+    match name.as_str() {
+        "" => format!("a host whose name is not recorded (id {id}){seen}"),
+        name => format!("host '{name}'{seen}"),
+    }
 }
 
 /// The person, by the best name that the provider gave.
@@ -201,6 +212,11 @@ pub(super) fn object(status: &SessionStatus) -> Value {
             "retry_at": rfc3339(failure.retry_at),
         })),
         "notes": status.notes,
+        "host": status.host.as_ref().map(|host| json!({
+            "id": host.id,
+            "name": (!host.name.is_empty()).then_some(&host.name),
+            "last_renewed_at": rfc3339(host.last_renewed_at),
+        })),
         "sources": {"settings": sources.settings, "store": sources.store},
     })
 }
