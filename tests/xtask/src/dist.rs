@@ -64,15 +64,8 @@ pub(crate) fn folder(target: &str) -> PathBuf {
 /// If something is missing that cannot be installed here, or if they do not build.
 pub(crate) fn build(target: &str) -> PathBuf {
     add_target(target);
-    let mut command = Command::new(cargo());
-    command.args(["build", "--profile", "dist", "--bins", "--target", target]);
-    command.args(["-p", "seqera-agent", "-p", "seqera-client"]).current_dir(workspace());
-    if let Some(compiler) = c_compiler(target) {
-        assert!(on_path(compiler), "{compiler} is missing; on Debian: apt-get install musl-tools");
-        command.env(format!("CC_{}", target.replace('-', "_")), compiler);
-    }
-    let status = command.status().expect("cargo can be started");
-    assert!(status.success(), "the programs do not build for {target}");
+    compile(target, "seqera-client", &[("CARGO_PROFILE_DIST_PANIC", "abort"), ("RUSTFLAGS", OF_CLIENT)]);
+    compile(target, "seqera-agent", &[]);
     let built = workspace().join("target").join(target).join("dist");
     let folder = folder(target);
     std::fs::create_dir_all(&folder).expect("a folder below target");
@@ -80,6 +73,23 @@ pub(crate) fn build(target: &str) -> PathBuf {
         std::fs::copy(built.join(program), folder.join(program)).expect("a copy below target");
     }
     folder
+}
+
+/// The client ends with its first panic in any case, so it needs neither code nor tables for unwinding, which are a
+/// sixth of it; the agent outlives the panic of one task. Its relocations are packed (`DT_RELR`).
+const OF_CLIENT: &str = "-Cforce-unwind-tables=no -Clink-arg=-Wl,--no-eh-frame-hdr \
+                         -Clink-arg=-Wl,-z,pack-relative-relocs";
+
+fn compile(target: &str, package: &str, environment: &[(&str, &str)]) {
+    let mut command = Command::new(cargo());
+    command.args(["build", "--profile", "dist", "--bins", "--target", target, "-p", package]);
+    command.envs(environment.iter().copied()).current_dir(workspace());
+    if let Some(compiler) = c_compiler(target) {
+        assert!(on_path(compiler), "{compiler} is missing; on Debian: apt-get install musl-tools");
+        command.env(format!("CC_{}", target.replace('-', "_")), compiler);
+    }
+    let status = command.status().expect("cargo can be started");
+    assert!(status.success(), "{package} does not build for {target}");
 }
 
 /// The compiler for the parts in C (aws-lc).

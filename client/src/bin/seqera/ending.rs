@@ -23,15 +23,21 @@ const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
 /// What a library needs at once for the largest thing that it opens: a pair of sockets.
 const SPARE_FILES: usize = 3;
 
-/// Runs a command and prints its failure.
-pub(crate) fn perform(context: &Context, command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
+/// Runs a command and prints its failure. One that scripts call in `loops` pays for no word about settings.
+pub(crate) fn perform(
+    context: &Context,
+    loops: bool,
+    command: impl FnOnce() -> Result<(), Failure>,
+) -> ExitCode {
     report_panics_on(context.screen);
     if let Some(format) = context.env.odd_format() {
         let known = "'console' and 'json' are the formats; it is ignored";
         context.screen.warn(&format!("SEQERA_CLI_OUTPUT_FORMAT is '{format}': {known}"));
     }
     let Err(mut failure) = command() else {
-        wishes::mention(context);
+        if !loops {
+            wishes::mention(context);
+        }
         return ExitCode::SUCCESS;
     };
     failure.hint = worded(context, failure.hint);
@@ -121,7 +127,7 @@ mod tests {
     fn a_panic_ends_with_70_and_says_where_and_nothing_of_what_was_in_memory() {
         if std::env::var_os(CHILD).is_some() {
             let env = Env::of_process();
-            perform(&Context::new(env, "seqera", None, None), || panic!("a secret"));
+            perform(&Context::new(env, "seqera", None, None), false, || panic!("a secret"));
             return;
         }
         let place = format!("this is a defect of seqera {VERSION}, at {}:", file!());

@@ -23,7 +23,7 @@ use clap::{CommandFactory, Parser};
 use seqera_client::proto::signals;
 
 use crate::cli::Cli;
-use crate::commands::scitoolkit;
+use crate::commands::{Command, scitoolkit};
 use crate::settings::context::Context;
 use crate::settings::env::Env;
 
@@ -41,7 +41,8 @@ fn main() -> ExitCode {
     };
     let provider = cli.provider(env.profile().as_deref());
     let context = Context::new(env.about(provider), "seqera", cli.output, cli.profile);
-    ending::perform(&context, || commands::run(&context, cli.command, Cli::command))
+    let loops = matches!(cli.command, Command::Token(_));
+    ending::perform(&context, loops, || commands::run(&context, cli.command, Cli::command))
 }
 
 /// Runs as the command of another provider, if called through a link with its name.
@@ -51,5 +52,5 @@ fn by_other_name(env: Env) -> ExitCode {
         Err(error) => return ending::unparsed(error, &env, scitoolkit::NAME),
     };
     let context = Context::new(env.about(scitoolkit::PROVIDER), scitoolkit::NAME, cli.output, None);
-    ending::perform(&context, || scitoolkit::run(&context, cli.command))
+    ending::perform(&context, false, || scitoolkit::run(&context, cli.command))
 }
