@@ -87,10 +87,8 @@ fn people_read_times_in_the_zone_of_this_machine_and_programs_in_utc() {
     let (hour, rest) = clock.split_once(':').expect("a time of day");
     let nine_ahead = (hour.parse::<u8>().expect("an hour") + 9) % 24;
     // POSIX writes the offset with the opposite sign. No zone files are needed for these.
-    let shown_in = [
-        ("UTC0", format!(" {date} {clock} UTC")),
-        ("JST-9", format!(" {nine_ahead:02}:{rest} +09:00")),
-    ];
+    let shown_in =
+        [("UTC0", format!(" {date} {clock} UTC")), ("JST-9", format!(" {nine_ahead:02}:{rest} +09:00"))];
     for (zone, shown) in shown_in {
         let run = home.seqera("status --profile work").env("TZ", zone).run().ok();
         let line = run.stdout.lines().find(|line| line.starts_with("Signed in: "));
