@@ -43,7 +43,7 @@ pub(super) fn machine_id(content: &[u8]) -> Vec<u8> {
 fn digest(parts: &[&[u8]]) -> String {
     let mut sha = Sha256::new();
     parts.iter().for_each(|part| sha.update(part));
-    super::hex(&sha.finalize()[..8])
+    sha.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
