@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+mod hash;
 mod host;
 mod log;
 #[cfg(unix)]
@@ -15,6 +16,7 @@ mod system;
 mod system;
 mod variables;
 
+pub use hash::{hex, token_sha256};
 #[cfg(windows)]
 pub use system::user_sid;
 pub use variables::{Lookup, PlaceError};
@@ -56,10 +58,10 @@ impl Places {
         let real = real_path(&config_dir);
         let config_is_default = default_dir.is_some_and(|dir| dir == config_dir || real_path(&dir) == real);
         let tag = hex(&Sha256::digest(real.as_os_str().as_encoded_bytes()))[..12].to_owned();
-        let host = system::host(env);
         let (host_id, former_id, host_name) = match text(env, "SEQERA_AGENT_HOST_ID")? {
             Some(given) => (file_safe(&given), None, given),
             None => {
+                let host = system::host(env);
                 let (id, former) = host.ids(|| system::is_local(&config_dir));
                 (id, former, host.name)
             }
@@ -147,18 +149,6 @@ fn real_path(path: &Path) -> PathBuf {
 fn file_safe(given: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c.to_ascii_lowercase() } else { '_' };
     given.chars().map(safe).take(64).collect()
-}
-
-/// Formats bytes in lower-case hexadecimal, as all hashes of the contract are written.
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
-}
-
-/// SHA-256 of a token, as `rejected_sha256` and `SEQERA_EXEC_TOKEN` carry it.
-pub fn token_sha256(token: &str) -> String {
-    hex(&Sha256::digest(token.as_bytes()))
 }
 
 #[cfg(unix)]

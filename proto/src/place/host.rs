@@ -7,6 +7,8 @@
 
 use sha2::{Digest, Sha256};
 
+use super::hash::hex;
+
 /// A host as it describes itself.
 pub(super) struct Host {
     /// Empty if unknown.
@@ -43,7 +45,7 @@ pub(super) fn machine_id(content: &[u8]) -> Vec<u8> {
 fn digest(parts: &[&[u8]]) -> String {
     let mut sha = Sha256::new();
     parts.iter().for_each(|part| sha.update(part));
-    sha.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(&sha.finalize()[..8])
 }
 
 #[cfg(test)]
