@@ -69,8 +69,8 @@ impl Screen {
     }
 
     /// The same; `links`: the terminal is one of those that know OSC 8.
-    pub(crate) fn with_links(self, links: bool) -> Self {
-        Self { links: links && stderr().is_terminal(), ..self }
+    pub(crate) fn with_links(self, links: impl FnOnce() -> bool) -> Self {
+        Self { links: stderr().is_terminal() && links(), ..self }
     }
 
     /// Prints a label and its value for people, on standard output.

@@ -41,7 +41,7 @@ impl Context {
     ) -> Self {
         let json = output.map_or(env.wants_json(), |output| output == Output::Json);
         Self {
-            screen: Screen::new(json, !env.no_colour()).with_links(env.has_links()),
+            screen: Screen::new(json, !env.no_colour()).with_links(|| env.has_links()),
             json_by_flag: output == Some(Output::Json),
             profile: profile.map(|name| text::trimmed(&name).to_owned()).filter(|name| !name.is_empty()),
             called,
@@ -89,6 +89,11 @@ impl Context {
     /// A mistake in the file, or a variable with a value that cannot be used.
     pub(crate) fn config(&self) -> Result<Config, Failure> {
         self.env.check()?;
+        self.file()
+    }
+
+    /// The configuration file alone, where the variables have been looked at.
+    fn file(&self) -> Result<Config, Failure> {
         config::read(&self.options()?.places.config_dir)
     }
 
@@ -107,13 +112,13 @@ impl Context {
         if let (Some(profile), Some(variable)) = (&self.profile, self.env.foreign_token()) {
             self.screen.note(&format!("profile '{profile}' is used, not the token in {variable}"));
         }
-        Subject::choose(self.profile.as_deref(), &self.env, || self.config())
+        Subject::choose(self.profile.as_deref(), &self.env, || self.file())
     }
 
     /// The profile that the command is about, whatever token is in the environment.
     pub(crate) fn named(&self) -> Result<Named, Failure> {
         self.env.check()?;
-        Named::choose(self.profile.as_deref(), &self.env, || self.config())
+        Named::choose(self.profile.as_deref(), &self.env, || self.file())
     }
 
     pub(crate) fn client(&self, named: Named) -> Result<Client, Failure> {
