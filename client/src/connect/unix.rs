@@ -20,8 +20,7 @@ pub(crate) type Stream = tokio::net::UnixStream;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 pub(super) fn dial(socket: &Path, wait: Duration) -> Result<Stream, Miss> {
-    check_folder(socket.parent().unwrap_or(Path::new("/")))?;
-    let stream = connect(socket, wait).and_then(asynchronous).map_err(|error| miss(socket, &error))?;
+    let stream = asynchronous(reach(socket, wait)?).map_err(|error| miss(socket, &error))?;
     check_peer(stream.peer_cred().map(|peer| peer.uid()), socket)?;
     Ok(stream)
 }
@@ -29,10 +28,15 @@ pub(super) fn dial(socket: &Path, wait: Duration) -> Result<Stream, Miss> {
 /// Like [`dial`], for calls that block.
 #[cfg(target_os = "linux")]
 pub(crate) fn dial_blocking(socket: &Path, wait: Duration) -> Result<StdStream, Miss> {
-    check_folder(socket.parent().unwrap_or(Path::new("/")))?;
-    let stream = connect(socket, wait).map_err(|error| miss(socket, &error))?;
+    let stream = reach(socket, wait)?;
     check_peer(peer_uid(&stream), socket)?;
     Ok(stream)
+}
+
+/// Connects to a socket in a folder that nobody else can write to. Whose process listens is still to be seen.
+fn reach(socket: &Path, wait: Duration) -> Result<StdStream, Miss> {
+    check_folder(socket.parent().unwrap_or(Path::new("/")))?;
+    connect(socket, wait).map_err(|error| miss(socket, &error))
 }
 
 /// `rustix` cannot be asked: its process ids are never 0, and that of an agent in another pid namespace is.
