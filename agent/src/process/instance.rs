@@ -477,4 +477,4 @@ pub(super) fn held_in_silence(lock: &Path, owner: Option<&Owner>, running: Optio
 
 #[cfg(unix)]
 #[cfg(test)]
-mod tests;
+pub(in crate::process) mod tests;

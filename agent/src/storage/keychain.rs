@@ -123,22 +123,12 @@ fn delete_all(entries: &[Entry]) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test_places::TestPlaces;
 
     fn keychain(config_is_default: bool) -> Keychain {
-        let config_dir = std::path::PathBuf::from("/home/ada/.config/seqera-ai");
         let (tag, host_id) = ("0123456789ab".into(), "host-a".into());
-        let (sockets, socket_is_chosen) = (Vec::new(), false);
-        let (former_id, host_name) = (None, String::new());
-        Keychain::new(&Places {
-            config_dir,
-            config_is_default,
-            tag,
-            host_id,
-            former_id,
-            host_name,
-            sockets,
-            socket_is_chosen,
-        })
+        let found = TestPlaces::new().places().clone();
+        Keychain::new(&Places { config_is_default, tag, host_id, ..found })
     }
 
     #[test]

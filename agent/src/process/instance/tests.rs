@@ -7,7 +7,8 @@ use tempfile::TempDir;
 
 use super::*;
 
-fn home() -> (TempDir, Places) {
+/// A folder, and the places of an agent in it.
+pub(in crate::process) fn home() -> (TempDir, Places) {
     let dir = tempfile::tempdir().unwrap();
     let env = |name: &str| match name {
         "HOME" => Some(dir.path().into()),
@@ -19,7 +20,8 @@ fn home() -> (TempDir, Places) {
     (dir, places)
 }
 
-async fn ours(places: &Places) -> Instance {
+/// The places claimed, or a panic if somebody has them.
+pub(in crate::process) async fn ours(places: &Places) -> Instance {
     match claim(places).await.unwrap() {
         Claim::Ours(instance) => instance,
         Claim::Theirs(running) => panic!("another agent runs: {running:?}"),

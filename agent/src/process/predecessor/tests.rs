@@ -5,29 +5,16 @@ use std::os::unix::net::UnixListener;
 use tempfile::TempDir;
 
 use super::*;
-use crate::process::instance::{Claim, Instance, claim};
+use crate::process::instance::tests::{self as instance, ours};
 use crate::sessions::shared::OtherHosts;
 
 /// The places of a host with a lasting id, and of the same host under its id of earlier versions, `old`.
 fn home() -> (TempDir, Places, Places) {
-    let dir = tempfile::tempdir().unwrap();
-    let env = |name: &str| match name {
-        "HOME" => Some(dir.path().into()),
-        "XDG_RUNTIME_DIR" => Some(dir.path().join("runtime").into()),
-        _ => None,
-    };
-    std::fs::create_dir(dir.path().join("runtime")).unwrap();
-    let now = Places { host_id: "now".into(), former_id: Some("old".into()), ..Places::find(&env).unwrap() };
+    let (dir, found) = instance::home();
+    let now = Places { host_id: "now".into(), former_id: Some("old".into()), ..found };
     let old = places_of(&now, "old");
     let old = Places { former_id: None, ..old };
     (dir, now, old)
-}
-
-async fn ours(places: &Places) -> Instance {
-    match claim(places).await.unwrap() {
-        Claim::Ours(instance) => instance,
-        Claim::Theirs(running) => panic!("another agent runs: {running:?}"),
-    }
 }
 
 fn leave_sessions(places: &Places) {
