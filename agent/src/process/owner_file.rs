@@ -160,11 +160,24 @@ fn read(path: &Path) -> io::Result<Content> {
     }
 }
 
-/// Older than anything that somebody is still writing. Both times are the file system's own, so that a clock
-/// that is off does no harm.
+/// Older than anything that somebody is still writing; false for what has gone meanwhile. Both times are the
+/// file system's own, so that a clock that is off does no harm.
 fn is_old(path: &Path) -> io::Result<bool> {
     let now = probe_time(path)?;
-    Ok(now.duration_since(fs::metadata(path)?.modified()?).unwrap_or_default() >= WRITING)
+    let written = match fs::metadata(path) {
+        Ok(found) => found.modified()?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    Ok(now.duration_since(written).unwrap_or_default() >= WRITING)
+}
+
+/// Several may remove the same file at once, and it is gone for all of them.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 /// The time of the file system, by a file that is made for that.
@@ -240,7 +253,7 @@ fn take_away(path: &Path, us: &Owner) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             // Whoever made it is at work, or has crashed in the midst of it.
             if is_old(&breaking)? {
-                fs::remove_file(&breaking)?;
+                remove(&breaking)?;
             }
             return Err(io::ErrorKind::ResourceBusy.into());
         }
@@ -249,7 +262,7 @@ fn take_away(path: &Path, us: &Owner) -> io::Result<()> {
     let removed = match read(path) {
         Ok(Content::Of(owner)) if owner.owns_against(us) => Ok(()),
         Ok(Content::Missing | Content::BeingWritten) => Ok(()),
-        Ok(Content::Of(_) | Content::Broken) => fs::remove_file(path),
+        Ok(Content::Of(_) | Content::Broken) => remove(path),
         Err(error) => Err(error),
     };
     let _ = fs::remove_file(&breaking);
@@ -353,27 +366,43 @@ mod tests {
     }
 
     #[test]
-    fn of_many_processes_one_gets_it() {
+    fn what_another_process_has_removed_meanwhile_is_no_error() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("agent.owner");
-        let mut earlier = us();
-        earlier.program.started = "1@another-boot".into();
-        left(&path, &earlier);
-        // Threads of one process would all be the same owner: each plays a process by a namespace of its own.
-        let attempt = |path: &Path, us: &Owner| loop {
+        let path = dir.path().join("agent.owner.breaking");
+        assert!(!is_old(&path).unwrap());
+        remove(&path).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    /// A single round rarely catches a file that another process is removing.
+    #[test]
+    fn of_many_processes_one_gets_it() {
+        for round in 0..30 {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("agent.owner");
+            let mut earlier = us();
+            earlier.program.started = "1@another-boot".into();
+            left(&path, &earlier);
+            // Threads of one process would all be the same owner: each plays a process by a namespace of its own.
+            let claims: Vec<_> = (0..16)
+                .map(|n| {
+                    let (path, us) = (path.clone(), Owner { namespace: format!("pid:[{n}]"), ..us() });
+                    std::thread::spawn(move || until_decided(&path, &us))
+                })
+                .collect();
+            let owners = claims.into_iter().map(|claim| claim.join().unwrap());
+            assert_eq!(owners.filter(|owns| *owns).count(), 1, "round {round}");
+        }
+    }
+
+    /// True if it becomes the owner.
+    fn until_decided(path: &Path, us: &Owner) -> bool {
+        loop {
             match claim(path, us) {
                 Ok(other) => return other.is_none(),
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
                 Err(error) => panic!("{error}"),
             }
-        };
-        let claims: Vec<_> = (0..16)
-            .map(|n| {
-                let (path, us) = (path.clone(), Owner { namespace: format!("pid:[{n}]"), ..us() });
-                std::thread::spawn(move || attempt(&path, &us))
-            })
-            .collect();
-        let owners = claims.into_iter().map(|claim| claim.join().unwrap());
-        assert_eq!(owners.filter(|owns| *owns).count(), 1);
+        }
     }
 }
