@@ -20,6 +20,7 @@ use crate::screen::table;
 use crate::screen::time::{length, moment, now, rfc3339};
 use crate::settings::context::{Context, wait};
 use crate::settings::namespaces;
+use crate::settings::subject::Named;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -41,6 +42,9 @@ pub(crate) enum Agent {
     Status,
     Leases(Leases),
     /// Print the path of the socket
+    ///
+    /// With -o json also what a program has to send with its calls: the mark of the configuration folder, and
+    /// the profile and authority that environment and config.json name.
     #[command(after_help = "Example: grpcurl -plaintext -unix \"$(seqera agent socket)\" list")]
     Socket,
     Doctor(Doctor),
@@ -186,7 +190,24 @@ fn socket(context: &Context) -> Result<(), Failure> {
     let client = Client::new(context.options()?);
     let path = client.expected_socket().ok_or(Error::NoAgent)?.display().to_string();
     if context.screen.json {
-        return context.screen.object(&json!({"socket": path}));
+        return context.screen.object(&meeting(context, &path)?);
     }
     context.screen.say(&path)
+}
+
+/// What a library needs that finds the agent by this command: it then has no rules of its own about places and
+/// names. A mistake in what names the profile is for the calls that name none themselves.
+fn meeting(context: &Context, socket: &str) -> Result<serde_json::Value, Failure> {
+    let (named, mistake) = match context.named() {
+        Ok(named) => (named, None),
+        Err(failure) => (Named::default(), Some(failure.json()["error"].take())),
+    };
+    let set = |text: String| Some(text).filter(|text| !text.is_empty());
+    Ok(json!({
+        "socket": socket,
+        "config_tag": context.options()?.places.tag,
+        "profile": set(named.profile),
+        "authority": set(named.authority),
+        "mistake": mistake,
+    }))
 }
