@@ -145,9 +145,11 @@ fn every_part_is_there_and_is_used() {
 #[test]
 fn an_unknown_key_and_a_missing_one_are_found() {
     let object = |text: &str| serde_json::from_str::<Value>(text).expect("a test's own text");
-    fits("agent-socket", &object(r#"{"socket": "/run/agent.sock"}"#), "as it is");
-    for wrong in [r#"{"socket": "/run/agent.sock", "more": 1}"#, "{}", r#"{"socket": 1}"#] {
-        let found = std::panic::catch_unwind(|| fits("agent-socket", &object(wrong), "changed"));
+    fits("agent-stop", &object(r#"{"was_running": true, "leases": 0}"#), "as it is");
+    for wrong in
+        [r#"{"was_running": true, "leases": 0, "more": 1}"#, "{}", r#"{"was_running": 1, "leases": 0}"#]
+    {
+        let found = std::panic::catch_unwind(|| fits("agent-stop", &object(wrong), "changed"));
         assert!(found.is_err(), "{wrong}");
     }
 }
