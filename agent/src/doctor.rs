@@ -65,7 +65,7 @@ impl Doctor {
             info.problems.into_iter().filter(|what| !surroundings.contains(what)).collect();
         for what in surroundings {
             report
-                .tell(warning("surroundings", what, "the agent works in spite of it; mend it when you can"))
+                .tell(warning("surroundings", what, "the agent works all the same; fix it when you can"))
                 .await;
         }
         files::examine(&configured, &registry.shared, asked.repair, report).await;

@@ -185,7 +185,7 @@ impl AgentError {
 
     /// A profile has another name now.
     pub(crate) fn renamed_profile(name: &ProfileName, to: &ProfileName) -> Self {
-        let message = format!("there is no profile '{name}' any more: it is called '{to}'");
+        let message = format!("there is no profile '{name}' any more: it is now called '{to}'");
         Self::new(ErrorKind::UnknownProfile, message, format!("use '--profile {to}'"))
     }
 
@@ -208,7 +208,7 @@ impl AgentError {
 
     /// The person's choice did not reach the disk.
     pub(crate) fn not_durable(why: &dyn fmt::Display) -> Self {
-        let hint = "look at the configuration folder; 'seqera agent status' tells what is wrong with it";
+        let hint = "look at the configuration folder; 'seqera agent status' says what is wrong with it";
         Self::new(ErrorKind::StoreFailed, format!("the choice could not be stored: {why}"), hint)
     }
 

@@ -137,7 +137,7 @@ impl Exact {
     pub(crate) fn address(&self) -> Result<url::Url, String> {
         match self.0.len() {
             0..=LONGEST_ADDRESS if self.0.chars().any(is_deceptive) => {
-                Err("it has invisible characters".into())
+                Err("it contains invisible characters".into())
             }
             0..=LONGEST_ADDRESS => url::Url::parse(&self.0).map_err(|error| error.to_string()),
             length => Err(format!("it has {length} bytes; {LONGEST_ADDRESS} are the limit")),
@@ -172,7 +172,7 @@ pub(crate) fn subject(text: &str) -> Result<&str, &'static str> {
     match text {
         "" => Err("its subject (sub) is empty"),
         long if long.len() > 255 => Err("its subject (sub) is longer than 255 characters"),
-        odd if odd.chars().any(is_deceptive) => Err("its subject (sub) has invisible characters"),
+        odd if odd.chars().any(is_deceptive) => Err("its subject (sub) contains invisible characters"),
         good => Ok(good),
     }
 }
@@ -254,7 +254,7 @@ mod tests {
         for odd in
             ["https://a.test/\u{202e}", "https://a.\u{200b}test/", "https://a.test/?q=\u{e0041}", "ht\ntp:x"]
         {
-            assert_eq!(Exact::from(odd).address().unwrap_err(), "it has invisible characters");
+            assert_eq!(Exact::from(odd).address().unwrap_err(), "it contains invisible characters");
         }
         assert_eq!(
             Exact::from("https://ä.test/ö").address().unwrap().as_str(),

@@ -205,7 +205,7 @@ impl Imports {
         let Some(token) = &settings.token else { return };
         let place = file.display().to_string();
         if !settings.is_personal() {
-            let why = "only Nextflow can renew it, so it is no credential to keep";
+            let why = "only Nextflow can renew it, so it is not taken over";
             let what = shown(Origin::Nextflow, &place);
             return found.left_out.push(format!("{what} is left as it is: {why}"));
         }
@@ -241,7 +241,7 @@ impl Found {
     fn v1(&mut self, origin: Origin, name: String, place: Place, owner: Option<&Owner>) {
         let Some(owner) = owner.cloned() else {
             let what = shown(origin, &place);
-            return self.left_out.push(format!("{what} is left as it is: nobody says where it belongs"));
+            return self.left_out.push(format!("{what} is left as it is: it does not say where it belongs"));
         };
         let named = !v1::is_generated(&name, &owner);
         self.candidates.push(Candidate { origin, name, place, owner, named });

@@ -207,7 +207,7 @@ impl Leases {
         }
         Err(refused(
             order,
-            &PlatformError::Misconfigured("it has tokens of every name that was tried".into()),
+            &PlatformError::Misconfigured("it already has tokens under every name that was tried".into()),
         ))
     }
 

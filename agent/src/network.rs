@@ -87,7 +87,7 @@ impl Network {
     pub(crate) fn read(proxy: &str, no_proxy: &str, ca_file: &str) -> Result<Self, BadNetwork> {
         if !ca_file.is_empty() && !Path::new(ca_file).is_absolute() {
             let hint = "give the absolute path of a PEM file as caFile or in SSL_CERT_FILE";
-            return Err(BadNetwork { what: format!("'{ca_file}' is no absolute path"), hint });
+            return Err(BadNetwork { what: format!("'{ca_file}' is not an absolute path"), hint });
         }
         let (proxy, password) = if proxy.is_empty() { Default::default() } else { read_proxy(proxy)? };
         Ok(Self { proxy, password, no_proxy: no_proxy.to_owned(), ca_file: ca_file.to_owned() })
@@ -110,7 +110,8 @@ fn read_proxy(text: &str) -> Result<(String, Option<Password>), BadNetwork> {
     const HINT: &str = "write it as http://[user:password@]host:port; https works as well, SOCKS does not";
     let bad = |what: &str| BadNetwork { what: what.to_owned(), hint: HINT };
     let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let mut url = Url::parse(&text).map_err(|error| bad(&format!("the proxy's address is none: {error}")))?;
+    let mut url =
+        Url::parse(&text).map_err(|error| bad(&format!("the proxy's address is not valid: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(bad(&format!("a proxy of the kind {}:// cannot be used", url.scheme())));
     }

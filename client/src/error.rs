@@ -125,7 +125,7 @@ impl Error {
             Self::Unreachable { .. } | Self::Lost(_) => {
                 Some("run 'seqera agent status' to see whether it runs")
             }
-            Self::TimedOut => Some("'seqera status' tells why; --timeout waits longer"),
+            Self::TimedOut => Some("'seqera status' says why; --timeout waits longer"),
             Self::Exhausted(_) => Some(limits::HINT),
             Self::Silent(_) => Some("run 'seqera agent restart --force', which ends it first"),
             Self::Misunderstood(_) => {

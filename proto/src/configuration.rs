@@ -148,10 +148,10 @@ impl Configuration {
                 format!("{path}: unknown key '{shown}'; in a profile it is called 'authority'")
             }
             None if elsewhere.contains(&key) && key == shown => {
-                format!("{path}: unknown key '{shown}'; it belongs into '{PROFILES}.<name>'")
+                format!("{path}: unknown key '{shown}'; it belongs in '{PROFILES}.<name>'")
             }
             None if elsewhere.contains(&key) => {
-                format!("{path}: unknown key '{shown}'; it belongs to the top of the file")
+                format!("{path}: unknown key '{shown}'; it belongs at the top of the file")
             }
             None => format!("{path}: unknown key '{shown}'; it has no effect here"),
         })
@@ -222,7 +222,7 @@ fn remedy(text: &str, error: &serde_json::Error) -> &'static str {
     }
 }
 
-/// True if an address holds a user name or a password (RFC 3986, section 3.2.1).
+/// True if an address contains a user name or a password (RFC 3986, section 3.2.1).
 pub fn names_a_user(given: &str) -> bool {
     let rest = given.split_once("://").map_or(given, |(_, rest)| rest);
     let in_authority = rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'));

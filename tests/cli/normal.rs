@@ -15,7 +15,7 @@ const TIMES: [&str; 6] = [
 /// Printed only if it takes long enough for somebody to wonder.
 const PROGRESS: [&str; 6] = [
     "asking the provider how to sign in",
-    "the answer has come; fetching and storing the tokens (a keychain may ask you to unlock it)",
+    "answer received; fetching and storing the tokens (a keychain may ask you to unlock it)",
     "looking for sign-ins of other programs (the keychain is slow to answer)",
     "taking it over (a keychain may ask you to unlock it)",
     "asking the Platform for your organizations...",

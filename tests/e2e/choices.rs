@@ -56,7 +56,7 @@ fn an_organisation_that_has_vanished_is_said_at_login_and_kept() {
     let url = login.until("authorization URL", seqera_tests::browser::authorization_url);
     seqera_tests::browser::sign_in(&url, ADA);
     let login = login.finish(std::time::Duration::from_secs(30)).ok();
-    let said = "note: organization sandbox-proteomics (102) is not among yours any more";
+    let said = "note: organization sandbox-proteomics (102) is no longer one of yours";
     assert!(login.stderr.contains(said), "{}", login.stderr);
     assert_eq!(home.status("work")["organization"]["id"], 102);
 }

@@ -228,7 +228,7 @@ fn a_token_is_read_from_a_file_as_each_system_saves_it() {
         (format!("{token}\n{token}\n").into_bytes(), "standard input holds 2 lines"),
         (format!("{token} {token}").into_bytes(), "standard input holds 2 words"),
         (b"\xff\xfea".to_vec(), "UTF-16 that is damaged"),
-        (format!("{token}\x07").into_bytes(), "holds a control character"),
+        (format!("{token}\x07").into_bytes(), "contains a control character"),
     ] {
         let (_, run) = login(&bytes);
         let run = run.fails_with(2);

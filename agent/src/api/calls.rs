@@ -110,7 +110,7 @@ where
             match tokio::time::timeout(limit, answer).await {
                 Ok(answered) => answered.map(|response| call.follow(response)),
                 Err(_) => {
-                    Ok(call.follow(Status::deadline_exceeded("the caller's deadline is over").into_http()))
+                    Ok(call.follow(Status::deadline_exceeded("the caller's deadline has passed").into_http()))
                 }
             }
         })

@@ -74,9 +74,8 @@ impl control_server::Control for Control {
         let only_here = self.registry.only_in_memory();
         if !only_here.is_empty() && !request.into_inner().force {
             let names: Vec<_> = only_here.iter().map(|name| format!("'{name}'")).collect();
-            let what = format!("a stop would forget what lives in memory only: {}", names.join(", "));
-            let hint =
-                "sign out first, mend the store, wait where a revocation is pending, or stop with --force";
+            let what = format!("stopping would lose what is only in memory: {}", names.join(", "));
+            let hint = "sign out first, fix the store, wait for pending revocations, or stop with --force";
             return Err(AgentError::new(ErrorKind::StoreFailed, what, hint).into());
         }
         self.host.stop();

@@ -218,7 +218,7 @@ fn notes(view: &View) -> Vec<String> {
         notes.push(format!("kept in memory only, until it can be stored: {why}"));
     }
     if view.intent_unwritten {
-        notes.push("the last renewal could not be announced in sessions.json; is the disk full?".into());
+        notes.push("the last renewal could not be recorded in sessions.json; is the disk full?".into());
     }
     notes
 }

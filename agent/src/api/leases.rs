@@ -137,7 +137,7 @@ impl Leases {
     fn end_after(&self, keep: prost_types::Duration) -> Result<u64, AgentError> {
         let keep = Duration::try_from(keep).ok().filter(|keep| !keep.is_zero() && *keep <= LONGEST_KEEP);
         let keep = keep.ok_or_else(|| {
-            let what = "a token can be kept for a second to a year";
+            let what = "a token can be kept for between a second and a year";
             AgentError::new(ErrorKind::BadRequest, what, "give a length of time such as 12h")
         })?;
         Ok(unix(self.registry.shared.now()).saturating_add(keep.as_secs().max(1)))

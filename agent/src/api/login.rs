@@ -138,7 +138,7 @@ fn lives_elsewhere(name: &ProfileName, view: &View, wanted: &Profile) -> Result<
 fn network_note(view: &View, profile: &Profile) -> Option<String> {
     let differs = view.record.profile.network.recorded() != profile.network.recorded();
     let note =
-        "proxy and certificate authorities stay those of the last sign-in; --force takes over those of now";
+        "proxy and certificate authorities stay those of the last sign-in; --force takes the current ones";
     differs.then(|| note.to_owned())
 }
 
@@ -195,9 +195,9 @@ fn stage_events(
             let until = Some(convert::timestamp(until));
             vec![Ok(prompted(prompt, name, joined)), Ok(Event::Waiting(Waiting { until }))]
         }
-        Stage::Finishing => progress(
-            "the answer has come; fetching and storing the tokens (a keychain may ask you to unlock it)",
-        ),
+        Stage::Finishing => {
+            progress("answer received; fetching and storing the tokens (a keychain may ask you to unlock it)")
+        }
         Stage::Done(Ok(installed)) => vec![Ok(Event::SignedIn(signed_in(registry, name, installed.notes)))],
         Stage::Done(Err(error)) => vec![Err(error.into())],
     }

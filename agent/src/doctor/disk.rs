@@ -85,7 +85,7 @@ async fn configuration_folder(shared: &Shared) -> Check {
         StoreKind::File if kind.is_network => warning(
             NAME,
             format!(
-                "{shown}: other hosts see it, and secrets lie in files there; each host keeps a session of its own"
+                "{shown}: other hosts see it, and secrets are in files there; each host keeps a session of its own"
             ),
             "where the administrators of those hosts are not trusted: \"credentialStore\": \"memory\" in config.json, \
              then 'seqera agent restart'",
@@ -98,7 +98,7 @@ async fn configuration_folder(shared: &Shared) -> Check {
 fn linger(socket: &Path, user: &str) -> Check {
     const NAME: &str = "linger";
     if !socket.starts_with(LOGIN_FOLDERS) || !Path::new("/run/systemd/system").exists() {
-        return skipped(NAME, "the socket does not lie in a login's folder of systemd");
+        return skipped(NAME, "the socket is not in a folder that systemd keeps for a login");
     }
     if user.is_empty() {
         return skipped(NAME, "neither USER nor LOGNAME says who you are");

@@ -32,7 +32,7 @@ pub(super) async fn examine(configured: &[String], shared: &Shared, repair: bool
         report.tell(problem("state", what, REPAIR)).await;
     }
     if broken.is_empty() {
-        report.tell(ok("state", "sessions.json, leases.jsonl and auth-state.json are whole")).await;
+        report.tell(ok("state", "sessions.json, leases.jsonl and auth-state.json are intact")).await;
     }
     let (folder, run) = (shared.places.config_dir.clone(), shared.places.run_dir());
     let looked = in_time(move || look(&folder, &run)).await;
@@ -59,7 +59,9 @@ async fn set_aside(shared: &Shared, report: &Report) {
                 report.tell(ok("repair", format!("set aside as {}", path.display()))).await;
             }
         }
-        Err(error) => report.tell(problem("repair", error.to_string(), "see whether the disk is full")).await,
+        Err(error) => {
+            report.tell(problem("repair", error.to_string(), "check whether the disk is full")).await
+        }
     }
 }
 
@@ -90,7 +92,7 @@ fn look(folder: &Path, run: &Path) -> Vec<Check> {
         .map(|(text, remedy)| problem("private files", text, &remedy))
         .collect();
     if open.is_empty() {
-        checks.push(ok("private files", "what is kept in files can be read by you alone"));
+        checks.push(ok("private files", "only you can read what is kept in files"));
     }
     checks.extend(open);
     checks

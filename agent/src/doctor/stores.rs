@@ -123,7 +123,7 @@ async fn secret(name: &ProfileName, shared: &Shared, repair: bool) -> Option<Che
             None => kept(name, place, &record, shared).await,
         },
         Ok(None) if record.store.is_none() || record.signed_out => return None,
-        Ok(None) => problem(WHAT, format!("it has gone from the {}", place.as_str()), &login),
+        Ok(None) => problem(WHAT, format!("it is gone from the {}", place.as_str()), &login),
         Err(StoreError::Corrupt(what)) if repair => set_aside(name, place, &what, shared).await,
         Err(StoreError::Corrupt(what)) => problem(
             WHAT,

@@ -115,7 +115,7 @@ async fn passed_over(profile: &Profile) -> Vec<Check> {
     let odd = if proxy.is_empty() { Vec::new() } else { direct::odd(no_proxy) };
     let mut checks = Vec::new();
     if !odd.is_empty() {
-        let text = format!("no host is meant by {} among those without proxy", odd.join(" and "));
+        let text = format!("{} names no host, in the list of those without proxy", odd.join(" and "));
         let remedy =
             "write hosts, .domains, addresses or 10.0.0.0/8 into noProxy or NO_PROXY, then sign in again";
         checks.push(warning("proxy", text, remedy));
@@ -156,7 +156,10 @@ async fn ask(
     shared: &Shared,
 ) -> (Result<(Reply, String), Check>, Option<Offset>) {
     let Ok(url) = Url::parse(url) else {
-        return (Err(problem(name, format!("{url} is no address"), "correct the profile's addresses")), None);
+        return (
+            Err(problem(name, format!("{url} is not an address"), "correct the profile's addresses")),
+            None,
+        );
     };
     let begun = shared.now();
     let answer = http.fetch(&url, None).await;
@@ -170,7 +173,7 @@ async fn ask(
             (Ok((reply, text)), offset)
         }
         Err(fault) => {
-            let remedy = fault.why().hint_or("check network, proxy and VPN, and the address itself");
+            let remedy = fault.why().hint_or("check the network, proxy and VPN, and the address itself");
             (Err(problem(name, format!("{url} cannot be reached: {fault}"), remedy)), None)
         }
     }

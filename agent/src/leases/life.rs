@@ -206,7 +206,7 @@ async fn delete_by(
         None => match mint.list(by).await?.into_iter().find(|token| token.is_called(&lease.name)) {
             Some(found) => found.id,
             None if lease.may_appear(unix(book.parts.clock.now())) => {
-                let why = "it has not shown yet whether it made the token";
+                let why = "it is not known yet whether it made the token";
                 return Err(PlatformError::Unreachable(why.into()));
             }
             None => return Ok(()),

@@ -82,7 +82,7 @@ impl Mint for Platform {
         match reply.status {
             409 => Err(MintError::NameTaken),
             400 | 422 => {
-                let why = format!("it answered with status {} to the name {name:?}", reply.status);
+                let why = format!("it answered the name {name:?} with status {}", reply.status);
                 Err(MintError::Refused(PlatformError::Misconfigured(why.into())))
             }
             200..=299 => {

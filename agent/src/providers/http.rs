@@ -157,7 +157,9 @@ impl Http {
         let mut request = way.client.request(method, url.clone()).header(ACCEPT, "application/json");
         if let Some(token) = bearer {
             let mut value = reqwest::header::HeaderValue::try_from(format!("Bearer {}", token.expose()))
-                .map_err(|_| Fault::Misconfigured("the token has characters that no header takes".into()))?;
+                .map_err(|_| {
+                    Fault::Misconfigured("the token contains characters that no HTTP header may have".into())
+                })?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }

@@ -80,7 +80,7 @@ fn plain(status: u16, title: &str, message: &str, more: &str) -> Page {
 
 /// Not the answer to the running login.
 pub(crate) fn stray() -> Page {
-    let message = "This is not the answer to the sign-in that is running.";
+    let message = "This is not the answer to the sign-in in progress.";
     let more = "The sign-in goes on: use the address that your terminal shows. You can close this tab.";
     plain(400, "Not the right answer", message, more)
 }

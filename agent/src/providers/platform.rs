@@ -27,7 +27,7 @@ pub(crate) enum PlatformError {
     #[error("the Platform refuses the access token")]
     Unauthorized,
     /// 403: the token may be good and the question not allowed, or the token may have expired.
-    #[error("the Platform forbids this to the access token")]
+    #[error("the Platform does not allow this with the access token")]
     Forbidden,
     /// 404, a redirect, or something that is no Platform's answer.
     #[error("there is no Platform API at {0}")]

@@ -90,7 +90,7 @@ fn refused(prefix: Prefix, authority: &str) -> AgentError {
         Prefix::RetiredUser => {
             format!("sct_user_ is the prefix of older tokens; new ones are stk_user_: {generate}")
         }
-        _ => format!("it was revoked, or has expired: {generate}"),
+        _ => format!("it was revoked, or it has expired: {generate}"),
     };
     AgentError::new(ErrorKind::LoginExpired, format!("{authority} refuses this token"), hint)
 }

@@ -175,7 +175,7 @@ pub(crate) fn left(workspace: Option<&Workspace>, organization: Option<&Organiza
 /// The note that the Platform does not list what was chosen, if so.
 pub(crate) fn vanished<T: Named>(chosen: Option<&T>, all: &[T]) -> Option<String> {
     let gone = chosen.filter(|chosen| all.iter().all(|one| one.id() != chosen.id()))?;
-    Some(format!("{} {} is not among yours any more", T::WORD, gone.label()))
+    Some(format!("{} {} is no longer one of yours", T::WORD, gone.label()))
 }
 
 /// The same note with the command for another choice, with the marks of [`crate::error::Typed`]: what was chosen stays chosen.

@@ -22,8 +22,8 @@ pub(crate) fn access_token(given: &str) -> Result<AccessToken, AgentError> {
         Ok(None) => Err(bad("no access token was given".into())),
         Ok(Some(token)) => foreign::access_token(&token)
             .map(AccessToken::new)
-            .map_err(|why| bad(format!("this is no access token: {why}"))),
-        Err(odd) => Err(bad(format!("this is no access token: it {odd}"))),
+            .map_err(|why| bad(format!("this is not an access token: {why}"))),
+        Err(odd) => Err(bad(format!("this is not an access token: it {odd}"))),
     }
 }
 

@@ -96,7 +96,7 @@ impl Removal<'_> {
         };
         let message =
             format!("profile '{name}' is signed out, and what is stored could not be removed: {why}");
-        Err(AgentError::new(kind, message, "the agent goes on trying; remove the profile after that"))
+        Err(AgentError::new(kind, message, "the agent keeps trying; remove the profile after that"))
     }
 }
 

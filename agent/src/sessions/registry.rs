@@ -247,8 +247,8 @@ impl Registry {
         let running = self.logins.names();
         match names.iter().find(|name| running.contains(name)) {
             Some(name) => {
-                let message = format!("somebody is signing in to profile '{name}'");
-                Err(AgentError::new(ErrorKind::BadRequest, message, "finish that first, or cancel it"))
+                let message = format!("a sign-in to profile '{name}' is in progress");
+                Err(AgentError::new(ErrorKind::BadRequest, message, "finish it first, or cancel it"))
             }
             None => Ok(reserved),
         }
@@ -262,7 +262,7 @@ impl Registry {
         if !lock(&self.reserved).contains(name) {
             return Ok(());
         }
-        let message = format!("profile '{name}' is just being removed or renamed");
+        let message = format!("profile '{name}' is being removed or renamed");
         Err(AgentError::new(ErrorKind::BadRequest, message, "try again in a moment"))
     }
 

@@ -156,7 +156,7 @@ fn not_copied(error: &StoreError) -> AgentError {
 
 /// The records could not be written.
 pub(crate) fn unwritten(error: &StateError) -> AgentError {
-    let hint = "nothing was changed; 'seqera agent status' tells what is wrong with the configuration folder";
+    let hint = "nothing was changed; 'seqera agent status' says what is wrong with the configuration folder";
     AgentError::new(ErrorKind::StoreFailed, format!("the records could not be written: {error}"), hint)
 }
 

@@ -149,7 +149,7 @@ impl RenewalJob {
                 refresh_of(&stored, &self.profile)
             }
             Ok(None) => {
-                Err((StoreTrouble::Failed, format!("the refresh token has gone from the {}", place.as_str())))
+                Err((StoreTrouble::Failed, format!("the refresh token is gone from the {}", place.as_str())))
             }
             Err(error) => Err(store_trouble(&error)),
         }

@@ -39,7 +39,7 @@ pub(crate) async fn load_fixed(
         Ok(Some(stored)) => JobOutcome::NoSecret(StoreTrouble::Failed, strange(&stored, profile).into()),
         Ok(None) => JobOutcome::NoSecret(
             StoreTrouble::Failed,
-            format!("the access token has gone from the {}", place.as_str()).into(),
+            format!("the access token is gone from the {}", place.as_str()).into(),
         ),
         Err(error) => {
             let (trouble, why) = store_trouble(&error);

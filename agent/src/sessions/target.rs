@@ -146,7 +146,7 @@ fn checked(authority: &str) -> Result<String, AgentError> {
     }
     // It may be a password, and this text is shown.
     if names_a_user(authority) {
-        return Err(bad("the authority holds a user name or a password".to_owned()));
+        return Err(bad("the authority contains a user name or a password".to_owned()));
     }
     let spelled =
         address::read(authority).map_err(|odd| bad(format!("the authority {authority:?} {odd}")))?;

@@ -139,7 +139,7 @@ pub(crate) fn refused(refusal: Refusal, name: &ProfileName, authority: &str) -> 
             (ErrorKind::Misconfigured, failure.why.hint_or(hint))
         }
         Trouble::Store => {
-            let hint = "'seqera status{profile}' tells where the session is kept; nothing was deleted";
+            let hint = "'seqera status{profile}' says where the session is kept; nothing was deleted";
             (ErrorKind::StoreFailed, failure.why.hint_or(hint))
         }
         Trouble::Locked => (ErrorKind::KeychainLocked, "unlock the keychain; the session is still in it"),

@@ -58,12 +58,12 @@ fn address_in(text: &str) -> String {
 /// The error for an address that has the right form but belongs to another login.
 pub(crate) fn stray() -> AgentError {
     let hint = "open the address that this login shows, and paste the one that the browser ends on";
-    AgentError::new(ErrorKind::BadRequest, "this is not the answer to the sign-in that is running", hint)
+    AgentError::new(ErrorKind::BadRequest, "this is not the answer to the sign-in in progress", hint)
 }
 
 fn unusable(why: &str, redirect_uri: &Url) -> AgentError {
     let hint = format!("paste the whole address that the browser ends on; it begins with {redirect_uri}?");
-    AgentError::new(ErrorKind::BadRequest, format!("what was pasted is no answer: {why}"), hint)
+    AgentError::new(ErrorKind::BadRequest, format!("what was pasted is not the answer: {why}"), hint)
 }
 
 #[cfg(test)]

@@ -28,11 +28,11 @@ fn an_unknown_key_is_told_with_the_nearest_one_in_profiles_too() {
     );
     let expected = [
         "'authDoman'; did you mean 'authDomain'?",
-        "'clientId'; it belongs into 'profiles.<name>'",
+        "'clientId'; it belongs in 'profiles.<name>'",
         "'theme'; it has no effect here",
         "'profiles.work.authDomain'; in a profile it is called 'authority'",
         "'profiles.work.clientID'; did you mean 'clientId'?",
-        "'profiles.work.credentialStore'; it belongs to the top of the file",
+        "'profiles.work.credentialStore'; it belongs at the top of the file",
     ];
     let expected = expected.map(|rest| format!("/c/config.json: unknown key {rest}"));
     assert_eq!(config.unknown(), expected);

@@ -53,7 +53,7 @@ pub(super) fn absolute(env: Lookup<'_>, name: &'static str) -> Result<Option<Pat
     let path = match value.to_str().map(text::trimmed) {
         Some("") => return Ok(None),
         Some(text) if text.contains(char::is_control) => {
-            return Err(PlaceError::Odd(name, "holds a line break or another control character"));
+            return Err(PlaceError::Odd(name, "contains a line break or another control character"));
         }
         Some(text) => PathBuf::from(text),
         None => PathBuf::from(value),

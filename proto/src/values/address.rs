@@ -23,7 +23,7 @@ pub fn read(text: &str) -> Result<String, &'static str> {
         return Err("is empty");
     }
     if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err("holds a blank or a line break");
+        return Err("contains a blank or a line break");
     }
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
@@ -53,7 +53,7 @@ pub fn read(text: &str) -> Result<String, &'static str> {
 }
 
 /// Why an address with a user name is refused: addresses are shown and recorded.
-pub const NAMES_USER: &str = "holds a user name or a password";
+pub const NAMES_USER: &str = "contains a user name or a password";
 
 /// The one spelling of an address that is in use already; one that would be refused today stays as it is.
 pub fn recorded(text: &str) -> String {
@@ -76,9 +76,9 @@ fn parted(authority: &str) -> Result<(&str, Option<u16>), &'static str> {
                 "" => Ok((host, None)),
                 digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
                     let port = digits.parse().ok().filter(|port| *port != 0);
-                    Ok((host, Some(port.ok_or("has a port that is none")?)))
+                    Ok((host, Some(port.ok_or("has a port that is not valid")?)))
                 }
-                _ => Err("has a port that is none"),
+                _ => Err("has a port that is not valid"),
             }
         }
     }
@@ -179,7 +179,7 @@ fn path_of(path: &str) -> Result<String, &'static str> {
         return Err("has a query or a fragment, which no base address has");
     }
     if path.contains(['\\', '"', '<', '>', '`', '{', '}', '|', '^']) {
-        return Err("holds a character that no address has");
+        return Err("contains a character that no address may have");
     }
     let mut steps: Vec<&str> = Vec::new();
     for step in path.split('/').skip(1) {

@@ -16,14 +16,14 @@ pub fn read(bytes: &[u8]) -> Result<Option<String>, String> {
     let lines: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     let token = match lines.as_slice() {
         [] if trimmed(&text).is_empty() => return Ok(None),
-        [] => return Err("holds comments alone".to_owned()),
+        [] => return Err("contains only comments".to_owned()),
         [line] => bare(line),
         several => {
             // A file of variables, of which one is the token.
             let mut assigned = several.iter().filter_map(|line| value(line)).map(bare);
             match (assigned.next(), assigned.next()) {
                 (Some(token), None) => token,
-                _ => return Err(format!("holds {} lines; a token is on one", several.len())),
+                _ => return Err(format!("has {} lines; a token has one", several.len())),
             }
         }
     };
@@ -79,17 +79,17 @@ fn odd(token: &str) -> Option<String> {
     let first = token.chars().next().unwrap_or_default();
     let is_quote = |c: char| matches!(c, '"' | '\'' | '`');
     Some(match token.chars().find(|c| !c.is_ascii_graphic()) {
-        _ if words > 1 => format!("holds {words} words; a token is one"),
-        Some(c) if c.is_control() => "holds a control character".to_owned(),
-        Some(c) => format!("holds the character U+{:04X}, which no token has", u32::from(c)),
+        _ if words > 1 => format!("has {words} words; a token is one"),
+        Some(c) if c.is_control() => "contains a control character".to_owned(),
+        Some(c) => format!("contains the character U+{:04X}, which no token has", u32::from(c)),
         None if token.starts_with(is_quote) || token.ends_with(is_quote) => {
-            "holds a quotation mark without its counterpart".to_owned()
+            "has a quotation mark without its counterpart".to_owned()
         }
         // A variable that was not replaced, an example, an object, a file name in brackets.
         None if !first.is_ascii_alphanumeric() && !"-._~+/".contains(first) => {
             format!("begins with '{first}', as no token does")
         }
-        None if token.eq_ignore_ascii_case("bearer") => "names no token behind 'Bearer'".to_owned(),
+        None if token.eq_ignore_ascii_case("bearer") => "has no token after 'Bearer'".to_owned(),
         None if token.len() > LONGEST => "is too long for an access token".to_owned(),
         None => return None,
     })

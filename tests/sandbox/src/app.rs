@@ -162,7 +162,7 @@ impl App {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// `server_url` or `issuer` is not a URL.
-    #[error("server_url or issuer is no URL: {0}")]
+    #[error("server_url or issuer is not a URL: {0}")]
     Url(#[from] url::ParseError),
     /// The HTTP client for the providers cannot be made.
     #[error("no HTTP client: {0}")]

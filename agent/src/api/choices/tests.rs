@@ -109,7 +109,7 @@ async fn a_choice_that_has_vanished_is_kept_and_said_when_another_is_made() {
     let listed = bench.list().await.unwrap();
     assert_eq!((listed.organizations.len(), listed.chosen.unwrap().id), (1, 2));
     let next = bench.switch("lab").await.unwrap();
-    assert!(next.notes[0].contains("clinic (2) is not among yours any more"), "{:?}", next.notes);
+    assert!(next.notes[0].contains("clinic (2) is no longer one of yours"), "{:?}", next.notes);
 }
 
 #[tokio::test]

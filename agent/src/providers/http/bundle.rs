@@ -30,7 +30,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Bundle, String> {
     }
     let found = if is_der(bytes) { vec![Found::whole(bytes)] } else { blocks(bytes) };
     if found.is_empty() {
-        return Err("there is no PEM certificate in it".to_owned());
+        return Err("it contains no PEM certificate".to_owned());
     }
     let mut bundle = Bundle { certificates: Vec::new(), skipped: Vec::new() };
     for Found { place, der } in found {

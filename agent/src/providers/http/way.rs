@@ -234,14 +234,14 @@ fn secure_client(key: &ClientKey, ca_file: &str) -> Result<Client, Fault> {
     builder.build().map_err(|error| match told(error) {
         why if !ca_file.is_empty() => bad_ca_file(ca_file, &why),
         why => Fault::Misconfigured(
-            format!("https does not work here, are there root certificates? {why}").into(),
+            format!("https does not work here; are there root certificates? {why}").into(),
         ),
     })
 }
 
 /// The client knows the password while somebody else keeps it, and has it in the clear while it connects.
 fn through(proxy: &str, password: Option<&Password>) -> Result<Proxy, Fault> {
-    let bad = || Fault::Misconfigured(format!("{proxy} is no address of a proxy").into());
+    let bad = || Fault::Misconfigured(format!("{proxy} is not the address of a proxy").into());
     let url = Url::parse(proxy).map_err(|_| bad())?;
     let without = Proxy::all(url.clone()).map_err(|_| bad())?;
     let Some(known) = password.map(Password::acquaintance) else { return Ok(without) };

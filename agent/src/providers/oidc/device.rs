@@ -63,7 +63,7 @@ impl Client {
             return Err(self.refused_device(&reply));
         }
         let document = reply.json().ok_or_else(|| {
-            let why = reply.cut.as_deref().unwrap_or("it is no device authorization response");
+            let why = reply.cut.as_deref().unwrap_or("it is not a device authorization response");
             unreachable(authority, format!("its answer cannot be used: {why}"))
         })?;
         self.accept(document, verifier.into_secret())

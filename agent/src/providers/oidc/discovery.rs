@@ -94,7 +94,7 @@ pub(in crate::providers) fn without_access(authority: &str, why: &NoAccess) -> A
     match why {
         NoAccess::Missing(why) => unreachable(authority, why.as_str()),
         NoAccess::Odd(_) => {
-            let hint = "whoever runs the provider has to mend that; nothing was changed here";
+            let hint = "whoever runs the provider has to fix that; nothing was changed here";
             AgentError::new(ErrorKind::Misconfigured, format!("{authority}: {why}"), hint)
         }
     }
@@ -244,7 +244,7 @@ impl Discovery {
     async fn ask(&self, address: Address) -> Outcome<(Url, Reply)> {
         let url = match address(&self.authority) {
             Ok(url) => url,
-            Err(error) => return Outcome::Misconfigured(self.wrong(&format!("is no URL: {error}"))),
+            Err(error) => return Outcome::Misconfigured(self.wrong(&format!("is not a URL: {error}"))),
         };
         match self.http.fetch(&url, None).await {
             Ok(reply) if reply.is_transient() => {

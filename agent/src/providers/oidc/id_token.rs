@@ -63,12 +63,12 @@ async fn fetch(http: &Http, metadata: &Metadata) -> Outcome<CoreJsonWebKeySet> {
     let keys = if reply.is_success() { reply.json().and_then(jwks::read) } else { None };
     match keys {
         Some(keys) => Outcome::Granted(keys),
-        None => Outcome::Misconfigured(failed(&format!("{url} is no JSON Web Key Set")).into()),
+        None => Outcome::Misconfigured(failed(&format!("{url} is not a JSON Web Key Set")).into()),
     }
 }
 
 fn verified(raw: &str, expected: &Expected<'_>, keys: CoreJsonWebKeySet) -> Result<Account, String> {
-    let token = CoreIdToken::from_str(raw).map_err(|_| "it is no signed JWT with OIDC claims")?;
+    let token = CoreIdToken::from_str(raw).map_err(|_| "it is not a signed JWT with OIDC claims")?;
     let issuer = IssuerUrl::new(expected.metadata.issuer.clone()).map_err(|error| error.to_string())?;
     let audience = expected.profile.audience.clone();
     let now = expected.now - LEEWAY;
@@ -154,7 +154,7 @@ pub(super) struct Same<'a> {
 /// Where nothing of the answer may be served.
 pub(super) fn check_renewed(raw: &str, same: &Same<'_>) -> Result<String, Unservable> {
     let odd = |why: &str| Unservable::Odd(format!("the ID token of the renewal cannot be used: {why}"));
-    let unread = || odd("it is no JWT with iss and sub");
+    let unread = || odd("it is not a JWT with iss and sub");
     let claims = claims(raw).ok_or_else(unread)?;
     let text = |name| claims.get(name).and_then(Value::as_str).ok_or_else(unread);
     let (issuer, subject) = (text("iss")?, text("sub")?);

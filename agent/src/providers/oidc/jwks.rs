@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::answer::BASE64URL;
 
-/// The keys of a document; `None` where it is no JSON Web Key Set.
+/// The keys of a document; `None` where it is not a JSON Web Key Set.
 pub(super) fn read(mut document: Value) -> Option<CoreJsonWebKeySet> {
     for key in document.get_mut("keys").and_then(Value::as_array_mut).into_iter().flatten() {
         let length = match key["crv"].as_str() {

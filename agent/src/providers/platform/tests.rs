@@ -65,7 +65,7 @@ async fn each_kind_of_failure_is_told_apart() {
     let login = answer(302, &[("location", "/login")], "");
     for (script, expected) in [
         (answer(401, &[], ""), "refuses"),
-        (answer(403, &[], ""), "forbids"),
+        (answer(403, &[], ""), "does not allow"),
         (answer(404, &[], ""), "no Platform API"),
         (html, "no Platform API"),
         (login, "no Platform API"),

@@ -49,7 +49,7 @@ pub(super) fn judge(site: &str, flow: &Flow, request: &CallbackRequest) -> Callb
     };
     // Nobody must learn how much of the state they guessed, and a stranger must not end the login.
     if !bool::from(sent.state.as_bytes().ct_eq(flow.state.as_bytes())) {
-        let what = "this is not the answer to the sign-in that is running";
+        let what = "this is not the answer to the sign-in in progress";
         return Callback::NotYet(answer(site, 403, &json!({"ok": false, "error": what})));
     }
     decided(site, sent)

@@ -56,7 +56,7 @@ impl Prefix {
             )),
             Self::Unknown => Err(AgentError::new(
                 ErrorKind::BadRequest,
-                "this is no SciToolkit token: those begin with stk_user_, or sct_user_ if they are older",
+                "this is not a SciToolkit token: those begin with stk_user_, or sct_user_ if they are older",
                 "copy the whole token from 'CLI Tokens'; it is shown only once",
             )),
         }

@@ -111,7 +111,7 @@ fn an_organisation_that_is_not_there_is_said_and_not_replaced() {
     let gone = record(Some(organization(9, "gone", "")), true);
     let kept = at_login(Some(&belongs), None, Some(&gone));
     assert_eq!(kept.organization.unwrap().id, 9);
-    assert!(kept.notes[0].contains("organization gone (9) is not among yours"), "{:?}", kept.notes);
+    assert!(kept.notes[0].contains("organization gone (9) is no longer one of yours"), "{:?}", kept.notes);
     let unheard = at_login(None, None, Some(&gone));
     assert_eq!((unheard.organization.unwrap().id, unheard.notes), (9, vec![]), "nobody could tell");
     let taken = record(Some(organization(9, "gone", "")), false);
@@ -130,7 +130,7 @@ fn a_workspace_outlives_a_login_in_its_organisation_and_its_end_is_said() {
     assert_eq!((kept.workspace.unwrap().name.as_str(), kept.notes), ("rna", vec![]));
     let gone = at_login(Some(&belongs), None, Some(&former(71)));
     assert_eq!(gone.workspace.unwrap().id, 71);
-    assert!(gone.notes[0].contains("lab/old name (71) is not among yours"), "{:?}", gone.notes);
+    assert!(gone.notes[0].contains("lab/old name (71) is no longer one of yours"), "{:?}", gone.notes);
     let moved = at_login(Some(&belongs), Some(&belongs.organizations[1]), Some(&former(70)));
     assert_eq!(moved.workspace, None);
     assert!(moved.notes[0].contains("no longer chosen"), "{:?}", moved.notes);

@@ -29,7 +29,7 @@ impl Worker {
     fn not_renamed_now(&self) -> Option<AgentError> {
         let refused = |kind, what: &str| {
             let message = format!("profile '{}' cannot be renamed now: {what}", self.name);
-            Some(AgentError::new(kind, message, "'seqera status' tells more; try again later"))
+            Some(AgentError::new(kind, message, "'seqera status' says more; try again later"))
         };
         match () {
             () if self.draining => Some(AgentError::stopping()),

@@ -31,7 +31,7 @@ pub(crate) fn perform(
 ) -> ExitCode {
     report_panics_on(context.screen);
     if let Some(format) = context.env.odd_format() {
-        let known = "'console' and 'json' are the formats; it is ignored";
+        let known = "the formats are 'console' and 'json'; it is ignored";
         context.screen.warn(&format!("SEQERA_CLI_OUTPUT_FORMAT is '{format}': {known}"));
     }
     let Err(mut failure) = command() else {

@@ -170,8 +170,8 @@ async fn denied_and_a_token_of_a_wrong_shape_end_the_login_each_with_its_own_rea
             "denied",
         ),
         (json!({"state": flow.state, "token": "stk_canary"}), ErrorKind::Misconfigured, "one toolkit"),
-        (json!({"state": flow.state, "token": "canary"}), ErrorKind::Misconfigured, "no SciToolkit token"),
-        (json!({"state": flow.state}), ErrorKind::Misconfigured, "no SciToolkit token"),
+        (json!({"state": flow.state, "token": "canary"}), ErrorKind::Misconfigured, "not a SciToolkit token"),
+        (json!({"state": flow.state}), ErrorKind::Misconfigured, "not a SciToolkit token"),
     ] {
         let Callback::Failed(Some(page), error) = scitoolkit.callback(&flow, &post(&double.url, &body))
         else {

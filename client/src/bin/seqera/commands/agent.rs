@@ -110,7 +110,7 @@ fn stop(context: &Context, force: Force) -> Result<(), Failure> {
     if leases > 0 {
         let who = if leases == 1 { "a program holds a token" } else { "programs hold tokens" };
         context.screen.warn(&format!("{who} that only a running agent deletes at the end"));
-        context.screen.hint("'seqera agent start' goes on looking after that");
+        context.screen.hint("'seqera agent start' sees to them again");
     }
     Ok(())
 }
@@ -135,9 +135,9 @@ fn status(context: &Context) -> Result<(), Failure> {
     }
     info.problems.iter().for_each(|problem| context.screen.warn(problem));
     if info.version != VERSION {
-        context.screen.note(&format!(
-            "this command is of version {VERSION}; 'seqera agent restart' brings both together"
-        ));
+        context
+            .screen
+            .note(&format!("this command has version {VERSION}; 'seqera agent restart' makes them the same"));
     }
     Ok(())
 }

@@ -239,9 +239,8 @@ fn with_addresses(
         context.screen.warn(&note);
     }
     if backend.is_none() {
-        let hint =
-            "name it in SEQERA_AI_BACKEND_URL, beside SEQERA_AUTH_DOMAIN, or as 'backendUrl' in config.json";
-        context.screen.warn(&format!("nobody says where {} has its backend: {hint}", token.authority));
+        let hint = "name it in SEQERA_AI_BACKEND_URL, together with SEQERA_AUTH_DOMAIN, or as 'backendUrl' in config.json";
+        context.screen.warn(&format!("it is not known where {} has its backend: {hint}", token.authority));
     }
     let client_id = Some(recorded.client_id.clone()).filter(|id| !id.is_empty());
     variables.push(("SEQERA_AUTH_CLI_CLIENT_ID", client_id));

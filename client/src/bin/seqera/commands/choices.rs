@@ -29,7 +29,7 @@ pub(super) fn show(context: &Context, kind: Kind) -> Result<(), Failure> {
     let (listing, was_asked) = match kind.list(context, Subject::Profile(named)) {
         Ok(listing) => (listing, true),
         Err(failure) if failure.is_unreachable() => {
-            context.screen.note(&format!("not checked at the Platform: {}", failure.message));
+            context.screen.note(&format!("could not be checked with the Platform: {}", failure.message));
             (known, false)
         }
         Err(failure) => return Err(failure),
@@ -80,7 +80,7 @@ fn warn_of_vanished(context: &Context, kind: Kind, listing: &Listing) {
         let (name, id) = (gone.address(), gone.id);
         let of = context.option_for(&listing.profile);
         context.screen.warn(&format!(
-            "{word} {name} ({id}) is chosen, but is not among yours any more; 'seqera {command} switch{of}' \
+            "{word} {name} ({id}) is chosen, but is no longer one of yours; 'seqera {command} switch{of}' \
              chooses another"
         ));
     }
@@ -140,7 +140,7 @@ fn pick(context: &Context, kind: Kind, listing: &Listing) -> Result<String, Fail
     let all = listing.reachable();
     if all.is_empty() {
         let of = listing.organization.as_ref().map(|of| format!(" in {}", of.name)).unwrap_or_default();
-        let hint = format!("'seqera {command} list{option}' shows all that there are");
+        let hint = format!("'seqera {command} list{option}' shows all of them");
         return Err(Failure::usage(format!("this account has no {word}{of}"), Some(&hint)));
     }
     if ask::possible(&context.screen) {
@@ -155,7 +155,10 @@ fn pick(context: &Context, kind: Kind, listing: &Listing) -> Result<String, Fail
         None => {
             let names = ask::listed(&choices);
             let hint = format!("run 'seqera {command} switch NAME{option}'; there are {names}");
-            Err(Failure::usage(format!("no {word} is named, and nobody can be asked"), Some(&hint)))
+            Err(Failure::usage(
+                format!("no {word} is named, and there is no terminal to ask at"),
+                Some(&hint),
+            ))
         }
     }
 }

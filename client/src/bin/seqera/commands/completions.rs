@@ -30,7 +30,7 @@ pub(crate) enum Names {
 /// How long a person who presses Tab may wait for names.
 const PATIENCE: Duration = Duration::from_millis(700);
 
-/// Print what makes a shell complete commands, options and profiles
+/// Print a script that completes commands, options and profiles in a shell
 ///
 /// Load it where your shell starts. The commands stand at the top of what is printed.
 #[derive(Debug, Clone, Copy, Args)]

@@ -22,7 +22,7 @@ use crate::settings::subject::Subject;
 /// Run a program with an access token in its environment
 ///
 /// Sets SEQERA_ACCESS_TOKEN and TOWER_ACCESS_TOKEN, and endpoint and workspace where the profile has them.
-/// The session's token lives for an hour or so, and the program cannot renew it. With --long the agent makes a
+/// A session's token is valid for about an hour, and the program cannot renew it. With --long the agent makes a
 /// personal access token for the program, and deletes it when the program ends. That is for you to choose: such
 /// a token has no scope, and works until it is deleted ('seqera agent leases').
 #[derive(Debug, Args)]
@@ -36,7 +36,7 @@ pub(crate) struct Exec {
     /// Give the program a token of its own, for what runs longer than the session's token lives
     #[arg(long)]
     pub(crate) long: bool,
-    /// Keep that token for so long, whenever the program ends: for sbatch, nextflow -bg and the like
+    /// Keep that token for this long, however soon the program ends: for sbatch, nextflow -bg and the like
     #[arg(long = "for", value_name = "TIME", value_parser = parse_length, requires = "long")]
     pub(crate) keep: Option<Duration>,
     /// The program and its arguments

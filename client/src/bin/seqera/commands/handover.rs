@@ -146,8 +146,8 @@ pub(super) async fn session_token(client: &Client, want: Want) -> Result<Token, 
 /// An older token is better than none, but the person should know before it expires.
 pub(super) fn warn_of_failing(context: &Context, token: &Token) {
     if token.renewal_failing {
-        let status = format!("'seqera status{}' tells why", context.option_for(&token.profile));
-        context.screen.warn(&format!("renewing fails at present, this is the token from before; {status}"));
+        let status = format!("'seqera status{}' says why", context.option_for(&token.profile));
+        context.screen.warn(&format!("renewing fails at present; this is the earlier token; {status}"));
     }
 }
 

@@ -139,7 +139,7 @@ fn rows(info: &Info) -> Vec<(&'static str, String)> {
         (
             "Backend",
             backend.unwrap_or_else(|| {
-                "not known; SEQERA_AI_BACKEND_URL, beside SEQERA_AUTH_DOMAIN, can name it".to_owned()
+                "not known; SEQERA_AI_BACKEND_URL, together with SEQERA_AUTH_DOMAIN, can name it".to_owned()
             }),
         ),
         ("Platform", of(&info.api_url, &info.api_source)),

@@ -52,7 +52,7 @@ impl Kind {
                 heading: "Workspace",
                 command: "workspace",
                 without: ": programs use the account's own",
-                instead: "set TOWER_WORKSPACE_ID beside it, or name a profile with --profile",
+                instead: "set TOWER_WORKSPACE_ID as well, or name a profile with --profile",
             },
         }
     }

@@ -82,10 +82,10 @@ pub(crate) struct Login {
     /// Take over what the earlier CLI and Nextflow have left, without asking
     #[arg(long, conflicts_with_all = ["token", "with_token", "device", "organization"])]
     pub(super) import: bool,
-    /// Choose this organization, and fail without it; else the choice of before is kept, or the first is taken
+    /// Choose this organization, and fail without it; else the earlier choice is kept, or the first one is taken
     #[arg(long, value_name = "NAME|ID")]
     pub(super) organization: Option<String>,
-    /// Take over the session of another host, if that is this one under an earlier name or its disk is here now
+    /// Take over the session of another host, if that is this one under an earlier name or its disk was moved here
     #[arg(long, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = "",
         conflicts_with_all = ["token", "with_token", "device", "import", "organization", "authority"])]
     pub(super) adopt: Option<String>,

@@ -25,7 +25,7 @@ pub(crate) struct Logout {
     /// Delete a personal access token at the Platform, too
     #[arg(long)]
     pub(super) revoke: bool,
-    /// Also where programs hold tokens of 'seqera exec --long', which are deleted
+    /// Sign out even while programs hold tokens of 'seqera exec --long', and delete those
     #[arg(long)]
     pub(super) force: bool,
     /// Remove files with SciToolkit tokens for single toolkits, too; without a profile, SciToolkit's is meant
@@ -131,7 +131,7 @@ pub(super) fn phrase(outcome: &LogoutOutcome) -> String {
             "removed here; the access token you gave stays valid at the Platform".to_owned()
         }
         Outcome::KeychainLocked => {
-            "signed out; the keychain is locked, its item is removed when it opens".to_owned()
+            "signed out; the keychain is locked, its item is removed once it is unlocked".to_owned()
         }
         Outcome::NothingStored => "nothing was stored".to_owned(),
         Outcome::OtherHost => "left as it is; sign out on that host".to_owned(),

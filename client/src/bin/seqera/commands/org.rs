@@ -44,7 +44,7 @@ Examples:
         #[arg(id = choices::ORGANIZATION, value_name = "NAME|ID")]
         wanted: Option<String>,
     },
-    /// Choose no organization; it stays so until one is chosen or another account signs in
+    /// Choose no organization, until one is chosen or another account signs in
     #[command(after_help = "Example: seqera org clear --profile work")]
     Clear,
 }

@@ -47,7 +47,7 @@ enum Command {
         #[arg(id = NAMED, value_name = "NAME", conflicts_with = "profile")]
         name: Option<String>,
     },
-    /// Give a profile another name; its session, its choices and its programs go on
+    /// Give a profile another name; its session, choices and running programs stay
     ///
     /// What you wrote in config.json under the old name stays there for you to change.
     #[command(after_help = "Example: seqera profile rename work lab")]
@@ -157,7 +157,7 @@ fn rename(context: &Context, old: &str, new: &str) -> Result<(), Failure> {
     if context.screen.json {
         context.screen.object(&json!({"profile": name, "was": old, "notes": renamed.notes}))?;
     } else {
-        context.screen.say(&format!("✓ Profile renamed: {old} is {name} now"))?;
+        context.screen.say(&format!("✓ Profile renamed: {old} is now {name}"))?;
         renamed.notes.iter().for_each(|note| context.screen.note(note));
     }
     still_in_variable(context, old);
@@ -216,7 +216,7 @@ fn pick(context: &Context) -> Result<String, Failure> {
         Some(status) => Ok(status.profile.clone()),
         None => {
             let hint = format!("run 'seqera profile use NAME'; there are {}", ask::listed(&choices));
-            Err(Failure::usage("no profile is named, and nobody can be asked", Some(&hint)))
+            Err(Failure::usage("no profile is named, and there is no terminal to ask at", Some(&hint)))
         }
     }
 }
@@ -309,8 +309,8 @@ fn values(status: &SessionStatus, wanted: &Settings) -> Vec<Shown> {
         (None, false) => Shown { label, key, text, source: "default".to_owned(), next: None },
         (set, true) => {
             let other = set.filter(|set| !stays && !same(&set.text, &text));
-            let next =
-                other.map(|set| format!("{label} is {} from the next sign-in on ({})", set.text, set.source));
+            let next = other
+                .map(|set| format!("{label} will be {} from the next sign-in ({})", set.text, set.source));
             Shown { label, key, text, source: "login".to_owned(), next }
         }
     };
@@ -386,7 +386,7 @@ mod tests {
         let none = Env::of(&[]);
         assert_eq!(
             next(&none, &moved),
-            ["Authority is https://new.test/api from the next sign-in on (/c/config.json)"]
+            ["Authority will be https://new.test/api from the next sign-in (/c/config.json)"]
         );
         let client = Env::of(&[
             ("SEQERA_AUTH_DOMAIN", "https://work.test/api"),

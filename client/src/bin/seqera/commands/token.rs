@@ -25,7 +25,7 @@ Examples:
   curl -H \"$(seqera token --format header)\" https://api.cloud.seqera.io/orgs
   seqera token --min-valid 5m")]
 pub(crate) struct Args {
-    /// How long the token shall be valid at least, such as 90s, 5m or 1h30m
+    /// How long the token must still be valid, such as 90s, 5m or 1h30m
     #[arg(long, value_name = "TIME", value_parser = parse_length)]
     pub(crate) min_valid: Option<Duration>,
     /// How long to wait for it
@@ -74,7 +74,7 @@ fn fetch(context: &Context, args: &Args, named: Named) -> Result<Token, Failure>
         _ => {}
     }
     if !asked.is_empty() && asked != token.profile {
-        context.screen.note(&format!("profile '{asked}' is called '{}' now", token.profile));
+        context.screen.note(&format!("profile '{asked}' is now called '{}'", token.profile));
     }
     warn_of_failing(context, &token);
     Ok(token)

@@ -200,7 +200,7 @@ impl Env {
         for name in ["SEQERA_AUTH_CLI_CLIENT_ID", "SEQERA_AUTH_AUDIENCE"] {
             let text = self.text(name).unwrap_or_default();
             if text.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER) {
-                let what = format!("{name} holds a character that is no part of a name");
+                let what = format!("{name} contains a character that no name may have");
                 return Err(Failure::usage(what, Some("correct it, or unset it")));
             }
         }
@@ -400,7 +400,7 @@ const KONSOLE_WITH_LINKS: u32 = 201_200;
 pub(crate) fn no_address(place: &str, odd: &str) -> Failure {
     let hint = match odd {
         address::NAMES_USER => "leave it out: signing in happens in the browser",
-        _ => "it has to be like https://platform.example.com/api",
+        _ => "it must look like https://platform.example.com/api",
     };
     Failure::usage(format!("the address in {place} {odd}"), Some(hint))
 }

@@ -80,7 +80,7 @@ fn odd_proxy(text: &str) -> Option<&'static str> {
     match scheme.to_ascii_lowercase().as_str() {
         "http" | "https" => {}
         scheme if scheme.starts_with("socks") => return Some("is a SOCKS proxy, which cannot be used"),
-        _ => return Some("is none for http or https"),
+        _ => return Some("is not an http or https proxy"),
     }
     let host = rest.rsplit('@').next().unwrap_or_default();
     address::read(&format!("http://{host}")).err()
@@ -159,7 +159,7 @@ mod tests {
             ("HTTPS_PROXY", "socks5://ada:canary@p:1080", "SOCKS"),
             ("https_proxy", "SOCKS5H://p:1080", "SOCKS"),
             ("ALL_PROXY", "socks://p", "SOCKS"),
-            ("all_proxy", "ftp://p", "none for http"),
+            ("all_proxy", "ftp://p", "not an http"),
             ("HTTPS_PROXY", "http://ada:canary@", "no host"),
             ("HTTPS_PROXY", "http://ada:canary@p:x", "port"),
             ("HTTPS_PROXY", "p:3128 # the proxy", "blank"),

@@ -86,7 +86,7 @@ fn others_on_path(context: &Context) -> Check {
                 NAME,
                 Verdict::Warning,
                 text,
-                "put the folder of this one first in PATH, or remove the other one",
+                "put this one's folder first in PATH, or remove the other one",
             )
         }
         None => check(
@@ -162,7 +162,7 @@ fn nextflow(file: &Path) -> Vec<Check> {
     let Ok(meta) = file.metadata() else { return Vec::new() };
     let shown = file.display();
     let text =
-        format!("{shown} holds a token in plain text, which Nextflow prefers to that of 'seqera exec'");
+        format!("{shown} contains a token in plain text, which Nextflow prefers to the one of 'seqera exec'");
     let remedy = "'seqera login' offers to take it over; remove the file then";
     let mut checks = vec![check(NAME, Verdict::Warning, text, remedy)];
     if is_open(&meta) {
@@ -200,7 +200,7 @@ async fn agents_half(context: &Context, repair: bool, findings: &mut Findings<'_
         Err(failure) => {
             let remedy = failure.hint.text().unwrap_or_default();
             findings.add(check(NAME, Verdict::Problem, failure.message, remedy))?;
-            let text = "an agent has to look at them: folders, stores, clock and providers";
+            let text = "only an agent can check these: folders, stores, clock and providers";
             return findings.add(check("all else", Verdict::Skipped, text.into(), ""));
         }
     };

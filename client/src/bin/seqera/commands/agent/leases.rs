@@ -25,10 +25,10 @@ pub(crate) struct Leases {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Show them; the same as without a word
+    /// Show them, as without a subcommand
     #[command(after_help = "Example: seqera agent leases list")]
     List,
-    /// Delete the token of one, whatever its program still does
+    /// Delete one token, even while its program runs
     #[command(after_help = "Example: seqera agent leases end 3f2a9c11")]
     End {
         /// As shown in the list
@@ -76,7 +76,7 @@ fn end(context: &Context, client: &Client, id: &str, give_up: bool) -> Result<()
         context.screen.warn(&format!("the token {name} works until you delete it at the Platform"));
         return Ok(());
     }
-    context.screen.say(&format!("{id}: ended; the agent goes on trying to delete its token"))?;
+    context.screen.say(&format!("{id}: ended; the agent keeps trying to delete its token"))?;
     let leases = wait(async { Ok(client.leases("").await?) })?;
     let this = leases.into_iter().filter(|lease| lease.id == id).collect::<Vec<_>>();
     troubles(&this).iter().for_each(|trouble| context.screen.warn(trouble));

@@ -25,17 +25,17 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// Show the agent's log
 ///
-/// What the agent did and met, without secrets; times are UTC. Works while no agent runs, too.
+/// What the agent did, without secrets; times are UTC. Works while no agent runs, too.
 #[derive(Debug, Clone, Copy, Args)]
 #[command(after_help = "\
 Examples:
   seqera agent logs -n 20
   seqera agent logs --follow")]
 pub(crate) struct Logs {
-    /// Go on with what is written from now on, until Ctrl-C or until nobody reads it any more
+    /// Follow what is written from now on, until Ctrl-C or until nobody reads it any more
     #[arg(long, short)]
     follow: bool,
-    /// How many lines of what there is
+    /// How many of the last lines to show
     #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
     lines: usize,
 }
@@ -94,7 +94,7 @@ fn no_file(path: &Path, error: &std::io::Error) -> Failure {
     Failure {
         reason: "NO_LOG_FILE".into(),
         message: format!("the log cannot be read back: {}", files::sentence(path, error)),
-        hint: Hint::Words("SEQERA_LOG_FILE, or its absence, says where the next agent writes its log".into()),
+        hint: Hint::Words("SEQERA_LOG_FILE, if it is set, says where the next agent writes its log".into()),
         exit: 1,
     }
 }
@@ -120,7 +120,7 @@ fn last_lines(earlier: &str, text: &str, most: usize) -> Vec<String> {
 }
 
 async fn follow(context: &Context, mut log: Log) -> Result<(), Failure> {
-    let unread = |error: std::io::Error| Failure::system("cannot go on reading the log", &error);
+    let unread = |error: std::io::Error| Failure::system("cannot continue reading the log", &error);
     let mut looks = interval(LOOK);
     let mut begun = String::new();
     while output_is_read() {

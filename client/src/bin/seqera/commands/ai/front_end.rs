@@ -136,14 +136,14 @@ fn missing(command: &str, source: &str) -> Failure {
 
 fn own_self(program: &Path, source: &str) -> Failure {
     let message = format!("{source} names this very command: {}", program.display());
-    Failure::usage(message, Some("it must name the program that Co-Scientist came as"))
+    Failure::usage(message, Some("it must name Co-Scientist's own program"))
 }
 
 /// The failure if no front end is installed.
 pub(super) fn not_installed() -> Failure {
     Failure {
         reason: "NOT_INSTALLED".into(),
-        message: "Co-Scientist is not installed here: nobody can answer that".into(),
+        message: "Co-Scientist is not installed here, so nothing can answer that".into(),
         hint: Hint::Words(
             "install it with 'npm install -g seqera', or name its program in SEQERA_AI_COMMAND".into(),
         ),

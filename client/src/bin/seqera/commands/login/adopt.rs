@@ -24,7 +24,7 @@ pub(super) fn run(context: &Context, client: &Client, host: &str, confirmed: boo
             Some(false) => return Err(Failure::new(Reason::OtherHost, "nothing was taken over", None)),
             None => {
                 let (hosts, command) = (hosts(&found), context.login());
-                let what = format!("nobody can be asked whether this host is {hosts}");
+                let what = format!("there is no terminal to ask whether this host is {hosts}");
                 let hint =
                     format!("if it is, run '{command} --adopt --force'; two hosts must not share a session");
                 return Err(Failure::usage(what, Some(&hint)));

@@ -124,7 +124,7 @@ impl Imports<'_> {
     fn agreed(&self, import: &Import, is_moved: bool) -> Result<bool, Failure> {
         let Import { place, profile, authority, account, .. } = import;
         self.context.screen.tell(match is_moved {
-            true => "The earlier CLI has left a sign-in. To move it here signs that CLI out.",
+            true => "The earlier CLI has left a sign-in. Moving it here signs that CLI out.",
             false => "Nextflow has an access token, which can be used here as well.",
         });
         let rows =
@@ -147,7 +147,7 @@ fn is_taken(taken: &[SignedIn], import: &Import) -> bool {
 fn nothing(login: &str) -> Failure {
     Failure {
         reason: "NOTHING_TO_IMPORT".into(),
-        message: "no other program has left a sign-in that fits".into(),
+        message: "no other program has left a sign-in that can be used here".into(),
         hint: Hint::Words(format!("run '{login}' without --import")),
         exit: 1,
     }
