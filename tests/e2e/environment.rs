@@ -113,10 +113,10 @@ fn a_variable_that_cannot_be_used_ends_the_command_and_no_other_account_is_used(
     home.login("default", &sandbox, ADA);
     let other = sandbox.personal_token("ada");
     for (name, value, said) in [
-        ("SEQERA_ACCESS_TOKEN", "two words", "holds 2 words"),
+        ("SEQERA_ACCESS_TOKEN", "two words", "has 2 words"),
         ("SEQERA_ACCESS_TOKEN", "${TOKEN}", "begins with '$'"),
         ("SEQERA_PROFILE", "Default", "not a profile name"),
-        ("SEQERA_AUTH_DOMAIN", "https://a b", "holds a blank"),
+        ("SEQERA_AUTH_DOMAIN", "https://a b", "contains a blank"),
         ("SEQERA_PLATFORM_API_URL", "https://", "names no host"),
     ] {
         for args in ["token", "exec -- true", "whoami", "status", "info", "org", "status --check"] {

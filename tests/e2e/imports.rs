@@ -152,7 +152,7 @@ fn a_token_whose_authority_nobody_knows_is_sent_nowhere() {
     let before = sandbox.stats()["calls"].clone();
     let args = format!("login --import --authority {}", sandbox.authority);
     let told = home.seqera(&args).run().fails_with(1);
-    assert!(told.stderr.contains("nobody says where it belongs"), "{}", told.stderr);
+    assert!(told.stderr.contains("it does not say where it belongs"), "{}", told.stderr);
     note(&home, "lab", "https://other.invalid/api");
     home.seqera(&args).run().fails_with(1);
     assert_eq!(sandbox.stats()["calls"], before, "the sandbox was not asked at all");

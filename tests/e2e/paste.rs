@@ -107,7 +107,7 @@ fn after_a_wrong_token_the_next_one_is_waited_for() {
     let mut login = terminal.start();
     login.until("prompt", prompted);
     login.write("\r\rcanary canary\r");
-    login.until("word about it", |output| output.contains("holds 2 words").then_some(()));
+    login.until("word about it", |output| output.contains("has 2 words").then_some(()));
     login.write("$CANARY\r");
     login.until("word about it", |output| output.contains("begins with '$'").then_some(()));
     login.write("canary-that-nobody-knows\r");

@@ -225,8 +225,8 @@ fn a_token_is_read_from_a_file_as_each_system_saves_it() {
         assert_eq!(home.token("pat"), token);
     }
     for (bytes, said) in [
-        (format!("{token}\n{token}\n").into_bytes(), "standard input holds 2 lines"),
-        (format!("{token} {token}").into_bytes(), "standard input holds 2 words"),
+        (format!("{token}\n{token}\n").into_bytes(), "standard input has 2 lines"),
+        (format!("{token} {token}").into_bytes(), "standard input has 2 words"),
         (b"\xff\xfea".to_vec(), "UTF-16 that is damaged"),
         (format!("{token}\x07").into_bytes(), "contains a control character"),
     ] {
