@@ -13,6 +13,14 @@ use tonic_types::StatusExt;
 /// The exit code after an interruption or a cancellation: 128 plus the number of SIGINT, as in shells.
 pub const EXIT_ENDED: u8 = 130;
 
+/// The same on every Unix; Windows has other numbers, and no such sandbox.
+const EPERM: i32 = 1;
+const EACCES: i32 = 13;
+#[cfg(target_os = "linux")]
+const EAFNOSUPPORT: i32 = 97;
+#[cfg(not(target_os = "linux"))]
+const EAFNOSUPPORT: i32 = 47;
+
 /// The agent's refusal, decoded from `google.rpc.ErrorInfo`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -69,6 +77,14 @@ pub enum Error {
         /// The system's error message.
         why: String,
     },
+    /// A sandbox around this process refuses Unix sockets, so that no agent can be reached from here.
+    #[error("{of} refuses Unix sockets ({why}), so no agent can be reached from inside it")]
+    Sandboxed {
+        /// Whose sandbox it seems to be.
+        of: String,
+        /// The system's error message.
+        why: String,
+    },
     /// A limit of the system or of this process keeps the call from being made. The text names the limit.
     #[error("{0}")]
     Exhausted(String),
@@ -101,6 +117,7 @@ impl Error {
             Self::Distrusted { .. } => "DISTRUSTED",
             Self::NotStarted { .. } => "AGENT_NOT_STARTED",
             Self::Unreachable { .. } | Self::Lost(_) => "AGENT_UNREACHABLE",
+            Self::Sandboxed { .. } => "SANDBOXED",
             Self::Exhausted(_) => "EXHAUSTED",
             Self::Silent(_) => "AGENT_SILENT",
             Self::Ended(_) => "CANCELLED",
@@ -125,6 +142,9 @@ impl Error {
             Self::Unreachable { .. } | Self::Lost(_) => {
                 Some("run 'seqera agent status' to see whether it runs")
             }
+            Self::Sandboxed { .. } => Some(
+                "outside it, run 'seqera token --write FILE --watch'; inside, set SEQERA_ACCESS_TOKEN_FILE to FILE",
+            ),
             Self::TimedOut => Some("'seqera status' says why; --timeout waits longer"),
             Self::Exhausted(_) => Some(limits::HINT),
             Self::Silent(_) => Some("run 'seqera agent restart --force', which ends it first"),
@@ -149,11 +169,20 @@ impl Error {
             | Self::Distrusted { .. }
             | Self::NotStarted { .. }
             | Self::Unreachable { .. }
+            | Self::Sandboxed { .. }
             | Self::Exhausted(_)
             | Self::Silent(_)
             | Self::Lost(_)
             | Self::Misunderstood(_) => EXIT_NO_AGENT,
         }
+    }
+
+    /// The error of the system, where it says that a sandbox refuses sockets of this kind as such: seccomp and
+    /// systemd's `RestrictAddressFamilies` by these three, Seatbelt by the first (socket(2)).
+    pub fn of_sandbox(error: &std::io::Error) -> Option<Self> {
+        let refused = matches!(error.raw_os_error(), Some(EPERM | EACCES | EAFNOSUPPORT));
+        let of = "a sandbox around this process".to_owned();
+        refused.then(|| Self::Sandboxed { of, why: error.to_string() })
     }
 
     /// True if the agent that answered serves another configuration folder.

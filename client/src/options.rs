@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use seqera_agent_proto::assistant;
 use seqera_agent_proto::place::{Lookup, Places};
 
 use crate::error::Error;
@@ -27,6 +28,9 @@ pub struct Options {
     /// The store that secrets should be kept in, as `SEQERA_CREDENTIAL_STORE` names it; empty: however the agent
     /// keeps them. An agent that was started with another choice refuses to store a secret.
     pub credential_store: String,
+    /// The coding assistant that this process works for, as `AI_AGENT` or its own variable names it; empty: none that
+    /// is known. The agent shows it to the person, and decides nothing by it.
+    pub asked_by: String,
     /// The value of `PATH`: the folders to search for the agent's program after the folder of this
     /// executable.
     pub search_path: Option<OsString>,
@@ -58,6 +62,7 @@ impl Options {
             credential_store: env("SEQERA_CREDENTIAL_STORE")
                 .map(|store| store.to_string_lossy().trim().to_owned())
                 .unwrap_or_default(),
+            asked_by: assistant::asking(env),
             search_path: env("PATH"),
         })
     }

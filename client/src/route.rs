@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message;
 use seqera_agent_proto::call::{Method, Streamed};
-use seqera_agent_proto::{CONFIG_HEADER, REQUEST_ID_HEADER, STORE_HEADER};
+use seqera_agent_proto::{ASKED_BY_HEADER, CONFIG_HEADER, REQUEST_ID_HEADER, STORE_HEADER};
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Status};
@@ -129,8 +129,10 @@ impl Route {
             ("grpc-timeout", &*timeout),
             (CONFIG_HEADER, &self.options.places.tag),
             (REQUEST_ID_HEADER, &self.request_id),
+            (ASKED_BY_HEADER, &self.options.asked_by),
         ];
-        let request = direct::request(method.path, &metadata, &message.encode_to_vec())?;
+        let metadata = if self.options.asked_by.is_empty() { &metadata[..3] } else { &metadata[..] };
+        let request = direct::request(method.path, metadata, &message.encode_to_vec())?;
         let mut stream = connect::first_blocking(&self.options.places, limit)?;
         R::decode(&*direct::exchange(&mut stream, &request, deadline)?).ok()
     }
@@ -235,6 +237,12 @@ impl Route {
                 }
                 Err(Miss::Nobody) => return Err(Error::NoAgent),
                 Err(Miss::Silent) => return Err(self.silent()),
+                Err(Miss::Failed(Error::Sandboxed { why, .. })) if !self.options.asked_by.is_empty() => {
+                    return Err(Error::Sandboxed {
+                        of: format!("the sandbox of {}", self.options.asked_by),
+                        why,
+                    });
+                }
                 Err(Miss::Failed(error)) => return Err(error),
             }
         }
@@ -262,6 +270,7 @@ impl Route {
             (CONFIG_HEADER, &self.options.places.tag),
             (REQUEST_ID_HEADER, &self.request_id),
             (STORE_HEADER, store),
+            (ASKED_BY_HEADER, &self.options.asked_by),
         ];
         for (name, value) in headers.into_iter().filter(|(_, value)| !value.is_empty()) {
             // A program may set a value that is not valid in a header; then it is not sent.

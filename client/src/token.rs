@@ -14,6 +14,8 @@ pub struct Token {
     pub token_type: String,
     /// When the token expires, by the wall clock of this host; `None` if it does not expire by itself.
     pub expires_at: Option<SystemTime>,
+    /// When the agent got this token; `None` if it does not say.
+    pub renewed_at: Option<SystemTime>,
     /// How long the token was valid when the agent answered, by the stricter of its clocks; `None` if it does
     /// not expire.
     pub valid_for: Option<Duration>,
@@ -49,6 +51,7 @@ impl From<v1::AccessToken> for Token {
             secret: Zeroizing::new(answer.access_token),
             token_type: answer.token_type,
             expires_at: answer.expires_at.and_then(|time| SystemTime::try_from(time).ok()),
+            renewed_at: answer.renewed_at.and_then(|time| SystemTime::try_from(time).ok()),
             // A negative duration cannot be converted: that token has expired.
             valid_for: answer.valid_for.map(|left| Duration::try_from(left).unwrap_or_default()),
             profile: answer.profile,

@@ -3,6 +3,7 @@
 //! shows, and how both read a value that comes from outside. Beside it lies what both processes have to do about
 //! the limits and the signals that they inherit.
 
+pub mod assistant;
 pub mod call;
 pub mod configuration;
 pub mod files;
@@ -44,6 +45,10 @@ pub const CONFIG_HEADER: &str = "seqera-config-dir";
 
 /// Request metadata: an id that the client generates for one command, and that the agent's log repeats.
 pub const REQUEST_ID_HEADER: &str = "seqera-request-id";
+
+/// Request metadata: the coding assistant that the caller works for ([`assistant::asking`]). It is only ever shown: a
+/// program can say what it likes.
+pub const ASKED_BY_HEADER: &str = "seqera-asked-by";
 
 /// Request metadata: the store that the caller wants secrets to be kept in, where it says so. An agent that keeps
 /// them in another way refuses what would store one.

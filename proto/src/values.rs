@@ -6,3 +6,4 @@ pub mod address;
 pub mod name;
 pub mod text;
 pub mod token;
+pub mod token_file;

@@ -44,5 +44,6 @@ cases! {
     scitoolkit
     status
     token
+    token_file
     workspace
 }

@@ -36,7 +36,13 @@ pub(crate) fn dial_blocking(socket: &Path, wait: Duration) -> Result<StdStream, 
 /// Connects to a socket in a folder that nobody else can write to. Whose process listens is still to be seen.
 fn reach(socket: &Path, wait: Duration) -> Result<StdStream, Miss> {
     check_folder(socket.parent().unwrap_or(Path::new("/")))?;
-    connect(socket, wait).map_err(|error| miss(socket, &error))
+    // Two steps, for a sandbox refuses the first one whatever the path is.
+    let made =
+        Socket::new(Domain::UNIX, Type::STREAM, None).map_err(|error| match Error::of_sandbox(&error) {
+            Some(sandboxed) => Miss::Failed(sandboxed),
+            None => miss(socket, &error),
+        })?;
+    connect(made, socket, wait).map_err(|error| miss(socket, &error))
 }
 
 /// `rustix` cannot be asked: its process ids are never 0, and that of an agent in another pid namespace is.
@@ -61,8 +67,7 @@ pub(super) fn is_squatted(socket: &Path) -> bool {
     symlink_metadata(folder).is_ok_and(|meta| meta.uid() != getuid().as_raw())
 }
 
-fn connect(path: &Path, wait: Duration) -> Result<StdStream, IoError> {
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+fn connect(socket: Socket, path: &Path, wait: Duration) -> Result<StdStream, IoError> {
     // SO_SNDTIMEO also limits connect(2), and zero would mean no limit (socket(7)).
     socket.set_write_timeout(Some(wait.max(Duration::from_millis(1))))?;
     let address = SockAddr::unix(path)?;
@@ -85,11 +90,20 @@ fn miss(socket: &Path, error: &IoError) -> Miss {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::NotADirectory => Miss::Nobody,
         ErrorKind::WouldBlock | ErrorKind::TimedOut => Miss::Silent,
+        // Its folder belongs to this user, so the mode is not the reason.
+        ErrorKind::PermissionDenied if is_own(socket) => {
+            Miss::Failed(Error::of_sandbox(error).unwrap_or(Error::NoAgent))
+        }
         _ => Miss::Failed(match limits::behind(error) {
             Some(limit) => Error::Exhausted(limit),
             None => Error::Unreachable { path: socket.to_owned(), why: error.to_string() },
         }),
     }
+}
+
+fn is_own(socket: &Path) -> bool {
+    let own = |meta: Metadata| meta.uid() == getuid().as_raw() && meta.mode() & 0o200 != 0;
+    symlink_metadata(socket).is_ok_and(own)
 }
 
 /// The folder must be a real folder that belongs to this user, and nobody else may write to it.

@@ -91,6 +91,7 @@ impl Home {
             authority: String::new(),
             deadline: Duration::from_secs(10),
             start_agent: false,
+            asked_by: String::new(),
             search_path: None,
         };
         Self { folder, options }

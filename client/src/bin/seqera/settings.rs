@@ -50,6 +50,7 @@ impl Settings {
     /// The settings for `profile`; empty: no profile is named. What was set for another authority is left out:
     /// a variable that is there for an Enterprise account must not send the token of a Cloud account to it.
     pub(crate) fn resolve(flag_authority: Option<&str>, profile: &str, env: &Env, config: &Config) -> Self {
+        let variable = |name, value| variable(env.source(name), value);
         let api_url = variable("SEQERA_PLATFORM_API_URL", env.platform_api_url());
         let own = in_file(config, config.of_profile(profile, "authority"));
         // The keys at the top of the file are for a Platform.
@@ -160,6 +161,7 @@ impl Settings {
 impl Candidates {
     /// What variables, the profile's section and the top of the file say, best first.
     fn new(profile: &str, env: &Env, config: &Config, authority: Option<&Setting>) -> Self {
+        let variable = |name, value| variable(env.source(name), value);
         let of_platform = env.provider().is_platform();
         let of_top = config.text("authDomain").filter(|_| of_platform).map(str::to_owned);
         // A variable belongs to the authority of the variables, else to the one at the top of the file.

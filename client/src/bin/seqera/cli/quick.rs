@@ -71,6 +71,10 @@ impl<'a> Line<'a> {
             min_valid: length(self.min_valid)?,
             timeout: length(self.timeout)?.unwrap_or(token::TIMEOUT),
             format: choice(self.format)?,
+            decode: false,
+            force_new: false,
+            write: None,
+            watch: false,
         };
         self.of(Command::Token(args))
     }
@@ -111,7 +115,7 @@ mod tests {
     }
 
     /// Words that make up lines, right and wrong ones.
-    const WORDS: [&str; 32] = [
+    const WORDS: [&str; 36] = [
         "token",
         "exec",
         "status",
@@ -134,6 +138,10 @@ mod tests {
         "--format",
         "header",
         "--format=env",
+        "--decode",
+        "--force-new",
+        "--write=f",
+        "--watch",
         "--long",
         "--for",
         "--for=12h",
@@ -190,6 +198,8 @@ mod tests {
             "token -p work -p other",
             "token --profile -x",
             "token --timeout soon",
+            "token --decode",
+            "token --write f",
             "exec",
             "exec --",
             "exec --for 12h -- a",

@@ -9,7 +9,7 @@ use seqera_client::{Client, Token, Want};
 
 use crate::screen::failure::{Failure, Hint};
 use crate::settings::context::Context;
-use crate::settings::env::{Env, EnvToken};
+use crate::settings::env::{Env, EnvToken, TOKEN_FILE};
 use crate::settings::provider::Provider;
 use crate::settings::setting::same_authority;
 
@@ -27,17 +27,10 @@ pub(super) fn of_profile(token: &Token, env: &Env) -> Variables {
     if !provider.is_platform() {
         return of_another(provider, token.secret(), Some(mark(token)));
     }
-    let api_url = if token.api_url.is_empty() { &token.authority } else { &token.api_url };
-    let authority = Some(&token.authority).filter(|authority| !authority.is_empty());
-    let workspace = (token.workspace_id != 0).then(|| token.workspace_id.to_string());
     let mut variables = secrets(token.secret(), Some(mark(token)));
-    let named = Some(api_url).filter(|url| !url.is_empty());
-    variables.extend(ENDPOINTS.map(|name| (name, named.cloned())));
-    variables.extend([
-        ("SEQERA_AUTH_DOMAIN", authority.cloned()),
-        ("TOWER_WORKSPACE_ID", workspace),
-        ("SEQERA_WORKSPACE", None),
-    ]);
+    // It comes before the token that is given here, and would be another account's.
+    variables.push((TOKEN_FILE, None));
+    variables.extend(addresses(&token.authority, &token.api_url, token.workspace_id));
     // What goes with another authority must not stay beside this one.
     if !env.auth_domain().is_some_and(|set| same_authority(&set, &token.authority)) {
         variables.extend([("SEQERA_AI_BACKEND_URL", None), ("SEQERA_AUTH_CLI_CLIENT_ID", None)]);
@@ -53,11 +46,32 @@ pub(super) fn of_environment(token: &EnvToken, env: &Env) -> Variables {
         return of_another(provider, &token.secret, None);
     }
     let mut variables = secrets(&token.secret, None);
+    if let Some(file) = env.beside() {
+        variables.extend(addresses(&file.authority, &file.api, file.workspace));
+        let of_others = ["SEQERA_AI_BACKEND_URL", "SEQERA_AUTH_CLI_CLIENT_ID"];
+        variables.extend(
+            of_others.into_iter().filter(|name| env.source(name) == TOKEN_FILE).map(|name| (name, None)),
+        );
+        return variables;
+    }
     if let Some(url) = env.api_of_token() {
         let names = ["TOWER_API_ENDPOINT", "SEQERA_API_ENDPOINT"];
         variables.extend(names.map(|name| (name, Some(url.clone()))));
     }
     variables
+}
+
+/// Every variable that says where a token may go, and what for.
+fn addresses(authority: &str, api_url: &str, workspace: i64) -> Variables {
+    let told = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let api_url = told(api_url).or(told(authority));
+    let endpoints = ENDPOINTS.map(|name| (name, api_url.clone()));
+    let rest = [
+        ("SEQERA_AUTH_DOMAIN", told(authority)),
+        ("TOWER_WORKSPACE_ID", (workspace != 0).then(|| workspace.to_string())),
+        ("SEQERA_WORKSPACE", None),
+    ];
+    endpoints.into_iter().chain(rest).collect()
 }
 
 fn mark(token: &Token) -> String {

@@ -1,6 +1,7 @@
 //! `seqera status`: shows the session from the agent's memory and changes nothing; `--check` asks the
 //! Platform as well.
 
+use prost_types::Timestamp;
 use seqera_client::proto::v1::{Description, SessionStatus};
 use serde_json::{Value, json};
 
@@ -11,6 +12,7 @@ use crate::commands::session::{
 use crate::screen::ask::named;
 use crate::screen::failure::Failure;
 use crate::screen::table;
+use crate::screen::time::local;
 use crate::settings::Settings;
 use crate::settings::context::{Context, wait};
 use crate::settings::env::EnvToken;
@@ -31,10 +33,26 @@ pub(super) fn run(context: &Context, args: Check) -> Result<(), Failure> {
 /// A token in the environment is used whatever sessions there are, and nothing is known about it.
 fn show_variable(context: &Context, token: &EnvToken) -> Result<(), Failure> {
     let variable = token.variable;
+    let file = context.env.beside();
     if context.screen.json {
-        return context.screen.object(&json!({"state": "ENVIRONMENT", "source": variable}));
+        let mut object = json!({"state": "ENVIRONMENT", "source": variable});
+        if let Some(file) = file {
+            let end = Some(file.expires_text()).filter(|end| !end.is_empty());
+            (object["authority"], object["expires_at"]) = (json!(file.authority), json!(end));
+        }
+        return context.screen.object(&object);
     }
     context.screen.say(&format!("Using the token in {variable}; sessions of the agent are not used."))?;
+    if let Some(file) = file {
+        let seconds = file.expires.and_then(|end| i64::try_from(end).ok());
+        let end = seconds.map(|seconds| local(Timestamp { seconds, nanos: 0 }));
+        let rows = [
+            ("Profile", file.profile.clone()),
+            ("Authority", file.authority.clone()),
+            ("Token expires", end.unwrap_or_default()),
+        ];
+        context.screen.say(&table(&rows))?;
+    }
     context.screen.hint(&format!("unset {variable}, or name a profile with --profile"));
     context.screen.hint("'seqera status --check' asks the Platform whose token it is");
     Ok(())

@@ -8,14 +8,14 @@ use std::time::Duration;
 use seqera_client::proto::limits;
 use seqera_client::proto::v1::SessionStatus;
 use seqera_client::proto::values::text;
-use seqera_client::{Client, Options};
+use seqera_client::{Client, Error, Options};
 
 use crate::screen::Output;
 use crate::screen::Screen;
 use crate::screen::failure::Failure;
 use crate::settings::at_start;
 use crate::settings::config::{self, Config};
-use crate::settings::env::Env;
+use crate::settings::env::{Env, EnvToken, TOKEN_FILE};
 use crate::settings::subject::{Named, Subject};
 
 pub(crate) struct Context {
@@ -112,7 +112,11 @@ impl Context {
         if let (Some(profile), Some(variable)) = (&self.profile, self.env.foreign_token()) {
             self.screen.note(&format!("profile '{profile}' is used, not the token in {variable}"));
         }
-        Subject::choose(self.profile.as_deref(), &self.env, || self.file())
+        let subject = Subject::choose(self.profile.as_deref(), &self.env, || self.file())?;
+        if let Subject::Token(EnvToken { variable: TOKEN_FILE, .. }) = subject {
+            self.env.stand_by_file();
+        }
+        Ok(subject)
     }
 
     /// The profile that the command is about, whatever token is in the environment.
@@ -168,7 +172,12 @@ fn block_on(work: Pin<&mut dyn Future<Output = ()>>) -> Result<(), Failure> {
         return Err(Failure::exhausted(limit));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Failure::system("cannot wait for input and output", &error))?.block_on(work);
+    // It makes a pair of Unix sockets for signals.
+    let failed = |error: std::io::Error| match Error::of_sandbox(&error) {
+        Some(sandboxed) => sandboxed.into(),
+        None => Failure::system("cannot wait for input and output", &error),
+    };
+    runtime.map_err(failed)?.block_on(work);
     Ok(())
 }
 

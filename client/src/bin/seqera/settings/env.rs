@@ -1,17 +1,21 @@
 //! The environment. No other file of the command reads it, so this is the list of all its variables. An empty
 //! variable counts as unset. The contract's `place` module reads the variables for folders.
 
+use std::cell::{Cell, OnceCell};
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use seqera_client::proto::place::{Places, token_sha256};
+use seqera_client::proto::reason::Reason;
+use seqera_client::proto::values::token_file::TokenFile;
 use seqera_client::proto::values::{address, name, text, token};
 use seqera_client::{Error, Options};
 
 use crate::screen::Output;
 use crate::screen::failure::Failure;
+use crate::screen::time::now;
 use crate::settings::provider::Provider;
 
 /// A token from the environment. `Debug` shows only the variable.
@@ -28,15 +32,26 @@ impl fmt::Debug for EnvToken {
 
 type Read = dyn Fn(&str) -> Option<OsString>;
 
+/// The variable that names the file of `seqera token --write`.
+pub(crate) const TOKEN_FILE: &str = "SEQERA_ACCESS_TOKEN_FILE";
+
 pub(crate) struct Env {
     read: Box<Read>,
     provider: Provider,
+    /// What `SEQERA_ACCESS_TOKEN_FILE` names, read once: the next look could find the token of another account.
+    file: OnceCell<TokenFile>,
+    /// The command is about the token in that file.
+    is_about_file: Cell<bool>,
 }
 
 impl Env {
     #[expect(clippy::disallowed_methods, reason = "nothing else in the command reads the environment")]
     pub(crate) fn of_process() -> Self {
-        Self { read: Box::new(|name| std::env::var_os(name)), provider: Provider::Platform }
+        Self::with(Box::new(|name| std::env::var_os(name)), Provider::Platform)
+    }
+
+    fn with(read: Box<Read>, provider: Provider) -> Self {
+        Self { read, provider, file: OnceCell::new(), is_about_file: Cell::new(false) }
     }
 
     /// The environment as seen by commands about `provider`: variables that are not meant for this kind are
@@ -48,7 +63,7 @@ impl Env {
             _ if provider.foreign_variables().contains(&name) => None,
             _ => read(name),
         };
-        Self { read: Box::new(seen), provider }
+        Self::with(Box::new(seen), provider)
     }
 
     /// The kind of provider that the command is about.
@@ -59,17 +74,20 @@ impl Env {
     #[cfg(test)]
     pub(crate) fn of(variables: &'static [(&'static str, &'static str)]) -> Self {
         let read = |name: &str| Some(variables.iter().find(|(key, _)| *key == name)?.1.into());
-        Self { read: Box::new(read), provider: Provider::Platform }
+        Self::with(Box::new(read), Provider::Platform)
     }
 
     #[cfg(test)]
     pub(crate) fn reading(read: impl Fn(&str) -> Option<OsString> + 'static) -> Self {
-        Self { read: Box::new(read), provider: Provider::Platform }
+        Self::with(Box::new(read), Provider::Platform)
     }
 
     /// Without blanks and line ends around it, which copying and `$(cat file)` in some shells leave there. Nothing
     /// that is left is as if the variable were not set; what is no text never is.
     fn text(&self, name: &str) -> Option<String> {
+        if let Some(value) = self.beside().and_then(|file| self.of_file(file, name)) {
+            return Some(value).filter(|value| !value.is_empty());
+        }
         let value = (self.read)(name)?;
         Some(text::trimmed(&value.to_string_lossy()).to_owned()).filter(|value| !value.is_empty())
     }
@@ -84,12 +102,47 @@ impl Env {
         }
     }
 
+    /// From now on, what stands beside the token in its file counts instead of the variables.
+    pub(crate) fn stand_by_file(&self) {
+        self.is_about_file.set(true);
+    }
+
+    /// The file that the command's token is from, if it says where that token may go.
+    pub(crate) fn beside(&self) -> Option<&TokenFile> {
+        let file = self.file.get().filter(|_| self.is_about_file.get())?;
+        (!file.authority.is_empty() || !file.api.is_empty()).then_some(file)
+    }
+
+    /// What a variable is with this file: empty where nothing is set. `None`: the file says nothing about it.
+    fn of_file(&self, file: &TokenFile, name: &str) -> Option<String> {
+        let api = if file.api.is_empty() { &file.authority } else { &file.api };
+        match name {
+            "SEQERA_AUTH_DOMAIN" => Some(file.authority.clone()),
+            "SEQERA_PLATFORM_API_URL" | "TOWER_API_ENDPOINT" | "SEQERA_API_ENDPOINT" => Some(api.clone()),
+            "SEQERA_AI_BACKEND_URL" | "SEQERA_AUTH_CLI_CLIENT_ID" | "SEQERA_AUTH_AUDIENCE" => {
+                let set = (self.read)("SEQERA_AUTH_DOMAIN");
+                let set = set.and_then(|set| address::read(&set.to_string_lossy()).ok());
+                (set.as_ref() != Some(&file.authority)).then(String::new)
+            }
+            _ => None,
+        }
+    }
+
+    /// Where the value of a variable comes from.
+    pub(crate) fn source(&self, name: &'static str) -> &'static str {
+        match self.beside().and_then(|file| self.of_file(file, name)) {
+            Some(_) => TOKEN_FILE,
+            None => name,
+        }
+    }
+
     fn address(&self, name: &str) -> Option<String> {
         address::read(&self.text(name)?).ok()
     }
 
     /// `SEQERA_CLI_CONFIG_DIR`, `XDG_CONFIG_HOME`, `HOME`, `XDG_RUNTIME_DIR`, `SEQERA_AGENT_SOCK`,
-    /// `SEQERA_AGENT_HOST_ID`: folders and socket. `PATH`: where to look for the agent's program.
+    /// `SEQERA_AGENT_HOST_ID`: folders and socket. `PATH`: where to look for the agent's program. `AI_AGENT` and its
+    /// relatives: the assistant that this command works for.
     pub(crate) fn options(&self) -> Result<Options, Error> {
         Options::find(&*self.read)
     }
@@ -127,13 +180,21 @@ impl Env {
         self.text("SEQERA_PROFILE")
     }
 
-    /// `SEQERA_ACCESS_TOKEN`, else `TOWER_ACCESS_TOKEN`: used as it is, instead of a session. Other providers
-    /// have their own variables ([`Provider::token_variables`]).
+    /// The token in the file that `SEQERA_ACCESS_TOKEN_FILE` names, else `SEQERA_ACCESS_TOKEN`, else
+    /// `TOWER_ACCESS_TOKEN`: used as it is, instead of a session. Other providers have their own variables
+    /// ([`Provider::token_variables`]) and no file.
     ///
     /// # Errors
     /// Names the first variable that holds something else than a token, and what is odd about it. To look further
     /// would be to use another account.
     pub(crate) fn token(&self) -> Result<Option<EnvToken>, Failure> {
+        if let Some(path) = self.path(TOKEN_FILE).filter(|_| self.provider.has_token_file()) {
+            if self.file.get().is_none() {
+                let _ = self.file.set(token_in(&path)?);
+            }
+            let secret = self.file.get().map(|file| file.token.clone()).unwrap_or_default();
+            return Ok(Some(EnvToken { variable: TOKEN_FILE, secret }));
+        }
         for variable in self.provider.token_variables() {
             let value = (self.read)(variable).unwrap_or_default();
             let odd = |odd: String| {
@@ -149,7 +210,9 @@ impl Env {
 
     /// All token variables that are set, not just the one that is used.
     pub(crate) fn token_variables(&self) -> Vec<&'static str> {
-        let mut names = self.provider.token_variables().to_vec();
+        let file = self.provider.has_token_file().then_some(TOKEN_FILE);
+        let mut names: Vec<_> =
+            file.into_iter().chain(self.provider.token_variables().iter().copied()).collect();
         names.retain(|name| self.text(name).is_some());
         names
     }
@@ -157,6 +220,10 @@ impl Env {
     /// `SEQERA_EXEC_TOKEN`, set by `seqera exec` to `<profile>:<SHA-256 of its token>`: the profile that
     /// `token` came from. `None` if the environment has since been given another token.
     pub(crate) fn exec_profile(&self, token: &EnvToken) -> Option<String> {
+        // The agent may be out of reach: the file is there for that.
+        if token.variable == TOKEN_FILE {
+            return None;
+        }
         let mark = self.text("SEQERA_EXEC_TOKEN")?;
         let (profile, hash) = mark.rsplit_once(':')?;
         (hash == token_sha256(&token.secret) && !profile.is_empty()).then(|| profile.to_owned())
@@ -395,6 +462,25 @@ const TERMS_WITH_LINKS: [&str; 5] = ["xterm-kitty", "xterm-ghostty", "alacritty"
 const VTE_WITH_LINKS: u32 = 5001;
 /// 20.12.
 const KONSOLE_WITH_LINKS: u32 = 201_200;
+
+/// Reads the file of `SEQERA_ACCESS_TOKEN_FILE`.
+fn token_in(path: &Path) -> Result<TokenFile, Failure> {
+    let keep = || {
+        format!(
+            "'seqera token --write {} --watch' keeps it fresh, where the agent can be reached",
+            path.display()
+        )
+    };
+    let file = TokenFile::read(path).map_err(|odd| {
+        let hint = format!("{TOKEN_FILE} names it: {}; or unset the variable", keep());
+        Failure::usage(odd, Some(&hint))
+    })?;
+    if file.has_expired(now().into()) {
+        let what = format!("the token in {} has expired ({})", path.display(), file.expires_text());
+        return Err(Failure::new(Reason::LoginExpired, what, Some(&keep())));
+    }
+    Ok(file)
+}
 
 /// The failure for a text that is no address. The text itself may hold a password, and is not shown.
 pub(crate) fn no_address(place: &str, odd: &str) -> Failure {

@@ -107,6 +107,11 @@ impl Provider {
         format!("{login}{}{}", option("profile", profile), option("authority", authority))
     }
 
+    /// Whether the file that `SEQERA_ACCESS_TOKEN_FILE` names may hold a token of this kind.
+    pub(crate) fn has_token_file(self) -> bool {
+        self != Self::Scitoolkit
+    }
+
     /// Variables that hold a token, best first.
     pub(crate) fn token_variables(self) -> &'static [&'static str] {
         match self {

@@ -72,8 +72,7 @@ fn a_plain_oauth_server_is_named_by_the_variables_and_has_no_api_of_the_platform
 
 #[test]
 fn a_format_that_nobody_knows_is_named_and_none_is_chosen() {
-    let format =
-        |value| Env { read: Box::new(move |_| Some(OsString::from(value))), provider: Provider::Platform };
+    let format = |value| Env::reading(move |_| Some(OsString::from(value)));
     for (value, json, odd) in
         [("json", true, false), ("JSON", true, false), ("console", false, false), ("xml", false, true)]
     {
@@ -95,7 +94,7 @@ fn debug_of_a_token_shows_the_variable_only() {
 #[test]
 fn a_number_that_is_none_is_the_callers_mistake_and_names_the_variable() {
     for bad in ["x", "0", "-1", "65536"] {
-        let env = Env { read: Box::new(move |_| Some(bad.into())), provider: Provider::Platform };
+        let env = Env::reading(move |_| Some(bad.into()));
         let failure = env.redirect_port().unwrap_err();
         assert_eq!(failure.exit, 2);
         assert!(failure.message.contains("SEQERA_AUTH_REDIRECT_PORT"), "{}", failure.message);
@@ -107,7 +106,7 @@ fn a_number_that_is_none_is_the_callers_mistake_and_names_the_variable() {
 #[test]
 fn a_browser_is_opened_unless_that_is_switched_off() {
     for off in ["false", "FALSE", "0", "no", " off "] {
-        let env = Env { read: Box::new(move |_| Some(off.into())), provider: Provider::Platform };
+        let env = Env::reading(move |_| Some(off.into()));
         assert!(!env.browser_auto_open().unwrap(), "{off}");
     }
     assert!(Env::of(&[]).browser_auto_open().unwrap());
@@ -238,5 +237,74 @@ fn a_time_or_a_port_is_a_whole_number_in_its_bounds() {
         assert_eq!(number.ok().flatten(), port, "{value}");
         let number = set("SEQERA_AUTH_CALLBACK_TIMEOUT_MS", value.into()).callback_timeout_ms();
         assert_eq!(number.ok().flatten(), time, "{value}");
+    }
+}
+
+/// An environment whose variable names the file, beside addresses of another account.
+fn beside_a_file(file: &'static str) -> Env {
+    Env::reading(move |name| match name {
+        TOKEN_FILE => Some(file.into()),
+        "SEQERA_ACCESS_TOKEN" => Some("other".into()),
+        "SEQERA_AUTH_DOMAIN" | "TOWER_API_ENDPOINT" => Some("https://b.test/api".into()),
+        "SEQERA_AI_BACKEND_URL" => Some("https://ai.b.test".into()),
+        _ => None,
+    })
+}
+
+/// The path of a file with this content, which stays for the rest of the run.
+fn kept(content: &str) -> &'static str {
+    let folder = Box::leak(Box::new(tempfile::tempdir().unwrap()));
+    let path = folder.path().join("token");
+    std::fs::write(&path, content).unwrap();
+    Box::leak(path.to_str().unwrap().to_owned().into_boxed_str())
+}
+
+#[test]
+fn the_token_of_the_file_comes_first_and_what_stands_beside_it_beats_the_variables() {
+    let content = TokenFile {
+        token: "t".into(),
+        authority: "https://a.test/api".into(),
+        expires: Some(u32::MAX.into()),
+        ..TokenFile::default()
+    };
+    let env = beside_a_file(kept(&content.text()));
+    let token = env.token().unwrap().unwrap();
+    assert_eq!((token.variable, token.secret.as_str()), (TOKEN_FILE, "t"));
+    assert_eq!(env.token_variables(), [TOKEN_FILE, "SEQERA_ACCESS_TOKEN"]);
+    assert_eq!(env.auth_domain().as_deref(), Some("https://b.test/api"), "a command about something else");
+    env.stand_by_file();
+    assert_eq!(env.auth_domain().as_deref(), Some("https://a.test/api"));
+    assert_eq!(env.platform_api_url().as_deref(), Some("https://a.test/api"));
+    assert_eq!((env.backend_url(), env.source("SEQERA_AUTH_DOMAIN")), (None, TOKEN_FILE));
+    assert_eq!(env.source("NO_COLOR"), "NO_COLOR");
+    let unread = beside_a_file("/nowhere").about(Provider::Scitoolkit);
+    assert!(unread.token().unwrap().is_none(), "it is not for tokens of another kind");
+}
+
+#[test]
+fn a_file_with_a_token_alone_says_nothing_about_addresses() {
+    let env = beside_a_file(kept("t\n"));
+    assert_eq!(env.token().unwrap().unwrap().secret, "t");
+    env.stand_by_file();
+    assert_eq!((env.auth_domain().as_deref(), env.beside()), (Some("https://b.test/api"), None));
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_an_error_and_no_other_token_is_looked_for() {
+    let expired = TokenFile { token: "canary".into(), expires: Some(1), ..TokenFile::default() };
+    for (file, exit, what) in [
+        ("/nowhere/token", 2, "No such file"),
+        ("/", 2, "a folder"),
+        (kept("can ary"), 2, "2 words"),
+        (kept(""), 2, "holds no token"),
+        (kept(&expired.text()), 3, "1970-01-01T00:00:01Z"),
+    ] {
+        let failure = beside_a_file(file).token().unwrap_err();
+        assert_eq!(failure.exit, exit, "{file}");
+        assert!(failure.message.contains(what) && failure.message.contains(file), "{}", failure.message);
+        let hint = failure.hint.text().unwrap();
+        assert!(hint.contains(&format!("seqera token --write {file} --watch")), "{hint}");
+        assert!(!format!("{failure:?}").contains("canary"));
+        assert_eq!(beside_a_file(file).foreign_token(), Some(TOKEN_FILE));
     }
 }
