@@ -198,7 +198,7 @@ fn clock(offset: Offset, authority: &str) -> Check {
     match by {
         _ if by > CLOCK_WRONG => problem(NAME, text, REMEDY),
         _ if by > CLOCK_LEEWAY => warning(NAME, text, REMEDY),
-        _ if by <= Duration::from_secs(2) => ok(NAME, format!("as that of {authority}")),
+        _ if by <= Duration::from_secs(2) => ok(NAME, format!("agrees with {authority}")),
         _ => ok(NAME, text),
     }
 }
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn a_clock_is_judged_by_what_its_error_breaks() {
         for (offset, verdict, start) in [
-            (1, Verdict::Ok, "as that of"),
+            (1, Verdict::Ok, "agrees with"),
             (-20, Verdict::Ok, "20 s ahead of"),
             (31, Verdict::Warning, "31 s behind"),
             (-301, Verdict::Problem, "301 s ahead of"),

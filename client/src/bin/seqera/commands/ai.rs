@@ -50,12 +50,12 @@ Examples:
   seqera ai --headless \"list my pipelines\"
   seqera ai -c \"now run it with the test profile\"")]
 pub(crate) struct Ai {
-    /// What to ask; without it a session is opened. Flags that are new to this command go behind --
+    /// What to ask; without it a session is opened. Put flags that this command does not know after --
     query: Vec<OsString>,
-    /// Go on with the last session
+    /// Continue the last session
     #[arg(short = 'c')]
     again: bool,
-    /// Go on with this session
+    /// Continue this session
     #[arg(short = 's', value_name = "SESSION")]
     session: Option<String>,
     /// Write the answer to standard output, for scripts
@@ -67,7 +67,7 @@ pub(crate) struct Ai {
     /// Show the thinking in headless output
     #[arg(long)]
     show_thinking: bool,
-    /// Show the calls of tools in headless output
+    /// Show tool calls in headless output
     #[arg(long)]
     show_tools: bool,
     /// Answer another program, in lines of JSON
