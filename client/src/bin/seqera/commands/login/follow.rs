@@ -82,8 +82,15 @@ impl<'a> Follow<'a> {
         let mut surroundings = Surroundings::of(env);
         self.joined = page.joined;
         if screen.json {
-            let AuthorizationUrl { url, redirect_uri, .. } = &page;
-            screen.event(&json!({"event": "authorization_url", "url": url, "redirect_uri": redirect_uri}));
+            let AuthorizationUrl { url, redirect_uri, profile, open_url, nothing_to_paste, .. } = &page;
+            screen.event(&json!({
+                "event": "authorization_url",
+                "url": url,
+                "open_url": Some(open_url).filter(|url| !url.is_empty()),
+                "redirect_uri": redirect_uri,
+                "profile": profile,
+                "can_paste": !nothing_to_paste,
+            }));
         } else {
             if page.joined {
                 screen.tell("A login of this profile is running already; this one joins it.");
