@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { inspect } from 'node:util';
+import { Client, findProgram } from '../dist/index.js';
+import { givenToken, originsOfGiven, profileOfExec, sha256 } from '../dist/environment.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'seqera-node-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function file(name, text, mode = 0o600) {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  chmodSync(path, mode);
+  return path;
+}
+
+test('the file comes before the variables, and each before the next', () => {
+  const SEQERA_ACCESS_TOKEN_FILE = file('plain', 'of-file\n');
+  const all = { SEQERA_ACCESS_TOKEN_FILE, SEQERA_ACCESS_TOKEN: 'of-seqera', TOWER_ACCESS_TOKEN: 'of-tower' };
+  assert.equal(givenToken(all).secret, 'of-file');
+  assert.equal(givenToken({ ...all, SEQERA_ACCESS_TOKEN_FILE: ' ' }).secret, 'of-seqera');
+  assert.equal(givenToken({ TOWER_ACCESS_TOKEN: 'of-tower' }).secret, 'of-tower');
+  assert.equal(givenToken({}), undefined);
+});
+
+test('what stands beside the token in its file beats the environment', () => {
+  const text = 'secret\n# seqera token file, kept\nauthority=https://a.test/api\napi=https://api.a.test\nworkspace=7\nprofile=work\nexpires=2100-01-01T00:00:00Z\nmoon=full\n';
+  const env = { SEQERA_ACCESS_TOKEN_FILE: file('marked', text), TOWER_API_ENDPOINT: 'https://other.test' };
+  const given = givenToken(env);
+  assert.deepEqual([given.secret, given.workspaceId, given.profile], ['secret', '7', 'work']);
+  assert.deepEqual([...originsOfGiven(env, given)].sort(), ['https://a.test', 'https://api.a.test']);
+});
+
+test('a file that is not there or holds no token is an error that names it', () => {
+  for (const path of [join(folder, 'nowhere'), file('empty', '\n'), file('odd', 'canary canary'), file('large', 'x'.repeat(70_000)), folder]) {
+    assert.throws(() => givenToken({ SEQERA_ACCESS_TOKEN_FILE: path }), (error) => {
+      assert.equal(error.reason, 'MISCONFIGURED');
+      assert.ok(error.message.includes(path) && !error.message.includes('canary') && error.hint, error.message);
+      return true;
+    });
+  }
+});
+
+test('a token of the environment goes to the address beside it, and to Cloud where none is named', () => {
+  const at = (env) => [...originsOfGiven(env, givenToken({ TOWER_ACCESS_TOKEN: 't', ...env }))].sort();
+  assert.deepEqual(at({}), ['https://api.cloud.seqera.io', 'https://cloud.seqera.io']);
+  assert.deepEqual(at({ TOWER_API_ENDPOINT: 'https://x.test/api', SEQERA_AUTH_DOMAIN: 'https://y.test' }), ['https://x.test']);
+  assert.deepEqual(at({ SEQERA_AUTH_DOMAIN: 'https://cloud.seqera.io/api' }), ['https://api.cloud.seqera.io', 'https://cloud.seqera.io']);
+});
+
+test('a token that exec has set means its profile, and another one does not', () => {
+  const env = { SEQERA_ACCESS_TOKEN: 't', SEQERA_EXEC_TOKEN: `work:${sha256('t')}` };
+  assert.equal(profileOfExec(env, givenToken(env)), 'work');
+  assert.equal(profileOfExec({ ...env, SEQERA_EXEC_TOKEN: `work:${sha256('u')}` }, givenToken(env)), undefined);
+});
+
+test('a token shows its secret only when asked', async () => {
+  const token = await new Client({ env: { TOWER_ACCESS_TOKEN: 'canary' } }).token();
+  for (const shown of [inspect(token, { depth: 9, showHidden: true }), `${token}`, JSON.stringify(token), String(Object.values(token))]) {
+    assert.ok(!shown.includes('canary'), shown);
+  }
+  assert.deepEqual([token.secret, token.header, token.source], ['canary', 'Bearer canary', 'TOWER_ACCESS_TOKEN']);
+});
+
+test('a program that everybody can change is not started, and a relative folder is passed over', () => {
+  const path = file('seqera', '#!/bin/sh\n', 0o777);
+  assert.throws(() => findProgram({ PATH: folder }), { reason: 'DISTRUSTED' });
+  chmodSync(path, 0o755);
+  assert.equal(findProgram({ PATH: `.:relative:${folder}` }), path);
+  assert.equal(findProgram({ PATH: '.:relative' }), undefined);
+  assert.throws(() => findProgram({}, 'seqera'), { reason: 'BAD_REQUEST' });
+  assert.throws(() => findProgram({}, join(folder, 'nowhere')), { reason: 'NO_AGENT' });
+});
+
+test('what the command prints as an error is the error', async () => {
+  const failing = file('failing', `#!/bin/sh\necho 'note: x' >&2\necho '{"error":{"reason":"MISCONFIGURED","message":"wrong","hint":"right"}}' >&2\nexit 2\n`, 0o755);
+  await assert.rejects(new Client({ program: failing, env: {} }).token(), { name: 'ConfigurationError', reason: 'MISCONFIGURED', message: 'wrong', hint: 'right' });
+  const mute = file('mute', '#!/bin/sh\nexit 7\n', 0o755);
+  await assert.rejects(new Client({ program: mute, env: {} }).token(), { reason: 'NO_AGENT' });
+  const odd = file('odd-answer', '#!/bin/sh\necho hello\n', 0o755);
+  await assert.rejects(new Client({ program: odd, env: {} }).token(), { reason: 'AGENT_NOT_UNDERSTOOD' });
+});

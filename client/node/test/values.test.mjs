@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { originOf, readToken } from '../dist/values.js';
+
+test('a token is found in what people keep around it', () => {
+  for (const text of [
+    'eyJ.a-b_c==',
+    '\n\n  eyJ.a-b_c==  \r\n\r\n',
+    '\ufeffeyJ.a-b_c==\n',
+    '"eyJ.a-b_c=="',
+    '\u201ceyJ.a-b_c==\u201d',
+    'export TOWER_ACCESS_TOKEN=eyJ.a-b_c==',
+    "export TOWER_ACCESS_TOKEN='eyJ.a-b_c==';",
+    'TOWER_ACCESS_TOKEN = eyJ.a-b_c==',
+    'setenv TOWER_ACCESS_TOKEN eyJ.a-b_c==',
+    '$env:TOWER_ACCESS_TOKEN = "eyJ.a-b_c=="',
+    'Authorization: Bearer eyJ.a-b_c==\r\n',
+    '"Authorization: Bearer eyJ.a-b_c=="',
+    '# my token\nTOWER_API_ENDPOINT=https://a.test/api\nTOWER_ACCESS_TOKEN=eyJ.a-b_c==\n',
+  ]) {
+    assert.equal(readToken(text), 'eyJ.a-b_c==', JSON.stringify(text));
+  }
+  for (const token of ['eyJ0aWQiOiAxfQ==', 'a=', 'token==', 'abctoken=', 'a=b']) assert.equal(readToken(token), token);
+});
+
+test('nothing but blanks is nothing', () => {
+  for (const text of ['', ' \r\n\t', '\ufeff\n', '\0']) assert.equal(readToken(text), undefined);
+});
+
+test('what is in doubt is refused with what is odd and nothing of it', () => {
+  for (const [text, odd] of [
+    ['canary canary', '2 words'],
+    ['canary\ncanary\n', '2 lines'],
+    ['A_TOKEN=canary\nB_TOKEN=canary2\n', '2 lines'],
+    ['# canary\n', 'comments'],
+    ['can\x07ary', 'control character'],
+    ['can\u200bary', 'U+200B'],
+    ['"canary', 'quotation mark'],
+    ['$(canary)', "begins with '$'"],
+    ['{"canary":1}', "begins with '{'"],
+    ['Bearer', 'Bearer'],
+    ['x'.repeat(48 * 1024 + 1), 'too long'],
+  ]) {
+    assert.throws(() => readToken(text), (error) => error.message.includes(odd) && !error.message.includes('canary'), text.slice(0, 20));
+  }
+});
+
+test('an origin is that of an address, whatever its spelling', () => {
+  assert.equal(originOf(' HTTPS://Platform.Example.com:443/api/ '), 'https://platform.example.com');
+  assert.equal(originOf('platform.example.com/api'), 'https://platform.example.com');
+  for (const none of ['', 'ftp://x', 'file:///x', 'javascript:alert(1)']) assert.equal(originOf(none), undefined, none);
+});
