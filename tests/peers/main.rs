@@ -1,5 +1,5 @@
 //! The agent with real programs from outside: GNOME Keyring, Keycloak, Glewlwyd, npm's `oidc-provider`,
-//! Chromium and Nextflow.
+//! Chromium, Nextflow and VS Code.
 
 mod chromium;
 mod glewlwyd;
@@ -9,3 +9,4 @@ mod keycloak;
 mod nextflow;
 mod platform;
 mod provider;
+mod vscode;

@@ -24,6 +24,7 @@ pub mod scitoolkit;
 pub mod skip;
 pub mod terminal;
 pub mod visit;
+pub mod vscode;
 pub mod wait;
 
 pub use binaries::binaries;

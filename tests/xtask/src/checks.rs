@@ -45,6 +45,14 @@ pub(crate) fn forget_skipped() {
     let _ = std::fs::remove_file(skips_file());
 }
 
+/// Notes that a part is skipped, and why; a failure in CI.
+pub(crate) fn skip(reason: &str) -> Result<(), String> {
+    use std::io::Write;
+    println!("      skipped: {reason}");
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(skips_file());
+    file.and_then(|mut file| writeln!(file, "{reason}")).map_err(|error| error.to_string())
+}
+
 /// The tests that were skipped, each with its reason.
 pub(crate) fn skipped() -> Vec<String> {
     let text = std::fs::read_to_string(skips_file()).unwrap_or_default();

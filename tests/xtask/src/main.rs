@@ -7,6 +7,7 @@ mod dist;
 mod documented;
 mod man;
 mod mutants;
+mod node;
 mod peers;
 mod report;
 mod test;

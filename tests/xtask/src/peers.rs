@@ -4,21 +4,24 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use seqera_tests::skip::on_path;
-use seqera_tests::{chromium, glewlwyd, keycloak, nextflow, oidc_provider};
+use seqera_tests::{chromium, glewlwyd, keycloak, nextflow, oidc_provider, vscode};
 
 use crate::checks::{self, Part};
+use crate::node;
 
 /// Debian packages, each with a program that shows whether it is installed. Those for static programs and for
 /// counting instructions are among them.
-const PACKAGES: [(&str, &str); 17] = [
+const PACKAGES: [(&str, &str); 19] = [
     ("chromium", "chromium"),
     ("curl", "curl"),
     ("dbus-daemon", "dbus"),
     ("fish", "fish"),
+    ("g++", "g++"),
     ("glewlwyd", "glewlwyd"),
     ("gnome-keyring-daemon", "gnome-keyring"),
     ("groff", "groff-base"),
     ("java", "default-jre-headless"),
+    ("make", "make"),
     ("musl-gcc", "musl-tools"),
     ("mvn", "maven"),
     ("node", "nodejs"),
@@ -31,7 +34,7 @@ const PACKAGES: [(&str, &str); 17] = [
 ];
 
 /// One part for each peer, so that the run shows the time of each.
-pub(crate) const TESTS: [Part; 8] = [
+pub(crate) const TESTS: [Part; 10] = [
     ("peer: GNOME Keyring", || test("keychain")),
     ("peer: imports from GNOME Keyring", || test("imports")),
     ("peer: oidc-provider", || test("provider")),
@@ -40,6 +43,8 @@ pub(crate) const TESTS: [Part; 8] = [
     ("peer: Glewlwyd", || test("glewlwyd")),
     ("peer: Chromium", || test("chromium")),
     ("peer: Nextflow", || test("nextflow")),
+    ("VS Code extension", node::extension),
+    ("peer: VS Code", || test("vscode")),
 ];
 
 /// Runs the tests of one module of the test program `peers`.
@@ -60,6 +65,11 @@ pub(crate) fn prepare() -> Result<(), String> {
     }
     npm_packages(&oidc_provider::folder());
     npm_packages(&chromium::folder());
+    node::folders().for_each(|folder| npm_packages(&folder));
+    if !vscode::is_installed() && on_path("npm") {
+        println!("      installing VS Code from npm, below target/peers; about half a minute");
+        by_script(&vscode::folder());
+    }
     from_maven("Keycloak", &keycloak::folder(), keycloak::is_installed());
     from_maven("Nextflow", &nextflow::folder(), nextflow::is_installed());
     Ok(())
@@ -109,6 +119,11 @@ fn from_maven(name: &str, folder: &Path, is_installed: bool) {
         return;
     }
     println!("      installing {name} from Maven Central, below target/peers; a minute or two");
+    by_script(folder);
+}
+
+/// Runs the script that installs a peer.
+fn by_script(folder: &Path) {
     let script = folder.join("install.sh");
     let done = Command::new("/bin/sh").arg(&script).stdout(Stdio::null()).status();
     if !done.is_ok_and(|status| status.success()) {

@@ -7,15 +7,17 @@ use seqera_tests::environment;
 use seqera_tests::wait::Stopwatch;
 
 use crate::checks::{self, Part};
-use crate::{bench, dist, documented, peers, report, wings};
+use crate::{bench, dist, documented, node, peers, report, wings};
 
-const CHECKS: [Part; 10] = [
+const CHECKS: [Part; 12] = [
     ("peers", peers::prepare),
     ("format", checks::format),
     ("wings", wings::check),
     ("promises", documented::promises),
     ("clippy", checks::clippy),
     ("documentation", checks::documentation),
+    ("versions", node::versions),
+    ("Node library", node::library),
     ("tests", checks::tests),
     ("client links no HTTP stack", checks::client_dependencies),
     ("static programs", dist::static_programs),
