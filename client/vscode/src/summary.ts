@@ -152,7 +152,8 @@ function endOf(session: Session): Problem {
       hint: "Sign in here as well, or run 'seqera login --adopt' if it is this machine under an earlier name.",
     };
   }
-  const message = session.failure?.message || 'The session has ended.';
+  const why = session.failure?.message;
+  const message = why ? `The session has ended: ${why}` : 'The session has ended.';
   return { reason: session.state, message, hint: 'Sign in again.' };
 }
 

@@ -134,9 +134,9 @@ const SCENARIOS = {
     await editor.status(other.name);
     assert.equal((await client.status({ profile: 'default' })).organization?.id, other.id);
     await editor.page.locator('[id="seqera.seqera-agent.seqera.status"]').click();
-    await editor.page.locator('.quick-input-list .monaco-list-row').first().waitFor();
+    await editor.row("Show the doctor's report").waitFor();
     await editor.shot('menu');
-    await editor.page.keyboard.press('Escape');
+    await editor.leave("Show the doctor's report");
     await editor.command("Seqera: Show the Doctor's Report");
     await editor.page.locator('.view-lines', { hasText: /agent/i }).first().waitFor();
     await editor.shot('report');
@@ -194,7 +194,7 @@ const SCENARIOS = {
     const { pid } = await client.info();
     process.kill(pid, 'SIGKILL');
     await editor.command('Seqera: Show Account');
-    await editor.page.keyboard.press('Escape');
+    await editor.leave("Show the doctor's report");
     await editor.status(/Seqera/);
     const { accounts } = await editor.ask('accounts', 'Consumer: List the Accounts');
     assert.ok(Array.isArray(accounts), 'the next question starts an agent');
@@ -226,9 +226,9 @@ const SCENARIOS = {
       await editor.button('Trust');
       await until('the account, once trusted', async () => (await editor.ask('accounts', 'Consumer: List the Accounts')).accounts.length === 1);
       await editor.command('Seqera: Sign In');
-      await editor.page.getByText('Seqera Cloud').first().waitFor();
-      assert.equal(await editor.page.getByText('evil.test').count(), 0, 'a workspace names no server');
-      await editor.page.keyboard.press('Escape');
+      await editor.row('Seqera Cloud').waitFor();
+      assert.equal(await editor.row('evil.test').count(), 0, 'a workspace names no server');
+      await editor.leave('Seqera Cloud');
       const lines = await editor.terminal('env', 'env');
       assert.ok(!/ACCESS_TOKEN=/.test(lines), 'a workspace asks for no token');
       assert.equal(existsSync(mark), false, 'nothing of the workspace was run');

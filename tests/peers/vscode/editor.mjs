@@ -50,7 +50,13 @@ export class Editor {
       writeFileSync(join(editor.folder, name), text, { mode: 0o755 });
     }
     editor.#install(settings);
-    await editor.#start(trusted);
+    try {
+      await editor.#start(trusted);
+    } catch (error) {
+      await editor.failed();
+      await editor.close();
+      throw error;
+    }
     return editor;
   }
 
@@ -102,7 +108,7 @@ export class Editor {
 
   /** For whoever has to find out what went wrong. */
   async failed() {
-    for (const [index, page] of this.#context.pages().entries()) {
+    for (const [index, page] of (this.#context?.pages() ?? []).entries()) {
       console.error(`page ${index}: ${page.url()}`);
       await page.screenshot({ path: join(this.#job.shots, `failed-${this.#job.scenario}-${index}.png`) }).catch(() => undefined);
     }
@@ -137,7 +143,7 @@ export class Editor {
     await this.page.keyboard.press('F1');
     const input = this.page.locator('.quick-input-widget:visible input[type=text], .quick-input-widget:visible input.input').first();
     await input.fill(`>${title}`);
-    await this.#row(title).click();
+    await this.row(title).click();
   }
 
   /** True if the palette offers the command. */
@@ -152,13 +158,20 @@ export class Editor {
     return found.some((row) => row.includes(title));
   }
 
-  #row(text) {
+  row(text) {
     return this.page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first();
   }
 
   /** Picks a line of the list that is open. */
   async pick(text) {
-    await this.#row(text).click();
+    await this.row(text).click();
+  }
+
+  /** Closes the list with this line, once it is open. */
+  async leave(text) {
+    await this.row(text).waitFor();
+    await this.page.keyboard.press('Escape');
+    await this.row(text).waitFor({ state: 'hidden' });
   }
 
   /** Writes into the box that is open. */
