@@ -175,7 +175,9 @@ export class Client {
 
   /** Version and process of the agent that answers. */
   async info(signal?: AbortSignal): Promise<{ version: string; protocol: number; pid: number; socket: string }> {
-    return this.#recall(INFO, {}, signal);
+    type Info = { version: string; protocol: number; pid: number; socket: string };
+    const { version, protocol, pid, socket } = await this.#recall<Info>(INFO, {}, signal);
+    return { version, protocol, pid, socket };
   }
 
   /**

@@ -47,10 +47,14 @@ export class Provider implements vscode.AuthenticationProvider {
     options: vscode.AuthenticationProviderSessionOptions = {},
   ): Promise<vscode.AuthenticationSession> {
     const wish = wishOf(scopes);
-    const profile = await signIn(this.#accounts, { ...wish, profile: options.account?.id ?? wish.profile });
-    if (profile === undefined) throw new Error('Cancelled');
-    const session = await this.#accounts.client.status({ profile });
-    return this.#session(session, scopes);
+    try {
+      const profile = await signIn(this.#accounts, { ...wish, profile: options.account?.id ?? wish.profile });
+      if (profile === undefined) throw new Error('Cancelled');
+      const session = await this.#accounts.client.status({ profile });
+      return await this.#session(session, scopes);
+    } catch (error) {
+      throw explained(error);
+    }
   }
 
   async removeSession(id: string): Promise<void> {

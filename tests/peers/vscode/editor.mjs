@@ -10,7 +10,7 @@ import { chromium } from '../chromium/node_modules/playwright-core/index.mjs';
 
 const SERVER = 'lib/vscode/out/server-main.js';
 /** A busy machine needs a while for what an editor does at its start. */
-const PATIENCE = Number(process.env.PATIENCE ?? 90_000);
+const PATIENCE = 90_000;
 const ITEM = '[id="seqera.seqera-agent.seqera.status"]';
 
 /** Waits until `look` gives something, and says what was waited for if it never does. */
@@ -89,6 +89,7 @@ export class Editor {
     const port = await freePort();
     const more = ['--host=127.0.0.1', `--port=${port}`, '--without-connection-token', '--telemetry-level=off', ...(trusted ? ['--disable-workspace-trust'] : [])];
     this.#server = spawn('node', [...this.#command, ...more], { env: this.#env(), stdio: ['ignore', 'pipe', 'pipe'] });
+    process.once('exit', () => this.#server.kill());
     for (const stream of [this.#server.stdout, this.#server.stderr]) stream.on('data', (text) => { this.log += text; });
     await until('the server', () => this.log.includes('Extension host agent started'));
     this.#context = await chromium.launchPersistentContext(join(this.root, 'browser'), {
