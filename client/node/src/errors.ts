@@ -31,6 +31,7 @@ export type ClientReason =
   | 'AGENT_UNREACHABLE'
   | 'AGENT_SILENT'
   | 'AGENT_NOT_UNDERSTOOD'
+  | 'SANDBOXED'
   | 'EXHAUSTED'
   | 'CANCELLED'
   | 'TIMED_OUT';
@@ -87,6 +88,9 @@ export class DistrustedError extends AgentError {}
 /** The agent is there, or was, and the call did not get through: `AGENT_UNREACHABLE`, `AGENT_SILENT`, `EXHAUSTED`. */
 export class UnreachableError extends AgentError {}
 
+/** A sandbox around this process refuses Unix sockets: no agent can be reached from inside it. */
+export class SandboxedError extends UnreachableError {}
+
 /** The answer did not come within the deadline. */
 export class TimedOutError extends AgentError {}
 
@@ -105,6 +109,7 @@ const OF_CLIENT: Record<ClientReason, typeof AgentError> = {
   AGENT_UNREACHABLE: UnreachableError,
   AGENT_SILENT: UnreachableError,
   AGENT_NOT_UNDERSTOOD: NotUnderstoodError,
+  SANDBOXED: SandboxedError,
   EXHAUSTED: UnreachableError,
   CANCELLED: CancelledError,
   TIMED_OUT: TimedOutError,

@@ -31,6 +31,7 @@ export {
   ProviderUnreachableError,
   type Reason,
   RefusedError,
+  SandboxedError,
   SignInNeededError,
   TimedOutError,
   UnreachableError,

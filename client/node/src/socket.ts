@@ -90,9 +90,12 @@ export async function listens(socket: string, seconds: number): Promise<boolean>
       case 'EMFILE':
       case 'ENFILE':
         throw errorOf('EXHAUSTED', 'this process may open no more files', { hint: 'raise the limit: ulimit -n' });
+      // Folder and file are this user's, so their mode is not the reason: seccomp, systemd and Seatbelt say it so.
       case 'EPERM':
-        throw errorOf('AGENT_UNREACHABLE', `a sandbox around this program refuses sockets: ${socket}`, {
-          hint: "run 'seqera token --write FILE' outside it, and set SEQERA_ACCESS_TOKEN_FILE inside",
+      case 'EACCES':
+      case 'EAFNOSUPPORT':
+        throw errorOf('SANDBOXED', `a sandbox around this process refuses Unix sockets (${problem?.code}), so no agent can be reached from inside it`, {
+          hint: "outside it, run 'seqera token --write FILE --watch'; inside, set SEQERA_ACCESS_TOKEN_FILE to FILE",
         });
       default:
         throw errorOf('AGENT_UNREACHABLE', `cannot connect to ${socket}: ${problem?.message}`, {
