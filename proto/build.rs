@@ -19,8 +19,7 @@ const FILES: &[&str] = &[
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(FILES, ["."])?;
-    #[expect(clippy::disallowed_methods, reason = "cargo passes the folder for output in the environment")]
-    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    let out = PathBuf::from(variable("OUT_DIR")?);
     std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()
         // Generated code must not print a token when somebody formats a message.
@@ -42,10 +41,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build_client(false)
         .compile_fds(descriptors.clone())?;
     std::fs::write(out.join("methods.rs"), methods(&descriptors))?;
+    println!("cargo:rustc-env=SEQERA_BUILD_TARGET={}", variable("TARGET")?);
+    println!("cargo:rerun-if-env-changed=SEQERA_BUILD_COMMIT");
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");
     }
     Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "cargo passes the folder for output in the environment")]
+fn variable(name: &str) -> Result<String, std::env::VarError> {
+    std::env::var(name)
 }
 
 /// A module for each service, with a constant for each of its methods.

@@ -89,7 +89,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
             Long("detached") => flags.detached = true,
             Long("dumpable") => flags.dumpable = true,
             Short('V') | Long("version") => {
-                return Ok(Command::Print(concat!("seqera-agent ", env!("CARGO_PKG_VERSION"), "\n").into()));
+                return Ok(Command::Print(format!("seqera-agent {}\n", seqera_agent_proto::build()).into()));
             }
             Short('h') | Long("help") => return Ok(Command::Print(HELP.into())),
             other => return Err(other.unexpected()),

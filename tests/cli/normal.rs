@@ -54,6 +54,9 @@ impl Normal {
         for (value, name) in &self.known {
             text = text.replace(value, name);
         }
+        if let Some((program, _)) = text.split_once(" <version> (") {
+            text = format!("{program} <version> (<commit>, <target>)");
+        }
         text = words(&mask_times(&text));
         format!("{indent}{mark}{text}").trim_end().to_owned() + "\n"
     }

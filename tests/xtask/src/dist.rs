@@ -1,7 +1,9 @@
 //! `cargo xtask dist`: the programs as users get them, in `target/dist/<target>`. For Linux they are linked
 //! statically against musl, so that one build runs on every distribution, old clusters included.
 
+mod commit;
 mod elf;
+mod toolchain;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -64,37 +66,25 @@ pub(crate) fn folder(target: &str) -> PathBuf {
 /// If something is missing that cannot be installed here, or if they do not build.
 pub(crate) fn build(target: &str) -> PathBuf {
     add_target(target);
-    compile(target, "seqera-client", &[("CARGO_PROFILE_DIST_PANIC", "abort"), ("RUSTFLAGS", OF_CLIENT)]);
-    compile(target, "seqera-agent", &[]);
+    compile(target, "seqera-client", &[("CARGO_PROFILE_DIST_PANIC", "abort")], toolchain::of_client(target));
+    compile(target, "seqera-agent", &[], &[]);
     let built = workspace().join("target").join(target).join("dist");
     let folder = folder(target);
     std::fs::create_dir_all(&folder).expect("a folder below target");
     for (program, _) in PROGRAMS {
-        std::fs::copy(built.join(program), folder.join(program)).expect("a copy below target");
+        let file = toolchain::file_name(target, program);
+        std::fs::copy(built.join(&file), folder.join(&file)).expect("a copy below target");
     }
     folder
 }
 
-/// The client ends with its first panic in any case, so it needs neither code nor tables for unwinding, which are a
-/// sixth of it; the agent outlives the panic of one task. Its relocations are packed (`DT_RELR`).
-const OF_CLIENT: &str = "-Cforce-unwind-tables=no -Clink-arg=-Wl,--no-eh-frame-hdr \
-                         -Clink-arg=-Wl,-z,pack-relative-relocs";
-
-fn compile(target: &str, package: &str, environment: &[(&str, &str)]) {
+fn compile(target: &str, package: &str, environment: &[(&str, &str)], flags: &[&str]) {
     let mut command = Command::new(cargo());
-    command.args(["build", "--profile", "dist", "--bins", "--target", target, "-p", package]);
+    command.args(["build", "--locked", "--profile", "dist", "--bins", "--target", target, "-p", package]);
     command.envs(environment.iter().copied()).current_dir(workspace());
-    if let Some(compiler) = c_compiler(target) {
-        assert!(on_path(compiler), "{compiler} is missing; on Debian: apt-get install musl-tools");
-        command.env(format!("CC_{}", target.replace('-', "_")), compiler);
-    }
+    toolchain::set(&mut command, target, flags);
     let status = command.status().expect("cargo can be started");
     assert!(status.success(), "{package} does not build for {target}");
-}
-
-/// The compiler for the parts in C (aws-lc).
-fn c_compiler(target: &str) -> Option<&'static str> {
-    (target == TARGET).then_some("musl-gcc")
 }
 
 /// Adds the standard library of `target`, if rustup manages the toolchain. Without rustup, cargo says what is

@@ -8,6 +8,7 @@ use std::process::{ExitCode, exit};
 
 use seqera_client::proto::limits;
 use seqera_client::proto::reason::Reason;
+use seqera_client::proto::{COMMIT, TARGET, build};
 
 use crate::commands::toolkit_files;
 use crate::screen::Screen;
@@ -87,8 +88,8 @@ pub(crate) fn unparsed(mut error: clap::Error, env: &Env, called: &str) -> ExitC
 
 fn version(screen: &Screen, called: &str) -> ExitCode {
     let said = match screen.json {
-        true => screen.object(&serde_json::json!({"version": VERSION})),
-        false => screen.say(&format!("{called} {VERSION}")),
+        true => screen.object(&serde_json::json!({"version": VERSION, "commit": COMMIT, "target": TARGET})),
+        false => screen.say(&format!("{called} {}", build())),
     };
     ExitCode::from(said.map_or_else(|failure| failure.exit, |()| 0))
 }
