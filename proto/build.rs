@@ -41,7 +41,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build_client(false)
         .compile_fds(descriptors.clone())?;
     std::fs::write(out.join("methods.rs"), methods(&descriptors))?;
-    println!("cargo:rustc-env=SEQERA_BUILD_TARGET={}", variable("TARGET")?);
+    // Builds for users name their commit. Others do not ask git, or each commit would compile everything again.
+    let commit = variable("SEQERA_BUILD_COMMIT").unwrap_or_else(|_| "development".to_owned());
+    println!("cargo:rustc-env=SEQERA_COMMIT={commit}");
+    println!("cargo:rustc-env=SEQERA_TARGET={}", variable("TARGET")?);
     println!("cargo:rerun-if-env-changed=SEQERA_BUILD_COMMIT");
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");
@@ -49,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "cargo passes the folder for output in the environment")]
+#[expect(clippy::disallowed_methods, reason = "cargo passes folders, target and commit in the environment")]
 fn variable(name: &str) -> Result<String, std::env::VarError> {
     std::env::var(name)
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use seqera_agent::error::{AgentError, ErrorKind};
 use seqera_agent::process::{self, Flags, WIPING, Wiping};
+use seqera_agent_proto::BUILD;
 use seqera_agent_proto::reason::EXIT_NO_AGENT;
 
 #[global_allocator]
@@ -89,7 +90,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
             Long("detached") => flags.detached = true,
             Long("dumpable") => flags.dumpable = true,
             Short('V') | Long("version") => {
-                return Ok(Command::Print(format!("seqera-agent {}\n", seqera_agent_proto::build()).into()));
+                return Ok(Command::Print(format!("seqera-agent {BUILD}\n")));
             }
             Short('h') | Long("help") => return Ok(Command::Print(HELP.into())),
             other => return Err(other.unexpected()),

@@ -40,20 +40,15 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descrip
 /// The version of the contract. It grows with every addition; a breaking change needs a new package.
 pub const PROTOCOL: u32 = 4;
 
-/// The commit that this program was built from, as `cargo xtask dist` names it. Other builds do not ask git, which
-/// would compile everything again after each commit.
-pub const COMMIT: &str = match option_env!("SEQERA_BUILD_COMMIT") {
-    Some(commit) => commit,
-    None => "development",
-};
+/// The commit that this program was built from, as `cargo xtask dist` names it; otherwise `development`.
+pub const COMMIT: &str = env!("SEQERA_COMMIT");
 
 /// For which processor and system this program was built, in the words of rustc.
-pub const TARGET: &str = env!("SEQERA_BUILD_TARGET");
+pub const TARGET: &str = env!("SEQERA_TARGET");
 
 /// What `--version` shows after the name of a program: version, commit and target.
-pub fn build() -> String {
-    format!("{} ({COMMIT}, {TARGET})", env!("CARGO_PKG_VERSION"))
-}
+pub const BUILD: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (", env!("SEQERA_COMMIT"), ", ", env!("SEQERA_TARGET"), ")");
 
 /// Request metadata: the tag of the caller's configuration folder ([`place::Places::tag`]).
 pub const CONFIG_HEADER: &str = "seqera-config-dir";

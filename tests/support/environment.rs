@@ -7,6 +7,8 @@ use std::ffi::OsString;
 pub const BIN_DIR: &str = "SEQERA_BIN_DIR";
 /// A file that collects what was skipped and why.
 pub const SKIPS: &str = "SEQERA_TEST_SKIPS";
+/// A file that collects what was checked on each package.
+pub const CHECKED: &str = "SEQERA_TEST_CHECKED";
 /// If this is `true`, a skip is a failure.
 pub const CI: &str = "CI";
 

@@ -10,8 +10,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// `$1` is the home, `$2` the agent's program. A process id from a file counts only if that program runs
-/// under it, because the system reuses ids.
+/// `$1` is the home, `$2` the name of the agent's program, of which packages install others. A process id
+/// from a file counts only if a program of that name runs under it, because the system reuses ids.
 const SCRIPT: &str = r#"
 while read -r pid; do pids="$pids $pid"; done
 command_of() { tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null || ps -o args= -p "$1"; }
@@ -35,7 +35,8 @@ impl Reaper {
     pub(crate) fn new(home: &Path, agent: &Path) -> Self {
         let child = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "reaper"])
-            .args([home, agent])
+            .arg(home)
+            .arg(agent.file_name().unwrap_or(agent.as_os_str()))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

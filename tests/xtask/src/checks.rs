@@ -1,5 +1,6 @@
 //! The checks of `cargo xtask test`. Each gives a one-line reason if it fails.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -36,8 +37,14 @@ pub(crate) fn tests() -> Result<(), String> {
 }
 
 pub(crate) fn cargo_test(args: &[&str]) -> Result<(), String> {
+    cargo_test_with(args, &[])
+}
+
+/// The same, with more variables.
+pub(crate) fn cargo_test_with(args: &[&str], variables: &[(&str, &OsStr)]) -> Result<(), String> {
     let mut command = Command::new(cargo());
-    succeed(command.args(["test", "--no-fail-fast"]).args(args).env(environment::SKIPS, skips_file()))
+    command.envs(variables.iter().copied()).env(environment::SKIPS, skips_file());
+    succeed(command.args(["test", "--no-fail-fast"]).args(args))
 }
 
 /// Forgets what an earlier run skipped.

@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: the agent at work, with real processes and the sandbox, in a sealed home.
 
+mod record;
 mod tour;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use serde_json::json;
 
 use crate::report::{line, seconds};
 
+pub(crate) use record::record;
 pub(crate) use tour::tour;
 
 /// The task that stands in for curl if curl is not installed.

@@ -1,9 +1,18 @@
-//! `cargo xtask dist`: the programs as users get them, in `target/dist/<target>`. For Linux they are linked
-//! statically against musl, so that one build runs on every distribution, old clusters included.
+//! `cargo xtask dist`: what a release consists of, in `target/dist`, and the programs in `target/dist/<target>`. For
+//! Linux they are linked statically against musl, so that one build runs on every distribution, old clusters
+//! included. Every channel carries these same programs.
 
+mod checked;
 mod commit;
+mod deb;
 mod elf;
+mod facts;
+mod node;
+mod recipes;
+mod reproduce;
 mod toolchain;
+mod tree;
+mod wheel;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,6 +20,8 @@ use std::process::Command;
 use seqera_tests::binaries::{self, cargo, workspace};
 use seqera_tests::environment;
 use seqera_tests::skip::on_path;
+
+use facts::Facts;
 
 use crate::report;
 
@@ -21,14 +32,91 @@ pub(crate) const TARGET: &str = "x86_64-unknown-linux-musl";
 /// has to be brought in; both lie on the small shared disks of clusters.
 const PROGRAMS: [(&str, usize); 2] = [("seqera", 2 * 1024 * 1024), ("seqera-agent", 10 * 1024 * 1024)];
 
-/// Builds both programs for `target`, checks and tries them, and says where they are.
-pub(crate) fn dist(target: &str) {
-    let folder = build(target);
-    if let Err(problem) = check(&folder) {
-        panic!("{problem}");
+/// What a run of `cargo xtask dist` is to make.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Wish {
+    /// Targets to build for, [`TARGET`] if there is none at all.
+    pub(crate) targets: Vec<String>,
+    /// Targets whose programs are in their folders already.
+    pub(crate) built: Vec<String>,
+    /// Packs nothing.
+    pub(crate) only_programs: bool,
+    /// The releaser's key.
+    pub(crate) sign: Option<PathBuf>,
+}
+
+/// Builds the programs, packs them for every channel, and tries what can be tried here.
+pub(crate) fn dist(mut wish: Wish) {
+    let facts = Facts::read();
+    if wish.targets.is_empty() && wish.built.is_empty() {
+        wish.targets.push(TARGET.to_owned());
     }
-    run_with(&folder, &["demo"]);
-    println!("\nin {}", folder.display());
+    let names: Vec<String> = wish.targets.iter().chain(&wish.built).cloned().collect();
+    let targets: Vec<facts::Target<'_>> = names.iter().map(|name| facts.target(name)).collect();
+    for target in &wish.targets {
+        report::waiting(target, || build(target));
+    }
+    for target in &names {
+        check(target).unwrap_or_else(|problem| panic!("{target}: {problem}"));
+    }
+    if wish.only_programs {
+        return;
+    }
+    if names.iter().any(|target| target == TARGET) {
+        run_with(&folder(TARGET), &["demo"]);
+    }
+    pack(&facts, &targets);
+    if let Some(key) = &wish.sign {
+        recipes::sign(&out().join("SHA256SUMS"), key);
+    }
+    let tried = checked::try_all(&names);
+    println!("\nin {}", out().display());
+    tried.unwrap_or_else(|problem| panic!("{problem}"));
+}
+
+/// Makes everything that is published for the targets, whose programs are there.
+fn pack(facts: &Facts, targets: &[facts::Target<'_>]) {
+    recipes::clean();
+    crate::man::write();
+    for target in targets {
+        let release = tree::release(facts, target);
+        let archive = out().join(target.archive(facts));
+        if target.is_windows() {
+            release.zip(&archive, &release.files())
+        } else {
+            release.tar(&archive)
+        }
+        deb::deb(facts, target);
+        if on_path("rpmbuild") {
+            deb::rpm(facts, target);
+        } else {
+            report::line("no package for Fedora: rpmbuild is missing (apt-get install rpm)");
+        }
+        node::programs(facts, target);
+        wheel::wheel(facts, target);
+    }
+    node::main(facts);
+    recipes::recipes(facts, targets);
+    recipes::sums();
+}
+
+/// What every run of `cargo xtask test` packs and tries: the programs for Linux, which are built by then.
+///
+/// # Errors
+/// A test fails.
+pub(crate) fn packages() -> Result<(), String> {
+    let facts = Facts::read();
+    report::waiting("packing", || pack(&facts, &[facts.target(TARGET)]));
+    checked::try_those(&["archive::intel", "deb::", "node::", "wheel::", "install_sh::"])
+}
+
+/// Builds the programs from two clones of the last commit, in folders whose paths differ in length, and compares
+/// them.
+///
+/// # Panics
+/// If one differs, with the name of the program.
+pub(crate) fn reproduce() {
+    reproduce::compare(TARGET);
 }
 
 /// Builds both programs for Linux and checks them.
@@ -36,20 +124,27 @@ pub(crate) fn dist(target: &str) {
 /// # Errors
 /// One of them is too large, or needs something on the machine where it runs.
 pub(crate) fn static_programs() -> Result<(), String> {
-    check(&build(TARGET))
+    build(TARGET);
+    check(TARGET)
 }
 
-fn check(folder: &Path) -> Result<(), String> {
+/// Whether the programs for a target are what they are said to be: small, and for Linux in need of nothing.
+fn check(target: &str) -> Result<(), String> {
     for (program, limit) in PROGRAMS {
-        let bytes = std::fs::read(folder.join(program)).map_err(|error| format!("{program}: {error}"))?;
-        let kind = elf::Kind::of(&bytes).ok_or_else(|| format!("{program} is no ELF file"))?;
+        let file = folder(target).join(toolchain::file_name(target, program));
+        let bytes = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         let size = bytes.len();
-        report::line(&format!("{program}: {size} bytes, {limit} are the limit"));
+        report::line(&format!("{target}: {program}: {size} bytes, {limit} are the limit"));
+        // Windows programs carry tables for unwinding, and what C libraries do elsewhere.
+        if size > limit && target.contains("linux") {
+            return Err(format!("{program} has {size} bytes, {limit} are the limit"));
+        }
+        if !target.contains("linux") {
+            continue;
+        }
+        let kind = elf::Kind::of(&bytes).ok_or_else(|| format!("{program} is no ELF file"))?;
         if !kind.is_static() || !kind.position_independent {
             return Err(format!("{program} is not static and position-independent: {kind:?}"));
-        }
-        if size > limit {
-            return Err(format!("{program} has {size} bytes, {limit} are the limit"));
         }
     }
     Ok(())
@@ -57,7 +152,12 @@ fn check(folder: &Path) -> Result<(), String> {
 
 /// Where the programs for `target` are, once they are built.
 pub(crate) fn folder(target: &str) -> PathBuf {
-    workspace().join("target/dist").join(target)
+    out().join(target)
+}
+
+/// Where everything lies that is published.
+fn out() -> PathBuf {
+    workspace().join("target/dist")
 }
 
 /// The folder with both programs, built for `target`.

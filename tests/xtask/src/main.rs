@@ -23,8 +23,12 @@ usage: cargo xtask <task>
   test          run every check and test; names what is missing and what was skipped
   peers         run the tests with real providers, a real keychain and a real browser only
   wings         say which file imports another against the order of the wings, or in a circle
-  dist          build the programs as users get them, static for Linux, and run the demo with them
-                [--target T]: for another target; x86_64-unknown-linux-musl if none is named
+  dist          build what a release consists of into target/dist, check it, and write CHECKED.md there
+                [--target T]…: for these targets; x86_64-unknown-linux-musl if none is named
+                [--built T]…: with programs of T that are in target/dist/T already, such as from a Mac
+                [--programs]: only the programs; [--sign KEY]: sign the sums with this key of ssh-keygen
+  reproduce     build the programs from two clones in two folders and compare them
+  record        record the terminal session that the README shows
   bench         measure whole calls, warm calls, herds, memory and starts beside a floor and other agents
                 [whole|warm|herd|memory|start] [--json]; --keep writes the page in tests/bench
   man           write the manual pages into target/man
@@ -40,7 +44,9 @@ enum Task {
     Peers,
     Wings,
     Bench(bench::Wish),
-    Dist { target: String },
+    Dist(dist::Wish),
+    Reproduce,
+    Record,
     Man,
     Mutants,
     Help,
@@ -52,7 +58,9 @@ fn main() -> ExitCode {
         Ok(Task::Demo { shell: false }) => demo::tour(),
         Ok(Task::Demo { shell: true }) => demo::shell(),
         Ok(Task::Bench(wish)) => bench::bench(&wish),
-        Ok(Task::Dist { target }) => dist::dist(&target),
+        Ok(Task::Dist(wish)) => dist::dist(wish),
+        Ok(Task::Reproduce) => dist::reproduce(),
+        Ok(Task::Record) => demo::record(),
         Ok(Task::Man) => man::write(),
         Ok(Task::UserInfo) => demo::user_info(),
         Ok(Task::Test) => return test::all(),
@@ -91,8 +99,22 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task, lexopt::Error> {
             (Long("keep"), Some(Task::Bench(wish))) => {
                 Task::Bench(bench::Wish { keep: true, kind: wish.kind.clone(), ..*wish })
             }
-            (Value(name), None) if name == "dist" => Task::Dist { target: dist::TARGET.to_owned() },
-            (Long("target"), Some(Task::Dist { .. })) => Task::Dist { target: arguments.value()?.parse()? },
+            (Value(name), None) if name == "dist" => Task::Dist(dist::Wish::default()),
+            (Long(option), Some(Task::Dist(wish))) => {
+                let option = option.to_owned();
+                let mut wish = wish.clone();
+                let mut value = || -> Result<String, lexopt::Error> { arguments.value()?.parse() };
+                match option.as_str() {
+                    "target" => wish.targets.push(value()?),
+                    "built" => wish.built.push(value()?),
+                    "sign" => wish.sign = Some(value()?.into()),
+                    "programs" => wish.only_programs = true,
+                    _ => return Err(Long(&option).unexpected()),
+                }
+                Task::Dist(wish)
+            }
+            (Value(name), None) if name == "reproduce" => Task::Reproduce,
+            (Value(name), None) if name == "record" => Task::Record,
             (Value(name), None) if name == "man" => Task::Man,
             (Value(name), None) if name == "mutants" => Task::Mutants,
             (other, _) => return Err(other.unexpected()),
@@ -140,9 +162,13 @@ mod tests {
 
     #[test]
     fn a_target_belongs_to_dist() {
-        let of = |target: &str| Some(Task::Dist { target: target.to_owned() });
-        assert_eq!(task(&["dist"]), of("x86_64-unknown-linux-musl"));
-        assert_eq!(task(&["dist", "--target", "a"]), of("a"));
+        let of = |targets: &[&str]| {
+            let targets = targets.iter().map(|target| (*target).to_owned()).collect();
+            Some(Task::Dist(super::dist::Wish { targets, ..Default::default() }))
+        };
+        assert_eq!(task(&["dist"]), of(&[]));
+        assert_eq!(task(&["dist", "--target", "a", "--target", "b"]), of(&["a", "b"]));
+        assert_eq!(task(&["dist", "--shell"]), None);
         assert_eq!(task(&["man", "--target", "a"]), None);
     }
 

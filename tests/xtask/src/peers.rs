@@ -9,17 +9,20 @@ use seqera_tests::{chromium, glewlwyd, keycloak, nextflow, oidc_provider, vscode
 use crate::checks::{self, Part};
 use crate::node;
 
-/// Debian packages, each with a program that shows whether it is installed. Those for static programs and for
-/// counting instructions are among them.
-const PACKAGES: [(&str, &str); 19] = [
+/// Debian packages, each with a program that shows whether it is installed. Those for what users get, and
+/// for counting instructions, are among them.
+const PACKAGES: [(&str, &str); 24] = [
+    ("busybox", "busybox-static"),
     ("chromium", "chromium"),
     ("curl", "curl"),
+    ("dash", "dash"),
     ("dbus-daemon", "dbus"),
     ("fish", "fish"),
     ("g++", "g++"),
     ("glewlwyd", "glewlwyd"),
     ("gnome-keyring-daemon", "gnome-keyring"),
     ("groff", "groff-base"),
+    ("lintian", "lintian"),
     ("java", "default-jre-headless"),
     ("make", "make"),
     ("musl-gcc", "musl-tools"),
@@ -27,9 +30,11 @@ const PACKAGES: [(&str, &str); 19] = [
     ("node", "nodejs"),
     ("npm", "npm"),
     ("openssl", "openssl"),
+    ("ssh-keygen", "openssh-client"),
     ("secret-tool", "libsecret-tools"),
     ("sqlite3", "sqlite3"),
     ("valgrind", "valgrind"),
+    ("zip", "zip"),
     ("zsh", "zsh"),
 ];
 

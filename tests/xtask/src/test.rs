@@ -9,7 +9,7 @@ use seqera_tests::wait::Stopwatch;
 use crate::checks::{self, Part};
 use crate::{bench, dist, documented, node, peers, report, wings};
 
-const CHECKS: [Part; 12] = [
+const CHECKS: [Part; 13] = [
     ("peers", peers::prepare),
     ("format", checks::format),
     ("wings", wings::check),
@@ -21,6 +21,7 @@ const CHECKS: [Part; 12] = [
     ("tests", checks::tests),
     ("client links no HTTP stack", checks::client_dependencies),
     ("static programs", dist::static_programs),
+    ("packages", dist::packages),
     ("instructions of seqera token", bench::instructions),
 ];
 

@@ -3,6 +3,7 @@
 pub(crate) mod quick;
 
 use clap::Parser;
+use seqera_client::proto::BUILD;
 
 use crate::commands::Command;
 use crate::commands::login::Login;
@@ -15,7 +16,7 @@ use crate::settings::provider::Provider;
 /// A background agent, started when first needed, keeps the session and renews it; this command asks the
 /// agent. Begin with `seqera login`; each command has examples in its own `--help`.
 #[derive(Debug, Parser)]
-#[command(name = "seqera", version, after_help = AFTER, after_long_help = REFERENCE, max_term_width = 80)]
+#[command(name = "seqera", version = BUILD, after_help = AFTER, after_long_help = REFERENCE, max_term_width = 80)]
 pub(crate) struct Cli {
     /// Profile to use: a name for one account at one host [variable: SEQERA_PROFILE]
     #[arg(long, short, global = true, value_name = "NAME", help_heading = EVERYWHERE)]

@@ -8,7 +8,7 @@ use std::process::{ExitCode, exit};
 
 use seqera_client::proto::limits;
 use seqera_client::proto::reason::Reason;
-use seqera_client::proto::{COMMIT, TARGET, build};
+use seqera_client::proto::{BUILD, COMMIT, TARGET};
 
 use crate::commands::toolkit_files;
 use crate::screen::Screen;
@@ -89,7 +89,7 @@ pub(crate) fn unparsed(mut error: clap::Error, env: &Env, called: &str) -> ExitC
 fn version(screen: &Screen, called: &str) -> ExitCode {
     let said = match screen.json {
         true => screen.object(&serde_json::json!({"version": VERSION, "commit": COMMIT, "target": TARGET})),
-        false => screen.say(&format!("{called} {}", build())),
+        false => screen.say(&format!("{called} {BUILD}")),
     };
     ExitCode::from(said.map_or_else(|failure| failure.exit, |()| 0))
 }

@@ -114,6 +114,9 @@ fn is_ours(path: &Path, own: &Path) -> bool {
     same_file() || copied() || other_build()
 }
 
+/// The npm package of this program starts it by a script called `seqera` too, which names the package.
+const STARTER: &str = "seqera-agent-cli";
+
 /// The Python SDK also installs a `seqera`, but without Co-Scientist. Version 1, in Python as well, has it.
 fn speaks_ai(path: &Path) -> bool {
     use std::io::Read;
@@ -122,7 +125,8 @@ fn speaks_ai(path: &Path) -> bool {
     let read = opened.and_then(|file| file.take(SCRIPT_HEAD as u64).read_to_end(&mut head));
     let head = String::from_utf8_lossy(&head);
     let first = head.lines().next().unwrap_or_default();
-    read.is_ok() && !(first.starts_with("#!") && first.contains("python") && !head.contains("seqera_ai"))
+    let is_sdk = first.contains("python") && !head.contains("seqera_ai");
+    read.is_ok() && !(first.starts_with("#!") && (is_sdk || head.contains(STARTER)))
 }
 
 fn missing(command: &str, source: &str) -> Failure {
@@ -224,6 +228,9 @@ mod tests {
         assert!(!speaks_ai(&script("sdk", "seqera.cli")));
         assert!(speaks_ai(&script("v1", "seqera_ai.main")));
         assert!(speaks_ai(&program(folder.path(), "npm", "#!/usr/bin/env node\n")));
+        let starter = include_str!("../../../../../../packaging/npm/seqera.js");
+        let starter = starter.replace("@node_and_python_name@", STARTER);
+        assert!(!speaks_ai(&program(folder.path(), "own", &starter)));
     }
 
     #[test]
