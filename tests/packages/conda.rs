@@ -12,7 +12,7 @@ const BUILD: &str = r"
 import asyncio, sys
 from pathlib import Path
 import rattler, rattler_build
-recipe, output, prefix = map(Path, sys.argv[1:])
+recipe, output, prefix = [Path(name).resolve() for name in sys.argv[1:]]
 stage = rattler_build.Stage0Recipe.from_file(recipe)
 for variant in stage.render():
     variant.run_build(output_dir=output, channels=[])
@@ -52,7 +52,11 @@ fn is_built_and_installed_into_an_empty_prefix() {
     let local = local.replace("homepage: file", "homepage: https");
     std::fs::write(&file, local).expect("the recipe");
     let build = home.program("python3").args(["build.py", "recipe/recipe.yaml", "output", "prefix"]);
-    let run = build.env("PATH", crate::path_with(&home.root().join("prefix/bin"))).run().ok();
+    let run = build
+        .limit(crate::PATIENCE)
+        .env("PATH", crate::path_with(&home.root().join("prefix/bin")))
+        .run()
+        .ok();
     assert!(run.stdout.contains("seqera-agent"), "{run:?}");
     let bin = home.root().join("prefix/bin");
     home.set("PATH", crate::path_with(&bin));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use seqera_tests::{Home, Run, Sandbox, skip};
 
-use crate::{checked, ends, made, names_its_build, other_program, signs_in, works};
+use crate::{PATIENCE, checked, ends, made, names_its_build, other_program, signs_in, works};
 
 const PACKAGE: &str = "seqera-agent_VERSION_amd64.deb";
 
@@ -20,7 +20,12 @@ fn root(home: &Home) -> PathBuf {
 
 fn dpkg(home: &Home, root: &Path, args: &[&str]) -> Run {
     let own = ["--root", root.to_str().expect("text"), "--force-not-root", "--force-script-chrootless"];
-    home.program("dpkg").args(own).args(args).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").run()
+    home.program("dpkg")
+        .args(own)
+        .args(args)
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .limit(PATIENCE)
+        .run()
 }
 
 /// What is below a folder, without dpkg's own files.
@@ -89,7 +94,7 @@ fn lintian_has_nothing_to_say() {
     let packages = [Some(package), arm()];
     for package in packages.iter().flatten() {
         let args = ["--no-cfg", "--allow-root", "--fail-on", "error,warning"].map(std::ffi::OsStr::new);
-        let run = home.program("lintian").args(args).args([package]).run().ok();
+        let run = home.program("lintian").args(args).args([package]).limit(PATIENCE).run().ok();
         assert!(!run.stdout.contains("W: ") && !run.stdout.contains("E: "), "{run:?}");
         checked(
             &package.file_name().expect("a name").to_string_lossy(),

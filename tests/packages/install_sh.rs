@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use seqera_tests::{Home, Run, Sandbox, environment, skip};
 
 use crate::server::Server;
-use crate::{checked, ends, made, names_its_build, other_program, signs_in, version, works};
+use crate::{PATIENCE, checked, ends, made, names_its_build, other_program, signs_in, version, works};
 
 /// Shells that an `sh` may be.
 const SHELLS: [&str; 3] = ["dash", "bash --posix", "busybox sh"];
@@ -33,7 +33,7 @@ impl Release {
     fn install(&self, home: &Home, shell: &str, args: &str) -> Run {
         let url = &self.server.url;
         let script = format!("curl -fsSL {url}/install.sh | {shell} -s -- --from {url} {args}");
-        home.shell(&script).env("PATH", path(home)).run()
+        home.shell(&script).env("PATH", path(home)).limit(PATIENCE).run()
     }
 }
 

@@ -17,11 +17,15 @@ mod wheel;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use seqera_tests::binaries::workspace;
 use seqera_tests::sandbox::ADA;
 use seqera_tests::{Home, Sandbox, environment, skip};
 use serde_json::Value;
+
+/// Longer than any installation takes, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The folder with everything that is published.
 fn dist() -> PathBuf {
@@ -115,7 +119,7 @@ fn other_program(path: &Path, text: &str) {
 /// Waits for the end of a process that is nobody's child here; one that its parent has not looked after is over too.
 #[track_caller]
 fn ends(pid: u32) {
-    seqera_tests::eventually(std::time::Duration::from_secs(30), "the agent ends", || {
+    seqera_tests::eventually(Duration::from_secs(30), "the agent ends", || {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
         (state.is_empty() || state.starts_with('Z')).then_some(())

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use seqera_tests::{Home, Run, skip};
+use seqera_tests::sandbox::ADA;
+use seqera_tests::{Home, Run, Sandbox, skip};
 use serde_json::{Value, json};
 
 use crate::server::Server;
-use crate::{checked, facts, made, names_its_build, version, works};
+use crate::{PATIENCE, checked, facts, made, names_its_build, version, works};
 
 /// A registry with every package that was made, and what stands in for Seqera's own.
 fn registry() -> Option<Server> {
@@ -51,6 +52,7 @@ fn npm(home: &Home, server: &Server, args: &[&str]) -> Run {
         .env("npm_config_registry", &server.url)
         .env("npm_config_fetch_retries", "0")
         .env("PATH", crate::path_with(&prefix.join("bin")))
+        .limit(PATIENCE)
         .run()
 }
 
@@ -88,8 +90,12 @@ fn npm_takes_the_programs_that_fit() {
     home.set("PATH", crate::path_with(&commands(&home)));
     names_its_build(&home, &commands(&home), "x86_64-unknown-linux-musl");
     works(&home, &commands(&home).join("seqera"));
-    let ai =
-        home.program(commands(&home).join("seqera")).args(["ai"]).env("SEQERA_ACCESS_TOKEN", "t0ken").run();
+    let ai = home.program(commands(&home).join("seqera")).args(["ai"]);
+    let sandbox = Sandbox::calm();
+    let ai = ai
+        .env("SEQERA_ACCESS_TOKEN", sandbox.personal_token(ADA))
+        .env("SEQERA_AUTH_DOMAIN", &sandbox.authority);
+    let ai = ai.run();
     assert!(
         ai.stderr.contains("Co-Scientist is not installed here"),
         "it does not take itself for it: {ai:?}"
@@ -154,6 +160,10 @@ fn an_end_by_a_signal_is_passed_on() {
     let folder = commands(&home);
     let script = "trap '' INT; seqera exec -- sh -c 'kill -TERM $$'; echo $?";
     let run = home.program("sh").args(["-c", script]).env("PATH", crate::path_with(&folder));
-    let said = run.env("SEQERA_ACCESS_TOKEN", "t0ken").run().ok();
+    let said = run
+        .env("SEQERA_ACCESS_TOKEN", "t0ken")
+        .env("SEQERA_AUTH_DOMAIN", "http://127.0.0.1:9/api")
+        .run()
+        .ok();
     assert_eq!(said.line(), "143", "{said:?}");
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use seqera_tests::sandbox::ADA;
 use seqera_tests::{Home, Run, Sandbox, skip};
 
-use crate::{checked, made, other_program};
+use crate::{PATIENCE, checked, made, other_program};
 
 const PACKAGE: &str = "seqera-agent-VERSION-1.x86_64.rpm";
 
@@ -27,7 +27,7 @@ fn rpm(home: &Home, root: &Path, args: &str) -> Run {
     let script = format!("mount --rbind /proc \"$1/proc\" && exec rpm --root \"$1\" {args}");
     let mut all = vec!["--mount", "sh", "-c", &script, "rpm"];
     all.push(root.to_str().expect("text"));
-    home.program("unshare").args(all).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").run()
+    home.program("unshare").args(all).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").limit(PATIENCE).run()
 }
 
 fn ready() -> Option<PathBuf> {
@@ -70,7 +70,7 @@ fn is_installed_used_and_removed() {
     let args = ["--mount", "sh", "-c", STORY, "rpm"].map(std::ffi::OsStr::new);
     let story = home.program("unshare").args(args).args([root.as_os_str(), package.as_os_str()]);
     let story = story.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("TOKEN", &token);
-    let run = story.env("SEQERA_AUTH_DOMAIN", &sandbox.authority).run().ok();
+    let run = story.limit(PATIENCE).env("SEQERA_AUTH_DOMAIN", &sandbox.authority).run().ok();
     assert!(run.stdout.contains(&token) && run.stdout.contains("seqera logout --all"), "{run:?}");
     let left =
         ["usr/bin/seqera", "usr/share/man/man1/seqera.1.gz", "usr/lib/systemd/user/seqera-agent.service"];

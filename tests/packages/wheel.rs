@@ -5,7 +5,7 @@ use std::process::Command;
 
 use seqera_tests::{Home, Run, Sandbox, skip};
 
-use crate::{checked, dist, ends, names_its_build, other_program, signs_in, version, works};
+use crate::{PATIENCE, checked, dist, ends, names_its_build, other_program, signs_in, version, works};
 
 /// An empty environment in the home, and `pip install` of the wheel into it.
 fn environment(home: &Home) -> Option<PathBuf> {
@@ -30,7 +30,7 @@ fn environment(home: &Home) -> Option<PathBuf> {
 
 fn pip(home: &Home, bin: &Path, args: &[&str]) -> Run {
     let quiet = ["-m", "pip", "-q", "--disable-pip-version-check", "--no-input"];
-    home.program(bin.join("python")).args(quiet).args(args).run()
+    home.program(bin.join("python")).args(quiet).args(args).limit(PATIENCE).run()
 }
 
 fn install(home: &Home, bin: &Path) {

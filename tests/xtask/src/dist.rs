@@ -62,7 +62,7 @@ pub(crate) fn dist(mut wish: Wish) {
     if wish.only_programs {
         return;
     }
-    if names.iter().any(|target| target == TARGET) {
+    if wish.targets.iter().any(|target| target == TARGET) {
         run_with(&folder(TARGET), &["demo"]);
     }
     pack(&facts, &targets);
