@@ -8,6 +8,7 @@ mod deb;
 mod elf;
 mod facts;
 mod node;
+mod places;
 mod recipes;
 mod reproduce;
 mod toolchain;
@@ -22,15 +23,13 @@ use seqera_tests::environment;
 use seqera_tests::skip::on_path;
 
 use facts::Facts;
+pub(crate) use places::folder;
+use places::{PROGRAMS, out};
 
 use crate::report;
 
 /// For whom the programs are built unless another target is named.
 pub(crate) const TARGET: &str = "x86_64-unknown-linux-musl";
-
-/// The programs, and the most bytes that each may have. Scripts start the client in loops, and every page of it
-/// has to be brought in; both lie on the small shared disks of clusters.
-const PROGRAMS: [(&str, usize); 2] = [("seqera", 2 * 1024 * 1024), ("seqera-agent", 10 * 1024 * 1024)];
 
 /// What a run of `cargo xtask dist` is to make.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -148,16 +147,6 @@ fn check(target: &str) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Where the programs for `target` are, once they are built.
-pub(crate) fn folder(target: &str) -> PathBuf {
-    out().join(target)
-}
-
-/// Where everything lies that is published.
-fn out() -> PathBuf {
-    workspace().join("target/dist")
 }
 
 /// The folder with both programs, built for `target`.

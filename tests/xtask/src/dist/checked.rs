@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use seqera_tests::environment;
 
-use super::{commit, out};
+use super::commit;
+use super::places::out;
 use crate::checks;
 
 /// What nothing here can show, for everybody who reads the list.

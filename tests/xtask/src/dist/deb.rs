@@ -7,9 +7,10 @@ use std::process::Command;
 
 use seqera_tests::binaries::workspace;
 
+use super::commit;
 use super::facts::{Facts, Target, read};
+use super::places::out;
 use super::tree::{Tree, bytes, manual, run};
-use super::{commit, out};
 
 const UNITS: [&str; 2] = ["seqera-agent.service", "seqera-agent.socket"];
 

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::facts::{Facts, Target};
-use super::out;
+use super::places::out;
 use super::tree::Tree;
 
 /// Makes the package with the programs for one system.

@@ -8,7 +8,7 @@ use std::process::Command;
 use sha2::{Digest, Sha256};
 
 use super::facts::{Facts, Target};
-use super::out;
+use super::places::out;
 use super::tree::{Tree, bytes, run};
 
 /// The namespace of a signature (`ssh-keygen -Y`), so that none for another purpose fits.

@@ -5,8 +5,9 @@ use std::process::Command;
 
 use seqera_tests::binaries::{cargo, workspace};
 
+use super::places::{PROGRAMS, out};
+use super::toolchain;
 use super::tree::{bytes, run};
-use super::{PROGRAMS, out, toolchain};
 use crate::report;
 
 /// Builds in two clones, the second time with another path of another length, and compares the programs.

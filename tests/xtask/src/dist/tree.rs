@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 use seqera_tests::binaries::workspace;
 
 use super::facts::{Facts, Target};
-use super::{PROGRAMS, commit, folder, out, toolchain};
+use super::places::{PROGRAMS, folder, out};
+use super::{commit, toolchain};
 
 /// A folder below `target/dist/staging` that is filled with the files of one package.
 pub(super) struct Tree(pub(super) PathBuf);

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 use super::facts::{Facts, Target};
-use super::out;
+use super::places::out;
 use super::tree::{Tree, bytes};
 
 /// Makes the wheel for a target.
