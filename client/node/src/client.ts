@@ -88,7 +88,7 @@ interface Named {
 const DEADLINE = 30;
 /** The longest pause before a watch is begun again, in milliseconds. */
 const LONGEST_PAUSE = 5000;
-/** The agent may keep asking the Platform, or revoke at the provider, before it answers. In seconds. */
+/** The agent waits for a renewal and revokes at the provider before it has finished. In seconds. */
 const SIGN_OUT = 60;
 
 const method = (service: Method['service'], name: string, request: string, answer: string): Method => ({
@@ -204,8 +204,14 @@ export class Client {
   async logout(profile: string, options: { force?: boolean } = {}): Promise<SignedOut[]> {
     const outcomes: SignedOut[] = [];
     const message = { profile, force: options.force ?? false };
-    for await (const outcome of this.#route.stream<SignedOut>(LOGOUT, message, { deadline: SIGN_OUT })) {
-      outcomes.push({ ...outcome, result: without('RESULT_', outcome.result) });
+    const signal = AbortSignal.timeout(SIGN_OUT * 1000);
+    try {
+      for await (const outcome of this.#route.stream<SignedOut>(LOGOUT, message, { deadline: this.#deadline(), signal })) {
+        outcomes.push({ ...outcome, result: without('RESULT_', outcome.result) });
+      }
+    } catch (error) {
+      if (error !== signal.reason) throw error;
+      throw errorOf('TIMED_OUT', 'the agent did not finish the sign-out in time', { hint: "'seqera status' says how far it got" });
     }
     return outcomes;
   }

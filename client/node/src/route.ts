@@ -95,7 +95,7 @@ export class Route {
       const link = await this.#connected(left, call.signal);
       const limit = call.atOnce ? Math.min(left, AT_ONCE) : left;
       const answer = await unary(link.client, method, bytes, this.#metadata(link.meeting, limit), limit, call.signal);
-      return decode<T>(`${PACKAGE}.${method.answer}`, answer);
+      return understood<T>(method, answer);
     });
   }
 
@@ -109,7 +109,7 @@ export class Route {
     call.signal?.addEventListener('abort', stop, { once: true });
     try {
       if (call.signal?.aborted) stop();
-      for await (const answer of answersOf(opened)) yield decode<T>(`${PACKAGE}.${method.answer}`, answer);
+      for await (const answer of answersOf(opened)) yield understood<T>(method, answer);
     } catch (error) {
       call.signal?.throwIfAborted();
       if (error instanceof LostError) this.#forget(link);
@@ -202,6 +202,17 @@ const CHANNEL = {
 
 function path(method: Method): string {
   return `/${PACKAGE}.${method.service}/${method.name}`;
+}
+
+function understood<T>(method: Method, answer: Buffer): T {
+  try {
+    return decode<T>(`${PACKAGE}.${method.answer}`, answer);
+  } catch (cause) {
+    throw errorOf('AGENT_NOT_UNDERSTOOD', "the agent's answer is no message of the contract", {
+      hint: "agent and library are of different versions: run 'seqera agent restart'",
+      cause,
+    });
+  }
 }
 
 function nobodyAt(socket: string): Error {

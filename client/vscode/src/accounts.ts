@@ -29,6 +29,7 @@ export class Accounts implements vscode.Disposable {
   #timer: NodeJS.Timeout | undefined;
   #look: Promise<void> | undefined;
   #again = false;
+  #startNext = false;
   #closed = false;
   #snapshot: Snapshot | undefined;
 
@@ -72,11 +73,13 @@ export class Accounts implements vscode.Disposable {
 
   /** Looks now, and then every half minute. With `start`, an agent is started where none runs. */
   async refresh(start = false): Promise<void> {
+    this.#startNext ||= start;
     if (this.#look) {
       this.#again = true;
       return this.#look;
     }
-    this.#look = this.#once(start && vscode.workspace.isTrusted);
+    this.#look = this.#once(this.#startNext && vscode.workspace.isTrusted);
+    this.#startNext = false;
     try {
       await this.#look;
     } finally {
