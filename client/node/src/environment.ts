@@ -76,12 +76,12 @@ function ofFile(path: string): Given {
     if (size > LARGEST_FILE) throw new Error(`has ${size} bytes; ${LARGEST_FILE} are the limit`);
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw errorOf('MISCONFIGURED', `the token file ${path} cannot be read: ${(error as Error).message}`, { hint });
+    throw errorOf('BAD_REQUEST', `the token file ${path} cannot be read: ${(error as Error).message}`, { hint });
   }
   const [first = '', second = '', ...rest] = text.split(/\r?\n/);
   const marked = second.startsWith(MARK);
-  const secret = understood(path, hint, () => readToken(marked ? first : text), 'MISCONFIGURED');
-  if (secret === undefined) throw errorOf('MISCONFIGURED', `${path} holds no token`, { hint });
+  const secret = understood(path, hint, () => readToken(marked ? first : text), 'BAD_REQUEST');
+  if (secret === undefined) throw errorOf('BAD_REQUEST', `${path} holds no token`, { hint });
   const found = given('SEQERA_ACCESS_TOKEN_FILE', secret);
   if (!marked) return found;
   const beside = new Map(rest.map((line) => line.split(/=(.*)/s, 2).map((part) => part.trim()) as [string, string]));

@@ -37,7 +37,7 @@ test('what stands beside the token in its file beats the environment', () => {
 test('a file that is not there or holds no token is an error that names it', () => {
   for (const path of [join(folder, 'nowhere'), file('empty', '\n'), file('odd', 'canary canary'), file('large', 'x'.repeat(70_000)), folder]) {
     assert.throws(() => givenToken({ SEQERA_ACCESS_TOKEN_FILE: path }), (error) => {
-      assert.equal(error.reason, 'MISCONFIGURED');
+      assert.equal(error.reason, 'BAD_REQUEST');
       assert.ok(error.message.includes(path) && !error.message.includes('canary') && error.hint, error.message);
       return true;
     });
