@@ -45,9 +45,10 @@ fn version() -> String {
 /// A file that is published. Skips the running test where it has not been made.
 #[track_caller]
 fn made(name: &str) -> Option<PathBuf> {
-    let file = dist().join(name.replace("VERSION", &version()));
+    let name = name.replace("VERSION", &version());
+    let file = dist().join(&name);
     if !file.is_file() {
-        skip(&format!("{} has not been made (cargo xtask dist)", file.display()));
+        skip(&format!("{name} has not been made (cargo xtask dist)"));
         return None;
     }
     Some(file)

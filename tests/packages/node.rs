@@ -90,7 +90,7 @@ fn npm_takes_the_programs_that_fit() {
     home.set("PATH", crate::path_with(&commands(&home)));
     names_its_build(&home, &commands(&home), "x86_64-unknown-linux-musl");
     works(&home, &commands(&home).join("seqera"));
-    let ai = home.program(commands(&home).join("seqera")).args(["ai"]);
+    let ai = home.program(commands(&home).join("seqera")).args(["ai", "hello"]);
     let sandbox = Sandbox::calm();
     let ai = ai
         .env("SEQERA_ACCESS_TOKEN", sandbox.personal_token(ADA))
