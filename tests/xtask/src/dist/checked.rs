@@ -12,7 +12,7 @@ use crate::checks;
 /// What nothing here can show, for everybody who reads the list.
 const NOT_RUN: [(&str, &str); 8] = [
     ("the programs for Windows", "on Windows itself; under Wine only where the list above says so"),
-    ("the programs for macOS", "not built or run here: packaging/macos.md and the release workflow"),
+    ("the programs for macOS", "not built or run here; the release workflow builds and tries them on a Mac"),
     (
         "the programs for Linux on 64-bit Arm",
         "on a real processor; in an emulator where the list above says so",

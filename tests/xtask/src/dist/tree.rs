@@ -122,8 +122,12 @@ pub(super) fn release(facts: &Facts, target: &Target<'_>) -> Tree {
     }
     let script = facts.fill_file("install.sh", &[]);
     tree.put_program(&format!("{stem}/install.sh"), script);
-    for unit in ["seqera-agent.service", "seqera-agent.socket"] {
-        tree.copy(&format!("packaging/systemd/{unit}"), &format!("{stem}/systemd/{unit}"));
+    let manager = if target.name("os") == Some("darwin") { "launchd" } else { "systemd" };
+    let mut units = Vec::new();
+    collect(&workspace().join("packaging").join(manager), &mut units);
+    for unit in units {
+        let name = unit.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        tree.put(&format!("{stem}/{manager}/{name}"), bytes(&unit));
     }
     tree.put(
         &format!("{stem}/modules/seqera-agent.lua"),
