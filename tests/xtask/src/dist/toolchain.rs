@@ -18,9 +18,9 @@ const OF_CLIENT: [&str; 3] = [
     "-Clink-arg=-Wl,-z,pack-relative-relocs",
 ];
 
-/// The same for a linker that is called directly and not by a compiler.
-const OF_CLIENT_DIRECTLY: [&str; 3] =
-    ["-Cforce-unwind-tables=no", "-Clink-arg=--no-eh-frame-hdr", "-Clink-arg=--pack-dyn-relocs=relr"];
+/// The same for a linker that is called directly and not by a compiler. Rust links static programs for 64-bit Arm at a
+/// fixed address, where there is nothing to relocate.
+const OF_CLIENT_DIRECTLY: [&str; 2] = ["-Cforce-unwind-tables=no", "-Clink-arg=--no-eh-frame-hdr"];
 
 /// 64-bit Arm, which is linked by the linker that comes with Rust. Its C parts (aws-lc) are compiled by zig, which
 /// brings the headers of musl for every processor.
