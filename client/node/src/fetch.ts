@@ -70,7 +70,8 @@ function understood(input: string | URL | Request, init: RequestInit) {
     body: content,
   };
   const more: RequestInit = signal ? { ...rest, signal } : rest;
-  return { hop, once, mode: redirect ?? request?.redirect ?? 'follow', signal, rest: once ? { ...more, duplex: 'half' } as RequestInit : more };
+  const mode = redirect ?? request?.redirect ?? 'follow';
+  return { hop, once, mode, signal, rest: once ? ({ ...more, duplex: 'half' } as RequestInit) : more };
 }
 
 function isAsync(body: unknown): boolean {

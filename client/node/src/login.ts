@@ -54,7 +54,12 @@ export async function* loginByCommand(
   const program = findProgram(env, given);
   if (program === undefined) throw noProgram();
   wish.signal?.throwIfAborted();
-  const child = spawn(program, argumentsOf(wish), { env: { ...env }, cwd: dirname(program), stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
+  const child = spawn(program, argumentsOf(wish), {
+    env: { ...env },
+    cwd: dirname(program),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    windowsHide: true,
+  });
   const ended = new Promise<void>((resolve) => child.once('close', resolve).once('error', () => resolve()));
   const stop = (): void => void child.kill('SIGINT');
   wish.signal?.addEventListener('abort', stop, { once: true });

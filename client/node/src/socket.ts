@@ -94,9 +94,7 @@ export async function listens(socket: string, seconds: number): Promise<boolean>
       case 'EPERM':
       case 'EACCES':
       case 'EAFNOSUPPORT':
-        throw errorOf('SANDBOXED', `a sandbox around this process refuses Unix sockets (${problem?.code}), so no agent can be reached from inside it`, {
-          hint: "outside it, run 'seqera token --write FILE --watch'; inside, set SEQERA_ACCESS_TOKEN_FILE to FILE",
-        });
+        throw sandboxed(problem?.code);
       default:
         throw errorOf('AGENT_UNREACHABLE', `cannot connect to ${socket}: ${problem?.message}`, {
           hint: "run 'seqera agent status' to see whether it runs",
@@ -109,6 +107,13 @@ export async function listens(socket: string, seconds: number): Promise<boolean>
 export function silent(): Error {
   return errorOf('AGENT_SILENT', 'the agent does not answer', {
     hint: "run 'seqera agent restart --force', which ends it first",
+  });
+}
+
+function sandboxed(why: string | undefined): Error {
+  const text = `a sandbox around this process refuses Unix sockets (${why}), so no agent can be reached from inside it`;
+  return errorOf('SANDBOXED', text, {
+    hint: "outside it, run 'seqera token --write FILE --watch'; inside, set SEQERA_ACCESS_TOKEN_FILE to FILE",
   });
 }
 

@@ -77,7 +77,8 @@ async function choosePlace(client: Client): Promise<Place | undefined> {
     })),
     { label: '$(server) Another server…', description: 'an Enterprise installation', other: true as const },
   ];
-  const picked = await vscode.window.showQuickPick(items, { title: 'Sign in to Seqera', placeHolder: 'Which account?', ignoreFocusOut: true });
+  const asked = { title: 'Sign in to Seqera', placeHolder: 'Which account?', ignoreFocusOut: true };
+  const picked = await vscode.window.showQuickPick(items, asked);
   if (picked?.place?.profile) return picked.place;
   const authority = picked?.other ? await askAddress() : picked?.place?.authority;
   return authority === undefined ? undefined : atServer(authority, sessions);

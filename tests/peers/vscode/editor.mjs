@@ -64,17 +64,30 @@ export class Editor {
     const { editor, vsix } = this.#job;
     this.places = ['extensions', 'user', 'server'].map((name) => join(this.root, name));
     const [extensions, user, server] = this.places;
-    this.#command = [join(editor, SERVER), `--extensions-dir=${extensions}`, `--user-data-dir=${user}`, `--server-data-dir=${server}`, '--accept-server-license-terms'];
-    const installed = spawnSync('node', [...this.#command, '--install-extension', vsix], { env: this.#env(), encoding: 'utf8' });
+    this.#command = [
+      join(editor, SERVER), `--extensions-dir=${extensions}`, `--user-data-dir=${user}`, `--server-data-dir=${server}`,
+      '--accept-server-license-terms',
+    ];
+    const install = [...this.#command, '--install-extension', vsix];
+    const installed = spawnSync('node', install, { env: this.#env(), encoding: 'utf8' });
     if (installed.status !== 0) throw new Error(`the package cannot be installed: ${installed.stdout}${installed.stderr}`);
     const consumer = fileURLToPath(new URL('consumer', import.meta.url));
     cpSync(consumer, join(extensions, 'tests.consumer-0.1.0'), { recursive: true });
     // The server reads the folder itself where there is no list.
     spawnSync('rm', [join(extensions, 'extensions.json')]);
     for (const scope of ['Machine', 'User']) mkdirSync(join(user, scope), { recursive: true });
-    const calm = { 'window.autoDetectColorScheme': true, 'workbench.startupEditor': 'none', 'extensions.autoCheckUpdates': false, 'security.workspace.trust.startupPrompt': 'never', 'workbench.tips.enabled': false, 'window.commandCenter': false, 'terminal.integrated.shellIntegration.enabled': false };
+    const calm = {
+      'extensions.autoCheckUpdates': false,
+      'security.workspace.trust.startupPrompt': 'never',
+      'terminal.integrated.shellIntegration.enabled': false,
+      'window.autoDetectColorScheme': true,
+      'window.commandCenter': false,
+      'workbench.startupEditor': 'none',
+      'workbench.tips.enabled': false,
+    };
     writeFileSync(join(user, 'User/settings.json'), JSON.stringify(calm));
-    writeFileSync(join(user, 'Machine/settings.json'), JSON.stringify({ 'remote.autoForwardPorts': false, 'seqera.program': this.#job.seqera, ...settings }));
+    const machine = { 'remote.autoForwardPorts': false, 'seqera.program': this.#job.seqera, ...settings };
+    writeFileSync(join(user, 'Machine/settings.json'), JSON.stringify(machine));
   }
 
   #command = [];
@@ -82,12 +95,14 @@ export class Editor {
   #env() {
     // Nothing is asked of a real gallery.
     // The proxy of code-server would take addresses of this machine over, and lose their paths.
-    return { ...process.env, EXTENSIONS_GALLERY: '{}', VSCODE_PROXY_URI: '', CONSUMER_LOG: join(this.root, 'consumer.log'), SHELL: '/bin/sh' };
+    const log = join(this.root, 'consumer.log');
+    return { ...process.env, EXTENSIONS_GALLERY: '{}', VSCODE_PROXY_URI: '', CONSUMER_LOG: log, SHELL: '/bin/sh' };
   }
 
   async #start(trusted) {
     const port = await freePort();
-    const more = ['--host=127.0.0.1', `--port=${port}`, '--without-connection-token', '--telemetry-level=off', ...(trusted ? ['--disable-workspace-trust'] : [])];
+    const more = ['--host=127.0.0.1', `--port=${port}`, '--without-connection-token', '--telemetry-level=off'];
+    if (trusted) more.push('--disable-workspace-trust');
     this.#server = spawn('node', [...this.#command, ...more], { env: this.#env(), stdio: ['ignore', 'pipe', 'pipe'] });
     process.once('exit', () => this.#server.kill());
     for (const stream of [this.#server.stdout, this.#server.stderr]) stream.on('data', (text) => { this.log += text; });

@@ -66,3 +66,21 @@ fn is_installed(folder: &Path) -> bool {
 pub(crate) fn folders() -> impl Iterator<Item = PathBuf> {
     PACKAGES.into_iter().map(|package| workspace().join(package))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_packages_have_the_version_of_the_whole() {
+        assert_eq!(versions(), Ok(()));
+    }
+
+    #[test]
+    fn no_lock_file_names_a_registry() {
+        for folder in folders() {
+            let lock = std::fs::read_to_string(folder.join("package-lock.json")).unwrap();
+            assert!(!lock.contains("\"resolved\""), "{}", folder.display());
+        }
+    }
+}
