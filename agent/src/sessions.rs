@@ -2,6 +2,7 @@
 //! ([the rules](crate::manual::sessions)).
 
 pub(crate) mod adopt;
+pub(crate) mod askers;
 pub(crate) mod attempts;
 pub(crate) mod choice;
 pub(crate) mod climb;

@@ -16,6 +16,7 @@ mod folders;
 mod hostile;
 mod imports;
 mod inherited;
+mod jailed;
 mod leases;
 mod logs;
 #[cfg(target_os = "linux")]

@@ -10,6 +10,7 @@ pub mod environment;
 pub mod glewlwyd;
 pub mod home;
 pub mod http;
+pub mod jail;
 pub mod keycloak;
 pub mod keyring;
 pub mod leftovers;

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use seqera_agent_proto::{CONFIG_HEADER, REQUEST_ID_HEADER};
+use seqera_agent_proto::{ASKED_BY_HEADER, CONFIG_HEADER, REQUEST_ID_HEADER, assistant};
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderMap, Request, Response};
@@ -122,6 +122,8 @@ struct Call {
     method: String,
     caller: Option<Caller>,
     request_id: String,
+    /// The coding assistant that the caller says it works for; empty: none.
+    asked_by: String,
     since: Instant,
     /// The gRPC status code. It stays at `Cancelled` if the caller hangs up.
     outcome: AtomicI32,
@@ -133,9 +135,11 @@ impl Call {
     fn begin(all: &Arc<Activity>, request: &Request<Body>) -> Self {
         let caller = request.extensions().get::<Caller>().cloned();
         let request_id = request.headers().get(REQUEST_ID_HEADER);
+        let asked_by = request.headers().get(ASKED_BY_HEADER);
         Self {
             method: printable(request.uri().path()),
             request_id: printable(request_id.and_then(|id| id.to_str().ok()).unwrap_or_default()),
+            asked_by: assistant::cleaned(asked_by.and_then(|name| name.to_str().ok()).unwrap_or_default()),
             since: Instant::now(),
             outcome: AtomicI32::new(Code::Cancelled as i32),
             ticket: None,
@@ -181,6 +185,7 @@ impl Drop for Call {
     fn drop(&mut self) {
         let outcome = Code::from_i32(*self.outcome.get_mut());
         let (method, request_id) = (self.method.as_str(), self.request_id.as_str());
+        let asked_by = Some(self.asked_by.as_str()).filter(|name| !name.is_empty());
         let milliseconds = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         let peer = self.caller.as_ref().map(|caller| &caller.peer);
         let pid = peer.and_then(|peer| peer.pid);
@@ -190,9 +195,9 @@ impl Drop for Call {
         let is_frequent =
             outcome == Code::Ok && method.starts_with(HOT) || outcome == Code::ResourceExhausted;
         if is_frequent {
-            tracing::debug!(method, pid, exe, request_id, ?outcome, milliseconds, "call");
+            tracing::debug!(method, pid, exe, asked_by, request_id, ?outcome, milliseconds, "call");
         } else {
-            tracing::info!(method, pid, exe, request_id, ?outcome, milliseconds, "call");
+            tracing::info!(method, pid, exe, asked_by, request_id, ?outcome, milliseconds, "call");
         }
     }
 }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
 use seqera_agent_proto::v1::{
-    Check, DiagnoseRequest, InfoRequest, InfoResponse, ReloadRequest, ReloadResponse, ShutdownRequest,
-    ShutdownResponse, control_server,
+    Assistant, Check, DiagnoseRequest, InfoRequest, InfoResponse, ReloadRequest, ReloadResponse,
+    ShutdownRequest, ShutdownResponse, control_server,
 };
 use tonic::{Request, Response, Status};
 
+use crate::api::convert;
 use crate::doctor::Doctor;
 use crate::error::{AgentError, ErrorKind};
 use crate::providers::known::Providers;
+use crate::sessions::askers::Asker;
 use crate::sessions::registry::Registry;
 
 /// What the process around the registry can do. `assemble.rs` implements it.
@@ -43,6 +45,7 @@ impl control_server::Control for Control {
         info.sessions = u32::try_from(self.registry.sessions()).unwrap_or(u32::MAX);
         info.leases = u32::try_from(self.registry.shared.leases.book.count()).unwrap_or(u32::MAX);
         info.store = self.registry.shared.ladder.current_kind().as_str().to_owned();
+        info.assistants = self.registry.shared.askers.list().into_iter().map(assistant).collect();
         info.problems.extend(self.registry.shared.state.problems());
         Ok(Response::new(info))
     }
@@ -82,4 +85,9 @@ impl control_server::Control for Control {
         let leases = u32::try_from(self.registry.shared.leases.book.count()).unwrap_or(u32::MAX);
         Ok(Response::new(ShutdownResponse { leases }))
     }
+}
+
+fn assistant(asker: Asker) -> Assistant {
+    let last_asked_at = Some(convert::unix(asker.last));
+    Assistant { name: asker.name, calls: asker.calls, last_asked_at }
 }

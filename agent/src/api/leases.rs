@@ -11,7 +11,7 @@ use tonic::{Request, Response, Status};
 
 use crate::api::convert;
 use crate::api::deadline::until;
-use crate::api::tokens::hand_out;
+use crate::api::tokens::{hand_out, note};
 use crate::clock::{from_unix, unix};
 use crate::error::{AgentError, ErrorKind};
 use crate::foreign::line;
@@ -46,6 +46,7 @@ impl leases_server::Leases for Leases {
         request: Request<CreateLeaseRequest>,
     ) -> Result<Response<CreateLeaseResponse>, Status> {
         let until = until(&request, self.registry.shared.now());
+        note(&self.registry, request.metadata());
         let pid = request.extensions().get::<Caller>().and_then(|caller| caller.peer.pid);
         let asked = request.into_inner();
         let name = self.registry.resolve(&asked.profile, &asked.authority)?;

@@ -8,6 +8,8 @@ use futures_util::Stream;
 use seqera_agent_proto::v1::{
     self, GetAccessTokenRequest, TokenEvent, WatchAccessTokenRequest, tokens_server,
 };
+use seqera_agent_proto::{ASKED_BY_HEADER, assistant};
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use crate::api::convert;
@@ -31,6 +33,7 @@ impl tokens_server::Tokens for Tokens {
         request: Request<GetAccessTokenRequest>,
     ) -> Result<Response<v1::AccessToken>, Status> {
         let until = until(&request, self.registry.shared.now());
+        note(&self.registry, request.metadata());
         let asked = request.into_inner();
         let name = self.registry.present(self.registry.resolve(&asked.profile, &asked.authority)?);
         let served = hand_out(&self.registry, &name, ask(&asked)?, until).await?;
@@ -43,11 +46,18 @@ impl tokens_server::Tokens for Tokens {
         &self,
         request: Request<WatchAccessTokenRequest>,
     ) -> Result<Response<Self::WatchAccessTokenStream>, Status> {
+        note(&self.registry, request.metadata());
         let asked = request.into_inner();
         let name = self.registry.present(self.registry.resolve(&asked.profile, &asked.authority)?);
         let watcher = Watcher::new(Arc::clone(&self.registry), name)?;
         Ok(Response::new(Box::pin(watcher.events())))
     }
+}
+
+/// Remembers which assistant the caller says that it works for.
+pub(crate) fn note(registry: &Registry, metadata: &MetadataMap) {
+    let said = metadata.get(ASKED_BY_HEADER).and_then(|name| name.to_str().ok()).unwrap_or_default();
+    registry.shared.askers.note(&assistant::cleaned(said), registry.shared.now());
 }
 
 fn ask(asked: &GetAccessTokenRequest) -> Result<Ask, AgentError> {

@@ -24,6 +24,7 @@ use crate::process::run::{Core, Parts, Wiring};
 use crate::process::system;
 use crate::providers::http::{Http, Limits};
 use crate::providers::known::Providers;
+use crate::sessions::askers::Askers;
 use crate::sessions::pending::Pending;
 use crate::sessions::registry::Registry;
 use crate::sessions::rename;
@@ -61,6 +62,7 @@ pub(crate) async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
     });
     let due_changed = Arc::default();
     let shared = Arc::new(Shared {
+        askers: Askers::default(),
         places: config.places.clone(),
         issuers: Arc::clone(&providers) as Arc<dyn crate::providers::Issuers>,
         ladder,

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use crate::clock::{Clock, Moment};
 use crate::leases::Leases;
 use crate::providers::Issuers;
+use crate::sessions::askers::Askers;
 use crate::sessions::pending::Pending;
 use crate::storage::ladder::Ladder;
 use crate::storage::passwords::ProxyPasswords;
@@ -60,6 +61,8 @@ pub(crate) struct Shared {
     pub leases: Arc<Leases>,
     /// Notified when a worker's next due time may have changed, or a pending revocation has ended.
     pub due_changed: Arc<Notify>,
+    /// The coding assistants that have asked for tokens.
+    pub askers: Askers,
     pub ownership: Arc<dyn Ownership>,
     pub other_hosts: Arc<dyn OtherHosts>,
     /// Kills the process if tests have chosen the named point for a crash; debug builds only.

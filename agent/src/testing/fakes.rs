@@ -1,6 +1,7 @@
 //! The core of an agent on fakes: an in-memory provider that rotates refresh tokens and revokes the whole
 //! family when one is used twice, stores that fail on demand, and a clock that the test moves.
 
+use crate::sessions::askers::Askers;
 use crate::sessions::shared::{Hold, OtherHosts, Ownership};
 use crate::storage::record::SignInMethod;
 use std::collections::BTreeSet;
@@ -249,6 +250,7 @@ impl Agent {
         let leases = outside.leases(host, &state, &ladder, &passwords, &time);
         let due_changed = Arc::default();
         let shared = Arc::new(Shared {
+            askers: Askers::default(),
             places: places.places().clone(),
             clock: Arc::clone(&time),
             issuers: Arc::new(OneProvider(Arc::clone(&provider))),

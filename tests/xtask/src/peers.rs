@@ -11,8 +11,9 @@ use crate::node;
 
 /// Debian packages, each with a program that shows whether it is installed. Those for what users get, and
 /// for counting instructions, are among them.
-const PACKAGES: [(&str, &str); 24] = [
+const PACKAGES: [(&str, &str); 25] = [
     ("busybox", "busybox-static"),
+    ("bwrap", "bubblewrap"),
     ("chromium", "chromium"),
     ("curl", "curl"),
     ("dash", "dash"),

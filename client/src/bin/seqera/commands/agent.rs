@@ -17,7 +17,7 @@ use self::leases::Leases;
 use self::logs::Logs;
 use crate::screen::failure::Failure;
 use crate::screen::table;
-use crate::screen::time::{length, moment, now, rfc3339};
+use crate::screen::time::{length, local, moment, now, rfc3339};
 use crate::settings::context::{Context, wait};
 use crate::settings::namespaces;
 use crate::settings::subject::Named;
@@ -152,6 +152,7 @@ fn rows(info: &InfoResponse) -> Vec<(&'static str, String)> {
         ("Secrets kept in", info.store.clone()),
         ("Sessions", info.sessions.to_string()),
         ("Leases", if info.leases == 0 { String::new() } else { info.leases.to_string() }),
+        ("Asked by", info.assistants.iter().map(asker).collect::<Vec<_>>().join(", ")),
         ("Log", info.log.clone()),
         ("Elsewhere", namespaces::differences(info).join(", ")),
     ]
@@ -175,11 +176,22 @@ fn object(info: &InfoResponse) -> serde_json::Value {
         "store": info.store,
         "sessions": info.sessions,
         "leases": info.leases,
+        "assistants": info.assistants.iter().map(assistant).collect::<Vec<_>>(),
         "log": (!info.log.is_empty()).then_some(&info.log),
         "settings": info.settings.iter().map(setting).collect::<serde_json::Map<_, _>>(),
         "namespaces": namespaces::object(info),
         "problems": info.problems,
     })
+}
+
+/// An assistant by its own word.
+fn asker(asker: &v1::Assistant) -> String {
+    let last = asker.last_asked_at.map(|at| format!(", last {}", local(at))).unwrap_or_default();
+    format!("{} ({} times{last}; by its own word)", asker.name, asker.calls)
+}
+
+fn assistant(asker: &v1::Assistant) -> serde_json::Value {
+    json!({"name": asker.name, "calls": asker.calls, "last_asked_at": rfc3339(asker.last_asked_at)})
 }
 
 fn setting(setting: &v1::Setting) -> (String, serde_json::Value) {

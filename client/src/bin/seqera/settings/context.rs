@@ -171,13 +171,15 @@ fn block_on(work: Pin<&mut dyn Future<Output = ()>>) -> Result<(), Failure> {
     {
         return Err(Failure::exhausted(limit));
     }
+    // A runtime makes a pair of Unix sockets for its signals, and takes it for a defect if that is refused.
+    #[cfg(unix)]
+    if let Some(sandboxed) =
+        std::os::unix::net::UnixStream::pair().err().and_then(|error| Error::of_sandbox(&error))
+    {
+        return Err(sandboxed.into());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    // It makes a pair of Unix sockets for signals.
-    let failed = |error: std::io::Error| match Error::of_sandbox(&error) {
-        Some(sandboxed) => sandboxed.into(),
-        None => Failure::system("cannot wait for input and output", &error),
-    };
-    runtime.map_err(failed)?.block_on(work);
+    runtime.map_err(|error| Failure::system("cannot wait for input and output", &error))?.block_on(work);
     Ok(())
 }
 
