@@ -59,6 +59,8 @@ pub enum ErrorKind {
     InUse,
     /// The caller, or all of them, hold as much as the agent allows.
     TooMany,
+    /// The sign-in ends before what the caller wants to begin.
+    SignInEndsSoon,
     /// Another call replaced or cancelled this login.
     Ended,
     /// The agent is stopping; a client may try again.
@@ -89,6 +91,7 @@ impl ErrorKind {
             Self::OtherAgent => (Code::FailedPrecondition, Some(Reason::OtherAgent)),
             Self::InUse => (Code::FailedPrecondition, Some(Reason::InUse)),
             Self::TooMany => (Code::ResourceExhausted, Some(Reason::TooMany)),
+            Self::SignInEndsSoon => (Code::FailedPrecondition, Some(Reason::SignInEndsSoon)),
             Self::Ended => (Code::Cancelled, None),
             Self::Stopping => (Code::Unavailable, None),
             Self::Exhausted => (Code::ResourceExhausted, None),

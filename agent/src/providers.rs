@@ -38,8 +38,10 @@ pub(crate) type Renewal = Outcome<Renewed>;
 pub(crate) struct Renewed {
     /// Missing: keep the old one (RFC 6749, section 6).
     pub refresh: Option<RefreshToken>,
-    /// `refresh_expires_in`, where told and not zero.
+    /// How long the refresh token may be held without being used, where told and not zero.
     pub refresh_lifetime: Option<Duration>,
+    /// How long the sign-in lasts from now on however often it is used, where told and not zero.
+    pub authorization_lifetime: Option<Duration>,
     /// What may be served, or why nothing may.
     pub access: Result<Access, Unservable>,
     /// `sub` of the ID token, where there is one.
@@ -111,8 +113,10 @@ pub(crate) struct Tokens {
     pub access: Result<Access, NoAccess>,
     /// Missing: none was given.
     pub refresh: Option<RefreshToken>,
-    /// `refresh_expires_in`, where told and not zero.
+    /// How long the refresh token may be held without being used, where told and not zero.
     pub refresh_lifetime: Option<Duration>,
+    /// How long the sign-in lasts from now on however often it is used, where told and not zero.
+    pub authorization_lifetime: Option<Duration>,
     /// As it came, unchecked.
     pub id_token: Option<String>,
 }

@@ -161,8 +161,10 @@ pub(crate) struct Grant {
     pub access: Access,
     /// Without a refresh token the session lasts as long as its access token.
     pub refresh: Option<RefreshToken>,
-    /// The lifetime of the refresh token (`refresh_expires_in`), if the provider gave one that is not zero.
+    /// How long the refresh token may be held without being used, if the provider said so.
     pub refresh_lifetime: Option<Duration>,
+    /// How long the sign-in lasts however often it is used, if the provider said so.
+    pub authorization_lifetime: Option<Duration>,
 }
 
 /// The kind of a credential, which decides how it is renewed and revoked.
@@ -210,6 +212,7 @@ mod tests {
             access: Access { token: AccessToken::new("canary-access"), lifetime: Duration::from_secs(60) },
             refresh: Some(RefreshToken::new("canary-refresh")),
             refresh_lifetime: None,
+            authorization_lifetime: None,
         };
         let fixed =
             Credential::Fixed { token: AccessToken::new("canary-pat"), expires_at: None, minted: false };

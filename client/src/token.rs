@@ -16,6 +16,10 @@ pub struct Token {
     pub expires_at: Option<SystemTime>,
     /// When the agent got this token; `None` if it does not say.
     pub renewed_at: Option<SystemTime>,
+    /// When the sign-in ends however often it is renewed, if the provider tells.
+    pub sign_in_ends_at: Option<SystemTime>,
+    /// When the person signed in.
+    pub signed_in_at: Option<SystemTime>,
     /// How long the token was valid when the agent answered, by the stricter of its clocks; `None` if it does
     /// not expire.
     pub valid_for: Option<Duration>,
@@ -52,6 +56,8 @@ impl From<v1::AccessToken> for Token {
             token_type: answer.token_type,
             expires_at: answer.expires_at.and_then(|time| SystemTime::try_from(time).ok()),
             renewed_at: answer.renewed_at.and_then(|time| SystemTime::try_from(time).ok()),
+            sign_in_ends_at: answer.sign_in_ends_at.and_then(|time| SystemTime::try_from(time).ok()),
+            signed_in_at: answer.signed_in_at.and_then(|time| SystemTime::try_from(time).ok()),
             // A negative duration cannot be converted: that token has expired.
             valid_for: answer.valid_for.map(|left| Duration::try_from(left).unwrap_or_default()),
             profile: answer.profile,

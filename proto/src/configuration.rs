@@ -18,12 +18,22 @@ pub const TOP: [&str; 8] =
     ["aiCommand", "authDomain", "backendUrl", "caFile", "credentialStore", "noProxy", PROFILES, "proxy"];
 
 /// Keys of one profile, below `profiles.<name>`. They beat those at the top.
-pub const OF_PROFILE: [&str; 9] =
-    ["provider", "authority", "clientId", "audience", "apiUrl", "backendUrl", "caFile", "noProxy", "proxy"];
+pub const OF_PROFILE: [&str; 10] = [
+    "provider",
+    "authority",
+    "clientId",
+    "audience",
+    "apiUrl",
+    "backendUrl",
+    "mcpUrl",
+    "caFile",
+    "noProxy",
+    "proxy",
+];
 
 /// Keys whose values are addresses. They are shown and recorded, and so hold no password; that of a proxy is kept
 /// with the secrets.
-const ADDRESSES: [&str; 4] = ["authDomain", "authority", "apiUrl", "backendUrl"];
+const ADDRESSES: [&str; 5] = ["authDomain", "authority", "apiUrl", "backendUrl", "mcpUrl"];
 
 const PROFILES: &str = "profiles";
 

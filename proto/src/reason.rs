@@ -34,6 +34,7 @@ impl Reason {
             Self::IssuerUnreachable | Self::LoginTimedOut => 4,
             Self::StoreFailed | Self::KeychainLocked => 5,
             Self::AuthorityMismatch | Self::Misconfigured | Self::BadRequest => 2,
+            Self::SignInEndsSoon => 6,
             Self::OtherAgent => EXIT_NO_AGENT,
             Self::Internal => 70,
         }

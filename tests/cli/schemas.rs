@@ -15,7 +15,7 @@ const GROUPS: [(&str, bool); 5] =
     [("agent", false), ("agent-leases", true), ("org", true), ("workspace", true), ("profile", true)];
 
 /// Commands whose output is that of another program, or is meant for a shell.
-pub(crate) const WITHOUT: [&str; 3] = ["exec", "ai", "completions"];
+pub(crate) const WITHOUT: [&str; 4] = ["exec", "ai", "completions", "mcp"];
 
 /// Prints its object even if it fails.
 const REPORT: &str = "agent-doctor";

@@ -17,6 +17,7 @@ mod hostile;
 mod imports;
 mod inherited;
 mod jailed;
+mod lasting;
 mod leases;
 mod logs;
 #[cfg(target_os = "linux")]

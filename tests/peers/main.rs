@@ -6,6 +6,7 @@ mod glewlwyd;
 mod imports;
 mod keychain;
 mod keycloak;
+mod mcp;
 mod nextflow;
 mod platform;
 mod provider;

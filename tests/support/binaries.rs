@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::environment;
 
 /// The packages whose programs are built.
-pub const PACKAGES: [&str; 3] = ["seqera-agent", "seqera-client", "seqera-sandbox"];
+pub const PACKAGES: [&str; 4] = ["seqera-agent", "seqera-client", "seqera-mcp", "seqera-sandbox"];
 
 /// Where the programs are.
 #[derive(Debug, Clone)]

@@ -39,6 +39,8 @@ pub(crate) fn token(name: &ProfileName, served: &Served) -> v1::AccessToken {
         workspace_id: record.workspace.as_ref().map(|one| one.id).unwrap_or_default(),
         kind: kind(record.kind).into(),
         provider: record.profile.provider.as_str().into(),
+        sign_in_ends_at: record.sign_in_ends_at.map(unix),
+        signed_in_at: record.logged_in_at.map(unix),
     }
 }
 
@@ -137,6 +139,7 @@ pub(crate) fn status(name: &ProfileName, view: &View, now: Moment) -> v1::Sessio
         last_renewed_at: record.last_renewed_at.map(unix),
         access_expires_at: held.and_then(|held| held.end()).map(|end| timestamp(end.wall)),
         session_expires_at: session_end(view),
+        sign_in_ends_at: sign_in_end(view).map(unix),
         next_renewal_at: view.due.filter(|_| signed_in).map(|due| timestamp(due.wall)),
         store: record.store.map(|store| store.as_str().to_owned()).unwrap_or_default(),
         unsaved: view.unsaved.is_some(),
@@ -171,6 +174,15 @@ fn fallback(fallback: &Fallback) -> v1::session_status::Fallback {
         from: fallback.from.as_str().to_owned(),
         why: fallback.why.clone(),
         since: Some(unix(fallback.since)),
+    }
+}
+
+/// When the sign-in ends however often it is used, in Unix time, as far as that is known.
+pub(crate) fn sign_in_end(view: &View) -> Option<u64> {
+    match view.record.kind {
+        Kind::Fixed => view.record.refresh_expires_at,
+        Kind::Renewable if view.can_renew => view.record.sign_in_ends_at,
+        Kind::Renewable => session_end(view).and_then(|end| u64::try_from(end.seconds).ok()),
     }
 }
 

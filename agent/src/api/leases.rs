@@ -18,6 +18,7 @@ use crate::foreign::line;
 use crate::leases::book::TokenSource;
 use crate::leases::life::FailedDeletion;
 use crate::leases::{Leased, Order};
+use crate::profile::ProfileName;
 use crate::sessions::registry::Registry;
 use crate::sessions::verdict::Ask;
 use crate::sessions::view::Served;
@@ -28,6 +29,9 @@ use crate::token::Kind;
 
 /// How long `End` waits for the Platform to delete the token.
 const END_LIMIT: Duration = Duration::from_secs(10);
+
+/// What runs less than this is no long run, and needs no lease.
+const LONG: Duration = Duration::from_secs(3600);
 
 /// How many characters of a program's name are recorded.
 const LONGEST_PROGRAM: usize = 64;
@@ -54,6 +58,9 @@ impl leases_server::Leases for Leases {
         let (mut token, leased) = loop {
             let served = hand_out(&self.registry, &name, ask.clone(), until).await?;
             let token = convert::token(&name, &served);
+            if !asked.force {
+                self.lasts(&name, asked.keep)?;
+            }
             if served.record.kind == Kind::Fixed {
                 return Ok(Response::new(CreateLeaseResponse { token: Some(token), lease: None }));
             }
@@ -115,11 +122,31 @@ impl leases_server::Leases for Leases {
 }
 
 impl Leases {
+    /// Refuses a program whose token would go with the session in the middle of its work.
+    fn lasts(&self, name: &ProfileName, keep: Option<prost_types::Duration>) -> Result<(), AgentError> {
+        let wanted = keep.and_then(|keep| Duration::try_from(keep).ok()).unwrap_or(LONG);
+        let Some(end) = convert::sign_in_end(&self.registry.worker(name)?.view()) else { return Ok(()) };
+        let left = Duration::from_secs(end.saturating_sub(unix(self.registry.shared.now())));
+        if left >= wanted {
+            return Ok(());
+        }
+        let minutes = left.as_secs() / 60;
+        let what = format!(
+            "the sign-in of profile '{name}' ends in {}h {}m, and a program's token ends with it",
+            minutes / 60,
+            minutes % 60
+        );
+        let hint = format!(
+            "sign in again first with 'seqera login --force --profile {name}'; --force here begins all the same"
+        );
+        Err(AgentError::new(ErrorKind::SignInEndsSoon, what, hint))
+    }
+
     fn order(
         &self,
         asked: &CreateLeaseRequest,
         pid: Option<u32>,
-        profile: crate::profile::ProfileName,
+        profile: ProfileName,
         served: &Served,
     ) -> Result<Order, AgentError> {
         let ends = match asked.keep {

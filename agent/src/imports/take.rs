@@ -248,7 +248,12 @@ impl Imports {
         let provider = self.providers.issuer(profile, Kind::Renewable);
         let memberships = memberships(&*provider, &access.token, account.user_id).await;
         let refresh = renewed.refresh.unwrap_or_else(|| spent.clone());
-        let grant = Grant { access, refresh: Some(refresh), refresh_lifetime: renewed.refresh_lifetime };
+        let grant = Grant {
+            access,
+            refresh: Some(refresh),
+            refresh_lifetime: renewed.refresh_lifetime,
+            authorization_lifetime: renewed.authorization_lifetime,
+        };
         Granted { credential: Credential::Renewable(grant), account, sent, memberships, notes }
     }
 

@@ -177,6 +177,7 @@ async fn a_token_that_is_still_good_stays_where_it_is_while_our_store_refuses_it
         let renewed = Renewed {
             refresh: is_rotated.then(|| RefreshToken::new("next")),
             refresh_lifetime: None,
+            authorization_lifetime: None,
             access: Ok(Access { token: AccessToken::new("access"), lifetime: LIFETIME }),
             subject: Some("ada".into()),
         };

@@ -165,6 +165,7 @@ impl Issuer for OAuth2 {
         self.client.renew(refresh).await.map(|(tokens, _)| Renewed {
             refresh: tokens.refresh,
             refresh_lifetime: tokens.refresh_lifetime,
+            authorization_lifetime: tokens.authorization_lifetime,
             access: tokens.access.map_err(Unservable::from),
             subject: None,
         })

@@ -130,6 +130,7 @@ impl Oidc {
         Renewed {
             refresh: tokens.refresh,
             refresh_lifetime: tokens.refresh_lifetime,
+            authorization_lifetime: tokens.authorization_lifetime,
             subject: named.clone().unwrap_or_default(),
             access: named.and_then(|_| tokens.access.map_err(Unservable::from)),
         }

@@ -274,6 +274,10 @@ fn new_record(
     shared: &Shared,
 ) -> (Record, Vec<String>) {
     let now = unix(shared.now());
+    let authorization_lifetime = match &login.granted.credential {
+        Credential::Renewable(grant) => grant.authorization_lifetime,
+        Credential::Fixed { .. } => None,
+    };
     let (kind, sha256, refresh_lifetime) = match &login.granted.credential {
         Credential::Renewable(grant) => {
             (Kind::Renewable, grant.refresh.as_ref().map(RefreshToken::sha256), grant.refresh_lifetime)
@@ -296,6 +300,7 @@ fn new_record(
         logged_in_at: Some(now),
         last_renewed_at: (kind == Kind::Renewable).then_some(now),
         refresh_expires_at: refresh_lifetime.map(|life| now + life.as_secs()),
+        sign_in_ends_at: authorization_lifetime.map(|life| now + life.as_secs()),
         organization,
         organization_is_chosen,
         workspace,

@@ -14,7 +14,7 @@ use crate::clock::{Moment, unix};
 use crate::outcome::Outcome;
 use crate::profile::{Profile, ProfileName};
 use crate::providers::{Issuer, Renewal, Renewed, Revocable};
-use crate::sessions::schedule::keep_alive;
+use crate::sessions::schedule::{Told, keep_alive, sign_in_end};
 use crate::sessions::secrets::{Failed, refresh_of, store_trouble, stored};
 use crate::sessions::shared::Shared;
 use crate::sessions::verdict::{Fresh, JobOutcome, StoreTrouble};
@@ -290,9 +290,16 @@ impl RenewalJob {
         let sha256 = place.map(|_| refresh.sha256());
         let renewed_at = unix(sent);
         let ends = renewed.refresh_lifetime.map(|life: Duration| renewed_at + life.as_secs());
+        let told = Told {
+            at: renewed_at,
+            unused_until: ends,
+            lasts_until: renewed.authorization_lifetime.map(|life| renewed_at + life.as_secs()),
+            same_token: renewed.refresh.is_none(),
+        };
         let update = move |record: &mut Record| {
             record.intent = None;
             record.ended = None;
+            record.sign_in_ends_at = sign_in_end(record, &told);
             record.last_renewed_at = Some(renewed_at);
             record.refresh_expires_at = ends;
             if let (Some(place), Some(sha256)) = (place, sha256) {

@@ -2,6 +2,7 @@
 //! ([When to renew](crate::manual::sessions#when-to-renew)).
 
 use std::time::Duration;
+use crate::storage::record::Record;
 
 use crate::backoff::Jitter;
 use crate::clock::Moment;
@@ -86,6 +87,34 @@ pub(crate) fn keep_alive(refresh_lifetime: Option<Duration>) -> Duration {
     }
 }
 
+/// What a renewal told about the end of the sign-in, in Unix time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told {
+    /// When the renewal was sent.
+    pub at: u64,
+    /// When the refresh token expires if it is not used.
+    pub unused_until: Option<u64>,
+    /// When the sign-in ends however often it is used.
+    pub lasts_until: Option<u64>,
+    /// The answer had no refresh token, so what was told about the one that was used still holds.
+    pub same_token: bool,
+}
+
+/// How close together two ends are the same one: each is counted from another answer, in whole seconds.
+const SAME_END: u64 = 5;
+
+/// When the sign-in ends however often it is used, after a renewal. A provider that tells one end alone, as Keycloak
+/// does, tells the earlier of two: where using the token did not move it, it is the end of the sign-in.
+pub(crate) fn sign_in_end(before: &Record, told: &Told) -> Option<u64> {
+    let unmoved = || {
+        let (end, used) = (before.refresh_expires_at?, before.last_renewed_at?);
+        let apart = told.at.saturating_sub(used) > 2 * SAME_END;
+        told.unused_until.filter(|now| apart && *now <= end.saturating_add(SAME_END))
+    };
+    let kept = || before.sign_in_ends_at.filter(|_| told.same_token);
+    told.lasts_until.or_else(unmoved).or_else(kept)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +158,25 @@ mod tests {
         assert!(!token.satisfies(Duration::from_secs(60), at(50)));
         assert!(token.satisfies(Duration::from_secs(95), at(9)), "young");
         assert!(token.satisfies(Duration::from_secs(101), at(50)), "never lived that long");
+    }
+
+    #[test]
+    fn an_end_that_a_renewal_does_not_move_is_that_of_the_sign_in() {
+        let before = |unused, ends| Record {
+            last_renewed_at: Some(1_000),
+            refresh_expires_at: unused,
+            sign_in_ends_at: ends,
+            ..Record::default()
+        };
+        let told = |at, unused_until, lasts_until| Told { at, unused_until, lasts_until, same_token: false };
+        let first = before(Some(2_800), None);
+        assert_eq!(sign_in_end(&first, &told(1_600, Some(3_400), Some(9_000))), Some(9_000), "told outright");
+        assert_eq!(sign_in_end(&first, &told(1_600, Some(3_400), None)), None, "moved");
+        assert_eq!(sign_in_end(&first, &told(1_600, Some(2_801), None)), Some(2_801), "not moved");
+        assert_eq!(sign_in_end(&first, &told(1_005, Some(2_801), None)), None, "too soon to tell");
+        assert_eq!(sign_in_end(&before(None, Some(9_000)), &told(1_600, None, None)), None, "no longer told");
+        let same = Told { same_token: true, ..told(1_600, None, None) };
+        assert_eq!(sign_in_end(&before(None, Some(9_000)), &same), Some(9_000), "no new refresh token");
     }
 
     #[test]

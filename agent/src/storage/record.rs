@@ -173,6 +173,9 @@ pub(crate) struct Record {
     /// When the stored secret expires, if the provider says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_expires_at: Option<u64>,
+    /// When the sign-in ends however often it is used, if the provider says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in_ends_at: Option<u64>,
     /// The organisation that gets billed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<Organization>,

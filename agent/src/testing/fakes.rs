@@ -103,7 +103,7 @@ impl Provider {
         let token = AccessToken::new(format!("access-{}", self.calls()));
         let access = Ok(Access { token, lifetime: self.lifetime });
         let (refresh, subject) = (Some(RefreshToken::new(next)), Some("ada".to_owned()));
-        Renewal::Granted(Renewed { refresh, refresh_lifetime: None, access, subject })
+        Renewal::Granted(Renewed { refresh, refresh_lifetime: None, authorization_lifetime: None, access, subject })
     }
 }
 
@@ -304,6 +304,7 @@ impl Agent {
             access: Access { token: AccessToken::new("access-0"), lifetime: self.provider.lifetime },
             refresh: Some(RefreshToken::new("refresh-0")),
             refresh_lifetime: None,
+            authorization_lifetime: None,
         };
         granted(Credential::Renewable(grant), self.clock.now())
     }

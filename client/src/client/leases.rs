@@ -19,17 +19,20 @@ impl Client {
     /// credential does not expire.
     ///
     /// # Errors
-    /// As [`Client::token`]; also `FORBIDDEN` if the Platform does not let the account make a token.
+    /// As [`Client::token`]; also `SIGN_IN_ENDS_SOON` if the sign-in ends before that, or within an hour where the end
+    /// is open, unless `force` is set; `FORBIDDEN` if the Platform does not let the account make a token.
     pub async fn create_lease(
         &self,
         keep: Option<Duration>,
         program: &str,
+        force: bool,
     ) -> Result<(Token, Option<v1::Lease>), Error> {
         let message = v1::CreateLeaseRequest {
             profile: self.profile(),
             authority: self.authority(),
             keep: keep.and_then(|keep| prost_types::Duration::try_from(keep).ok()),
             program: program.to_owned(),
+            force,
         };
         // Not repeatable: two calls would make two tokens.
         let call = Call::within(self.route.options.deadline);

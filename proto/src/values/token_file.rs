@@ -102,7 +102,7 @@ impl TokenFile {
             "api" => self.api = url()?,
             "workspace" => self.workspace = value.parse().map_err(|_| odd())?,
             "profile" => self.profile = value.to_owned(),
-            "expires" if !value.is_empty() => self.expires = Some(seconds(value).ok_or_else(odd)?),
+            "expires" if !value.is_empty() => self.expires = Some(unix_time(value).ok_or_else(odd)?),
             _ => {}
         }
         Ok(())
@@ -155,8 +155,8 @@ fn rfc3339(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// The reverse; `None` for any other form.
-fn seconds(text: &str) -> Option<u64> {
+/// Seconds since 1970 of such a time in UTC, with or without parts of a second; `None` for any other form.
+pub fn unix_time(text: &str) -> Option<u64> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let time = time.split_once('.').map_or(time, |(whole, _)| whole);
     let [year, month, day] = numbers(date, '-')?;
@@ -247,11 +247,11 @@ mod tests {
             ("2025-12-16T14:30:00Z", 1_765_895_400),
             ("2100-03-01T00:00:00Z", 4_107_542_400),
         ] {
-            assert_eq!((seconds(text), rfc3339(count).as_str()), (Some(count), text));
+            assert_eq!((unix_time(text), rfc3339(count).as_str()), (Some(count), text));
         }
-        assert_eq!(seconds("2025-12-16T14:30:00.5Z"), Some(1_765_895_400));
+        assert_eq!(unix_time("2025-12-16T14:30:00.5Z"), Some(1_765_895_400));
         for odd in ["", "2025-12-16", "2025-12-16T14:30Z", "2025-13-16T14:30:00Z", "1969-12-31T00:00:00Z"] {
-            assert_eq!(seconds(odd), None, "{odd}");
+            assert_eq!(unix_time(odd), None, "{odd}");
         }
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         assert!(full().has_expired(at(1_765_895_400)) && !full().has_expired(at(1_765_895_399)));

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use seqera_tests::skip::on_path;
-use seqera_tests::{chromium, glewlwyd, keycloak, nextflow, oidc_provider, vscode};
+use seqera_tests::{binaries, chromium, glewlwyd, keycloak, nextflow, oidc_provider, vscode};
 
 use crate::checks::{self, Part};
 use crate::node;
@@ -40,7 +40,7 @@ const PACKAGES: [(&str, &str); 25] = [
 ];
 
 /// One part for each peer, so that the run shows the time of each.
-pub(crate) const TESTS: [Part; 10] = [
+pub(crate) const TESTS: [Part; 11] = [
     ("peer: GNOME Keyring", || test("keychain")),
     ("peer: imports from GNOME Keyring", || test("imports")),
     ("peer: oidc-provider", || test("provider")),
@@ -48,6 +48,7 @@ pub(crate) const TESTS: [Part; 10] = [
     ("peer: a Platform with Keycloak", || test("platform")),
     ("peer: Glewlwyd", || test("glewlwyd")),
     ("peer: Chromium", || test("chromium")),
+    ("peer: the SDK of MCP", || test("mcp")),
     ("peer: Nextflow", || test("nextflow")),
     ("VS Code extension", node::extension),
     ("peer: VS Code", || test("vscode")),
@@ -76,6 +77,7 @@ pub(crate) fn prepare() -> Result<(), String> {
         println!("      installing VS Code from npm, below target/peers; about half a minute");
         by_script(&vscode::folder());
     }
+    npm_packages(&binaries::workspace().join("tests/peers/mcp"));
     from_maven("Keycloak", &keycloak::folder(), keycloak::is_installed());
     from_maven("Nextflow", &nextflow::folder(), nextflow::is_installed());
     Ok(())

@@ -70,6 +70,7 @@ fn granted(reply: &Reply) -> Outcome<Tokens> {
             access: Err(NoAccess::Missing(lost().to_string())),
             refresh: Some(refresh),
             refresh_lifetime: None,
+            authorization_lifetime: None,
             id_token: None,
         };
         return Outcome::Granted(tokens);
@@ -83,9 +84,19 @@ fn granted(reply: &Reply) -> Outcome<Tokens> {
     Outcome::Granted(Tokens {
         access: access_of(access, text("token_type"), fields.get("expires_in")),
         refresh,
-        refresh_lifetime: fields.get("refresh_expires_in").and_then(seconds).filter(|life| !life.is_zero()),
+        refresh_lifetime: lasting(&fields, &["refresh_token_timeout", "refresh_expires_in"]),
+        authorization_lifetime: lasting(&fields, &["authorization_expires_in"]),
         id_token: text("id_token").map(str::to_owned),
     })
+}
+
+/// The first of these lifetimes that is told: how long the refresh token may be held without being used, and how long
+/// the person's consent lasts however often it is (draft-ietf-oauth-refresh-token-expiration, section 6.1; Keycloak's
+/// `refresh_expires_in` is the first of the two by another name). A lifetime of zero, which Keycloak gives where there
+/// is no limit, is as good as none.
+fn lasting(fields: &Map<String, Value>, names: &[&str]) -> Option<Duration> {
+    let told = names.iter().find_map(|name| fields.get(*name).and_then(seconds));
+    told.filter(|life| !life.is_zero())
 }
 
 fn access_of(

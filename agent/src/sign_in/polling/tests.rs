@@ -111,6 +111,7 @@ fn granted() -> Poll {
         access: Ok(access),
         refresh: Some(RefreshToken::new("refresh-1")),
         refresh_lifetime: None,
+        authorization_lifetime: None,
         id_token: None,
     };
     Poll::Answered(Outcome::Granted((Box::new(tokens), FakeClock::new().now())))

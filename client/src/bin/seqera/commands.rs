@@ -8,12 +8,14 @@ mod backend;
 mod choices;
 pub(crate) mod completions;
 mod described;
+mod ends;
 pub(crate) mod exec;
 mod handover;
 mod info;
 pub(crate) mod listing;
 pub(crate) mod login;
 pub(crate) mod logout;
+mod mcp;
 mod nextflow;
 mod org;
 mod profile;
@@ -34,6 +36,7 @@ use self::completions::{Complete, Completions};
 use self::exec::Exec;
 use self::login::Login;
 use self::logout::Logout;
+use self::mcp::Mcp;
 use self::org::Org;
 use self::profile::Profile;
 use self::session::Check;
@@ -60,6 +63,7 @@ pub(crate) enum Command {
     Whoami(Check),
     Token(token::Args),
     Exec(Exec),
+    Mcp(Mcp),
     Ai(Ai),
     /// Show user, backend and the connection to the Platform, each with its source
     ///
@@ -95,6 +99,7 @@ pub(crate) fn run(
         Command::Whoami(args) => whoami::run(context, args),
         Command::Token(args) => token::run(context, &args),
         Command::Exec(args) => exec::run(context, &args),
+        Command::Mcp(args) => mcp::run(context, args),
         Command::Ai(args) => ai::run(context, &args),
         Command::Info => info::run(context),
         Command::Skill(args) => ai::elsewhere(context, "skill", &args),

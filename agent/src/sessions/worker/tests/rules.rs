@@ -36,6 +36,7 @@ fn granted(refresh: &str, refresh_lifetime: Option<u64>) -> Renewal {
     Renewal::Granted(Renewed {
         refresh: Some(RefreshToken::new(refresh)),
         refresh_lifetime: refresh_lifetime.map(Duration::from_secs),
+        authorization_lifetime: None,
         access: Ok(access),
         subject: Some("ada".into()),
     })

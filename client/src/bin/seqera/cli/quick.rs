@@ -84,7 +84,8 @@ impl<'a> Line<'a> {
         let keep = length(self.keep)?;
         let complete = !command.is_empty() && (self.long || keep.is_none());
         let plain = complete && command.iter().all(|word| word != "--");
-        let args = plain.then(|| exec::Exec { long: self.long, keep, command: command.to_vec() })?;
+        let args =
+            plain.then(|| exec::Exec { long: self.long, keep, force: false, command: command.to_vec() })?;
         self.of(Command::Exec(args))
     }
 

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::commands::handover::{
     self, Variables, apply, at_hand, become_program, not_run, session_token, warn_of_failing,
 };
-use crate::commands::nextflow;
+use crate::commands::{ends, nextflow};
 use crate::screen::failure::Failure;
 use crate::screen::time::parse_length;
 use crate::settings::context::{Context, wait};
@@ -24,7 +24,8 @@ use crate::settings::subject::Subject;
 /// Sets SEQERA_ACCESS_TOKEN and TOWER_ACCESS_TOKEN, and endpoint and workspace where the profile has them.
 /// A session's token is valid for about an hour, and the program cannot renew it. With --long the agent makes a
 /// personal access token for the program, and deletes it when the program ends. That is for you to choose: such
-/// a token has no scope, and works until it is deleted ('seqera agent leases').
+/// a token has no scope, and works until it is deleted ('seqera agent leases'). It ends with the sign-in: if the
+/// provider tells that this comes before the time of --for, or within an hour, nothing is begun.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -39,6 +40,9 @@ pub(crate) struct Exec {
     /// Keep that token for this long, however soon the program ends: for sbatch, nextflow -bg and the like
     #[arg(long = "for", value_name = "TIME", value_parser = parse_length, requires = "long")]
     pub(crate) keep: Option<Duration>,
+    /// Begin even if the sign-in, and with it that token, ends sooner
+    #[arg(long, requires = "long")]
+    pub(crate) force: bool,
     /// The program and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,
@@ -90,6 +94,7 @@ fn give(context: &Context, args: &Exec, program: &OsStr) -> Result<Given, Failur
         },
     };
     warn_of_failing(context, &token);
+    ends::warn(context, &token, None);
     let lease = lease.map(|lease| (client, lease.id));
     Ok(Given {
         secret: Zeroizing::new(token.secret().to_owned()),
@@ -107,7 +112,7 @@ fn own_token(
     program: &OsStr,
 ) -> Result<(Token, Option<Lease>), Failure> {
     let name = Path::new(program).file_name().unwrap_or(program).to_string_lossy();
-    let (token, lease) = wait(async { Ok(client.create_lease(args.keep, &name).await?) })?;
+    let (token, lease) = wait(async { Ok(client.create_lease(args.keep, &name, args.force).await?) })?;
     if lease.is_none() {
         let profile = &token.profile;
         let note = format!(

@@ -82,7 +82,8 @@ pub(super) fn of_provider(id: &str, authority: &str) -> String {
 
 pub(super) fn expiry(status: &SessionStatus) -> String {
     let fixed = status.kind() == CredentialKind::Fixed;
-    match (status.session_expires_at, status.access_expires_at) {
+    let end = status.sign_in_ends_at.or(status.session_expires_at);
+    match (end, status.access_expires_at) {
         (Some(end), _) if fixed => local(end),
         (Some(end), _) => format!("{} (end of the sign-in)", local(end)),
         (None, Some(end)) if fixed => local(end),
@@ -107,9 +108,10 @@ fn ends(status: &SessionStatus) -> [(&'static str, String); 2] {
         ];
     }
     let unused = idle(status).map(|idle| format!(", if unused for {}", length(idle))).unwrap_or_default();
-    let sign_in = match status.session_expires_at {
-        Some(end) => format!("{}{unused}", local(end)),
-        None => "not told by the provider; it may end if unused for long".to_owned(),
+    let sign_in = match (status.sign_in_ends_at, status.session_expires_at) {
+        (Some(end), Some(_)) => format!("{}{}", local(end), unused.replace(", if", ", or if")),
+        (Some(end), None) | (None, Some(end)) => format!("{}{unused}", local(end)),
+        (None, None) => "not told by the provider; it may end if unused for long".to_owned(),
     };
     let token = match status.access_expires_at {
         Some(end) => format!("{} (renewed automatically)", local(end)),
@@ -204,6 +206,7 @@ pub(super) fn object(status: &SessionStatus) -> Value {
         "last_renewed_at": rfc3339(status.last_renewed_at),
         "access_expires_at": rfc3339(status.access_expires_at),
         "session_expires_at": rfc3339(status.session_expires_at),
+        "sign_in_ends_at": rfc3339(status.sign_in_ends_at),
         "next_renewal_at": rfc3339(status.next_renewal_at),
         "last_failure": status.last_failure.as_ref().map(|failure| json!({
             "reason": failure.reason().name(),

@@ -12,6 +12,7 @@ use seqera_client::proto::values::token_file::TokenFile;
 use seqera_client::{Token, Want};
 use serde_json::{Value, json};
 
+use crate::commands::ends;
 use crate::commands::handover::{self, at_hand, warn_of_failing};
 use crate::commands::token::keep::Kept;
 use crate::commands::waiting::awaited_token;
@@ -145,6 +146,7 @@ fn fetch(context: &Context, args: &Args, named: Named) -> Result<Token, Failure>
         context.screen.note(&format!("profile '{asked}' is now called '{}'", token.profile));
     }
     warn_of_failing(context, &token);
+    ends::warn(context, &token, args.min_valid);
     Ok(token)
 }
 
