@@ -2,10 +2,10 @@
 //! ([When to renew](crate::manual::sessions#when-to-renew)).
 
 use std::time::Duration;
-use crate::storage::record::Record;
 
 use crate::backoff::Jitter;
 use crate::clock::Moment;
+use crate::storage::record::Record;
 use crate::token::{Access, AccessToken};
 
 /// A token younger than this is never renewed just because a caller wants more validity.

@@ -103,7 +103,13 @@ impl Provider {
         let token = AccessToken::new(format!("access-{}", self.calls()));
         let access = Ok(Access { token, lifetime: self.lifetime });
         let (refresh, subject) = (Some(RefreshToken::new(next)), Some("ada".to_owned()));
-        Renewal::Granted(Renewed { refresh, refresh_lifetime: None, authorization_lifetime: None, access, subject })
+        Renewal::Granted(Renewed {
+            refresh,
+            refresh_lifetime: None,
+            authorization_lifetime: None,
+            access,
+            subject,
+        })
     }
 }
 

@@ -176,7 +176,8 @@ pub(in crate::providers) fn granted(
     let Tokens { refresh, refresh_lifetime, authorization_lifetime, .. } = tokens;
     let note = "the provider gave no refresh token: the session lasts as long as its access token";
     let notes = if refresh.is_none() { vec![note.to_owned()] } else { Vec::new() };
-    let credential = Credential::Renewable(Grant { access, refresh, refresh_lifetime, authorization_lifetime });
+    let credential =
+        Credential::Renewable(Grant { access, refresh, refresh_lifetime, authorization_lifetime });
     Granted { credential, account, sent, memberships: None, notes }
 }
 
