@@ -106,6 +106,16 @@ pub enum Error {
     /// The environment does not say where the user's files are.
     #[error(transparent)]
     Places(#[from] PlaceError),
+    /// A variable, or `config.json`, holds something that cannot be used. The text names it, and not its value.
+    #[error("{what}")]
+    Setting {
+        /// What is wrong, and where.
+        what: String,
+        /// What the person can do.
+        hint: String,
+        /// `BAD_REQUEST` for a variable, `MISCONFIGURED` for the file, `LOGIN_EXPIRED` for a token that has expired.
+        reason: Reason,
+    },
 }
 
 impl Error {
@@ -124,6 +134,7 @@ impl Error {
             Self::TimedOut => "TIMED_OUT",
             Self::Misunderstood(_) => "AGENT_NOT_UNDERSTOOD",
             Self::Places(_) => Reason::Misconfigured.name(),
+            Self::Setting { reason, .. } => reason.name(),
         }
     }
 
@@ -152,6 +163,7 @@ impl Error {
                 Some("agent and client are of different versions: run 'seqera agent restart'")
             }
             Self::NotStarted { hint, .. } => hint.as_deref(),
+            Self::Setting { hint, .. } => Some(hint),
             Self::Ended(_) | Self::Places(_) => None,
         }
     }
@@ -163,6 +175,7 @@ impl Error {
             Self::Ended(_) => EXIT_ENDED,
             Self::TimedOut => Reason::IssuerUnreachable.exit_code(),
             Self::Places(_) => Reason::Misconfigured.exit_code(),
+            Self::Setting { reason, .. } => reason.exit_code(),
             Self::NoAgent
             | Self::NobodyAtChosen(_)
             | Self::NoProgram

@@ -5,17 +5,21 @@
 //!
 //! ```no_run
 //! use std::time::Duration;
-//! use seqera_client::{Client, Error, Options, Want};
+//! use seqera_client::{Access, Error, Want};
 //!
 //! # async fn example() -> Result<(), Error> {
-//! let client = Client::new(Options::from_env()?);
-//! let token = client.token(Want { min_valid: Some(Duration::from_secs(300)), ..Want::default() }).await?;
+//! let access = Access::from_env(None)?;
+//! let token = access.token(Want { min_valid: Some(Duration::from_secs(300)), ..Want::default() }).await?;
 //! let header = format!("{} {}", token.token_type, token.secret());
 //! # Ok(())
 //! # }
 //! ```
 //!
+//! [`Access`] is for programs: a token in the environment comes first, as with every `seqera` command. [`Client`]
+//! below it always asks the agent.
+//!
 //! One call goes through these modules:
+//! - [`access`]: whose token is meant
 //! - [`options`]: which agent and which profile, read from the environment
 //! - [`client`](Client): one method for each call
 //! - `route`: finds the right agent, keeps to the deadline, and repeats a call where that is safe
@@ -26,6 +30,7 @@
 //! - `link`, `codec`: one HTTP/2 connection, and the messages on it as bytes
 //! - [`token`], [`error`]: the token that comes back, or the reason why none does
 
+pub mod access;
 mod autostart;
 mod client;
 mod codec;
@@ -42,6 +47,7 @@ mod route;
 mod stream;
 pub mod token;
 
+pub use access::Access;
 pub use autostart::agent_program;
 pub use client::{Client, Want};
 pub use error::{Error, Refusal};

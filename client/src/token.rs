@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use seqera_agent_proto::v1;
+use seqera_agent_proto::values::token_file::TokenFile;
 use zeroize::Zeroizing;
 
 /// An access token and what is known about it. It is wiped when dropped, and `Debug` does not show the
@@ -39,9 +40,26 @@ pub struct Token {
     pub kind: v1::CredentialKind,
     /// The kind of provider that it comes from: `platform`, `scitoolkit` or `oauth2`.
     pub provider: String,
+    /// The variable that the token comes from; `None`: from the agent.
+    pub variable: Option<&'static str>,
 }
 
 impl Token {
+    /// A token of the environment, of which no more is known than what stands beside it.
+    pub(crate) fn given(variable: &'static str, file: &TokenFile) -> Self {
+        let answer = v1::AccessToken {
+            access_token: file.token.clone(),
+            token_type: "Bearer".to_owned(),
+            profile: file.profile.clone(),
+            authority: file.authority.clone(),
+            api_url: file.api.clone(),
+            workspace_id: file.workspace,
+            ..v1::AccessToken::default()
+        };
+        let expires_at = file.expires.map(|at| SystemTime::UNIX_EPOCH + Duration::from_secs(at));
+        Self { variable: Some(variable), expires_at, ..Self::from(answer) }
+    }
+
     /// The secret itself. Keep it out of logs and arguments.
     pub fn secret(&self) -> &str {
         &self.secret
@@ -67,6 +85,7 @@ impl From<v1::AccessToken> for Token {
             api_url: answer.api_url,
             workspace_id: answer.workspace_id,
             provider: answer.provider,
+            variable: None,
         }
     }
 }

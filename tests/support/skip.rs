@@ -1,6 +1,7 @@
 //! Skips tests that need something that is not on this machine.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use crate::environment;
 
@@ -38,6 +39,11 @@ pub fn have(programs: &[&str], remedy: &str) -> bool {
 
 /// Whether a program with this name is on the path.
 pub fn on_path(program: &str) -> bool {
+    find(program).is_some()
+}
+
+/// The program with this name on the path.
+pub fn find(program: &str) -> Option<PathBuf> {
     let path = environment::variable("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
