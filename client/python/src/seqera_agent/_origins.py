@@ -1,0 +1,62 @@
+"""Which addresses a token may go to, and which answers mean that it was refused."""
+
+from __future__ import annotations
+
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from typing import Optional
+from urllib.parse import urlsplit
+
+from ._token import Token
+
+_PORTS = {"http": 80, "https": 443}
+
+#: The hosts of Seqera Cloud, which are one account.
+_CLOUD = frozenset({("https", "cloud.seqera.io", 443), ("https", "api.cloud.seqera.io", 443)})
+
+Origin = tuple[str, str, int]
+
+
+def origin(url: str) -> Optional[Origin]:
+    """Return scheme, host and port of an address (RFC 6454); `None` if it has none, or others could read along."""
+    try:
+        parts = urlsplit(url)
+        scheme, host = parts.scheme.lower(), (parts.hostname or "").lower().rstrip(".")
+        port = parts.port or _PORTS.get(scheme, 0)
+    except ValueError:
+        return None
+    if not host or not port or (scheme != "https" and not (scheme == "http" and _is_here(host))):
+        return None
+    return scheme, host, port
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def may_go(token: Token, url: str) -> bool:
+    """Say whether a token may be sent to this address."""
+    here = origin(url)
+    named = (token.authority, token.api_url) if token.source is None else token._endpoints
+    # A token of the environment without an address beside it is for Cloud, as every program takes it.
+    own = _CLOUD if named is None else {origin(url) for url in named if url}
+    return here is not None and (here in own or (here in _CLOUD and not _CLOUD.isdisjoint(own)))
+
+
+def is_refused(token: Token, status: int, date: Optional[str]) -> bool:
+    """Say whether an answer means that the token is no longer good.
+
+    403 means that the account may not do this, which another token would not change, unless the token had expired
+    by the clock of whoever answers.
+    """
+    if status == 401:
+        return True
+    if status != 403 or token.expires_at is None or not date:
+        return False
+    try:
+        return token.expires_at <= parsedate_to_datetime(date)
+    except (TypeError, ValueError):
+        return False

@@ -1,0 +1,166 @@
+"""The parts that need no agent."""
+
+import doctest
+import os
+import pathlib
+import sys
+
+import pytest
+
+import seqera_agent
+from seqera_agent import _environment, _origins, _token, _wire, errors
+
+
+def given(environ, command=None):
+    return _environment.given(environ, command)
+
+
+def test_the_documented_order_holds_and_nothing_is_shown():
+    both = {"SEQERA_ACCESS_TOKEN": "\tone\n", "TOWER_ACCESS_TOKEN": "two"}
+    assert (given(both).secret, given(both).source) == ("one", "SEQERA_ACCESS_TOKEN")
+    assert given({"SEQERA_ACCESS_TOKEN": " ", "TOWER_ACCESS_TOKEN": "two"}).secret == "two"
+    assert given({}) is None
+    assert "two" not in repr(given({"TOWER_ACCESS_TOKEN": "two"}))
+
+
+@pytest.mark.parametrize("value", ["canary canary", "'canary", "$(canary)", "b\u00e4d", "bearer", "x" * 50000])
+def test_what_is_no_plain_token_is_for_the_command_and_an_error_without_it(value):
+    with pytest.raises(errors.BadRequest) as raised:
+        given({"SEQERA_ACCESS_TOKEN": value, "TOWER_ACCESS_TOKEN": "t"})
+    assert "SEQERA_ACCESS_TOKEN" in str(raised.value)
+    assert "canary" not in str(raised.value)
+
+
+def test_the_mark_of_exec_counts_for_its_own_token_alone():
+    token = given({"SEQERA_ACCESS_TOKEN": "frozen"})
+    mark = f"work:{_environment.sha256('frozen')}"
+    assert _environment.exec_profile({"SEQERA_EXEC_TOKEN": mark}, token) == "work"
+    for odd in ("", "work", ":", f":{_environment.sha256('frozen')}", f"work:{_environment.sha256('other')}"):
+        assert _environment.exec_profile({"SEQERA_EXEC_TOKEN": odd}, token) is None
+
+
+def marked(*lines):
+    return "\n".join(["eyJ.a-b_c==", "# seqera token file, kept by 'seqera token --write'", *lines, ""])
+
+
+def test_a_file_says_where_its_token_may_go(tmp_path):
+    file = tmp_path / "token"
+    file.write_text(marked("authority=https://a.test/api", "api=https://api.a.test", "workspace=7", "moon=full"))
+    environ = {
+        "SEQERA_ACCESS_TOKEN_FILE": str(file),
+        "SEQERA_ACCESS_TOKEN": "other",
+        "TOWER_API_ENDPOINT": "https://b.test",
+    }
+    token = _token.given(given(environ), environ)
+    assert (token.secret, token.source, token.workspace_id) == ("eyJ.a-b_c==", "SEQERA_ACCESS_TOKEN_FILE", 7)
+    assert _origins.may_go(token, "https://api.a.test/orgs")
+    assert not _origins.may_go(token, "https://b.test/orgs")
+    assert not _origins.may_go(token, "https://cloud.seqera.io/api")
+    file.write_text(marked())
+    token = _token.given(given(environ), environ)
+    assert not _origins.may_go(token, "https://b.test/orgs"), "what stands beside it is all that counts"
+    file.write_text("plain\n")
+    token = _token.given(given(environ), environ)
+    assert _origins.may_go(token, "https://b.test/orgs"), "a file that a person wrote is as a variable"
+
+
+@pytest.mark.parametrize("content", [None, "", "\n\n", "canary canary\n", "canary\ncanary\n", marked("expires=canary")])
+def test_a_file_that_cannot_be_used_is_an_error_and_never_passed_over(tmp_path, content):
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(errors.BadRequest) as raised:
+        given({"SEQERA_ACCESS_TOKEN_FILE": str(file), "SEQERA_ACCESS_TOKEN": "other"})
+    assert str(file) in str(raised.value)
+    assert "canary" not in str(raised.value)
+
+
+def test_a_token_in_a_file_that_has_expired_is_not_used(tmp_path):
+    file = tmp_path / "token"
+    file.write_text(marked("expires=2020-01-01T00:00:00Z"))
+    with pytest.raises(errors.LoginExpired):
+        given({"SEQERA_ACCESS_TOKEN_FILE": str(file)})
+    file.write_text(marked("expires=2100-01-01T00:00:00Z"))
+    assert given({"SEQERA_ACCESS_TOKEN_FILE": str(file)}).expires == 4102444800
+
+
+def test_addresses_are_compared_as_origins():
+    token = seqera_agent.Token("t", authority="https://a.test/api", api_url="https://api.a.test")
+    for own in ("https://a.test", "HTTPS://A.test:443/x", "https://api.a.test/orgs?a=b", "https://a.test./x"):
+        assert _origins.may_go(token, own), own
+    for other in (
+        "http://a.test",
+        "https://a.test:444",
+        "https://a.test.b.test",
+        "https://a.test@b.test",
+        "https://b.test/https://a.test",
+        "https://xa.test",
+        "/api",
+        "",
+        "https://[::1",
+    ):
+        assert not _origins.may_go(token, other), other
+
+
+def test_a_token_goes_in_the_clear_to_this_machine_alone():
+    for here in ("http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000"):
+        assert _origins.may_go(seqera_agent.Token("t", authority=here), f"{here}/orgs")
+    assert not _origins.may_go(seqera_agent.Token("t", authority="http://a.test"), "http://a.test/orgs")
+
+
+def test_both_hosts_of_cloud_are_one():
+    cloud = seqera_agent.Token("t", authority="https://cloud.seqera.io/api")
+    assert _origins.may_go(cloud, "https://api.cloud.seqera.io/orgs")
+    environ = {"TOWER_ACCESS_TOKEN": "t"}
+    assert _origins.may_go(_token.given(given(environ), environ), "https://api.cloud.seqera.io/orgs")
+    environ["TOWER_API_ENDPOINT"] = "https://a.test/api"
+    token = _token.given(given(environ), environ)
+    assert not _origins.may_go(token, "https://api.cloud.seqera.io/orgs")
+    assert _origins.may_go(token, "https://a.test/x")
+
+
+def test_numbers_and_texts_survive_their_encoding():
+    for seconds in (0, 0.5, 1, 127, 128, 300, 86400.25):
+        decoded = _wire.decode(_wire.duration(1, seconds), {1: ("d", _wire._SECONDS)})
+        assert decoded["d"].get("seconds", 0) + decoded["d"].get("nanos", 0) / 1e9 == seconds
+    assert _wire.decode(_wire.text(300, "grün"), {300: ("t", "text")}) == {"t": "grün"}
+    assert _wire.text(1, "") == b""
+
+
+@pytest.mark.parametrize(
+    "odd", [b"\x0a", b"\x0a\x05ab", b"\xff" * 11, b"\x08\x01", b"\x0b", b"\x0a\x01\xff", b"\x09ab"]
+)
+def test_bytes_that_are_no_message_are_an_error(odd):
+    with pytest.raises(ValueError):
+        _wire.decode(odd, {1: ("t", "text")})
+
+
+def test_unknown_fields_are_passed_over():
+    later = b"\x10\x05" + b"\x19" + b"x" * 8 + b"\x25" + b"y" * 4 + _wire.text(9, "z") + _wire.text(1, "a")
+    assert _wire.decode(later, {1: ("t", "text")}) == {"t": "a"}
+
+
+def test_every_reason_of_the_contract_has_a_class():
+    contract = pathlib.Path(__file__).parents[3] / "proto/seqera/agent/v1/errors.proto"
+    lines = (line.split() for line in contract.read_text().splitlines())
+    reasons = {words[0][len("REASON_") :] for words in lines if words and words[0].startswith("REASON_")}
+    plain = {"UNSPECIFIED", "LOGIN_TIMED_OUT", "FORBIDDEN", "INTERNAL", "IN_USE", "TOO_MANY", "SIGN_IN_ENDS_SOON"}
+    assert "SIGNED_OUT" in reasons
+    assert reasons - plain <= set(errors.KINDS)
+
+
+def test_the_examples_in_the_documentation_are_python():
+    for name in ("seqera_agent", "seqera_agent._client", "seqera_agent.aio"):
+        __import__(name)
+        assert doctest.testmod(sys.modules[name]).failed == 0
+
+
+def test_the_version_is_that_of_the_whole():
+    root = pathlib.Path(__file__).parents[3]
+    version = f'version = "{seqera_agent.__version__}"'
+    assert version in (root / "Cargo.toml").read_text()
+    assert version in (root / "client/python/pyproject.toml").read_text()
+
+
+def test_nothing_of_the_environment_is_kept():
+    assert _environment.of_process() == dict(os.environ)
