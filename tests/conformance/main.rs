@@ -27,6 +27,11 @@ fn python() {
     all_of("python");
 }
 
+#[test]
+fn node() {
+    all_of("node");
+}
+
 /// Runs every case of a language in each of its modes, and each request with each of its helpers.
 #[track_caller]
 fn all_of(name: &str) {

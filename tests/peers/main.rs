@@ -1,8 +1,9 @@
 //! The agent with real programs from outside: GNOME Keyring, Keycloak, Glewlwyd, npm's `oidc-provider`,
-//! Chromium, Nextflow and VS Code.
+//! Chromium, Nextflow, VS Code and gRPC's own library.
 
 mod chromium;
 mod glewlwyd;
+mod grpc;
 mod imports;
 mod keychain;
 mod keycloak;

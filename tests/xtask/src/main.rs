@@ -2,6 +2,7 @@
 
 mod bench;
 mod checks;
+mod contract;
 mod demo;
 mod dist;
 mod documented;
@@ -9,6 +10,7 @@ mod man;
 mod mutants;
 mod node;
 mod peers;
+mod python;
 mod report;
 mod test;
 mod wings;

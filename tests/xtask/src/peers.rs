@@ -7,7 +7,7 @@ use seqera_tests::skip::on_path;
 use seqera_tests::{binaries, chromium, glewlwyd, keycloak, nextflow, oidc_provider, vscode};
 
 use crate::checks::{self, Part};
-use crate::node;
+use crate::{contract, node, python};
 
 /// Debian packages, each with a program that shows whether it is installed. Those for what users get, and
 /// for counting instructions, are among them.
@@ -40,7 +40,12 @@ const PACKAGES: [(&str, &str); 25] = [
 ];
 
 /// One part for each peer, so that the run shows the time of each.
-pub(crate) const TESTS: [Part; 11] = [
+pub(crate) const TESTS: [Part; 16] = [
+    ("conformance: Rust", || conformance("rust")),
+    ("conformance: Python", || conformance("python")),
+    ("conformance: Node", || conformance("node")),
+    ("library for Python", python::check),
+    ("peer: gRPC's own library", || test("grpc")),
     ("peer: GNOME Keyring", || test("keychain")),
     ("peer: imports from GNOME Keyring", || test("imports")),
     ("peer: oidc-provider", || test("provider")),
@@ -53,6 +58,11 @@ pub(crate) const TESTS: [Part; 11] = [
     ("VS Code extension", node::extension),
     ("peer: VS Code", || test("vscode")),
 ];
+
+/// Runs the cases of `tests/conformance` for one language.
+fn conformance(language: &str) -> Result<(), String> {
+    checks::cargo_test(&["-p", "seqera-tests", "--test", "conformance", "--", language])
+}
 
 /// Runs the tests of one module of the test program `peers`.
 fn test(module: &str) -> Result<(), String> {
@@ -78,6 +88,8 @@ pub(crate) fn prepare() -> Result<(), String> {
         by_script(&vscode::folder());
     }
     npm_packages(&binaries::workspace().join("tests/peers/mcp"));
+    npm_packages(&contract::folder());
+    python::prepare();
     from_maven("Keycloak", &keycloak::folder(), keycloak::is_installed());
     from_maven("Nextflow", &nextflow::folder(), nextflow::is_installed());
     Ok(())
@@ -92,7 +104,7 @@ fn starts_by_itself(package: &str) -> bool {
     server
 }
 
-fn install(packages: &[&str]) {
+pub(crate) fn install(packages: &[&str]) {
     let list = packages.join(" ");
     if !on_path("apt-get") || !is_root() {
         println!("      missing: {list}. To run all tests: sudo apt-get install {list}");

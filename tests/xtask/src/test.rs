@@ -7,13 +7,14 @@ use seqera_tests::environment;
 use seqera_tests::wait::Stopwatch;
 
 use crate::checks::{self, Part};
-use crate::{bench, dist, documented, node, peers, report, wings};
+use crate::{bench, contract, dist, documented, node, peers, report, wings};
 
 const CHECKS: [Part; 13] = [
     ("peers", peers::prepare),
     ("format", checks::format),
     ("wings", wings::check),
     ("promises", documented::promises),
+    ("contract", contract::check),
     ("clippy", checks::clippy),
     ("documentation", checks::documentation),
     ("versions", node::versions),
