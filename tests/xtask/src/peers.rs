@@ -89,7 +89,7 @@ pub(crate) fn prepare() -> Result<(), String> {
     }
     npm_packages(&binaries::workspace().join("tests/peers/mcp"));
     npm_packages(&contract::folder());
-    python::prepare();
+    python::prepare(install);
     from_maven("Keycloak", &keycloak::folder(), keycloak::is_installed());
     from_maven("Nextflow", &nextflow::folder(), nextflow::is_installed());
     Ok(())
@@ -104,7 +104,7 @@ fn starts_by_itself(package: &str) -> bool {
     server
 }
 
-pub(crate) fn install(packages: &[&str]) {
+fn install(packages: &[&str]) {
     let list = packages.join(" ");
     if !on_path("apt-get") || !is_root() {
         println!("      missing: {list}. To run all tests: sudo apt-get install {list}");

@@ -18,8 +18,8 @@ fn library() -> PathBuf {
     workspace().join("client/python")
 }
 
-/// Makes the environment, unless it is there with the same packages.
-pub(crate) fn prepare() {
+/// Makes the environment, unless it is there with the same packages. `add` installs packages of the system.
+pub(crate) fn prepare(add: fn(&[&str])) {
     let wanted = [workspace().join("tests/peers/python-requirements.txt"), library().join("pyproject.toml")]
         .map(|file| std::fs::read_to_string(file).unwrap_or_default())
         .concat();
@@ -32,17 +32,17 @@ pub(crate) fn prepare() {
         return;
     }
     println!("      installing the packages for Python, below target/peers");
-    match install(&environment()) {
+    match install(&environment(), add) {
         Ok(()) => std::fs::write(stamp, wanted).unwrap_or_else(|error| println!("      {error}")),
         Err(problem) => println!("      that failed: {problem}; the tests that need them are skipped"),
     }
 }
 
-fn install(folder: &Path) -> Result<(), String> {
+fn install(folder: &Path, add: fn(&[&str])) -> Result<(), String> {
     // Debian has the module for environments in a package of its own, which also has pip.
     let made = run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder));
     if let Err(problem) = made {
-        crate::peers::install(&["python3-venv"]);
+        add(&["python3-venv"]);
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder)).map_err(|_| problem)?;
     }
     let requirements = workspace().join("tests/peers/python-requirements.txt");
