@@ -11,4 +11,5 @@ mod mcp;
 mod nextflow;
 mod platform;
 mod provider;
+mod recipes;
 mod vscode;

@@ -31,6 +31,19 @@ fn installed() -> PathBuf {
 /// missing.
 #[track_caller]
 pub fn under_exec(home: &Home, args: &str) -> Option<Invocation> {
+    let [program, words @ ..] = command()?;
+    Some(prepared(home.seqera(&format!("exec {args} --")).args([program]).args(words)))
+}
+
+/// `nextflow run` with the pipeline, without a token in its environment. Skips like [`under_exec`].
+#[track_caller]
+pub fn alone(home: &Home) -> Option<Invocation> {
+    let [program, words @ ..] = command()?;
+    Some(prepared(home.program(program).args(words)))
+}
+
+#[track_caller]
+fn command() -> Option<[PathBuf; 3]> {
     if !skip::have(&["java", "curl", "bash"], "apt-get install default-jre-headless curl") {
         return None;
     }
@@ -38,15 +51,15 @@ pub fn under_exec(home: &Home, args: &str) -> Option<Invocation> {
         skip::skip(&format!("Nextflow is missing ({REMEDY})"));
         return None;
     }
-    let program = [folder().join("nextflow"), "run".into(), folder().join("main.nf")];
-    let run = home.seqera(&format!("exec {args} --")).args(program);
-    Some(
-        run.env("NEXTFLOW_LIB", installed().join("lib"))
-            .env("NXF_PLUGINS_DIR", folder().join("plugins"))
-            .env("NXF_OFFLINE", "true")
-            .env("NXF_ANSI_LOG", "false")
-            .limit(LIMIT),
-    )
+    Some([folder().join("nextflow"), "run".into(), folder().join("main.nf")])
+}
+
+fn prepared(run: Invocation) -> Invocation {
+    run.env("NEXTFLOW_LIB", installed().join("lib"))
+        .env("NXF_PLUGINS_DIR", folder().join("plugins"))
+        .env("NXF_OFFLINE", "true")
+        .env("NXF_ANSI_LOG", "false")
+        .limit(LIMIT)
 }
 
 /// The users that Nextflow and its task were at the Platform.

@@ -11,25 +11,29 @@ use crate::{contract, node, python};
 
 /// Debian packages, each with a program that shows whether it is installed. Those for what users get, and
 /// for counting instructions, are among them.
-const PACKAGES: [(&str, &str); 25] = [
+const PACKAGES: [(&str, &str); 29] = [
     ("busybox", "busybox-static"),
     ("bwrap", "bubblewrap"),
     ("chromium", "chromium"),
     ("curl", "curl"),
     ("dash", "dash"),
     ("dbus-daemon", "dbus"),
+    ("direnv", "direnv"),
     ("fish", "fish"),
     ("g++", "g++"),
     ("glewlwyd", "glewlwyd"),
     ("gnome-keyring-daemon", "gnome-keyring"),
+    ("go", "golang-go"),
     ("groff", "groff-base"),
     ("lintian", "lintian"),
     ("java", "default-jre-headless"),
+    ("javac", "default-jdk-headless"),
     ("make", "make"),
     ("musl-gcc", "musl-tools"),
     ("mvn", "maven"),
     ("node", "nodejs"),
     ("npm", "npm"),
+    ("nvim", "neovim"),
     ("openssl", "openssl"),
     ("ssh-keygen", "openssh-client"),
     ("secret-tool", "libsecret-tools"),
@@ -40,12 +44,13 @@ const PACKAGES: [(&str, &str); 25] = [
 ];
 
 /// One part for each peer, so that the run shows the time of each.
-pub(crate) const TESTS: [Part; 16] = [
+pub(crate) const TESTS: [Part; 17] = [
     ("conformance: Rust", || conformance("rust")),
     ("conformance: Python", || conformance("python")),
     ("conformance: Node", || conformance("node")),
     ("library for Python", python::check),
     ("peer: gRPC's own library", || test("grpc")),
+    ("recipes", || test("recipes")),
     ("peer: GNOME Keyring", || test("keychain")),
     ("peer: imports from GNOME Keyring", || test("imports")),
     ("peer: oidc-provider", || test("provider")),
