@@ -45,9 +45,10 @@ const PACKAGES: [(&str, &str); 29] = [
 
 /// One part for each peer, so that the run shows the time of each.
 pub(crate) const TESTS: [Part; 17] = [
-    ("conformance: Rust", || conformance("rust")),
-    ("conformance: Python", || conformance("python")),
-    ("conformance: Node", || conformance("node")),
+    // With the tests of the table itself.
+    ("conformance: Rust", || conformance(&["--skip", "python", "--skip", "node"])),
+    ("conformance: Python", || conformance(&["--exact", "python"])),
+    ("conformance: Node", || conformance(&["--exact", "node"])),
     ("library for Python", python::check),
     ("peer: gRPC's own library", || test("grpc")),
     ("recipes", || test("recipes")),
@@ -65,8 +66,8 @@ pub(crate) const TESTS: [Part; 17] = [
 ];
 
 /// Runs the cases of `tests/conformance` for one language.
-fn conformance(language: &str) -> Result<(), String> {
-    checks::cargo_test(&["-p", "seqera-tests", "--test", "conformance", "--", language])
+fn conformance(which: &[&str]) -> Result<(), String> {
+    checks::cargo_test(&[&["-p", "seqera-tests", "--test", "conformance", "--"], which].concat())
 }
 
 /// Runs the tests of one module of the test program `peers`.

@@ -9,7 +9,7 @@ use seqera_tests::wait::Stopwatch;
 use crate::checks::{self, Part};
 use crate::{bench, contract, dist, documented, node, peers, report, wings};
 
-const CHECKS: [Part; 13] = [
+const CHECKS: [Part; 14] = [
     ("peers", peers::prepare),
     ("format", checks::format),
     ("wings", wings::check),
