@@ -21,6 +21,8 @@ export interface Given {
   workspaceId: string;
   profile: string;
   expiresAt: Date | undefined;
+  /** The addresses beside the token are all that count, even if there are none. */
+  readonly isMarked?: boolean;
 }
 
 const VARIABLES = ['SEQERA_ACCESS_TOKEN', 'TOWER_ACCESS_TOKEN'] as const;
@@ -85,9 +87,18 @@ function ofFile(path: string): Given {
   const found = given('SEQERA_ACCESS_TOKEN_FILE', secret);
   if (!marked) return found;
   const beside = new Map(rest.map((line) => line.split(/=(.*)/s, 2).map((part) => part.trim()) as [string, string]));
-  const expires = Date.parse(beside.get('expires') ?? '');
+  const told = beside.get('expires') ?? '';
+  const expires = Date.parse(told);
+  if (told !== '' && Number.isNaN(expires)) {
+    throw errorOf('BAD_REQUEST', `${path} holds a value of 'expires' that makes no sense`, { hint });
+  }
+  if (expires <= Date.now()) {
+    const keep = `'seqera token --write ${path} --watch' keeps it fresh, where the agent can be reached`;
+    throw errorOf('LOGIN_EXPIRED', `the token in ${path} has expired (${told})`, { hint: keep });
+  }
   return {
     ...found,
+    isMarked: true,
     authority: beside.get('authority') ?? '',
     api: beside.get('api') ?? '',
     workspaceId: beside.get('workspace') ?? '',
@@ -107,7 +118,7 @@ export function profileOfExec(env: Environment, token: Given): string | undefine
 
 /** Where a token of the environment may be sent: to the API beside it, and to Seqera Cloud where nothing is named. */
 export function originsOfGiven(env: Environment, token: Given): Set<string> {
-  if (token.authority !== '' || token.api !== '') return origins([token.authority, token.api]);
+  if (token.isMarked || token.authority !== '' || token.api !== '') return origins([token.authority, token.api]);
   const named = ENDPOINTS.map((name) => variable(env, name)).filter((url) => url !== undefined);
   return origins(named.length > 0 ? named.slice(0, 1) : CLOUD);
 }
