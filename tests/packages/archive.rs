@@ -1,14 +1,11 @@
 //! The archives: unpacked anywhere, they work.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use seqera_tests::{Home, Sandbox, eventually, skip};
+use seqera_tests::sandbox::ADA;
+use seqera_tests::{Home, Sandbox, skip};
 
-use crate::{checked, made, names_its_build, works};
-
-/// An emulated agent takes its time to start.
-const LIMIT: Duration = Duration::from_secs(60);
+use crate::{PATIENCE, checked, made, names_its_build, works};
 
 /// Unpacks an archive into the home; returns the folder in it.
 fn unpacked(home: &Home, archive: &Path) -> PathBuf {
@@ -48,39 +45,51 @@ fn intel() {
     checked("tar.gz, Linux x86_64", "unpacked; signed in with a token, `token`, `exec`, signed out, stopped");
 }
 
+/// The kernel starts programs of this processor with an emulator, in namespaces of their own, where nothing of the
+/// machine changes (binfmt_misc, since Linux 6.7). The agent is launched by its path: the client starts the very file
+/// that it has checked, by a descriptor, and the emulator cannot be given one.
+const EMULATED: &str = r#"
+set -e
+mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
+head='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
+mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
+emulator=$(command -v qemu-aarch64-static)
+printf %s ":arm:M::$head:$mask:$emulator:F" >/proc/sys/fs/binfmt_misc/register
+[ "$1" != probe ] || exit 0
+PATH=$1:$PATH
+seqera --version
+seqera-agent --version
+seqera-agent --launch
+printf %s "$TOKEN" | seqera login --with-token >&2
+[ "$(seqera token)" = "$TOKEN" ]
+seqera exec -- sh -c '[ "$SEQERA_ACCESS_TOKEN" = "$TOKEN" ]'
+seqera logout --all >&2
+seqera agent stop
+"#;
+
 #[test]
 fn arm() {
     let Some(archive) = made("seqera-agent-VERSION-linux-aarch64.tar.gz") else { return };
-    if !skip::have(&["qemu-aarch64-static"], "apt-get install qemu-user-static") {
+    if !skip::have(&["qemu-aarch64-static", "unshare"], "apt-get install qemu-user-static util-linux") {
         return;
     }
-    let mut home = Home::new();
+    let home = Home::new();
+    let emulated = |argument: &Path| {
+        let args = ["--user", "--map-root-user", "--mount", "sh", "-c", EMULATED, "emulated"];
+        home.program("unshare").args(args).args([argument]).limit(PATIENCE)
+    };
+    if emulated(Path::new("probe")).run().code != Some(0) {
+        return skip("this kernel takes no emulator in a namespace (Linux 6.7 or newer)");
+    }
     let folder = unpacked(&home, &archive);
     complete(&folder);
-    // Where the kernel does not start programs of other processors by itself, these do it, one for each program.
-    let emulated = home.root().join("emulated");
-    for program in ["seqera", "seqera-agent"] {
-        let real = folder.join("bin").join(program);
-        let script = format!("exec qemu-aarch64-static {} \"$@\"", real.display());
-        crate::other_program(&emulated.join(program), "");
-        std::fs::write(emulated.join(program), format!("#!/bin/sh\n{script}\n")).expect("one's own file");
-    }
-    home.set("PATH", crate::path_with(&emulated));
-    names_its_build(&home, &emulated, "aarch64-unknown-linux-musl");
-    arm_signs_in(&home, &emulated, &folder);
-    checked("tar.gz, Linux aarch64", "under qemu-user: signed in with a token, `token`, signed out, stopped");
-}
-
-/// The agent is started by hand: the client would start the program for the other processor itself.
-fn arm_signs_in(home: &Home, emulated: &Path, folder: &Path) {
     let sandbox = Sandbox::calm();
-    let agent = home.program(emulated.join("seqera-agent")).start();
-    let socket = home.socket_dir().join("agent.sock");
-    eventually(LIMIT, "the agent listens", || socket.exists().then_some(()));
-    crate::signs_in(home, &sandbox, &emulated.join("seqera"));
-    let run = |args: &[&str]| home.program(emulated.join("seqera")).args(args).run();
-    run(&["logout", "--all"]).ok();
-    run(&["agent", "stop"]).ok();
-    drop(agent);
-    assert!(folder.is_dir());
+    let run = emulated(&folder.join("bin")).env("SEQERA_AUTH_DOMAIN", &sandbox.authority);
+    let run = run.env("TOKEN", sandbox.personal_token(ADA)).run().ok();
+    let built = run.stdout.lines().filter(|line| line.ends_with(", aarch64-unknown-linux-musl)")).count();
+    assert!(built == 2 && run.stdout.contains("the agent has stopped"), "{run:?}");
+    checked(
+        "tar.gz, Linux aarch64",
+        "under qemu-user: signed in with a token, `token`, `exec`, signed out, stopped; the agent was launched by hand",
+    );
 }
