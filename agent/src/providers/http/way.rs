@@ -2,13 +2,14 @@
 //! of the system or more than those.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::{Client, Proxy};
 use secrecy::ExposeSecret;
 use seqera_agent_proto::files::{self, Writer};
-use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 use super::bundle;
@@ -22,6 +23,10 @@ use crate::outcome::{Remedy, Why};
 
 /// More ways than anybody has; what is dropped is built again.
 const KEPT: usize = 16;
+
+/// Clients that nobody has needed for so long are dropped: they hold the certificates of the whole system, and
+/// renewals are far apart.
+const UNUSED: Duration = Duration::from_secs(60);
 
 /// Some ten times what systems and companies trust.
 const LARGEST_CA_FILE: u64 = 4 << 20;
@@ -117,13 +122,45 @@ impl Kept {
     }
 }
 
-/// The clients that were needed so far.
+/// The clients that were needed lately.
 #[derive(Default)]
 pub(super) struct Clients {
     passwords: Option<Arc<dyn Passwords>>,
+    kept: Arc<Mutex<Keep>>,
+}
+
+/// What is kept from one request to the next.
+#[derive(Default)]
+struct Keep {
     /// Trusts no certificate, so that it can be built on a machine without any.
-    plain: OnceCell<Client>,
-    secure: Mutex<Vec<Kept>>,
+    plain: Option<Client>,
+    secure: Vec<Kept>,
+    /// When one was needed last; `None` if nothing is kept.
+    used: Option<Instant>,
+}
+
+impl Keep {
+    /// Notes that a client is needed now. True if somebody has to begin to wait for the time when none is.
+    fn use_now(&mut self) -> bool {
+        self.used.replace(Instant::now()).is_none()
+    }
+
+    /// When everything can be dropped, unless a client is needed before.
+    fn due(&self) -> Option<Instant> {
+        self.used.map(|used| used + UNUSED)
+    }
+}
+
+/// Drops the clients once none has been needed for [`UNUSED`]. Those that are in use live on until their requests
+/// have ended.
+async fn drop_unused(kept: Weak<Mutex<Keep>>) {
+    while let Some(due) = kept.upgrade().and_then(|kept| lock(&kept).due()) {
+        if due > Instant::now() {
+            sleep_until(due).await;
+        } else if let Some(kept) = kept.upgrade() {
+            *lock(&kept) = Keep::default();
+        }
+    }
 }
 
 impl Clients {
@@ -136,13 +173,28 @@ impl Clients {
         match url.scheme() {
             "https" => self.secure(url, network).await,
             "http" if is_loopback(url) => {
-                let client = self.plain.get_or_try_init(|| async { plain_client() }).await?.clone();
-                Ok(Way { client, _password: None, proxy: String::new() })
+                Ok(Way { client: self.plain()?, _password: None, proxy: String::new() })
             }
             _ => Err(Fault::Misconfigured(
                 format!("{url} is not https; plain http is accepted for loopback addresses only").into(),
             )),
         }
+    }
+
+    /// Notes that a client is needed, and sees that it does not stay for ever.
+    fn use_now(&self, kept: &mut Keep) {
+        if kept.use_now() {
+            tokio::spawn(drop_unused(Arc::downgrade(&self.kept)));
+        }
+    }
+
+    fn plain(&self) -> Result<Client, Fault> {
+        let mut kept = lock(&self.kept);
+        self.use_now(&mut kept);
+        if let Some(client) = &kept.plain {
+            return Ok(client.clone());
+        }
+        Ok(kept.plain.insert(plain_client()?).clone())
     }
 
     async fn secure(&self, url: &Url, network: &Network) -> Result<Way, Fault> {
@@ -160,18 +212,21 @@ impl Clients {
         let built = tokio::task::spawn_blocking(move || secure_client(&made, &ca_file)).await;
         let client = built.map_err(|error| Fault::NotSent(chain(&error).into()))??;
         let way = Way { client, _password: key.password.clone(), proxy: key.proxy.clone() };
-        let mut kept = lock(&self.secure);
-        if kept.len() == KEPT {
-            kept.remove(0);
+        let mut kept = lock(&self.kept);
+        self.use_now(&mut kept);
+        if kept.secure.len() == KEPT {
+            kept.secure.remove(0);
         }
-        kept.push(Kept::new(key, way.client.clone()));
+        kept.secure.push(Kept::new(key, way.client.clone()));
         Ok(way)
     }
 
     fn known(&self, asked: &ClientKey) -> Option<Way> {
-        let mut kept = lock(&self.secure);
-        kept.retain(Kept::is_usable);
-        kept.iter().find_map(|kept| kept.way(asked))
+        let mut kept = lock(&self.kept);
+        kept.secure.retain(Kept::is_usable);
+        let way = kept.secure.iter().find_map(|kept| kept.way(asked))?;
+        self.use_now(&mut kept);
+        Some(way)
     }
 
     async fn password(&self, network: &Network) -> Option<Password> {

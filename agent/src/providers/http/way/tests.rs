@@ -108,7 +108,7 @@ async fn a_client_keeps_no_password_and_serves_while_somebody_else_does() {
     let clients = Clients::default();
     let address = url("https://platform.test/api");
     let given = network("http://ada:p%40ss@127.0.0.1:9", "");
-    let kept = || lock(&clients.secure).len();
+    let kept = || lock(&clients.kept).secure.len();
     drop(clients.way(&address, &given).await.unwrap());
     // Another text of the same password does as well.
     drop(clients.way(&address, &network("http://ada:p%40ss@127.0.0.1:9", "")).await.unwrap());
@@ -117,7 +117,7 @@ async fn a_client_keeps_no_password_and_serves_while_somebody_else_does() {
     drop(clients.way(&address, &other).await.unwrap());
     assert_eq!(kept(), 2, "another password is another client");
     drop((given, other));
-    assert!(lock(&clients.secure).iter().all(|kept| !kept.is_usable()));
+    assert!(lock(&clients.kept).secure.iter().all(|kept| !kept.is_usable()));
     drop(clients.way(&address, &Network::default()).await.unwrap());
     assert_eq!(kept(), 1, "only the direct one is left");
 }
@@ -194,4 +194,20 @@ async fn a_password_that_nobody_tells_ends_the_request_in_time_and_nothing_was_s
     let asked = http.fetch(&address, None);
     let fault = tokio::time::timeout(Duration::from_secs(5), asked).await.unwrap().err().unwrap();
     assert!(matches!(&fault, Fault::NotSent(why) if why.contains("password")), "{fault}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_that_nobody_needs_for_a_minute_are_dropped_and_built_again() {
+    let clients = Clients::default();
+    let kept = || lock(&clients.kept).plain.is_some();
+    let address = url("http://127.0.0.1:1/");
+    for _ in 0..2 {
+        clients.way(&address, &Network::default()).await.unwrap();
+        tokio::time::sleep(UNUSED / 2).await;
+        clients.way(&address, &Network::default()).await.unwrap();
+        tokio::time::sleep(UNUSED - Duration::from_secs(1)).await;
+        assert!(kept(), "it was used less than a minute ago");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(!kept());
+    }
 }
