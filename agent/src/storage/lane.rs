@@ -1,13 +1,13 @@
 //! One thread for calls that may hang. It makes them in order, each with a time limit.
 //!
 //! A frozen keychain daemon or a dead network file system blocks its caller for ever, and nothing can cancel a
-//! blocked system call. So the calls get a dedicated thread, started when first needed and never joined: it
-//! cannot hold up the runtime or the exit of the process.
+//! blocked system call. So the calls get a dedicated thread, started when needed and never joined: it cannot hold up
+//! the runtime or the exit of the process. It ends when it has had nothing to do for a while.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -16,6 +16,9 @@ use crate::lock::lock;
 
 /// The length of the queue. Each profile has one writing call at a time, so a full queue means a stall.
 const WAITING: usize = 256;
+
+/// How long the thread waits for another call before it ends. Calls come in groups: at a sign-in, or a renewal.
+const REST: Duration = Duration::from_secs(10);
 
 /// A call and its number; numbers rise in the order of the queue.
 type Job = (u64, Box<dyn FnOnce() + Send>);
@@ -34,7 +37,7 @@ pub(crate) enum Stall {
 /// The thread, its queue of calls, and its progress.
 pub(crate) struct Lane {
     name: &'static str,
-    queue: Mutex<Queue>,
+    queue: Arc<Mutex<Queue>>,
     /// Number of the last call that has finished.
     finished: Arc<AtomicU64>,
     /// Highest number of a call whose caller gave up.
@@ -47,15 +50,16 @@ pub(crate) struct Lane {
 #[derive(Default)]
 struct Queue {
     last: u64,
+    /// To the thread; `None` while there is none.
     jobs: Option<SyncSender<Job>>,
 }
 
 impl Lane {
-    /// Creates a lane whose thread will have this name. The first call starts the thread.
+    /// Creates a lane whose thread will have this name. A call starts the thread.
     pub(crate) fn new(name: &'static str) -> Self {
         Self {
             name,
-            queue: Mutex::new(Queue::default()),
+            queue: Arc::default(),
             finished: Arc::new(AtomicU64::new(0)),
             given_up: AtomicU64::new(0),
             #[cfg(test)]
@@ -125,10 +129,10 @@ impl Lane {
     }
 
     fn start(&self) -> Option<SyncSender<Job>> {
-        let (jobs, queue) = sync_channel(WAITING);
-        let finished = self.finished.clone();
+        let (jobs, calls) = sync_channel(WAITING);
+        let (finished, queue) = (Arc::clone(&self.finished), Arc::downgrade(&self.queue));
         let thread = std::thread::Builder::new().name(self.name.to_owned());
-        match thread.spawn(move || work(&queue, &finished)) {
+        match thread.spawn(move || work(&calls, &finished, &queue)) {
             Ok(_) => Some(jobs),
             Err(error) => {
                 tracing::error!(thread = self.name, %error, "no thread could be started");
@@ -138,11 +142,29 @@ impl Lane {
     }
 }
 
-fn work(queue: &Receiver<Job>, finished: &AtomicU64) {
-    for (number, call) in queue {
+fn work(calls: &Receiver<Job>, finished: &AtomicU64, queue: &Weak<Mutex<Queue>>) {
+    while let Some((number, call)) = next(calls, queue) {
         // A panic in a library must not end the thread: the callers in the queue would never get an answer.
         let _ = catch_unwind(AssertUnwindSafe(call));
         finished.store(number, Ordering::SeqCst);
+    }
+}
+
+/// The next call; `None` if there has been none for [`REST`], or if the lane has gone.
+fn next(calls: &Receiver<Job>, queue: &Weak<Mutex<Queue>>) -> Option<Job> {
+    match calls.recv_timeout(REST) {
+        Ok(job) => Some(job),
+        Err(RecvTimeoutError::Disconnected) => None,
+        Err(RecvTimeoutError::Timeout) => {
+            let queue = queue.upgrade()?;
+            let mut queue = lock(&queue);
+            // One may have come in between. Under the lock none can, and the next one starts another thread.
+            let late = calls.try_recv().ok();
+            if late.is_none() {
+                queue.jobs = None;
+            }
+            late
+        }
     }
 }
 
@@ -220,5 +242,20 @@ mod tests {
         let answer: Result<(), Stall> = lane.run(LIMIT, || panic!("expected by this test")).await;
         assert_eq!(answer, Err(Stall::Broken));
         assert_eq!(lane.run(LIMIT, || 1).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_has_nothing_to_do_ends_and_the_next_call_starts_another() {
+        let lane = Lane::new("test");
+        let thread = || std::thread::current().id();
+        let first = lane.run(LIMIT, thread).await.unwrap();
+        assert_eq!(lane.run(LIMIT, thread).await, Ok(first));
+        let ended = async {
+            while lock(&lane.queue).jobs.is_some() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(3 * REST, ended).await.unwrap();
+        assert_ne!(lane.run(LIMIT, thread).await, Ok(first));
     }
 }
