@@ -4,6 +4,7 @@
 mod assemble;
 pub(crate) mod config;
 mod crash;
+mod house;
 pub(crate) mod instance;
 mod launch;
 mod logging;
@@ -21,7 +22,10 @@ mod system;
 #[cfg(windows)]
 #[path = "process/windows.rs"]
 mod system;
+mod watch;
 mod wipe;
+
+use std::time::Duration;
 
 pub use config::Flags;
 use seqera_agent_proto::limits;
@@ -33,11 +37,12 @@ use self::run::{Ended, run};
 use self::stop::Stop;
 use crate::error::{AgentError, ErrorKind};
 
-/// A call takes microseconds of work; the second thread answers while the first one is busy.
-const THREADS: usize = 2;
+/// One for the runtime, since a call takes microseconds of work; one for a file that may hang, one for the state,
+/// one for the keychain, one to read a file.
+const THREADS: usize = 5;
 
-/// Beside the runtime's own threads: one for a file that may hang, one for the keychain, one to read a file.
-const MORE_THREADS: usize = 3;
+/// How long a thread of the runtime that has read a file or a certificate waits for the next one.
+const THREAD_KEPT: Duration = Duration::from_secs(1);
 /// What an agent that serves nobody has open: socket, log, lock, timers, signals.
 const FEWEST_FILES: usize = 16;
 
@@ -66,11 +71,12 @@ pub fn serve(flags: Flags) -> Result<(), AgentError> {
     let inherited = system::start_clean();
     let hardened = if flags.dumpable { Ok(()) } else { system::harden() };
     system::take_name();
+    memory::without_huge_pages();
     if flags.detached {
         system::leave_session().map_err(AgentError::internal)?;
     }
     let short = limits::short_of_files(FEWEST_FILES);
-    let short = short.or_else(|| limits::short_of_threads(THREADS + MORE_THREADS));
+    let short = short.or_else(|| limits::short_of_threads(THREADS));
     short.map_or(Ok(()), |limit| Err(AgentError::exhausted(limit)))?;
     let mut config = Config::read(flags, &config::environment)?;
     config.met.extend(logging::start(&config.log));
@@ -78,8 +84,8 @@ pub fn serve(flags: Flags) -> Result<(), AgentError> {
     config.met.extend(inherited.into_iter().map(|what| format!("{what} (from whoever started the agent)")));
     crash::arm(config.crash_at.clone());
 
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(THREADS)
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .thread_keep_alive(THREAD_KEPT)
         .enable_all()
         .build()
         .map_err(|error| AgentError::system(&error))?;

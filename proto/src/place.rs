@@ -86,6 +86,11 @@ impl Places {
         Ok(places)
     }
 
+    /// True if no other host can have the configuration folder in use.
+    pub fn is_local(&self) -> bool {
+        system::is_local(&self.config_dir)
+    }
+
     /// `<config folder>/run/<host id>`, with the lock, `agent.json` and `sessions.json` of this host.
     pub fn run_dir(&self) -> PathBuf {
         self.config_dir.join("run").join(&self.host_id)

@@ -161,6 +161,10 @@ impl Core for Process {
         self.registry.idle()
     }
 
+    async fn round(&self) {
+        self.registry.ticked().await;
+    }
+
     async fn reload(&self) {
         for problem in self.reread() {
             tracing::warn!(problem, "configuration");

@@ -379,6 +379,11 @@ impl Instance {
         Self { ownership: Arc::new(ownership), agent_json, running, problem }
     }
 
+    /// Where others find this agent.
+    pub(crate) fn agent_json(&self) -> &Path {
+        &self.agent_json
+    }
+
     /// Looks whether this agent still owns its sessions, and writes `agent.json` again where it has gone.
     pub(crate) async fn look_after(&self) -> Standing {
         let standing = self.ownership.confirm().await;

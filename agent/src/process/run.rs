@@ -18,7 +18,8 @@ use crate::error::AgentError;
 #[cfg(unix)]
 use crate::error::ErrorKind;
 use crate::process::config::Config;
-use crate::process::instance::{self, Claim, Instance, Ownership, Running, STOPPING_LIMIT, Standing};
+use crate::process::house::House;
+use crate::process::instance::{self, Claim, Instance, Ownership, Running, STOPPING_LIMIT};
 use crate::process::stop::{Signals, Stop};
 #[cfg(unix)]
 use crate::process::system;
@@ -30,10 +31,6 @@ use crate::socket::serve::serve as serve_calls;
 use crate::socket::shares::Shares;
 use crate::socket::system::Listener;
 
-/// Between two looks at the socket's file and at whether anybody still needs this agent. Shorter than a
-/// starting agent waits for the lock, so that one that meets a removed socket sees it come back.
-const ROUND: Duration = Duration::from_secs(15);
-const _: () = assert!(ROUND.as_secs() < STOPPING_LIMIT.as_secs());
 /// How long after a burst of calls its memory is given back to the system.
 const SETTLING: Duration = Duration::from_secs(3);
 /// For the last answers to reach their callers.
@@ -59,6 +56,9 @@ pub(crate) struct Wiring {
 pub(crate) trait Core: Send + Sync {
     /// True while nothing would be lost if the agent exited: no sessions, leases or pending revocations.
     fn idle(&self) -> bool;
+    /// Completes when the core has next looked at the clock of its sessions, which it does at least twice a minute
+    /// while there is one to renew.
+    async fn round(&self);
     /// Reads the configuration again.
     async fn reload(&self);
     /// Starts no renewal any more, waits for the running ones, ends the streams.
@@ -143,7 +143,7 @@ where
     let wiring =
         Wiring { config: Arc::clone(&config), socket: socket_path, stop: stop.clone(), ownership, limits };
     let Parts { mut routes, core } = assemble(wiring).await?;
-    let health = standard::add(&mut routes)?;
+    let health = standard::add(&mut routes);
 
     let activity = Activity::new();
     let stopping = stop.clone();
@@ -153,11 +153,11 @@ where
     notify::tell(config.notify_socket.as_deref(), notify::READY);
     ready();
 
-    let shares = socket.shares();
-    let mut house = House { socket, path, instance, idle_exit: config.idle_exit.value };
+    let (shares, debugged) = (socket.shares(), config.flags.dumpable);
+    let mut house = House::new(&config, socket, path, instance);
     tokio::select! {
         () = house.keep(&activity, core.as_ref()) => stop.begin("nobody needs this agent, or it is not the owner any more"),
-        () = give_memory_back(&shares) => {}
+        () = give_memory_back(&shares, debugged) => {}
         () = signals.heard(&stop, || core.reload()) => {}
         () = stop.requested() => {}
         ended = &mut serving => tracing::error!(?ended, "the server has ended by itself"),
@@ -170,12 +170,16 @@ where
     Ok(())
 }
 
-/// Gives back, for ever, what bursts of connections and calls have left in memory: allocators keep it.
-async fn give_memory_back(shares: &Shares) {
+/// Gives back, for ever, what bursts of connections and calls have left in memory: allocators keep it. The start
+/// counts as one.
+async fn give_memory_back(shares: &Shares, debugged: bool) {
     loop {
-        shares.settled().await;
         sleep(SETTLING).await;
         memory::give_back();
+        if !debugged {
+            memory::let_go_of_program();
+        }
+        shares.settled().await;
     }
 }
 
@@ -194,43 +198,6 @@ fn handed_over(config: &Config) -> Result<Option<Listener>, AgentError> {
 #[cfg(windows)]
 fn handed_over(_: &Config) -> Result<Option<Listener>, AgentError> {
     Ok(None)
-}
-
-/// What is looked after while the agent serves.
-struct House<'a> {
-    socket: Socket,
-    path: watch::Sender<PathBuf>,
-    instance: &'a mut Instance,
-    idle_exit: Option<Duration>,
-}
-
-impl House<'_> {
-    /// Ends when the agent has nothing to keep and nobody has called for long enough, or when the sessions are
-    /// another agent's.
-    async fn keep(&mut self, activity: &Activity, core: &dyn Core) {
-        let round = self.idle_exit.map_or(ROUND, |limit| limit.min(ROUND));
-        loop {
-            sleep(round).await;
-            if let Standing::Lost(why) = self.instance.look_after().await {
-                return tracing::error!(why, "this agent stops: two owners would end each other's sessions");
-            }
-            self.look_after_socket().await;
-            if self.idle_exit.is_some_and(|limit| activity.quiet_for() >= limit) && core.idle() {
-                return;
-            }
-        }
-    }
-
-    async fn look_after_socket(&mut self) {
-        match self.socket.ensure().await {
-            Ok(false) => {}
-            Ok(true) => {
-                self.instance.announce(self.socket.path()).await;
-                self.path.send_replace(self.socket.path().to_owned());
-            }
-            Err(error) => tracing::error!(%error, "the socket has disappeared and cannot be bound again"),
-        }
-    }
 }
 
 /// Lets the core finish, then gives the last answers a moment to reach their callers.

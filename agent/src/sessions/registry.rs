@@ -9,7 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use seqera_agent_proto::near::near;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tracing::error;
 
 use crate::error::{AgentError, ErrorKind};
@@ -49,6 +49,8 @@ pub(crate) struct Registry {
     handles: ArcSwap<BTreeMap<ProfileName, Handle>>,
     adding: Mutex<()>,
     configured: ArcSwap<Configured>,
+    /// Told each time that the ticker has looked.
+    ticked: Notify,
     stopping: watch::Sender<bool>,
 }
 
@@ -64,6 +66,7 @@ impl Registry {
             handles: ArcSwap::default(),
             adding: Mutex::new(()),
             configured: ArcSwap::from_pointee(configured),
+            ticked: Notify::new(),
             stopping: watch::Sender::new(false),
         });
         let sessions = registry.shared.state.snapshot();
@@ -293,6 +296,7 @@ impl Registry {
                 let wait = now.until(due).clamp(SHORTEST_SLEEP, LONGEST_SLEEP);
                 next = Some(next.map_or(wait, |sooner: Duration| sooner.min(wait)));
             }
+            self.ticked.notify_waiters();
             let due = async {
                 match next {
                     None => changed.await,
@@ -304,6 +308,11 @@ impl Registry {
                 () = self.logins.ended() => self.retire(),
             }
         }
+    }
+
+    /// Completes when the ticker has looked the next time.
+    pub(crate) async fn ticked(&self) {
+        self.ticked.notified().await;
     }
 
     /// Forgets the passwords of proxies that no session needs any more, once nothing is left to be revoked.

@@ -4,11 +4,16 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 /// Counts the calls of one connection, or of the whole agent.
 #[derive(Debug)]
-pub(crate) struct Activity(Mutex<Calls>);
+pub(crate) struct Activity {
+    calls: Mutex<Calls>,
+    begun: Notify,
+}
 
 #[derive(Debug)]
 struct Calls {
@@ -22,7 +27,8 @@ struct Calls {
 impl Activity {
     /// Starts counting now, with no call running.
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Calls { running: 0, any: false, changed: Instant::now() })))
+        let calls = Mutex::new(Calls { running: 0, any: false, changed: Instant::now() });
+        Arc::new(Self { calls, begun: Notify::new() })
     }
 
     /// Counts a call as running until the guard is dropped.
@@ -32,7 +38,13 @@ impl Activity {
         calls.any = true;
         calls.changed = Instant::now();
         drop(calls);
+        self.begun.notify_waiters();
         Running(Arc::clone(self))
+    }
+
+    /// Completes when a call begins after this.
+    pub(crate) fn begun(&self) -> Notified<'_> {
+        self.begun.notified()
     }
 
     /// How long no call has run; zero while one runs.
@@ -48,7 +60,7 @@ impl Activity {
 
     /// Ignores poisoning, since no code that can panic runs under this lock.
     fn calls(&self) -> MutexGuard<'_, Calls> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -74,13 +74,18 @@ impl Socket {
         &self.passed_over
     }
 
+    /// False if clients do not find it any more.
+    pub(crate) fn in_place(&self) -> bool {
+        self.listener.in_place()
+    }
+
     /// Binds again if the file has disappeared, for example because a cleaner of temporary folders deleted
     /// it. Returns true if the socket is a new one, perhaps at another path.
     ///
     /// # Errors
     /// As for [`Socket::bind`]. Open connections are still served.
     pub(crate) async fn ensure(&mut self) -> Result<bool, AgentError> {
-        if self.listener.in_place() {
+        if self.in_place() {
             return Ok(false);
         }
         let Bound { listener, passed_over } = first_that_works(&self.candidates).await?;

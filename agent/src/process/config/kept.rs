@@ -63,6 +63,10 @@ const OF_TESTS: &[&str] = &["SEQERA_AGENT_CLOCK_OFFSET", "SEQERA_AGENT_CRASH_AT"
 const OF_MANAGER: &[&str] =
     &["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "JOURNAL_STREAM", "INVOCATION_ID"];
 
+/// What every agent is started with. The library that reaches the keychain's service makes a runtime of its own, with
+/// a thread for each processor of the machine unless tokio reads this.
+pub(super) const GIVEN: (&str, &str) = ("TOKIO_WORKER_THREADS", "1");
+
 /// Who starts the agent with what is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Starter {
@@ -85,11 +89,14 @@ fn is_same(known: &str, name: &str) -> bool {
     if cfg!(windows) { known.eq_ignore_ascii_case(name) } else { known == name }
 }
 
-/// The part of an environment that is kept, and whether there is more of it.
+/// The part of an environment that is kept with what every agent is given, and whether that is another one.
 pub(super) fn part(
     all: impl IntoIterator<Item = (OsString, OsString)>,
     starter: Starter,
 ) -> (Vec<(OsString, OsString)>, bool) {
-    let (kept, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(name, _)| is_kept(name, starter));
-    (kept, !others.is_empty())
+    let given = (OsString::from(GIVEN.0), OsString::from(GIVEN.1));
+    let (mut kept, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(name, _)| is_kept(name, starter));
+    let is_another = others != [given.clone()];
+    kept.push(given);
+    (kept, is_another)
 }

@@ -216,8 +216,11 @@ fn what_a_service_manager_says_is_kept_by_the_process_that_it_started_alone() {
         assert!(!kept::is_kept(name.as_ref(), Starter::Launcher), "{name}");
     }
     let all = [("HOME", "/home/a"), ("TOKEN", "x")].map(|(name, value)| (name.into(), value.into()));
-    assert_eq!(kept::part(all.clone(), Starter::Direct), (vec![all[0].clone()], true));
-    assert!(!kept::part([all[0].clone()], Starter::Direct).1);
+    let given = (OsString::from(kept::GIVEN.0), OsString::from(kept::GIVEN.1));
+    let kept = vec![all[0].clone(), given.clone()];
+    assert_eq!(kept::part(all.clone(), Starter::Direct), (kept.clone(), true));
+    assert!(kept::part([all[0].clone()], Starter::Direct).1, "something is missing");
+    assert_eq!(kept::part(kept.clone(), Starter::Direct), (kept, false));
 }
 
 #[test]

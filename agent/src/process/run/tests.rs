@@ -37,6 +37,10 @@ impl Core for Keeping {
         !self.busy.load(Ordering::SeqCst)
     }
 
+    async fn round(&self) {
+        std::future::pending().await
+    }
+
     async fn reload(&self) {}
 
     async fn drain(&self, _: Duration) {
@@ -133,13 +137,13 @@ async fn an_agent_serves_until_it_is_told_to_stop_and_leaves_nothing_behind() {
     let home = agent.stopped().await;
     assert!(core.drained.load(Ordering::SeqCst));
     assert!(!socket.exists());
-    assert!(!Agent::config(&home, ROUND).places.agent_json().exists());
+    assert!(!Agent::config(&home, Duration::from_secs(600)).places.agent_json().exists());
 }
 
 #[tokio::test]
 async fn a_second_agent_of_the_same_places_names_the_first_and_the_first_serves_on() {
     let agent = Agent::serving().await;
-    let config = Agent::config(&agent.home, ROUND);
+    let config = Agent::config(&agent.home, Duration::from_secs(600));
     let assembled = |_| async { panic!("the second agent built a core") };
     let Ended::Elsewhere(running) = run(config, Stop::new(), assembled, || {}).await.unwrap() else {
         panic!("two agents")
@@ -161,7 +165,7 @@ async fn a_caller_of_another_configuration_folder_is_sent_away() {
     assert_eq!(status.code(), Code::FailedPrecondition);
     let reason = status.get_details_error_info().unwrap().reason;
     assert_eq!(Reason::from_name(&reason), Some(Reason::OtherAgent));
-    let own = Agent::config(&agent.home, ROUND).places.tag;
+    let own = Agent::config(&agent.home, Duration::from_secs(600)).places.tag;
     assert!(ask(&own).await.is_ok());
 }
 

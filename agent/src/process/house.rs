@@ -1,0 +1,153 @@
+//! What is looked after while the agent serves: that its socket and its lock are where others look for them, and
+//! that somebody still needs it. An agent that nobody uses should not wake up for that, so the kernel is asked to
+//! tell when a file goes. Only where it cannot tell everything is anything looked at again and again.
+
+use std::path::PathBuf;
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::process::config::Config;
+use crate::process::instance::{Instance, STOPPING_LIMIT, Standing, lock_path};
+use crate::process::memory;
+use crate::process::run::Core;
+use crate::process::watch::Watch;
+use crate::socket::activity::Activity;
+use crate::socket::bind::Socket;
+
+/// The least time between two looks that nothing has asked for, and the most where the kernel does not tell what has
+/// gone. Shorter than a starting agent waits for the lock, so that one that meets a removed socket sees it come back.
+const ROUND: Duration = Duration::from_secs(15);
+const _: () = assert!(ROUND.as_secs() < STOPPING_LIMIT.as_secs());
+/// The most time between two looks while there is something to lose: a network file system tells nothing of what
+/// other hosts do.
+const LONGEST_ROUND: Duration = Duration::from_secs(60);
+
+pub(super) struct House<'a> {
+    socket: Socket,
+    /// Told where the socket is.
+    path: watch::Sender<PathBuf>,
+    pub(super) instance: &'a mut Instance,
+    lock: PathBuf,
+    /// True if no other host can have the files in use.
+    local: bool,
+    idle_exit: Option<Duration>,
+    /// True if a debugger may be at work.
+    debugged: bool,
+    /// True while the socket has gone and could not be bound again.
+    unbound: bool,
+}
+
+impl<'a> House<'a> {
+    pub(super) fn new(
+        config: &Config,
+        socket: Socket,
+        path: watch::Sender<PathBuf>,
+        instance: &'a mut Instance,
+    ) -> Self {
+        Self {
+            socket,
+            path,
+            instance,
+            lock: lock_path(&config.places),
+            local: config.places.is_local(),
+            idle_exit: config.idle_exit.value,
+            debugged: config.flags.dumpable,
+            unbound: false,
+        }
+    }
+
+    /// Ends when the agent has nothing to keep and nobody has called for long enough, or when the sessions are
+    /// another agent's.
+    pub(super) async fn keep(&mut self, activity: &Activity, core: &dyn Core) {
+        loop {
+            self.pause(activity, core).await;
+            if let Standing::Lost(why) = self.instance.look_after().await {
+                return tracing::error!(why, "this agent stops: two owners would end each other's sessions");
+            }
+            self.look_after_socket().await;
+            if self.idle_exit.is_some_and(|limit| activity.quiet_for() >= limit) && core.idle() {
+                return;
+            }
+        }
+    }
+
+    /// Waits until it is time to look.
+    async fn pause(&self, activity: &Activity, core: &dyn Core) {
+        // With the folders: `run/<host id>` in that of the configuration.
+        let folders = self.lock.ancestors().skip(1).take(3);
+        let files = [self.socket.path(), &self.lock, self.instance.agent_json()];
+        let watch = Watch::on(files.into_iter().chain(folders));
+        let removed = async {
+            match &watch {
+                Ok(watch) => watch.removed().await,
+                Err(_) => sleep(ROUND).await,
+            }
+        };
+        // Perhaps it went before the watch began, and perhaps there is no place for another one yet.
+        if !self.socket.in_place() {
+            return if self.unbound {
+                sleep(ROUND).await
+            };
+        }
+        tokio::select! {
+            () = removed => {}
+            () = self.calm(activity, core, watch.is_ok() && self.local) => {}
+        }
+    }
+
+    /// The time between two looks while no file goes; `told` if nothing can go without the kernel's word. Without
+    /// anything to keep, nothing is looked at until somebody calls or it is time to exit.
+    async fn calm(&self, activity: &Activity, core: &dyn Core, told: bool) {
+        let mut begun = pin!(activity.begun());
+        if core.idle() {
+            match self.idle_exit.map(|limit| limit.saturating_sub(activity.quiet_for())) {
+                None => begun.as_mut().await,
+                Some(left) if timeout(left, begun.as_mut()).await.is_err() => return,
+                Some(_) => {}
+            }
+        } else if told {
+            // Sessions end by a call, or when they are looked at.
+            let ended = async {
+                while !core.idle() {
+                    self.round(core).await;
+                }
+            };
+            tokio::select! {
+                () = begun.as_mut() => {}
+                () = ended => return,
+            }
+        }
+        let started = Instant::now();
+        let rounds = async {
+            while started.elapsed() < ROUND {
+                self.round(core).await;
+            }
+        };
+        let most = self.idle_exit.map_or(LONGEST_ROUND, |limit| limit.min(LONGEST_ROUND));
+        let _ = timeout(most, rounds).await;
+    }
+
+    /// Waits until the sessions have been looked at. The process is awake then in any case.
+    async fn round(&self, core: &dyn Core) {
+        core.round().await;
+        if !self.debugged {
+            memory::let_go_of_program();
+        }
+    }
+
+    async fn look_after_socket(&mut self) {
+        let ensured = self.socket.ensure().await;
+        self.unbound = ensured.is_err();
+        match ensured {
+            Ok(false) => {}
+            Ok(true) => {
+                self.instance.announce(self.socket.path()).await;
+                self.path.send_replace(self.socket.path().to_owned());
+            }
+            Err(error) => tracing::error!(%error, "the socket has disappeared and cannot be bound again"),
+        }
+    }
+}
