@@ -5,10 +5,12 @@
 //! - `commands`: one file for each command, with its arguments. To add a command, add its file and name it in
 //!   `commands.rs`; to add a field to `status`, add a line or two to `commands/session.rs`
 //! - `settings`: what the environment and `config.json` say, which provider is meant, and whose session
+//! - `arena`: memory for commands that end at once
 //! - `screen`: how answers, questions and failures look
 
 #![allow(rustdoc::bare_urls, reason = "the comments on arguments are the text of the help")]
 
+mod arena;
 mod cli;
 mod commands;
 mod ending;
@@ -26,6 +28,9 @@ use crate::cli::Cli;
 use crate::commands::{Command, scitoolkit};
 use crate::settings::context::Context;
 use crate::settings::env::Env;
+
+#[global_allocator]
+static ARENA: arena::Arena = arena::Arena::new();
 
 fn main() -> ExitCode {
     signals::survive_full_files();

@@ -47,7 +47,16 @@ pub(crate) struct Env {
 impl Env {
     #[expect(clippy::disallowed_methods, reason = "nothing else in the command reads the environment")]
     pub(crate) fn of_process() -> Self {
-        Self::with(Box::new(|name| std::env::var_os(name)), Provider::Platform)
+        // Windows does not tell upper case from lower case.
+        #[cfg(windows)]
+        let read = |name: &str| std::env::var_os(name);
+        // Once: each of some forty questions would go through all of them in the C library, letter by letter.
+        #[cfg(not(windows))]
+        let read = {
+            let all: Vec<_> = std::env::vars_os().collect();
+            move |name: &str| all.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+        };
+        Self::with(Box::new(read), Provider::Platform)
     }
 
     fn with(read: Box<Read>, provider: Provider) -> Self {
