@@ -2,10 +2,15 @@
 //! Everything is measured in one run, taking turns, and told as ratios, since a figure alone says more about the
 //! machine and its neighbours. No test looks at these figures.
 
+mod burst;
 mod contestants;
 mod counting;
+mod crowd;
 mod figures;
+mod goals;
+mod grow;
 mod herd;
+mod issuer;
 mod memory;
 mod page;
 mod plot;
@@ -15,25 +20,31 @@ mod whole;
 
 use std::process::Command;
 
-use seqera_tests::binaries::workspace;
+use seqera_tests::binaries::{binaries, workspace};
 use seqera_tests::sandbox::ADA;
 use seqera_tests::{Home, Sandbox, environment};
 use serde_json::{Value, json};
 
 use crate::bench::contestants::Field;
 use crate::bench::counting::{COUNTER, counted};
-use crate::dist;
+use crate::{dist, peers, report};
+
+pub(crate) use self::burst::{TASK as BURST, hold as hold_burst};
 
 /// One kind of measurement: its name, and what does it.
 type Kind = (&'static str, fn(&mut Field) -> Value);
 
-/// What can be measured, in this order.
-const KINDS: [Kind; 5] = [
+/// What can be measured, in this order. The memory of this project's agent is first looked at when it has not yet
+/// met a crowd.
+const KINDS: [Kind; 8] = [
+    ("size", size),
     ("whole", whole::measure),
     ("warm", warm::measure),
     ("herd", herd::measure),
     ("memory", memory::measure),
     ("start", start::measure),
+    ("crowd", crowd::measure),
+    ("grow", grow::measure),
 ];
 
 /// True for something that can be measured.
@@ -48,7 +59,7 @@ pub(crate) struct Wish {
     pub(crate) kind: Option<String>,
     /// Ends with one line for machines.
     pub(crate) json: bool,
-    /// Writes the results into the repository.
+    /// Writes the results into the repository, if everything was measured.
     pub(crate) keep: bool,
 }
 
@@ -67,7 +78,8 @@ pub(crate) fn bench(wish: &Wish) {
         println!("\n{name}");
         results.insert((*name).to_owned(), measure(&mut field));
     }
-    if wish.keep {
+    println!("\n{}", goals::table(&results));
+    if wish.keep && wish.kind.is_none() {
         page::write(&workspace().join("tests/bench"), &machine, &results);
     }
     if wish.json {
@@ -75,8 +87,21 @@ pub(crate) fn bench(wish: &Wish) {
     }
 }
 
+/// The sizes of both programs in MiB, and in bytes for people.
+fn size(_: &mut Field) -> Value {
+    let programs = binaries();
+    let mut results = serde_json::Map::new();
+    for (name, path) in [("seqera", &programs.client), ("seqera-agent", &programs.agent)] {
+        let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+        report::line(&format!("{name}: {bytes} bytes"));
+        results.insert(name.to_owned(), json!(bytes as f64 / f64::from(1 << 20)));
+    }
+    results.into()
+}
+
 /// Runs this task again with the programs as users get them.
 fn with_programs_of_users(wish: &Wish) {
+    peers::for_bench();
     let folder = dist::build(dist::TARGET);
     let mut words = vec!["bench"];
     words.extend(wish.kind.as_deref());

@@ -160,7 +160,7 @@ fn check(target: &str) -> Result<(), String> {
 pub(crate) fn build(target: &str) -> PathBuf {
     add_target(target);
     compile(target, "seqera-client", &[("CARGO_PROFILE_DIST_PANIC", "abort")], toolchain::of_client(target));
-    compile(target, "seqera-agent", &[], &[]);
+    compile(target, "seqera-agent", &[], toolchain::of_agent(target));
     let built = workspace().join("target").join(target).join("dist");
     let folder = folder(target);
     std::fs::create_dir_all(&folder).expect("a folder below target");

@@ -31,8 +31,9 @@ usage: cargo xtask <task>
                 [--programs]: only the programs; [--sign KEY]: sign the sums with this key of ssh-keygen
   reproduce     build the programs from two clones in two folders and compare them
   record        record the terminal session that the README shows
-  bench         measure whole calls, warm calls, herds, memory and starts beside a floor and other agents
-                [whole|warm|herd|memory|start] [--json]; --keep writes the page in tests/bench
+  bench         measure this project beside a floor and other agents, which are installed if they can be
+                [size|whole|warm|herd|memory|start|crowd|grow] [--json]; everything takes eight minutes,
+                and --keep then writes the page and the pictures in tests/bench
   man           write the manual pages into target/man
   mutants       change the code that keeps sessions line by line and say what no test notices; hours
 ";
@@ -46,6 +47,7 @@ enum Task {
     Peers,
     Wings,
     Bench(bench::Wish),
+    Burst(Vec<String>),
     Dist(dist::Wish),
     Reproduce,
     Record,
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Ok(Task::Demo { shell: false }) => demo::tour(),
         Ok(Task::Demo { shell: true }) => demo::shell(),
         Ok(Task::Bench(wish)) => bench::bench(&wish),
+        Ok(Task::Burst(words)) => bench::hold_burst(&words),
         Ok(Task::Dist(wish)) => dist::dist(wish),
         Ok(Task::Reproduce) => dist::reproduce(),
         Ok(Task::Record) => demo::record(),
@@ -100,6 +103,10 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task, lexopt::Error> {
             }
             (Long("keep"), Some(Task::Bench(wish))) => {
                 Task::Bench(bench::Wish { keep: true, kind: wish.kind.clone(), ..*wish })
+            }
+            (Value(name), None) if name == bench::BURST => {
+                let words = arguments.raw_args()?.map(|word| word.string()).collect::<Result<_, _>>()?;
+                return Ok(Task::Burst(words));
             }
             (Value(name), None) if name == "dist" => Task::Dist(dist::Wish::default()),
             (Long(option), Some(Task::Dist(wish))) => {

@@ -43,6 +43,26 @@ const PACKAGES: [(&str, &str); 29] = [
     ("zsh", "zsh"),
 ];
 
+/// What `cargo xtask bench` measures this project beside, and with.
+const OF_BENCH: [(&str, &str); 7] = [
+    ("git", "git"),
+    ("gpg-agent", "gpg-agent"),
+    ("gpg-connect-agent", "gpgconf"),
+    ("oidc-agent", "oidc-agent-cli"),
+    ("ssh-agent", "openssh-client"),
+    ("strace", "strace"),
+    ("valgrind", "valgrind"),
+];
+
+/// Installs what a measurement needs, or names it.
+pub(crate) fn for_bench() {
+    let missing: Vec<&str> =
+        OF_BENCH.iter().filter(|(program, _)| !on_path(program)).map(|(_, package)| *package).collect();
+    if !missing.is_empty() {
+        install(&missing);
+    }
+}
+
 /// One part for each peer, so that the run shows the time of each.
 pub(crate) const TESTS: [Part; 17] = [
     // With the tests of the table itself.

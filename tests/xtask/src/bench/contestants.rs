@@ -10,6 +10,9 @@ use seqera_tests::skip::on_path;
 use seqera_tests::{Home, Sandbox};
 use serde_json::json;
 
+use super::counting::output;
+use super::issuer;
+
 /// One program that asks its agent once and ends.
 pub(super) struct Contestant {
     pub(super) name: &'static str,
@@ -51,6 +54,9 @@ pub(super) struct Field {
 
 /// The name under which this project runs.
 pub(super) const OWN: &str = "seqera token";
+/// The names of the peers that goals are about.
+pub(super) const SSH: &str = "ssh-add -l";
+pub(super) const OIDC: &str = "oidc-token";
 /// The name of the floor.
 pub(super) const FLOOR: &str = "floor (C, static)";
 
@@ -72,7 +78,18 @@ impl Field {
         field.ssh();
         field.gpg();
         field.git();
+        field.oidc();
         field
+    }
+
+    /// Where this project's agent listens.
+    pub(super) fn socket(&self) -> String {
+        self.home.socket_dir().join("agent.sock").display().to_string()
+    }
+
+    /// The agent of this project, which a measurement may have started anew.
+    pub(super) fn own_agent(&self) -> u32 {
+        self.home.agent_pid().expect("the agent runs")
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&Contestant> {
@@ -104,8 +121,22 @@ impl Field {
         self.add(FLOOR, &program, &["ask", &socket], &[], Some(pid));
     }
 
+    /// Starts the floor's server anew: what the last herd has left in its queue would count for the next.
+    pub(super) fn restart_floor(&mut self) {
+        let Some(index) = self.contestants.iter().position(|one| one.name == FLOOR) else { return };
+        let old = self.contestants[index].agent;
+        if let Some(at) = self.children.iter().position(|child| Some(child.id()) == old) {
+            let mut child = self.children.remove(at);
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let program = self.path("floor");
+        self.contestants[index].agent = Some(self.serve_floor(&program).0);
+    }
+
     fn serve_floor(&mut self, program: &Path) -> (u32, String) {
         let socket = self.text("floor.sock");
+        let _ = std::fs::remove_file(&socket);
         let mut server = Command::new(program);
         let mut server =
             server.args(["serve", &socket]).stdout(Stdio::piped()).spawn().expect("the floor runs");
@@ -129,7 +160,7 @@ impl Field {
         wait_for(&socket);
         done(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &key]));
         done(Command::new("ssh-add").args(["-q", &key]).env("SSH_AUTH_SOCK", &socket));
-        self.add("ssh-add -l", Path::new("ssh-add"), &["-l"], &[("SSH_AUTH_SOCK", &socket)], Some(pid));
+        self.add(SSH, Path::new("ssh-add"), &["-l"], &[("SSH_AUTH_SOCK", &socket)], Some(pid));
     }
 
     fn gpg(&mut self) {
@@ -140,10 +171,40 @@ impl Field {
         let environment = [("GNUPGHOME", folder.as_str())];
         let ask = ["--no-autostart", "NOP", "/bye"];
         done(Command::new("gpg-agent").args(["--quiet", "--daemon"]).env("GNUPGHOME", &folder));
-        self.add("gpg-connect-agent NOP", Path::new("gpg-connect-agent"), &ask, &environment, None);
+        let mut pid = Command::new("gpg-connect-agent");
+        pid.args(["--no-autostart", "getinfo pid", "/bye"]).env("GNUPGHOME", &folder);
+        let pid = output(&mut pid)
+            .and_then(|text| text.lines().find_map(|line| line.strip_prefix("D ")?.parse().ok()));
+        self.add("gpg-connect-agent NOP", Path::new("gpg-connect-agent"), &ask, &environment, pid);
         let mut end = Command::new("gpgconf");
         end.args(["--kill", "gpg-agent"]).env("GNUPGHOME", &folder);
         self.endings.push(end);
+    }
+
+    /// oidc-agent does nearly what this project does: it keeps a refresh token and hands out access tokens.
+    fn oidc(&mut self) {
+        if !present(&["oidc-agent", "oidc-gen", "oidc-token"], "oidc-agent-cli") {
+            return;
+        }
+        let (folder, socket, issuer) = (self.private("oidc"), self.text("oidc.sock"), issuer::serve());
+        let environment = [("HOME", folder.as_str()), ("OIDC_CONFIG_DIR", &folder), ("OIDC_SOCK", &socket)];
+        let mut agent = Command::new("oidc-agent");
+        agent.args(["--console", "--quiet", "-a", &socket]).stdout(Stdio::null()).stderr(Stdio::null());
+        let agent = agent.env_clear().envs(environment).spawn().expect("oidc-agent runs");
+        let parent = agent.id();
+        self.children.push(agent);
+        wait_for(&socket);
+        let mut account = Command::new("oidc-gen");
+        account.args(["bench", "--manual", "--iss", &issuer, "--client-id", "c", "--client-secret", "s"]);
+        account.args(["--scope", "openid offline_access", "--redirect-uri", "http://localhost:4242"]);
+        account.args(["--rt-env", "--pw-env", "--no-save", "--confirm-default", "--prompt", "none"]);
+        account.args(["--no-scheme", "--no-url-call"]).stdin(Stdio::null());
+        let secrets = [("OIDC_REFRESH_TOKEN", "r"), ("OIDC_ENCRYPTION_PW", "p"), ("PATH", "/usr/bin:/bin")];
+        done(account.env_clear().envs(environment).envs(secrets));
+        // The process that was started passes on what its child answers; that one has the token.
+        let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+        let pid = children.ok().and_then(|text| text.split_whitespace().next()?.parse().ok());
+        self.add(OIDC, Path::new("oidc-token"), &["bench"], &environment, pid.or(Some(parent)));
     }
 
     fn git(&mut self) {

@@ -17,3 +17,8 @@ pub(super) fn output(command: &mut Command) -> Option<String> {
     let output = command.output().ok().filter(|output| output.status.success())?;
     Some(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
 }
+
+/// The numbers of a text with one on each line.
+pub(super) fn number_lines(text: &str) -> Vec<f64> {
+    text.lines().filter_map(|line| line.parse().ok()).collect()
+}

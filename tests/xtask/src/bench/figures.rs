@@ -1,7 +1,15 @@
 //! Figures that a noisy machine gives: always many of them, and always as ratios to what was measured beside
 //! them in the same run.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+
+/// Waits, where the time itself is what is measured.
+#[expect(clippy::disallowed_methods, reason = "tests wait on conditions; this is no test")]
+pub(super) fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
 
 /// The middle of many values, and the quarters around it.
 #[derive(Debug, Clone, Copy, PartialEq)]

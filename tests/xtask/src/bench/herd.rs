@@ -9,13 +9,14 @@ use super::contestants::{Contestant, FLOOR, Field};
 use super::figures::Spread;
 use crate::report::table;
 
-const PROCESSES: usize = 1000;
+pub(super) const PROCESSES: usize = 1000;
 const ROUNDS: usize = 5;
 
 pub(super) fn measure(field: &mut Field) -> Value {
     let mut times = vec![Vec::new(); field.contestants.len()];
     let mut errors = vec![0; field.contestants.len()];
     for _ in 0..ROUNDS {
+        field.restart_floor();
         for (index, contestant) in field.contestants.iter().enumerate() {
             let (time, failed) = herd(contestant);
             times[index].push(time);

@@ -8,7 +8,7 @@ use seqera_tests::skip::on_path;
 use serde_json::{Value, json};
 
 use super::contestants::{FLOOR, Field, OWN};
-use super::counting::output;
+use super::counting::{number_lines, output};
 use super::figures::Spread;
 
 use crate::report::line;
@@ -21,18 +21,18 @@ pub(super) fn measure(field: &mut Field) -> Value {
         println!("      not measured: taskset is missing; on Debian: apt-get install util-linux");
         return Value::Null;
     }
-    let warm = example();
+    let warm = example("warm");
     let floor = field.find(FLOOR).expect("there is a floor");
     let own = field.find(OWN).expect("this project takes part");
     for pid in [floor.agent, own.agent].into_iter().flatten() {
         let _ = output(Command::new("taskset").args(["-a", "-c", "-p", "0", &pid.to_string()]));
     }
+    let mut call = Command::new("taskset");
+    call.args(["-c", "0"]).arg(&warm).arg(CALLS).env_clear().envs(field.home.environment());
     let (mut raw, mut ours) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         raw.push(Calls::of(&mut field.ping(CALLS)));
-        let mut command = Command::new("taskset");
-        command.args(["-c", "0"]).arg(&warm).arg(CALLS).env_clear().envs(field.home.environment());
-        ours.push(Calls::of(&mut command));
+        ours.push(Calls::of(&mut call));
     }
     let of = |calls: &[Calls], part: fn(&Calls) -> f64| calls.iter().map(part).collect::<Vec<_>>();
     let middle = Spread::of_ratios(&of(&ours, |calls| calls.median), &of(&raw, |calls| calls.median));
@@ -43,15 +43,15 @@ pub(super) fn measure(field: &mut Field) -> Value {
 }
 
 /// The nanoseconds of many calls.
-struct Calls {
-    median: f64,
-    p99: f64,
+pub(super) struct Calls {
+    pub(super) median: f64,
+    pub(super) p99: f64,
 }
 
 impl Calls {
-    fn of(command: &mut Command) -> Self {
+    pub(super) fn of(command: &mut Command) -> Self {
         let text = output(command).expect("it prints the times of its calls");
-        let mut times: Vec<f64> = text.lines().filter_map(|line| line.parse().ok()).collect();
+        let mut times = number_lines(&text);
         times.sort_by(f64::total_cmp);
         let at = |hundredth: usize| times[(times.len() - 1) * hundredth / 100];
         Self { median: at(50), p99: at(99) }
@@ -59,9 +59,9 @@ impl Calls {
 }
 
 /// A program that uses the library as a long-lived one would.
-fn example() -> std::path::PathBuf {
-    let args = ["build", "--quiet", "--profile", "dist", "-p", "seqera-client", "--example", "warm"];
+pub(super) fn example(name: &str) -> std::path::PathBuf {
+    let args = ["build", "--quiet", "--profile", "dist", "-p", "seqera-client", "--example", name];
     let status = Command::new(cargo()).args(args).current_dir(workspace()).status();
     assert!(status.is_ok_and(|status| status.success()), "the example does not build");
-    workspace().join("target/dist/examples/warm")
+    workspace().join("target/dist/examples").join(name)
 }

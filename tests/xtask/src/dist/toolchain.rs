@@ -37,6 +37,17 @@ pub(super) fn of_client(target: &str) -> &'static [&'static str] {
     }
 }
 
+/// Flags for the agent: a bit for each place that is relocated instead of 24 bytes (`DT_RELR`). That is half a megabyte
+/// less on the disk and, since all of them are read at each start, in memory. It outlives the panic of one task, so it
+/// keeps its tables.
+pub(super) fn of_agent(target: &str) -> &'static [&'static str] {
+    match target {
+        INTEL => &["-Clink-arg=-Wl,-z,pack-relative-relocs"],
+        ARM => &["-Clink-arg=--pack-dyn-relocs=relr"],
+        _ => &[],
+    }
+}
+
 /// The name of the file of a program.
 pub(super) fn file_name(target: &str, program: &str) -> String {
     format!("{program}{}", if target.contains("windows") { ".exe" } else { "" })
