@@ -14,6 +14,8 @@ mod exec;
 mod exhausted;
 mod folders;
 mod hostile;
+#[cfg(target_os = "linux")]
+mod idle;
 mod imports;
 mod inherited;
 mod jailed;

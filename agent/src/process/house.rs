@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::process::config::Config;
 use crate::process::instance::{Instance, STOPPING_LIMIT, Standing, lock_path};
 use crate::process::memory;
-use crate::process::run::Core;
 use crate::process::watch::Watch;
 use crate::socket::activity::Activity;
 use crate::socket::bind::Socket;
@@ -24,6 +24,20 @@ const _: () = assert!(ROUND.as_secs() < STOPPING_LIMIT.as_secs());
 /// The most time between two looks while there is something to lose: a network file system tells nothing of what
 /// other hosts do.
 const LONGEST_ROUND: Duration = Duration::from_secs(60);
+
+/// The core as the process sees it.
+#[async_trait]
+pub(crate) trait Core: Send + Sync {
+    /// True while nothing would be lost if the agent exited: no sessions, leases or pending revocations.
+    fn idle(&self) -> bool;
+    /// Completes when the core has next looked at the clock of its sessions, which it does at least twice a minute
+    /// while there is one to renew.
+    async fn round(&self);
+    /// Reads the configuration again.
+    async fn reload(&self);
+    /// Starts no renewal any more, waits for the running ones, ends the streams.
+    async fn drain(&self, limit: Duration);
+}
 
 pub(super) struct House<'a> {
     socket: Socket,

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use seqera_agent_proto::limits;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -18,7 +17,7 @@ use crate::error::AgentError;
 #[cfg(unix)]
 use crate::error::ErrorKind;
 use crate::process::config::Config;
-use crate::process::house::House;
+use crate::process::house::{Core, House};
 use crate::process::instance::{self, Claim, Instance, Ownership, Running, STOPPING_LIMIT};
 use crate::process::stop::{Signals, Stop};
 #[cfg(unix)]
@@ -49,20 +48,6 @@ pub(crate) struct Wiring {
     pub ownership: Arc<Ownership>,
     /// How much there is of everything.
     pub limits: Limits,
-}
-
-/// The core as the process sees it.
-#[async_trait]
-pub(crate) trait Core: Send + Sync {
-    /// True while nothing would be lost if the agent exited: no sessions, leases or pending revocations.
-    fn idle(&self) -> bool;
-    /// Completes when the core has next looked at the clock of its sessions, which it does at least twice a minute
-    /// while there is one to renew.
-    async fn round(&self);
-    /// Reads the configuration again.
-    async fn reload(&self);
-    /// Starts no renewal any more, waits for the running ones, ends the streams.
-    async fn drain(&self, limit: Duration);
 }
 
 /// What the core gives back.

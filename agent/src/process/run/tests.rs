@@ -5,6 +5,7 @@ mod floods;
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use async_trait::async_trait;
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use seqera_agent_proto::reason::Reason;

@@ -40,7 +40,7 @@ pub(crate) const LAYOUTS: [Layout; 3] = [
         top: &["main", "cli", "ending"],
         floors: &[&["commands"], &["settings"], &["screen"]],
         has_ground: false,
-        silent: &[],
+        silent: &["arena"],
         exempt: &[],
     },
     Layout {
