@@ -31,9 +31,18 @@ use crate::report;
 /// For whom the programs are built unless another target is named.
 pub(crate) const TARGET: &str = "x86_64-unknown-linux-musl";
 
-/// The programs, and the most bytes that each may have: two megabytes for the client, which scripts start in loops, so
-/// that every page of it has to be brought in, and for the agent a tenth above what was reached.
-const PROGRAMS: [(&str, usize); 2] = [("seqera", 2 * 1024 * 1024), ("seqera-agent", 10_200_000)];
+/// What a run of `cargo xtask dist` is to make.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Wish {
+    /// Targets to build for, [`TARGET`] if there is none at all.
+    pub(crate) targets: Vec<String>,
+    /// Targets whose programs are in their folders already.
+    pub(crate) built: Vec<String>,
+    /// Packs nothing.
+    pub(crate) only_programs: bool,
+    /// The releaser's key.
+    pub(crate) sign: Option<PathBuf>,
+}
 
 /// Builds the programs, packs them for every channel, and tries what can be tried here.
 pub(crate) fn dist(mut wish: Wish) {
