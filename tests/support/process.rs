@@ -2,7 +2,7 @@
 //! outlives the test.
 
 use std::ffi::OsStr;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -94,8 +94,8 @@ impl Invocation {
         let Self { mut command, stdin, typed, limit } = self;
         let name = format!("{command:?}");
         let input = if stdin.is_some() { Stdio::piped() } else { Stdio::null() };
-        let started = command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let mut child = started.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = spawn(&mut command).unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         let mut input = child.stdin.take();
         if let (Some(text), Some(pipe)) = (stdin, &mut input) {
             // A program that does not read its input may close the pipe.
@@ -106,6 +106,16 @@ impl Invocation {
         let stderr = Stream::read(child.stderr.take().expect("standard error is a pipe"));
         Running { child, input, stdout, stderr, name, limit }
     }
+}
+
+/// Starts a program, perhaps one that the test has just written. A child that another test starts at the same moment
+/// has the file open, too, until it becomes its own program (`ETXTBSY`).
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    let is_busy = |started: &io::Result<Child>| {
+        started.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ExecutableFileBusy)
+    };
+    let started = within(LIMIT, || Some(command.spawn()).filter(|started| !is_busy(started)));
+    started.unwrap_or_else(|| Err(io::ErrorKind::ExecutableFileBusy.into()))
 }
 
 /// A program that was started. It is killed when dropped.

@@ -115,6 +115,7 @@ impl<'a> House<'a> {
     /// The time between two looks while no file goes; `told` if nothing can go without the kernel's word. Without
     /// anything to keep, nothing is looked at until somebody calls or it is time to exit.
     async fn calm(&self, activity: &Activity, core: &dyn Core, told: bool) {
+        let most = self.idle_exit.map_or(LONGEST_ROUND, |limit| limit.min(LONGEST_ROUND));
         let mut begun = pin!(activity.begun());
         if core.idle() {
             match self.idle_exit.map(|limit| limit.saturating_sub(activity.quiet_for())) {
@@ -123,10 +124,10 @@ impl<'a> House<'a> {
                 Some(_) => {}
             }
         } else if told {
-            // Sessions end by a call, or when they are looked at.
+            // A session ends by a call or in a round; a lease, and what is to be revoked, outside of both.
             let ended = async {
                 while !core.idle() {
-                    self.round(core).await;
+                    let _ = timeout(most, self.round(core)).await;
                 }
             };
             tokio::select! {
@@ -140,7 +141,6 @@ impl<'a> House<'a> {
                 self.round(core).await;
             }
         };
-        let most = self.idle_exit.map_or(LONGEST_ROUND, |limit| limit.min(LONGEST_ROUND));
         let _ = timeout(most, rounds).await;
     }
 

@@ -201,6 +201,15 @@ async fn an_agent_that_nobody_needs_exits_by_itself() {
 }
 
 #[tokio::test]
+async fn an_agent_that_has_something_to_keep_exits_when_that_ends_by_itself() {
+    let agent = Agent::start(Duration::from_millis(100), true).await;
+    sleep(Duration::from_millis(300)).await;
+    assert!(!agent.ended.is_finished());
+    agent.core.busy.store(false, Ordering::SeqCst);
+    assert_eq!(timeout(Duration::from_secs(60), agent.ended).await.unwrap().unwrap().unwrap(), Ended::Served);
+}
+
+#[tokio::test]
 async fn an_agent_with_a_session_stays_and_binds_a_removed_socket_again() {
     let agent = Agent::start(Duration::from_millis(100), true).await;
     std::fs::remove_file(&agent.socket).unwrap();
