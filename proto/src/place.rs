@@ -18,7 +18,7 @@ mod variables;
 
 pub use hash::{hex, token_sha256};
 #[cfg(windows)]
-pub use system::user_sid;
+pub use system::{owner_sid, user_sid};
 pub use variables::{Lookup, PlaceError};
 
 use variables::{HOME, absolute, text};

@@ -137,7 +137,15 @@ fn squatted(error: &BindError) -> String {
     format!("a place for the socket is passed over: {error}; ask them or an administrator to remove it")
 }
 
+#[cfg(windows)]
+const OURS_ALONE: &str = "end the program that holds the pipe, or set SEQERA_AGENT_SOCK to another name for agent and \
+                          commands";
+#[cfg(unix)]
 const OURS_ALONE: &str = "the folder must be yours alone (mode 0700); set XDG_RUNTIME_DIR to one that is";
+#[cfg(windows)]
+const ANOTHER_AGENT: &str = "if that is the agent of another profile folder, end it with 'seqera agent stop' there, or \
+                             set SEQERA_CLI_CONFIG_DIR, which has a pipe of its own";
+#[cfg(unix)]
 const ANOTHER_AGENT: &str = "if that is the agent of another home or configuration folder, check HOME and \
                              SEQERA_CLI_CONFIG_DIR, or set XDG_RUNTIME_DIR to another folder";
 

@@ -14,15 +14,13 @@ pub(crate) enum BindError {
     #[error("{} belongs to uid {owner}, not to you (uid {us})", path.display())]
     #[cfg_attr(windows, expect(dead_code, reason = "pipes are not in folders"))]
     Squatted { path: PathBuf, owner: u32, us: u32 },
-    /// The path is taken by something that is not ours. On Windows, creating the pipe fails then.
-    #[cfg(unix)]
+    /// The path is taken by something that is not ours.
     #[error("{} {_1}", _0.display())]
     InTheWay(PathBuf, &'static str),
     /// Another program of this user serves there: an agent of another configuration folder, if the home folder of
     /// its starter was another one and the runtime folder the same.
     #[error("{} is served by another program{}", path.display(), pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
-    #[cfg_attr(windows, expect(dead_code, reason = "creating the pipe fails then"))]
-    Served { path: PathBuf, pid: Option<i32> },
+    Served { path: PathBuf, pid: Option<u32> },
     /// The system refuses, for example because the folder is missing or read-only, or the file system does
     /// not support sockets.
     #[error("{}: {_1}", _0.display())]

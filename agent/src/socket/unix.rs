@@ -81,6 +81,7 @@ async fn make_way(path: &Path) -> Result<(), BindError> {
     if serves(path).await {
         let pid = async { UnixStream::connect(path).await.ok()?.peer_cred().ok()?.pid() };
         let pid = tokio::time::timeout(PROBE, pid).await.ok().flatten();
+        let pid = pid.and_then(|pid| u32::try_from(pid).ok());
         return Err(BindError::Served { path: path.to_owned(), pid });
     }
     std::fs::remove_file(path).map_err(|error| BindError::Failed(path.to_owned(), error))

@@ -1,15 +1,21 @@
 //! Named pipes. The threats are a pipe of this name that somebody else has created first, and another user or
 //! another machine that connects. So the pipe has the first-instance flag (which the library sets for the
-//! first instance), an access list for the user alone, and accepts no remote clients.
+//! first instance), an access list for the user alone, and accepts no remote clients. Its owner is the user,
+//! whatever else the token names: objects of an elevated shell belong to the administrators otherwise, and clients
+//! trust a pipe by its owner.
 
 use std::io;
+use std::os::windows::io::AsRawHandle;
 use std::path::{Path, PathBuf};
 
 use interprocess::os::windows::named_pipe::PipeListenerOptions;
 use interprocess::os::windows::named_pipe::pipe_mode::Bytes;
 use interprocess::os::windows::named_pipe::tokio::{DuplexPipeStream, PipeListener};
 use interprocess::os::windows::security_descriptor::SecurityDescriptor;
-use seqera_agent_proto::place::user_sid;
+use seqera_agent_proto::place::{owner_sid, user_sid};
+use tokio::net::windows::named_pipe::ClientOptions;
+use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
+use windows_sys::Win32::System::Pipes::GetNamedPipeServerProcessId;
 
 use super::error::BindError;
 use super::peers::Peer;
@@ -27,9 +33,14 @@ pub(crate) struct Listener {
 /// Creates the pipe.
 ///
 /// # Errors
-/// [`BindError::Failed`], also if the pipe exists already: if it belongs to somebody else, our callers would
-/// connect to them.
+/// If the pipe exists already, since our callers would connect to whoever made it, or if the system refuses.
 pub(super) async fn bind(path: &Path) -> Result<Listener, BindError> {
+    // The flag says only that access is denied; this says why, and also where the flag is not kept (Wine 8).
+    match Answer::of(path) {
+        Answer::Nobody => {}
+        Answer::Served(pid) => return Err(BindError::Served { path: path.to_owned(), pid }),
+        Answer::Foreign => return Err(BindError::InTheWay(path.to_owned(), "belongs to another user")),
+    }
     let failed = |error| BindError::Failed(path.to_owned(), error);
     let inner = PipeListenerOptions::new()
         .path(path)
@@ -40,16 +51,47 @@ pub(super) async fn bind(path: &Path) -> Result<Listener, BindError> {
     Ok(Listener { inner, path: path.to_owned() })
 }
 
-/// Grants full access to this SID and inherits nothing (security descriptor string format, SDDL).
+/// Belongs to this SID, grants it full access and inherits nothing (security descriptor string format, SDDL).
 fn owner_only() -> io::Result<SecurityDescriptor> {
     let sid = user_sid().ok_or_else(|| io::Error::other("the user's SID is unknown"))?;
-    let text = widestring::U16CString::from_str(format!("D:P(A;;GA;;;{sid})")).map_err(io::Error::other)?;
-    SecurityDescriptor::deserialize(&text)
+    let text = format!("O:{sid}D:P(A;;GA;;;{sid})");
+    SecurityDescriptor::deserialize(&widestring::U16CString::from_str(text).map_err(io::Error::other)?)
 }
 
-/// True if a pipe of this name accepts a connection.
+/// What becomes of an attempt to connect.
+enum Answer {
+    Nobody,
+    /// By a process of this number, if the system tells.
+    Served(Option<u32>),
+    /// The pipe belongs to another user, or keeps us out, which no pipe of ours does.
+    Foreign,
+}
+
+impl Answer {
+    /// Opened so that the other end learns who we are and cannot act in our name, which tokio does.
+    fn of(path: &Path) -> Self {
+        match ClientOptions::new().open(path) {
+            Ok(stream) if owner_sid(&stream) != user_sid() => Self::Foreign,
+            Ok(stream) => Self::Served(server(&stream)),
+            Err(error) if error.raw_os_error() == i32::try_from(ERROR_PIPE_BUSY).ok() => Self::Served(None),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Self::Foreign,
+            Err(_) => Self::Nobody,
+        }
+    }
+}
+
+/// The process at the other end of a pipe that was opened.
+fn server(stream: &impl AsRawHandle) -> Option<u32> {
+    let mut pid = 0;
+    #[expect(unsafe_code, reason = "the system speaks C")]
+    // SAFETY: the handle is open and the result outlives the call.
+    let told = unsafe { GetNamedPipeServerProcessId(stream.as_raw_handle(), &mut pid) };
+    (told != 0).then_some(pid)
+}
+
+/// True if a pipe of this name accepts a connection, or is too busy to.
 pub(crate) async fn serves(path: &Path) -> bool {
-    DuplexPipeStream::<Bytes>::connect_by_path(path).await.is_ok()
+    matches!(Answer::of(path), Answer::Served(_))
 }
 
 impl Listener {

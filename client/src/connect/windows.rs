@@ -2,20 +2,14 @@
 //! is checked after opening it. tokio opens it with SECURITY_IDENTIFICATION, so that the server cannot
 //! impersonate us.
 
-use std::ffi::c_void;
 use std::io::{Error as IoError, ErrorKind};
 use std::os::windows::ffi::OsStrExt;
-use std::os::windows::io::AsRawHandle;
 use std::path::Path;
 use std::time::Duration;
 
-use seqera_agent_proto::place::user_sid;
+use seqera_agent_proto::place::{owner_sid, user_sid};
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient};
-use windows_sys::Win32::Foundation::{ERROR_PIPE_BUSY, LocalFree};
-use windows_sys::Win32::Security::Authorization::{
-    ConvertSidToStringSidW, GetSecurityInfo, SE_KERNEL_OBJECT,
-};
-use windows_sys::Win32::Security::OWNER_SECURITY_INFORMATION;
+use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
 use windows_sys::Win32::System::Pipes::WaitNamedPipeW;
 
 use crate::connect::miss::Miss;
@@ -66,40 +60,11 @@ fn miss(pipe: &Path, error: &IoError) -> Miss {
         ErrorKind::NotFound => Miss::Nobody,
         ErrorKind::TimedOut => Miss::Silent,
         _ if error.raw_os_error() == Some(ERROR_PIPE_BUSY as i32) => Miss::Silent,
+        // Our agent lets us in.
+        ErrorKind::PermissionDenied => {
+            let why = "another user has made it, and lets nobody else in".to_owned();
+            Miss::Failed(Error::Distrusted { path: pipe.to_owned(), why })
+        }
         _ => Miss::Failed(Error::Unreachable { path: pipe.to_owned(), why: error.to_string() }),
-    }
-}
-
-/// The SID of the pipe's owner as text (`S-1-5-…`); `None` if Windows does not say.
-#[expect(unsafe_code, reason = "Win32 has no safe wrapper for the owner of a handle")]
-fn owner_sid(stream: &Stream) -> Option<String> {
-    let mut owner = std::ptr::null_mut();
-    let mut descriptor: *mut c_void = std::ptr::null_mut();
-    let mut text = std::ptr::null_mut();
-    // SAFETY: the handle is open; `owner` points into `descriptor`, which outlives its use. Both `descriptor`
-    // and the text are freed with the function that Windows documents for them.
-    unsafe {
-        let code = GetSecurityInfo(
-            stream.as_raw_handle(),
-            SE_KERNEL_OBJECT,
-            OWNER_SECURITY_INFORMATION,
-            &mut owner,
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            &mut descriptor,
-        );
-        if code != 0 {
-            return None;
-        }
-        let converted = ConvertSidToStringSidW(owner, &mut text);
-        LocalFree(descriptor);
-        if converted == 0 {
-            return None;
-        }
-        let length = (0..).take_while(|&i| *text.add(i) != 0).count();
-        let sid = String::from_utf16_lossy(std::slice::from_raw_parts(text, length));
-        LocalFree(text.cast());
-        Some(sid)
     }
 }

@@ -1,11 +1,17 @@
 //! Places on Windows: named pipes instead of socket files.
 
+use std::os::windows::io::AsRawHandle;
 use std::path::{Path, PathBuf};
+use std::ptr::null_mut;
 
 use directories::BaseDirs;
 use windows_sys::Win32::Foundation::{CloseHandle, HANDLE, LocalFree};
-use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
-use windows_sys::Win32::Security::{GetTokenInformation, TOKEN_QUERY, TOKEN_USER, TokenUser};
+use windows_sys::Win32::Security::Authorization::{
+    ConvertSidToStringSidW, GetSecurityInfo, SE_KERNEL_OBJECT,
+};
+use windows_sys::Win32::Security::{
+    GetTokenInformation, OWNER_SECURITY_INFORMATION, PSID, TOKEN_QUERY, TOKEN_USER, TokenUser,
+};
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
 use super::host::Host;
@@ -51,7 +57,7 @@ pub(super) fn sockets(_run_dir: &Path, suffix: &str, _env: Lookup<'_>) -> Vec<Pa
 /// The security identifier of the user of this process, as text (`S-1-5-…`).
 #[expect(unsafe_code, reason = "Win32 has no safe wrapper for the token's user")]
 pub fn user_sid() -> Option<String> {
-    let mut token: HANDLE = std::ptr::null_mut();
+    let mut token: HANDLE = null_mut();
     // SAFETY: the pseudo handle of this process needs no closing; `token` is written on success only.
     if unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &mut token) } == 0 {
         return None;
@@ -60,7 +66,7 @@ pub fn user_sid() -> Option<String> {
     let mut buffer = [0_u64; 32];
     let mut used = 0;
     // SAFETY: the buffer is larger than any TOKEN_USER, aligned, and outlives the pointers into it; the token
-    // is open and closed once; the string is freed with the function that Windows documents for it.
+    // is open and closed once.
     unsafe {
         let size = size_of_val(&buffer) as u32;
         let read = GetTokenInformation(token, TokenUser, buffer.as_mut_ptr().cast(), size, &mut used);
@@ -69,8 +75,40 @@ pub fn user_sid() -> Option<String> {
             return None;
         }
         let user = &*buffer.as_ptr().cast::<TOKEN_USER>();
-        let mut text = std::ptr::null_mut();
-        if ConvertSidToStringSidW(user.User.Sid, &mut text) == 0 {
+        sid_text(user.User.Sid)
+    }
+}
+
+/// The owner of a pipe that is open, as text; `None` if Windows does not say.
+#[expect(unsafe_code, reason = "Win32 has no safe wrapper for the owner of a handle")]
+pub fn owner_sid(pipe: &impl AsRawHandle) -> Option<String> {
+    let (mut owner, mut descriptor) = (null_mut(), null_mut());
+    let (handle, what) = (pipe.as_raw_handle(), OWNER_SECURITY_INFORMATION);
+    let none = null_mut();
+    // SAFETY: the handle is open; `owner` points into `descriptor`, which is freed after its last use with the function
+    // that Windows documents for it.
+    unsafe {
+        let kind = SE_KERNEL_OBJECT;
+        let code =
+            GetSecurityInfo(handle, kind, what, &mut owner, none, null_mut(), null_mut(), &mut descriptor);
+        if code != 0 {
+            return None;
+        }
+        let sid = sid_text(owner);
+        LocalFree(descriptor);
+        sid
+    }
+}
+
+/// # Safety
+/// `sid` is a valid identifier.
+#[expect(unsafe_code, reason = "Win32 has no safe wrapper for identifiers")]
+unsafe fn sid_text(sid: PSID) -> Option<String> {
+    let mut text = null_mut();
+    // SAFETY: the identifier is valid; the text ends with a zero, and is freed with the function that Windows documents
+    // for it.
+    unsafe {
+        if ConvertSidToStringSidW(sid, &mut text) == 0 {
             return None;
         }
         let length = (0..).take_while(|&i| *text.add(i) != 0).count();
