@@ -21,6 +21,12 @@ const EAFNOSUPPORT: i32 = 97;
 #[cfg(not(target_os = "linux"))]
 const EAFNOSUPPORT: i32 = 47;
 
+#[cfg(unix)]
+const IF_DISTRUSTED: &str = "nobody else may own it or write to it: remove it, or correct owner and mode";
+#[cfg(windows)]
+const IF_DISTRUSTED: &str = "nobody else may own it or write to it: programs are safe below your profile folder or in \
+                             'Program Files'";
+
 /// The agent's refusal, decoded from `google.rpc.ErrorInfo`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -147,9 +153,7 @@ impl Error {
                 Some("SEQERA_AGENT_SOCK names it: start that agent, or unset the variable")
             }
             Self::NoProgram => Some("install seqera-agent beside seqera, or in a folder of PATH"),
-            Self::Distrusted { .. } => {
-                Some("nobody else may own it or write to it: remove it, or correct owner and mode")
-            }
+            Self::Distrusted { .. } => Some(IF_DISTRUSTED),
             Self::Unreachable { .. } | Self::Lost(_) => {
                 Some("run 'seqera agent status' to see whether it runs")
             }

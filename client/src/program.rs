@@ -1,7 +1,9 @@
 //! Which programs are started. What we start runs as this user and often gets a token, so nobody else may have
 //! put it there.
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::error::Error;
 pub(crate) use crate::program::held::Held;
@@ -20,8 +22,8 @@ mod system;
 ///
 /// The file, its folder and the folder that the given path names must belong to root, to this user or to the owner
 /// of the running program (module trees of clusters, a shared conda, Homebrew), and may not be writable for
-/// everybody. A group may write to them: such an owner has allowed it. On Windows the file and its folder must belong to
-/// this user, the administrators or the system, and their access lists may let no group that anybody is in write.
+/// everybody. A group may write to them: such an owner has allowed it. On Windows they may belong to the administrators
+/// and the system as well, and their access lists may let no group that anybody is in write.
 ///
 /// # Errors
 /// [`Error::Distrusted`] for the first one, if there are some and none may be started; it names the file or folder
@@ -37,6 +39,29 @@ pub fn first(candidates: impl IntoIterator<Item = PathBuf>) -> Result<Option<Pat
 pub(crate) fn first_agent(candidates: impl IntoIterator<Item = PathBuf>) -> Result<Option<Held>, Error> {
     first_by(candidates, system::held)
 }
+
+/// This very program, to be started once more. On Linux it is the file that runs, wherever its path leads by now, as
+/// after an upgrade; elsewhere it is what lies at its path, if that may be started.
+///
+/// # Errors
+/// Where the system does not say which it is. `PermissionDenied` with an [`Error::Distrusted`] for one that others can
+/// change.
+pub fn itself() -> io::Result<Command> {
+    #[cfg(target_os = "linux")]
+    if Path::new(ITSELF).exists() {
+        use std::os::unix::process::CommandExt;
+        let mut command = Command::new(ITSELF);
+        // The name without the word that the kernel adds to one that was removed.
+        command.arg0("seqera");
+        return Ok(command);
+    }
+    let refused = |error| io::Error::new(io::ErrorKind::PermissionDenied, error);
+    system::trusted(&std::env::current_exe()?).map(Command::new).map_err(refused)
+}
+
+/// The file that runs.
+#[cfg(target_os = "linux")]
+const ITSELF: &str = "/proc/self/exe";
 
 /// The file or folder that a whole group may write to, of those that a program depends on. That is accepted, since an
 /// owner who is trusted has allowed it; a group of the owner's own does not count.

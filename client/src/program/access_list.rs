@@ -1,11 +1,11 @@
 //! The owner and the access list of a file or folder, as texts and numbers.
 
+use std::fs::File;
+use std::os::windows::io::AsRawHandle;
 use std::ptr::{null_mut, read_unaligned};
 
 use windows_sys::Win32::Foundation::LocalFree;
-use windows_sys::Win32::Security::Authorization::{
-    ConvertSidToStringSidW, GetNamedSecurityInfoW, SE_FILE_OBJECT,
-};
+use windows_sys::Win32::Security::Authorization::{ConvertSidToStringSidW, GetSecurityInfo, SE_FILE_OBJECT};
 use windows_sys::Win32::Security::{
     ACCESS_ALLOWED_ACE, ACL, DACL_SECURITY_INFORMATION, GetAce, INHERIT_ONLY_ACE, OWNER_SECURITY_INFORMATION,
     PSID,
@@ -26,17 +26,19 @@ pub(super) struct Access {
     pub(super) granted: Option<Vec<(String, u32)>>,
 }
 
+/// Of a file or folder that is open, so that it is the one that is used later.
+///
 /// # Errors
 /// The error code of Windows.
 #[expect(unsafe_code, reason = "Win32 has no safe wrapper for access lists")]
-pub(super) fn access(path: &[u16]) -> Result<Access, u32> {
+pub(super) fn access(open: &File) -> Result<Access, u32> {
     let what = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
     let (mut owner, mut list, mut descriptor) = (null_mut(), null_mut(), null_mut());
-    // SAFETY: the path ends with a zero; `owner` and `list` point into `descriptor`, which is freed after its last
+    // SAFETY: the handle is open; `owner` and `list` point into `descriptor`, which is freed after its last
     // use with the function that Windows documents for it.
     unsafe {
-        let code = GetNamedSecurityInfoW(
-            path.as_ptr(),
+        let code = GetSecurityInfo(
+            open.as_raw_handle(),
             SE_FILE_OBJECT,
             what,
             &mut owner,

@@ -10,7 +10,6 @@ mod hints;
 mod import;
 
 use std::fmt;
-use std::process::Command;
 
 use clap::Args;
 use seqera_client::error::EXIT_ENDED;
@@ -18,7 +17,7 @@ use seqera_client::proto::reason::Reason;
 use seqera_client::proto::v1::login_event::SignedIn;
 use seqera_client::proto::v1::{LoginMethod, LoginRequest, SessionStatus};
 use seqera_client::proto::values::address;
-use seqera_client::{Client, Options};
+use seqera_client::{Client, Options, program};
 use serde_json::json;
 
 use self::follow::Follow;
@@ -266,7 +265,7 @@ fn report_all(context: &Context, all: &[SignedIn]) -> Result<(), Failure> {
 /// The login failed, and has said why.
 pub(super) fn in_separate_process(named: &Named) -> Result<(), Failure> {
     let failed = |error| Failure::system("cannot run 'seqera login'", &error);
-    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    let mut command = program::itself().map_err(failed)?;
     command.arg("login");
     if !named.profile.is_empty() {
         command.args(["--profile", &named.profile]);

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use seqera_client::program;
 use tokio::process::Command;
 use tokio::sync::oneshot;
 
@@ -186,9 +187,8 @@ impl Prompt<'_> {
             let message = format!("there is no command '/{name}' here");
             return Err(Failure::usage(message, Some("/help lists what works")));
         }
-        let own = std::env::current_exe();
-        let own = own.map_err(|error| Failure::system("cannot find this program", &error))?;
-        let mut program = std::process::Command::new(own);
+        let own = program::itself();
+        let mut program = own.map_err(|error| Failure::system("cannot start this program again", &error))?;
         program.arg(name).args(words);
         match (self.token, &self.context.profile) {
             (Some(token), _) if is_given(token) => {

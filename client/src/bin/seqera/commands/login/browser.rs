@@ -53,7 +53,8 @@ pub(super) fn open(url: &str, chosen: &[String], path: &[PathBuf], in_wsl: bool)
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     // `BROWSER` is the person's word; what we choose ourselves has to be found where nobody else can put it.
     let chosen = openers_of(url, chosen).into_iter().map(Ok);
-    let own = openers(url, in_wsl).into_iter().map(|opener| opener.found(path));
+    let path = searched(path, in_wsl);
+    let own = openers(url, in_wsl).into_iter().map(|opener| opener.found(&path));
     for opener in chosen.chain(own) {
         match opener.and_then(|opener| opener.start()) {
             Ok(_) => return Ok(()),
@@ -61,6 +62,13 @@ pub(super) fn open(url: &str, chosen: &[String], path: &[PathBuf], in_wsl: bool)
         }
     }
     Err(last)
+}
+
+/// The folders of `PATH`; in WSL those of Windows as well, which `appendWindowsPath=false` leaves out (wsl.conf).
+fn searched(path: &[PathBuf], in_wsl: bool) -> Vec<PathBuf> {
+    const OF_WINDOWS: [&str; 2] = ["/mnt/c/Windows/System32", "/mnt/c/Windows"];
+    let of_windows = OF_WINDOWS.into_iter().filter(|_| in_wsl).map(PathBuf::from);
+    path.iter().cloned().chain(of_windows).collect()
 }
 
 /// The programs in `BROWSER`, where `%s` stands for the page.
@@ -83,18 +91,25 @@ fn openers_of(url: &str, chosen: &[String]) -> Vec<Opener> {
 fn openers(url: &str, in_wsl: bool) -> Vec<Opener> {
     let mut openers = Vec::new();
     if in_wsl {
-        // Opens the browser of Windows; part of `wslu`, which the usual distributions include.
+        // Opens the browser of Windows; part of `wslu`, which not every distribution includes.
         openers.push(Opener::new("wslview", vec![url.to_owned()]));
+        openers.push(by_protocol("rundll32.exe", url));
+        // Last, because it takes an address with a query for a file (microsoft/WSL#3832).
+        openers.push(Opener::new("explorer.exe", vec![url.to_owned()]));
     }
     openers.push(if cfg!(target_os = "macos") {
         by_script(url)
     } else if cfg!(windows) {
-        // Not `cmd /c start`, which would take the `&` of the URL for its own.
-        Opener::new("rundll32", vec!["url.dll,FileProtocolHandler".to_owned(), url.to_owned()])
+        by_protocol("rundll32", url)
     } else {
         Opener::new("xdg-open", vec![url.to_owned()])
     });
     openers
+}
+
+/// Not `cmd /c start`, which would take the `&` of the URL for its own.
+fn by_protocol(program: &str, url: &str) -> Opener {
+    Opener::new(program, vec!["url.dll,FileProtocolHandler".to_owned(), url.to_owned()])
 }
 
 /// Not `open`, because other users can read its arguments with `ps`.
@@ -120,8 +135,8 @@ mod tests {
     #[test]
     fn in_wsl_the_browser_of_windows_comes_before_that_of_linux() {
         let names: Vec<_> = openers("http://x/", true).into_iter().map(|opener| opener.program).collect();
-        assert_eq!(names[0], "wslview");
-        assert_eq!(names.len(), 2);
+        assert_eq!(names[..3], ["wslview", "rundll32.exe", "explorer.exe"]);
+        assert_eq!(names.len(), 4);
     }
 
     #[test]
