@@ -97,3 +97,56 @@ pub(crate) async fn hand_out(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use seqera_agent_proto::place::token_sha256;
+
+    use super::tokens_server::Tokens as _;
+    use super::*;
+    use crate::clock::Clock;
+    use crate::testing::fakes::Agent;
+
+    /// One call, for whoever reports `rejected`.
+    async fn asked(agent: &Agent, rejected: &str) -> Result<String, Status> {
+        let tokens = Tokens { registry: Arc::clone(&agent.registry) };
+        let mut message =
+            GetAccessTokenRequest { profile: "work".into(), ..GetAccessTokenRequest::default() };
+        if !rejected.is_empty() {
+            message.rejected_sha256 = token_sha256(rejected);
+        }
+        let mut request = Request::new(message);
+        request.set_timeout(Duration::from_secs(30));
+        Ok(tokens.get_access_token(request).await?.into_inner().access_token)
+    }
+
+    /// As in a machine that sleeps with both of its clocks, which virtual ones do (WSL 2).
+    #[tokio::test(start_paused = true)]
+    async fn what_both_clocks_think_fresh_and_the_api_refuses_is_renewed_at_the_first_report() {
+        let agent = Agent::signed_in().await;
+        let before = agent.clock.now();
+        assert_eq!(asked(&agent, "").await.unwrap(), "access-0");
+        assert_eq!(asked(&agent, "access-0").await.unwrap(), "access-1");
+        assert_eq!(agent.clock.now(), before, "both clocks stood still");
+        assert_eq!((agent.stored().as_deref(), agent.provider.calls()), (Some("refresh-1"), 1));
+        // Others report the same one later; it is no longer the one that is served.
+        assert_eq!(asked(&agent, "access-0").await.unwrap(), "access-1");
+        assert_eq!(agent.provider.calls(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_who_report_it_at_once_get_the_token_of_one_renewal() {
+        let agent = Agent::signed_in().await;
+        agent.provider.held.send_replace(true);
+        let let_go = async {
+            agent.provider.called(1).await;
+            agent.provider.held.send_replace(false);
+        };
+        let report = || asked(&agent, "access-0");
+        let (first, second, third, ()) = tokio::join!(report(), report(), report(), let_go);
+        for token in [first, second, third] {
+            assert_eq!(token.unwrap(), "access-1");
+        }
+        assert_eq!(agent.provider.calls(), 1);
+    }
+}

@@ -22,7 +22,9 @@ pub(super) async fn examine(info: &InfoResponse, user: &str, shared: &Shared, re
         report.tell(runtime_folder(folder.to_owned()).await).await;
     }
     report.tell(configuration_folder(shared).await).await;
-    report.tell(linger(&socket, user)).await;
+    if cfg!(target_os = "linux") {
+        report.tell(linger(&socket, user)).await;
+    }
     report.tell(memory(info.dumpable, sealed::guard())).await;
 }
 
@@ -106,7 +108,12 @@ fn linger(socket: &Path, user: &str) -> Check {
     if Path::new("/var/lib/systemd/linger").join(user).exists() {
         return ok(NAME, "on: the agent stays when you log out");
     }
-    warning(NAME, "off: at your last logout the agent may be ended", "run 'loginctl enable-linger'")
+    warning(
+        NAME,
+        "off: at your last logout systemd may end the agent, and removes the folder of its socket. Sessions in the \
+         keychain or in files go on with the next command; renewals pause until then, and what is kept in memory only is lost",
+        "run 'loginctl enable-linger', or ask an administrator where you may not",
+    )
 }
 
 fn silent(folder: &Path) -> String {

@@ -12,6 +12,9 @@ const JOBS: [&str; 7] = ["/slurm", "/job", "/pbs", "/lsf", "/sge", "/htcondor", 
 
 /// `None` where the system has no control groups.
 pub(super) async fn examine() -> Option<Check> {
+    if !cfg!(target_os = "linux") {
+        return None;
+    }
     let groups = in_time(|| std::fs::read_to_string(CGROUP).ok()).await??;
     Some(check(group(&groups)?))
 }
