@@ -40,3 +40,4 @@ mod storage;
 mod strangers;
 mod told;
 mod variables;
+mod wsl;

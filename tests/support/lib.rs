@@ -18,7 +18,7 @@ pub mod leftovers;
 pub mod memory;
 pub mod nextflow;
 pub mod oidc_provider;
-mod process;
+pub mod process;
 pub mod reaper;
 pub mod sandbox;
 pub mod scitoolkit;
@@ -27,6 +27,7 @@ pub mod terminal;
 pub mod visit;
 pub mod vscode;
 pub mod wait;
+pub mod wine;
 
 pub use binaries::binaries;
 pub use home::Home;

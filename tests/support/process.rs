@@ -217,6 +217,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// One whose end was waited for elsewhere.
+    pub(crate) fn new(code: Option<i32>, stdout: String, stderr: String, command: String) -> Self {
+        Self { code, stdout, stderr, command }
+    }
+
     /// Asserts that the program succeeded.
     #[track_caller]
     pub fn ok(self) -> Self {

@@ -101,7 +101,7 @@ pub(crate) fn client_dependencies() -> Result<(), String> {
 }
 
 /// Runs a command with its output on this terminal.
-fn succeed(command: &mut Command) -> Result<(), String> {
+pub(crate) fn succeed(command: &mut Command) -> Result<(), String> {
     let status = command.current_dir(workspace()).status().map_err(|error| error.to_string())?;
     if status.success() { Ok(()) } else { Err(format!("{status}")) }
 }

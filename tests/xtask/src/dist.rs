@@ -180,6 +180,14 @@ fn compile(target: &str, package: &str, environment: &[(&str, &str)], flags: &[&
     assert!(status.success(), "{package} does not build for {target}");
 }
 
+/// Whether Rust's libraries for `target` are here, or could be had.
+pub(crate) fn has_target(target: &str) -> bool {
+    add_target(target);
+    let rustc = Command::new("rustc").args(["--print", "target-libdir", "--target", target]).output();
+    let folder = rustc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    folder.is_ok_and(|folder| Path::new(&folder).is_dir())
+}
+
 /// Adds the standard library of `target`, if rustup manages the toolchain. Without rustup, cargo says what is
 /// missing.
 fn add_target(target: &str) {

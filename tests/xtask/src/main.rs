@@ -12,6 +12,7 @@ mod node;
 mod peers;
 mod python;
 mod report;
+mod systems;
 mod test;
 mod wings;
 

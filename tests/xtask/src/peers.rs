@@ -4,14 +4,15 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use seqera_tests::skip::on_path;
-use seqera_tests::{binaries, chromium, glewlwyd, keycloak, nextflow, oidc_provider, vscode};
+use seqera_tests::{binaries, chromium, glewlwyd, keycloak, nextflow, oidc_provider, vscode, wine};
 
 use crate::checks::{self, Part};
-use crate::{contract, node, python};
+use crate::{contract, dist, node, python};
 
-/// Debian packages, each with a program that shows whether it is installed. Those for what users get, and
-/// for counting instructions, are among them.
-const PACKAGES: [(&str, &str); 29] = [
+/// Debian packages, each with a program that shows whether it is installed. Those for what users get, for
+/// Windows and for counting instructions are among them. Wine lies in no folder of `PATH`.
+const PACKAGES: [(&str, &str); 33] = [
+    (wine::WINE, "wine64"),
     ("busybox", "busybox-static"),
     ("bwrap", "bubblewrap"),
     ("chromium", "chromium"),
@@ -35,10 +36,13 @@ const PACKAGES: [(&str, &str); 29] = [
     ("npm", "npm"),
     ("nvim", "neovim"),
     ("openssl", "openssl"),
+    ("python3", "python3"),
     ("ssh-keygen", "openssh-client"),
     ("secret-tool", "libsecret-tools"),
     ("sqlite3", "sqlite3"),
+    ("systemd-analyze", "systemd"),
     ("valgrind", "valgrind"),
+    (wine::COMPILER, "gcc-mingw-w64-x86-64"),
     ("zip", "zip"),
     ("zsh", "zsh"),
 ];
@@ -64,7 +68,7 @@ pub(crate) fn for_bench() {
 }
 
 /// One part for each peer, so that the run shows the time of each.
-pub(crate) const TESTS: [Part; 17] = [
+pub(crate) const TESTS: [Part; 19] = [
     // With the tests of the table itself.
     ("conformance: Rust", || conformance(&["--skip", "python", "--skip", "node"])),
     ("conformance: Python", || conformance(&["--exact", "python"])),
@@ -83,6 +87,8 @@ pub(crate) const TESTS: [Part; 17] = [
     ("peer: Nextflow", || test("nextflow")),
     ("VS Code extension", node::extension),
     ("peer: VS Code", || test("vscode")),
+    ("peer: service managers", || test("managers")),
+    ("peer: Windows under Wine", || test("windows")),
 ];
 
 /// Runs the cases of `tests/conformance` for one language.
@@ -118,6 +124,8 @@ pub(crate) fn prepare() -> Result<(), String> {
     python::prepare(install);
     from_maven("Keycloak", &keycloak::folder(), keycloak::is_installed());
     from_maven("Nextflow", &nextflow::folder(), nextflow::is_installed());
+    // Only then does the test build for it.
+    dist::has_target(wine::TARGET);
     Ok(())
 }
 

@@ -7,15 +7,17 @@ use seqera_tests::environment;
 use seqera_tests::wait::Stopwatch;
 
 use crate::checks::{self, Part};
-use crate::{bench, contract, dist, documented, node, peers, report, wings};
+use crate::{bench, contract, dist, documented, node, peers, report, systems, wings};
 
-const CHECKS: [Part; 14] = [
+const CHECKS: [Part; 16] = [
     ("peers", peers::prepare),
     ("format", checks::format),
     ("wings", wings::check),
     ("promises", documented::promises),
     ("contract", contract::check),
     ("clippy", checks::clippy),
+    ("clippy for Windows", systems::windows),
+    ("clippy for macOS", systems::mac_os),
     ("documentation", checks::documentation),
     ("versions", node::versions),
     ("Node library", node::library),
