@@ -5,6 +5,7 @@
 //! ([Remaining life](crate::manual::sessions#remaining-life)).
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A moment by both clocks. Only moments of the same process can be compared; the wall clock's part still means
@@ -91,25 +92,27 @@ pub(crate) async fn reached(clock: &dyn Clock, due: Moment) {
 pub(crate) struct SystemClock {
     start: tokio::time::Instant,
     offset: WallOffset,
+    held: OnceLock<Moment>,
 }
 
-/// What is added to the wall clock: the file named here holds a whole number of seconds. Debug builds take its
-/// name from `SEQERA_AGENT_CLOCK_OFFSET`. The file is read each time the clock is, so that a test from outside
-/// can make the clock jump.
+/// What is added to the wall clock: the file named here holds a whole number of seconds. `held` in its place stops
+/// both clocks, as a machine that sleeps does. Debug builds take its name from `SEQERA_AGENT_CLOCK_OFFSET`. The file
+/// is read each time the clock is, so that a test from outside can make the clock jump.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WallOffset(pub Option<PathBuf>);
 
 impl WallOffset {
-    fn seconds(&self) -> i64 {
-        let text = self.0.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
-        text.and_then(|text| text.trim().parse().ok()).unwrap_or_default()
+    fn text(&self) -> Option<String> {
+        std::fs::read_to_string(self.0.as_ref()?).ok()
     }
 }
+
+const HELD: &str = "held";
 
 impl SystemClock {
     /// Starts counting monotonic time.
     pub(crate) fn new(offset: WallOffset) -> Self {
-        Self { start: tokio::time::Instant::now(), offset }
+        Self { start: tokio::time::Instant::now(), offset, held: OnceLock::new() }
     }
 }
 
@@ -117,7 +120,10 @@ impl Clock for SystemClock {
     fn now(&self) -> Moment {
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
         let wall = SystemTime::now();
-        Moment { wall: shift(wall, self.offset.seconds()), mono: self.start.elapsed() }
+        let text = self.offset.text().unwrap_or_default();
+        let seconds = text.trim().parse().unwrap_or_default();
+        let now = Moment { wall: shift(wall, seconds), mono: self.start.elapsed() };
+        if text.trim() == HELD { *self.held.get_or_init(|| now) } else { now }
     }
 }
 

@@ -198,6 +198,25 @@ fn the_prompt_of_its_own_signs_in_and_out_in_a_terminal() {
     assert_eq!(sandbox.user_info(&home.token("default")).status, 200);
 }
 
+/// An upgrade replaces the program under a prompt that runs, and so could somebody who may write there.
+#[test]
+fn the_prompt_runs_its_commands_with_the_program_that_it_is_itself() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("default", &sandbox, ADA);
+    let own = home.root().join("installed/seqera");
+    std::fs::create_dir(home.root().join("installed")).expect("a writable home");
+    std::fs::copy(&binaries().client, &own).expect("a copy can be made");
+    let Some(terminal) = in_terminal(&home, &format!("exec {} ai", own.display())) else { return };
+    let mut ai = terminal.start();
+    ai.until("prompt", |output| output.contains("seqera> ").then_some(()));
+    std::fs::remove_file(&own).expect("a writable home");
+    program(&own, "#!/bin/sh\necho another\n");
+    ai.write("/status\n/exit\n");
+    let run = ai.finish(LIMIT).ok();
+    assert!(run.stdout.contains(&format!("Logged in as: {ADA}")), "{}", run.stdout);
+    assert!(!run.stdout.contains("another"), "{}", run.stdout);
+}
+
 #[test]
 fn what_is_typed_at_the_prompt_can_be_edited_and_comes_back_and_is_written_nowhere() {
     let home = Home::new().with("TERM", "xterm").with("SEQERA_ACCESS_TOKEN", "t");

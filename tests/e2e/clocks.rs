@@ -27,9 +27,18 @@ impl Clockwork {
 
     /// From now on the wall clock is ahead by so many seconds.
     fn set(&self, seconds: i64) {
+        self.write(&seconds.to_string());
+    }
+
+    /// From now on both clocks stand still.
+    fn hold(&self) {
+        self.write("held");
+    }
+
+    fn write(&self, text: &str) {
         // By rename, so that the agent never reads half a number.
         let new = self.file.with_extension("new");
-        let done = std::fs::write(&new, seconds.to_string()).and_then(|()| std::fs::rename(&new, &self.file));
+        let done = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &self.file));
         done.expect("the offset can be written");
     }
 }
@@ -65,6 +74,24 @@ fn a_wall_clock_that_is_set_back_makes_no_token_live_longer() {
     let dead = || (sandbox.user_info(&first).status == 401).then_some(());
     eventually(Duration::from_secs(20), "the end of the token", dead);
     clock.home.seqera("token --profile work --timeout 1s").run().fails_with(4);
+}
+
+/// A machine that sleeps with both of its clocks, as virtual ones do (WSL 2).
+#[test]
+fn what_both_clocks_think_fresh_and_the_api_refuses_is_renewed_at_the_first_report() {
+    let (clock, sandbox) = (Clockwork::new(0), Sandbox::start(&json!({"access_lifetime": 8})));
+    // From before the first token on, so that no renewal comes in between on a slow machine.
+    clock.hold();
+    clock.home.login("work", &sandbox, ADA);
+    let first = clock.home.token("work");
+    let dead = || (sandbox.user_info(&first).status == 401).then_some(());
+    eventually(Duration::from_secs(30), "the end of the token", dead);
+    let renewals = sandbox.count("refresh_attempts");
+    assert_eq!(clock.home.token("work"), first, "both clocks say that it is fresh");
+    let second = clock.home.seqera("token --profile work --force-new").run().ok().line().to_owned();
+    assert_eq!(sandbox.user_info(&second).status, 200);
+    assert_eq!(sandbox.count("refresh_attempts"), renewals + 1);
+    assert_eq!(clock.home.token("work"), second);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use seqera_tests::browser::{authorization_url, sign_in};
 use seqera_tests::sandbox::ADA;
-use seqera_tests::{Home, Invocation, Sandbox, eventually};
+use seqera_tests::{Home, Invocation, Sandbox, binaries, eventually};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -91,7 +91,9 @@ fn explorer_is_the_last_of_windows() {
 #[test]
 fn without_any_browser_the_printed_address_is_enough_and_no_bus_or_service_manager_is_missed() {
     let wsl = Distribution::new();
-    let mut login = wsl.login().start();
+    // This machine may have one.
+    let own = binaries().client.parent().expect("a program lies in a folder");
+    let mut login = wsl.login().env("PATH", own).start();
     let url = login.until("authorization URL", authorization_url);
     login.until("word that there is no browser", |told| {
         told.contains("no browser could be started").then_some(())

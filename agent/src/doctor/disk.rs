@@ -110,8 +110,9 @@ fn linger(socket: &Path, user: &str) -> Check {
     }
     warning(
         NAME,
-        "off: at your last logout systemd may end the agent, and removes the folder of its socket. Sessions in the \
-         keychain or in files go on with the next command; renewals pause until then, and what is kept in memory only is lost",
+        "off: at your last logout systemd may end the agent, and removes the folder of its socket. Sessions in \
+         the keychain or in files go on with the next command; renewals pause until then, and what is kept in \
+         memory only is lost",
         "run 'loginctl enable-linger', or ask an administrator where you may not",
     )
 }
