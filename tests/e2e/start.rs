@@ -1,9 +1,7 @@
 //! How an agent starts, and that there is never a second one.
 
 use std::collections::BTreeSet;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
 use seqera_tests::reaper::is_alive;
@@ -78,6 +76,8 @@ fn the_agent_outlives_its_first_client_and_keeps_nothing_of_it() {
 #[cfg(target_os = "linux")]
 #[test]
 fn the_agent_is_the_very_program_that_was_checked_and_goes_by_its_name() {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::process::CommandExt;
     let home = Home::new();
     let (path, planted) = (home.root().join("seqera-agent"), home.root().join("planted"));
     std::fs::copy(&binaries().agent, &path).expect("a copy can be made");
