@@ -213,3 +213,17 @@ fn an_agent_that_everybody_can_write_to_is_not_started(wine: &Wine) {
     let ended = within(LIMIT, || (wine.seqera("status").run().code == Some(3)).then_some(()));
     assert!(ended.is_some(), "{:?}", wine.seqera("status").run());
 }
+
+/// What the system has to keep, and what only looking at one's own files shows.
+#[test]
+fn unit_tests_of_programs_and_places_pass_there_as_well() {
+    let Some(wine) = Wine::start() else { return };
+    for (package, filter) in [("seqera-client", "program::"), ("seqera-agent-proto", "place::")] {
+        let run = wine.unit_tests(package, filter).ok();
+        assert!(
+            run.stdout.contains("test result: ok") && !run.stdout.contains(" 0 passed"),
+            "{}",
+            run.stdout
+        );
+    }
+}

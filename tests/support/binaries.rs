@@ -57,19 +57,25 @@ fn program(folder: &Path, name: &str) -> PathBuf {
 ///
 /// If they do not build.
 pub fn build(args: &[&str]) -> PathBuf {
-    let output = Command::new(cargo())
-        .args(["build", "--bins", "--message-format=json-render-diagnostics"])
-        .args(args)
-        .current_dir(workspace())
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("cargo can be started");
+    let all = [&["build", "--bins", "--message-format=json-render-diagnostics"], args].concat();
+    let built = run_cargo(&all);
+    let first = built.first().and_then(|program| program.parent());
+    first.expect("cargo names the programs that it built").to_owned()
+}
+
+/// Runs cargo, and returns the programs that its messages name.
+///
+/// # Panics
+///
+/// If it fails.
+pub(crate) fn run_cargo(args: &[&str]) -> Vec<PathBuf> {
+    let mut command = Command::new(cargo());
+    command.args(args).current_dir(workspace()).stderr(Stdio::inherit());
+    let output = command.output().expect("cargo can be started");
     assert!(output.status.success(), "the programs do not build");
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .find_map(|message| Path::new(message["executable"].as_str()?).parent().map(Path::to_owned))
-        .expect("cargo names the programs that it built")
+    let text = String::from_utf8_lossy(&output.stdout);
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).collect()
 }
 
 /// The cargo that runs this process, otherwise the one on the path.

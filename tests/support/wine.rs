@@ -116,6 +116,23 @@ impl Wine {
         self.program(&self.folder().join("outside.exe"), args).run()
     }
 
+    /// Runs the unit tests of a package whose names contain `filter`.
+    ///
+    /// # Panics
+    ///
+    /// If they do not build.
+    #[track_caller]
+    pub fn unit_tests(&self, package: &str, filter: &str) -> Run {
+        let args =
+            ["test", "--no-run", "--lib", "--message-format=json-render-diagnostics", "--target", TARGET];
+        let built = binaries::run_cargo(&[&args[..], &["-p", package]].concat());
+        let program = built.into_iter().next().expect("cargo names the program that it built");
+        // Beside the library that Wine lacks.
+        let copy = self.folder().join("unit tests.exe");
+        fs::copy(&program, &copy).unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        self.program(&copy, &[filter]).run()
+    }
+
     /// Ends everything that runs, so that the registry is in its files.
     pub fn shut_down(&mut self) {
         let mut stop = Command::new(SERVER);

@@ -10,7 +10,8 @@ use crate::checks::{self, Part};
 use crate::{contract, dist, node, python};
 
 /// Debian packages, each with a program that shows whether it is installed. Those for what users get, for
-/// Windows and for counting instructions are among them. Wine lies in no folder of `PATH`.
+/// Windows and for counting instructions are among them. Wine lies in no folder of `PATH`, and of Python the one
+/// of the system is meant.
 const PACKAGES: [(&str, &str); 33] = [
     (wine::WINE, "wine64"),
     ("busybox", "busybox-static"),
@@ -36,7 +37,7 @@ const PACKAGES: [(&str, &str); 33] = [
     ("npm", "npm"),
     ("nvim", "neovim"),
     ("openssl", "openssl"),
-    ("python3", "python3"),
+    ("/usr/bin/python3", "python3"),
     ("ssh-keygen", "openssh-client"),
     ("secret-tool", "libsecret-tools"),
     ("sqlite3", "sqlite3"),
