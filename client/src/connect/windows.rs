@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use seqera_agent_proto::place::{owner_sid, user_sid};
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient};
+use tokio::time::Instant;
 use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
 use windows_sys::Win32::System::Pipes::WaitNamedPipeW;
 
@@ -32,15 +33,29 @@ pub(super) fn is_squatted(_: &Path) -> bool {
     false
 }
 
+/// How long a pipe is waited for without another look: one whose agent ends meanwhile is gone, which nobody tells
+/// those who wait (seen with Wine 8).
+const LOOK: Duration = Duration::from_millis(100);
+
 fn open(pipe: &Path, wait: Duration) -> Result<Stream, IoError> {
     let busy = |error: &IoError| error.raw_os_error() == Some(ERROR_PIPE_BUSY as i32);
-    match ClientOptions::new().open(pipe) {
-        Err(error) if busy(&error) => {}
-        opened => return opened,
+    let until = Instant::now() + wait;
+    loop {
+        let error = match ClientOptions::new().open(pipe) {
+            Err(error) if busy(&error) => error,
+            opened => return opened,
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(error);
+        }
+        match wait_for_instance(pipe, left.min(LOOK)) {
+            // Another client may take the free instance first.
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::TimedOut => {}
+            Err(error) => return Err(error),
+        }
     }
-    wait_for_instance(pipe, wait)?;
-    // Another client may have taken the free instance; that counts as a timeout.
-    ClientOptions::new().open(pipe)
 }
 
 #[expect(unsafe_code, reason = "Win32 has no safe wrapper for waiting on a pipe")]
