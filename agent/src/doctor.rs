@@ -68,6 +68,10 @@ impl Doctor {
                 .tell(warning("surroundings", what, "the agent works all the same; fix it when you can"))
                 .await;
         }
+        let rules = registry.shared.site.policy.rules();
+        if !rules.is_empty() {
+            report.tell(report::ok("policy", rules.join("; "))).await;
+        }
         files::examine(&configured, &registry.shared, asked.repair, report).await;
         stores::examine(&registry, asked.repair, report).await;
         ways::examine(&registry, &providers, &asked, report).await;

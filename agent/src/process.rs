@@ -6,6 +6,7 @@ pub(crate) mod config;
 mod crash;
 mod house;
 pub(crate) mod instance;
+mod journal;
 mod launch;
 mod logging;
 mod memory;
@@ -25,6 +26,7 @@ mod system;
 mod watch;
 mod wipe;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use config::Flags;
@@ -36,6 +38,7 @@ use self::config::{Config, Starter};
 use self::run::{Ended, run};
 use self::stop::Stop;
 use crate::error::{AgentError, ErrorKind};
+use crate::site::Site;
 
 /// One for the runtime, since a call takes microseconds of work; one for a file that may hang, one for the state,
 /// one for the keychain, one to read a file.
@@ -54,7 +57,8 @@ pub fn start_in_background(flags: Flags) -> Result<(), AgentError> {
     system::start_clean();
     system::take_usual_share();
     limits::short_of_files(FEWEST_FILES).map_or(Ok(()), |limit| Err(AgentError::exhausted(limit)))?;
-    let config = Config::read(flags, &config::environment)?;
+    let site = Arc::new(Site::of_this_program());
+    let config = Config::read(flags, &config::environment, &site)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| AgentError::system(&error))?.block_on(launch::launch(&config))
 }
@@ -78,7 +82,8 @@ pub fn serve(flags: Flags) -> Result<(), AgentError> {
     let short = limits::short_of_files(FEWEST_FILES);
     let short = short.or_else(|| limits::short_of_threads(THREADS));
     short.map_or(Ok(()), |limit| Err(AgentError::exhausted(limit)))?;
-    let mut config = Config::read(flags, &config::environment)?;
+    let site = Arc::new(Site::of_this_program());
+    let mut config = Config::read(flags, &config::environment, &site)?;
     config.met.extend(logging::start(&config.log));
     config.met.extend(hardened.err().map(|error| format!("core dumps cannot be forbidden: {error}")));
     config.met.extend(inherited.into_iter().map(|what| format!("{what} (from whoever started the agent)")));

@@ -3,6 +3,7 @@
 //! refused, and the reason never repeats the value, which may be a secret.
 
 pub mod address;
+pub mod length;
 pub mod name;
 pub mod text;
 pub mod token;

@@ -35,6 +35,7 @@ mod proxy;
 mod renewal;
 mod scitoolkit;
 mod sign_out;
+mod site;
 mod start;
 mod storage;
 mod strangers;

@@ -149,6 +149,27 @@ fn a_restart_keeps_the_sessions() {
     assert_eq!(sandbox.user_info(&home.token("work")).status, 200);
 }
 
+/// In loops beside it, while an upgrade or a person restarts the agent again and again.
+#[test]
+fn restarts_under_load_fail_no_call() {
+    const RESTARTS: u32 = 25;
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("work", &sandbox, ADA);
+    let script = "while [ ! -e stop ]; do seqera token --profile work >/dev/null 2>>failures || echo failed >>failures; \
+                  echo >>calls; done";
+    let callers: Vec<Running> = (0..3).map(|_| home.shell(script).limit(LIMIT * 5).start()).collect();
+    for _ in 0..RESTARTS {
+        home.seqera("agent restart").run().ok();
+    }
+    std::fs::write(home.root().join("stop"), "").expect("the folder can be written");
+    callers.into_iter().for_each(|caller| drop(caller.finish(LIMIT * 5).ok()));
+    let failures = std::fs::read_to_string(home.root().join("failures")).unwrap_or_default();
+    assert_eq!(failures, "");
+    let calls = std::fs::read(home.root().join("calls")).expect("there were calls").len();
+    assert!(calls > 3 * RESTARTS as usize / 2, "only {calls} calls");
+    assert_eq!(sandbox.count("reuses"), 0);
+}
+
 #[test]
 fn an_agent_that_could_not_be_started_again_is_not_stopped() {
     let home = Home::new();

@@ -79,7 +79,8 @@ impl leases_server::Leases for Leases {
         token.kind = v1::CredentialKind::Fixed.into();
         token.renewed_at = Some(convert::timestamp(from_unix(lease.created_at)));
         (token.expires_at, token.valid_for, token.renewal_failing) = (None, None, false);
-        Ok(Response::new(CreateLeaseResponse { token: Some(token), lease: Some(shown(&id, &lease, None)) }))
+        let shown = shown(&id, &lease, self.registry.shared.site.longest_lease(), None);
+        Ok(Response::new(CreateLeaseResponse { token: Some(token), lease: Some(shown) }))
     }
 
     async fn list(
@@ -88,16 +89,17 @@ impl leases_server::Leases for Leases {
     ) -> Result<Response<ListLeasesResponse>, Status> {
         let shared = &self.registry.shared;
         let profile = request.into_inner().profile;
+        let longest = shared.site.longest_lease();
         let trouble = |id: &str| shared.leases.life(id).and_then(|life| life.failure());
         let ours = shared.state.host();
         let own = shared.leases.book.recorded().into_iter().map(|(id, lease)| {
             let host = if lease.host == ours { String::new() } else { lease.host.clone() };
-            v1::Lease { host, ..shown(&id, &lease, trouble(&id)) }
+            v1::Lease { host, ..shown(&id, &lease, longest, trouble(&id)) }
         });
         let (places, kept_under) = (shared.places.clone(), ours.clone());
         let others = tokio::task::spawn_blocking(move || other_hosts::leases(&places, &kept_under)).await;
         let others = others.unwrap_or_default().into_iter();
-        let others = others.map(|(host, id, lease)| v1::Lease { host, ..shown(&id, &lease, None) });
+        let others = others.map(|(host, id, lease)| v1::Lease { host, ..shown(&id, &lease, None, None) });
         let wanted = |lease: &v1::Lease| profile.is_empty() || lease.profile == profile;
         Ok(Response::new(ListLeasesResponse { leases: own.chain(others).filter(wanted).collect() }))
     }
@@ -164,6 +166,18 @@ impl Leases {
 
     fn end_after(&self, keep: prost_types::Duration) -> Result<u64, AgentError> {
         let keep = Duration::try_from(keep).ok().filter(|keep| !keep.is_zero() && *keep <= LONGEST_KEEP);
+        let policy = &self.registry.shared.site.policy;
+        if let Some(set) =
+            policy.longest_lease.as_ref().filter(|set| keep.is_some_and(|keep| keep > set.value))
+        {
+            let most = set.value.as_secs();
+            let what = format!("a token can be kept for at most {most} s here, says {}", set.file.display());
+            return Err(AgentError::new(
+                ErrorKind::BadRequest,
+                what,
+                format!("give at most '--for {most}s'"),
+            ));
+        }
         let keep = keep.ok_or_else(|| {
             let what = "a token can be kept for between a second and a year";
             AgentError::new(ErrorKind::BadRequest, what, "give a length of time such as 12h")
@@ -186,9 +200,11 @@ impl Leases {
     }
 }
 
-fn shown(id: &str, lease: &Lease, trouble: Option<FailedDeletion>) -> v1::Lease {
+/// `longest` is the longest life of a lease, where the site sets one.
+fn shown(id: &str, lease: &Lease, longest: Option<Duration>, trouble: Option<FailedDeletion>) -> v1::Lease {
+    let limit = longest.map(|limit| convert::timestamp(from_unix(lease.created_at) + limit));
     let (pid, until) = match &lease.ends {
-        Ends::With(program) => (program.pid, None),
+        Ends::With(program) => (program.pid, limit),
         Ends::At(time) => (0, Some(convert::timestamp(from_unix(*time)))),
     };
     let retry_at = trouble.as_ref().map(|trouble| convert::timestamp(trouble.retry_at));

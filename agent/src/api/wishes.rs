@@ -18,6 +18,13 @@ pub(super) fn keeps_where_asked(headers: &MetadataMap, shared: &Shared) -> Resul
     let choice: StoreChoice = asked.parse().map_err(|bad: String| {
         AgentError::new(ErrorKind::BadRequest, format!("SEQERA_CREDENTIAL_STORE: {bad}"), "")
     })?;
+    let policy = &shared.site.policy;
+    if let Some(set) = policy.no_files.as_ref().filter(|_| choice == StoreChoice::File) {
+        let what = format!("the credential store 'file' is not allowed here, says {}", set.file.display());
+        let hint = "nothing was stored; leave SEQERA_CREDENTIAL_STORE and 'credentialStore' out, or choose \
+                    'keychain' or 'memory'";
+        return Err(AgentError::new(ErrorKind::Misconfigured, what, hint));
+    }
     let here = shared.ladder.choice();
     if choice == here {
         return Ok(());

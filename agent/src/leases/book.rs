@@ -49,6 +49,8 @@ pub(crate) struct Parts {
     pub host: String,
     /// The names of the user and the host, for the names of tokens.
     pub owner: (String, String),
+    /// The longest life of a lease, where the site sets one.
+    pub longest: Option<Duration>,
     /// Aborts the process at a named point, in debug builds only.
     pub crash: fn(&'static str),
 }

@@ -76,6 +76,7 @@ impl Life {
         if !lease.ending && lease.token_id.is_some() {
             tokio::select! {
                 () = end_of(book, &lease.ends) => {}
+                () = longest(book, lease.created_at) => info!(%id, "a lease has reached the longest life that the site allows"),
                 _ = asked.wait_for(|asked| *asked > 0) => {}
             }
         }
@@ -160,10 +161,21 @@ impl Life {
 
 /// Returns when the program has ended, or the time has come.
 async fn end_of(book: &Book, ends: &Ends) {
-    let until = match ends {
-        Ends::With(program) => return book.parts.programs.ended(program).await,
-        Ends::At(time) => from_unix(*time),
-    };
+    match ends {
+        Ends::With(program) => book.parts.programs.ended(program).await,
+        Ends::At(time) => reached(book, from_unix(*time)).await,
+    }
+}
+
+/// Returns when a lease has lived as long as the site allows, whatever its program does.
+async fn longest(book: &Book, created_at: u64) {
+    match book.parts.longest {
+        Some(limit) => reached(book, from_unix(created_at) + limit).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn reached(book: &Book, until: SystemTime) {
     let clock = &book.parts.clock;
     let due = clock.now().at_wall(until);
     loop {

@@ -46,7 +46,8 @@ pub(crate) async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
     let state = State::open(&config.places);
     // Secrets lie where they always did, under an id that this host may have had before.
     let kept_under = Places { host_id: state.host(), ..config.places.clone() };
-    let ladder = Arc::new(Ladder::open(config.store.value, &kept_under, home.as_deref()));
+    let ladder = Ladder::open(config.store.value, &kept_under, home.as_deref());
+    let ladder = Arc::new(ladder.without_files(config.site.policy.no_files.is_some()));
     let passwords = Arc::new(ProxyPasswords::new(state.clone(), Arc::clone(&ladder)));
     let http = Http::new(Arc::clone(&clock), Limits::default()).with_passwords(passwords.clone());
     let providers = Arc::new(Providers::new(http, Arc::clone(&clock)));
@@ -59,6 +60,7 @@ pub(crate) async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
         programs: Arc::new(WatchedPrograms::new(wiring.limits.programs)),
         host: kept_under.host_id,
         owner: (config.user.clone(), system::host_name()),
+        longest: config.site.longest_lease(),
         crash: crash_point,
     });
     let due_changed = Arc::default();
@@ -70,6 +72,7 @@ pub(crate) async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
         passwords,
         state,
         store_source: config.store.source.to_string(),
+        site: Arc::clone(&config.site),
         leases,
         pending: Pending::new(Arc::clone(&clock), Arc::clone(&due_changed)),
         due_changed,
@@ -129,7 +132,7 @@ impl Host for Process {
             dumpable: config.flags.dumpable,
             log: match &config.log.target.value {
                 LogTarget::File(path) => path.display().to_string(),
-                LogTarget::Stderr => String::new(),
+                LogTarget::Stderr | LogTarget::Journal => String::new(),
             },
             settings: config.settings(),
             namespaces: Some(system::namespaces()),

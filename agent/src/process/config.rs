@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use seqera_agent_proto::configuration::Configuration;
@@ -17,7 +18,9 @@ use tracing::Level;
 
 use crate::clock::WallOffset;
 use crate::error::{AgentError, ErrorKind};
+use crate::process::system;
 use crate::profile::{Profile, ProfileName};
+use crate::site::{LogPlace, Set, Site};
 use crate::storage::ladder::StoreChoice;
 
 mod file;
@@ -77,6 +80,8 @@ pub(crate) enum LogTarget {
     File(PathBuf),
     /// Standard error: the journal, or a terminal.
     Stderr,
+    /// The system's journal, by its socket.
+    Journal,
 }
 
 /// Log settings.
@@ -95,6 +100,8 @@ pub(crate) struct Config {
     pub places: Places,
     /// The store that the user chose, or the ladder.
     pub store: Sourced<StoreChoice>,
+    /// What the site sets for this installation. Read once: a policy changes with a restart.
+    pub site: Arc<Site>,
     /// The profiles that `config.json` names.
     pub profiles: BTreeMap<ProfileName, Profile>,
     /// Log settings.
@@ -148,19 +155,21 @@ impl Config {
     ///
     /// # Errors
     /// Where no home folder is known, or a variable holds a value that is not one of its own.
-    pub(crate) fn read(flags: Flags, env: Lookup<'_>) -> Result<Self, AgentError> {
+    pub(crate) fn read(flags: Flags, env: Lookup<'_>, site: &Arc<Site>) -> Result<Self, AgentError> {
         let places = Places::find(env).map_err(|error| {
             AgentError::new(ErrorKind::Misconfigured, error.to_string(), "the agent needs a home folder")
         })?;
         let (file, mut problems) = file::read(&places.config_dir);
-        let store = store(env, &file, &mut problems)?;
-        let profiles = file::profiles(&file, &mut problems);
+        problems.extend(site.problems.iter().cloned());
+        let store = permitted(store(env, &file, &mut problems)?, site, &mut problems);
+        let profiles = file::profiles(&file, site, &mut problems);
         let debug = cfg!(debug_assertions);
         Ok(Self {
-            log: Log { level: log_level(env)?, target: log_target(env, flags, &places)? },
+            log: Log { level: log_level(env)?, target: log_target(env, flags, &places, site)? },
+            site: Arc::clone(site),
             store,
             profiles,
-            idle_exit: idle_exit(env)?,
+            idle_exit: idle_exit(env, site)?,
             #[cfg(unix)]
             socket_handed_over: handed_over(env),
             notify_socket: env("NOTIFY_SOCKET"),
@@ -185,7 +194,7 @@ impl Config {
             self.log.level.value.map_or_else(|| "off".into(), |level| level.as_str().to_ascii_lowercase());
         let file = match &self.log.target.value {
             LogTarget::File(path) => path.display().to_string(),
-            LogTarget::Stderr => String::new(),
+            LogTarget::Stderr | LogTarget::Journal => String::new(),
         };
         let idle = self.idle_exit.value.map_or(0, |limit| limit.as_secs());
         vec![
@@ -211,7 +220,7 @@ impl Config {
     /// # Errors
     /// As [`Config::read`].
     pub(crate) fn reread(&self) -> Result<Self, AgentError> {
-        Self::read(self.flags, &environment)
+        Self::read(self.flags, &environment, &self.site)
     }
 }
 
@@ -252,7 +261,31 @@ fn log_level(env: Lookup<'_>) -> Result<Sourced<Option<Level>>, AgentError> {
     Ok(Sourced::new(level, Source::Env(NAME)))
 }
 
-fn log_target(env: Lookup<'_>, flags: Flags, places: &Places) -> Result<Sourced<LogTarget>, AgentError> {
+/// The store that was chosen, unless the site allows no secret in a file.
+fn permitted(store: Sourced<StoreChoice>, site: &Site, problems: &mut Vec<String>) -> Sourced<StoreChoice> {
+    match &site.policy.no_files {
+        Some(Set { file, .. }) if store.value == StoreChoice::File => {
+            let what = "the store 'file' is not allowed here, and 'auto' is used instead";
+            problems.push(format!("{}: {what} ({} asks for it)", file.display(), store.source));
+            Sourced::new(StoreChoice::Auto, Source::File(file.clone()))
+        }
+        _ => store,
+    }
+}
+
+fn log_target(
+    env: Lookup<'_>,
+    flags: Flags,
+    places: &Places,
+    site: &Site,
+) -> Result<Sourced<LogTarget>, AgentError> {
+    if let Some(Set { value, file }) = &site.policy.log {
+        let target = match value {
+            LogPlace::Journal => LogTarget::Journal,
+            LogPlace::Folder(folder) => LogTarget::File(folder.join(format!("{}.log", system::log_name()))),
+        };
+        return Ok(Sourced::new(target, Source::File(file.clone())));
+    }
     let chosen = text(env, "SEQERA_LOG_FILE").is_some();
     let to_journal = env("JOURNAL_STREAM").is_some();
     let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
@@ -266,7 +299,17 @@ fn log_target(env: Lookup<'_>, flags: Flags, places: &Places) -> Result<Sourced<
     Ok(Sourced::new(LogTarget::File(path), variable.map_or(Source::Default, Source::Env)))
 }
 
-fn idle_exit(env: Lookup<'_>) -> Result<Sourced<Option<Duration>>, AgentError> {
+fn idle_exit(env: Lookup<'_>, site: &Site) -> Result<Sourced<Option<Duration>>, AgentError> {
+    let asked = asked_idle_exit(env)?;
+    Ok(match &site.policy.idle_exit {
+        Some(Set { value, file }) if asked.value.is_none_or(|limit| limit > *value) => {
+            Sourced::new(Some(*value), Source::File(file.clone()))
+        }
+        _ => asked,
+    })
+}
+
+fn asked_idle_exit(env: Lookup<'_>) -> Result<Sourced<Option<Duration>>, AgentError> {
     const NAME: &str = "SEQERA_AGENT_IDLE_EXIT";
     Ok(match number(env, NAME)? {
         None => Sourced::new(Some(IDLE_EXIT), Source::Default),

@@ -17,6 +17,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::process::config::{Log, LogTarget};
+use crate::process::journal::{JOURNAL, Journal};
 use crate::storage::folder;
 
 /// Weeks of an agent in daily use, and small enough to send to somebody.
@@ -29,14 +30,19 @@ const KEPT: u32 = 2;
 /// Starts the log. A file that cannot be written is a problem for the user to see, and not a reason to
 /// stop: the log then goes to standard error.
 pub(crate) fn start(log: &Log) -> Option<String> {
+    let filter = filter(log.level.value);
+    if log.target.value == LogTarget::Journal {
+        let problem = to_journal(filter);
+        log_panics();
+        return problem;
+    }
     let (file, problem) = match &log.target.value {
-        LogTarget::Stderr => (None, None),
+        LogTarget::Stderr | LogTarget::Journal => (None, None),
         LogTarget::File(path) => match Rotated::open(path, LARGEST) {
             Ok(file) => (Some(file), None),
             Err(error) => (None, Some(format!("{}; no log is written", files::sentence(path, &error)))),
         },
     };
-    let filter = filter(log.level.value);
     // A subscriber that is there already (in tests) stays.
     let _ = match file {
         Some(file) => {
@@ -47,6 +53,19 @@ pub(crate) fn start(log: &Log) -> Option<String> {
     };
     log_panics();
     problem
+}
+
+/// The journal is a place as good as a file, and as little as that a reason to stop.
+fn to_journal(filter: Targets) -> Option<String> {
+    match Journal::open(Path::new(JOURNAL)) {
+        Ok(journal) => {
+            let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_target(false).without_time();
+            let layer = layer.with_level(false).with_writer(Lines(journal));
+            let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
+            None
+        }
+        Err(error) => Some(format!("{}; no log is written", files::sentence(Path::new(JOURNAL), &error))),
+    }
 }
 
 fn layer<S, W>(writer: W) -> impl tracing_subscriber::Layer<S>
@@ -65,6 +84,10 @@ impl<'w, M: MakeWriter<'w>> MakeWriter<'w> for Lines<M> {
 
     fn make_writer(&'w self) -> Self::Writer {
         OneLine(self.0.make_writer())
+    }
+
+    fn make_writer_for(&'w self, event: &tracing::Metadata<'_>) -> Self::Writer {
+        OneLine(self.0.make_writer_for(event))
     }
 }
 

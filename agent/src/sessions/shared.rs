@@ -13,6 +13,7 @@ use crate::leases::Leases;
 use crate::providers::Issuers;
 use crate::sessions::askers::Askers;
 use crate::sessions::pending::Pending;
+use crate::site::Site;
 use crate::storage::ladder::Ladder;
 use crate::storage::passwords::ProxyPasswords;
 use crate::storage::state::State;
@@ -53,6 +54,8 @@ pub(crate) struct Shared {
     pub passwords: Arc<ProxyPasswords>,
     /// Where the choice of store comes from: a variable, a file, or `default`.
     pub store_source: String,
+    /// What an administrator has set for this installation.
+    pub site: Arc<Site>,
     /// The records of the sessions.
     pub state: State,
     /// Revocations that are still owed.

@@ -6,10 +6,11 @@ use seqera_agent_proto::v1::ProfileSettings;
 use seqera_agent_proto::values::address;
 
 use crate::error::{AgentError, ErrorKind};
-use crate::network::{Network, keeps_secrets};
+use crate::network::keeps_secrets;
 use crate::profile::{Profile, ProfileName, ProviderId, canonical};
 use crate::providers::known::{self, UnknownProvider};
 use crate::sessions::registry::Registry;
+use crate::site::Site;
 
 /// The profile that a login means, and its settings: what is given, else what it has, else the default.
 ///
@@ -20,6 +21,8 @@ pub(crate) fn target(
     asked: &str,
     given: &ProfileSettings,
 ) -> Result<(ProfileName, Profile), AgentError> {
+    let site = &registry.shared.site;
+    site.check()?;
     let provider = provider(given)?;
     let name = match provider.as_ref().and_then(known::own_profile) {
         _ if !asked.is_empty() => asked.parse()?,
@@ -34,10 +37,10 @@ pub(crate) fn target(
     let serves = |known: &Profile| known.serves(&given.authority);
     if !asked.is_empty() && given.authority_is_default && known.as_ref().is_some_and(|known| !serves(known)) {
         let way = ProfileSettings { network: given.network.clone(), ..ProfileSettings::default() };
-        return Ok((name, merged(&way, known.as_ref())?));
+        return Ok((name, merged(&way, known.as_ref(), site)?));
     }
     let known = known.filter(|known| given.authority.is_empty() || known.serves(&given.authority));
-    Ok((name, merged(given, known.as_ref())?))
+    Ok((name, merged(given, known.as_ref(), site)?))
 }
 
 /// The Platform that a token given inline belongs to.
@@ -45,10 +48,12 @@ pub(crate) fn target(
 /// # Errors
 /// `MISCONFIGURED` for an authority that is no address, or not https.
 pub(crate) fn inline(given: &ProfileSettings) -> Result<Profile, AgentError> {
-    merged(given, None)
+    // Where nothing says whose an inline token is, it is Seqera Cloud's, as documented: the site's Platform must not
+    // see it.
+    merged(given, None, &Site::default())
 }
 
-fn merged(given: &ProfileSettings, had: Option<&Profile>) -> Result<Profile, AgentError> {
+fn merged(given: &ProfileSettings, had: Option<&Profile>, site: &Site) -> Result<Profile, AgentError> {
     let provider = provider(given)?.or(had.map(|had| had.provider.clone())).unwrap_or_default();
     let defaults = known::defaults(&provider);
     let pick = |given: &str, known: Option<&String>, default: &str| match (given, known) {
@@ -56,10 +61,10 @@ fn merged(given: &ProfileSettings, had: Option<&Profile>) -> Result<Profile, Age
         ("", _) => default.to_owned(),
         (given, _) => given.to_owned(),
     };
-    let authority = pick(&given.authority, had.map(|p| &p.authority), &defaults.authority);
+    let authority = pick(&given.authority, had.map(|p| &p.authority), site.authority_or(&defaults));
     let authority = checked(&authority)?;
     let network = match &given.network {
-        Some(given) => Network::read(&given.proxy, &given.no_proxy, &given.ca_file)?,
+        Some(given) => site.network([&given.proxy, &given.no_proxy, &given.ca_file])?,
         None => had.map(|p| p.network.clone()).unwrap_or_default(),
     };
     let endpoints = endpoints(given, had, &authority, &provider);

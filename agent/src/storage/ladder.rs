@@ -99,6 +99,8 @@ pub(crate) struct Ladder {
     rungs: Vec<Arc<dyn Store>>,
     current: Mutex<StoreKind>,
     others: Others,
+    /// The site allows no secret in a file. What is in one can still be read, and goes elsewhere when it is renewed.
+    no_files: bool,
 }
 
 /// Opens the store of a kind in which another host keeps its secrets.
@@ -108,13 +110,24 @@ impl Ladder {
     /// The stores, best first.
     pub(crate) fn new(choice: StoreChoice, rungs: Vec<Arc<dyn Store>>) -> Self {
         let current = choice.only().unwrap_or(StoreKind::Keychain);
-        Self { choice, rungs, current: Mutex::new(current), others: Box::new(|_, _| None) }
+        Self { choice, rungs, current: Mutex::new(current), others: Box::new(|_, _| None), no_files: false }
     }
 
     /// With the stores of other hosts, for sessions that are taken over from them.
     #[must_use]
     pub(crate) fn with_others(self, others: Others) -> Self {
         Self { others, ..self }
+    }
+
+    /// With no file that a secret is written to, where the site forbids it.
+    #[must_use]
+    pub(crate) fn without_files(self, no_files: bool) -> Self {
+        Self { no_files, ..self }
+    }
+
+    /// True if a secret may be written to a store of this kind.
+    pub(crate) fn allows(&self, kind: StoreKind) -> bool {
+        !(self.no_files && matches!(kind, StoreKind::File | StoreKind::TokenFile))
     }
 
     /// The stores of this host and configuration folder, and of the user's `home` where it is known. Opens
@@ -180,9 +193,10 @@ impl Ladder {
             return Ok(Kept { kind: top, notes, fell: None });
         }
         let mut fell: Option<Fell> = None;
-        let start = from.unwrap_or(top);
+        let start = from.filter(|kind| self.allows(*kind)).unwrap_or(top);
         let mut failed = StoreError::Unavailable("there is no store".into());
-        for store in self.rungs.iter().skip_while(|store| store.kind() != start) {
+        let rungs = self.rungs.iter().skip_while(|store| store.kind() != start);
+        for store in rungs.filter(|store| self.allows(store.kind())) {
             match self.save_into(store.as_ref(), profile, secret, from, patience, &mut notes).await {
                 Ok(()) => {
                     let shown = self.shown(profile, store.kind()).await;
@@ -209,7 +223,7 @@ impl Ladder {
     /// documented place is a file, so that whoever has chosen another kind of store gets that.
     fn top(&self, profile: &ProfileName, secret: &Stored) -> StoreKind {
         let chosen = self.choice.only().unwrap_or(StoreKind::Keychain);
-        let files = matches!(self.choice, StoreChoice::Auto | StoreChoice::File);
+        let files = matches!(self.choice, StoreChoice::Auto | StoreChoice::File) && !self.no_files;
         let documented = self.rungs.iter().find(|store| files && store.is_documented_for(profile, secret));
         documented.map_or(chosen, |store| store.kind())
     }
@@ -279,7 +293,8 @@ impl Ladder {
             return None;
         }
         let better = self.rungs.iter().skip_while(|store| store.kind() != best);
-        for store in better.take_while(|store| store.kind() != now).filter(|store| tries(store.kind())) {
+        let better = better.take_while(|store| store.kind() != now);
+        for store in better.filter(|store| self.allows(store.kind()) && tries(store.kind())) {
             match saved_for_good(store.as_ref(), profile, secret).await {
                 Ok(()) => return Some(store.kind()),
                 Err(error) => {
@@ -296,7 +311,8 @@ impl Ladder {
     /// # Errors
     /// `ReadOnly`, where it lies where this user may not write.
     pub(crate) async fn takes(&self, kind: StoreKind) -> Result<(), StoreError> {
-        self.store(kind)?.takes().await
+        // A renewal does not write there.
+        if self.allows(kind) { self.store(kind)?.takes().await } else { Ok(()) }
     }
 
     /// The secret that this store has for the profile.

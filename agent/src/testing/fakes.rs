@@ -264,6 +264,7 @@ impl Agent {
             ladder,
             state,
             store_source: "default".into(),
+            site: Arc::default(),
             leases,
             pending: Pending::new(Arc::clone(&time), Arc::clone(&due_changed)),
             due_changed,

@@ -81,6 +81,7 @@ impl Outside {
             programs: self,
             host,
             owner: ("ada".into(), "login1".into()),
+            longest: None,
             crash: |_| {},
         })
     }

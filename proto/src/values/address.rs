@@ -45,7 +45,7 @@ pub fn read(text: &str) -> Result<String, &'static str> {
         return Err("does not begin with https:// once");
     }
     if is_bare && !host.contains(['.', ':']) && port.is_none() && host != "localhost" {
-        return Err("is none");
+        return Err("is not a full host name");
     }
     let usual = if scheme == "https" { 443 } else { 80 };
     let port = port.filter(|port| *port != usual).map(|port| format!(":{port}")).unwrap_or_default();
@@ -270,7 +270,7 @@ mod tests {
             ("no address", "blank"),
             ("https://a.test/api https://b.test", "blank"),
             ("https://a.te\nst", "blank"),
-            ("production", "is none"),
+            ("production", "is not a full host name"),
             ("ftp://a.test", "https://"),
             ("https://https://a.test", "once"),
             ("https://a.test:x", "port"),

@@ -8,6 +8,7 @@ use seqera_agent_proto::configuration::Configuration;
 
 use crate::profile::{Profile, ProfileName};
 use crate::providers::known::{self, UnknownProvider};
+use crate::site::Site;
 
 /// The file, and what is wrong with it. One that cannot be read counts as empty.
 pub(super) fn read(folder: &Path) -> (Configuration, Vec<String>) {
@@ -24,11 +25,15 @@ pub(super) fn read(folder: &Path) -> (Configuration, Vec<String>) {
 }
 
 /// The profiles with their defaults. A name that is none is left out; [`Configuration::unknown`] tells of it.
-pub(super) fn profiles(file: &Configuration, problems: &mut Vec<String>) -> BTreeMap<ProfileName, Profile> {
+pub(super) fn profiles(
+    file: &Configuration,
+    site: &Site,
+    problems: &mut Vec<String>,
+) -> BTreeMap<ProfileName, Profile> {
     let mut profiles = BTreeMap::new();
     for text in file.profiles() {
         let Ok(name) = text.parse::<ProfileName>() else { continue };
-        match profile(file, &name) {
+        match profile(file, site, &name) {
             Ok(profile) => drop(profiles.insert(name, profile)),
             Err(problem) => problems.push(format!("{}: {problem}", file.path.display())),
         }
@@ -37,7 +42,7 @@ pub(super) fn profiles(file: &Configuration, problems: &mut Vec<String>) -> BTre
 }
 
 /// One profile as a person writes it: what is left out has the default of its kind of provider.
-fn profile(file: &Configuration, name: &ProfileName) -> Result<Profile, String> {
+fn profile(file: &Configuration, site: &Site, name: &ProfileName) -> Result<Profile, String> {
     let given = |key| file.of_profile(name.as_str(), key).filter(|text| !text.is_empty());
     let url = |key, fallback: &str| given(key).unwrap_or(fallback).to_owned();
     let unknown = |unknown: UnknownProvider| format!("profiles.{name}.provider: {unknown}");
@@ -45,7 +50,7 @@ fn profile(file: &Configuration, name: &ProfileName) -> Result<Profile, String> 
         Some(provider) => known::defaults(&known::named(provider).map_err(unknown)?),
         None => known::built_in(name).unwrap_or_default(),
     };
-    let authority = url("authority", &defaults.authority);
+    let authority = url("authority", site.authority_or(&defaults));
     Ok(Profile {
         // The person wrote all of this for one profile.
         endpoints_of: authority.clone(),

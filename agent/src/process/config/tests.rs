@@ -16,7 +16,11 @@ fn read(home: &Path, vars: &[(&str, &str)]) -> Result<Config, AgentError> {
     let mut env: HashMap<String, OsString> =
         vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
     env.entry("HOME".to_owned()).or_insert_with(|| home.into());
-    Config::read(Flags { detached: true, ..Flags::default() }, &|name| env.get(name).cloned())
+    Config::read(
+        Flags { detached: true, ..Flags::default() },
+        &|name| env.get(name).cloned(),
+        &Arc::default(),
+    )
 }
 
 fn write(home: &Path, json: &str) -> PathBuf {
@@ -154,7 +158,8 @@ fn what_is_no_text_is_an_error_that_names_the_variable() {
             "HOME" => Some(home.path().into()),
             name => (name == odd_one).then(|| odd.clone()),
         };
-        let error = Config::read(Flags { detached: true, ..Flags::default() }, &env).unwrap_err();
+        let error =
+            Config::read(Flags { detached: true, ..Flags::default() }, &env, &Arc::default()).unwrap_err();
         assert!(error.to_string().contains(odd_one), "{error}");
     }
 }

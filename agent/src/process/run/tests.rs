@@ -61,7 +61,7 @@ struct Agent {
 impl Agent {
     fn config(home: &TempDir, idle_exit: Duration) -> Config {
         let env = |name: &str| (name == "HOME").then(|| home.path().into());
-        let mut config = Config::read(Flags::default(), &env).unwrap();
+        let mut config = Config::read(Flags::default(), &env, &Arc::default()).unwrap();
         config.places.sockets = vec![home.path().join("s/agent.sock")];
         config.idle_exit.value = Some(idle_exit);
         config

@@ -7,11 +7,11 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use seqera_client::proto::values::length;
 
 use crate::cli::Cli;
 use crate::commands::Command;
 use crate::commands::{exec, token};
-use crate::screen::time::parse_length;
 
 /// The words behind the program's own name, as clap would read them; `None` if clap has to look.
 pub(crate) fn read(mut words: &[OsString]) -> Option<Cli> {
@@ -96,7 +96,7 @@ impl<'a> Line<'a> {
 
 /// `None` if there is a text that is no length of time.
 fn length(text: Option<&str>) -> Option<Option<Duration>> {
-    text.map(parse_length).transpose().ok()
+    text.map(length::read).transpose().ok()
 }
 
 /// `None` if there is a text that names no choice.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use seqera_client::proto::v1::Lease;
+use seqera_client::proto::values::length;
 use seqera_client::{Client, Token, Want};
 use zeroize::Zeroizing;
 
@@ -15,7 +16,6 @@ use crate::commands::handover::{
 };
 use crate::commands::{ends, nextflow};
 use crate::screen::failure::Failure;
-use crate::screen::time::parse_length;
 use crate::settings::context::{Context, wait};
 use crate::settings::subject::Subject;
 
@@ -38,7 +38,7 @@ pub(crate) struct Exec {
     #[arg(long)]
     pub(crate) long: bool,
     /// Keep that token for this long, however soon the program ends: for sbatch, nextflow -bg and the like
-    #[arg(long = "for", value_name = "TIME", value_parser = parse_length, requires = "long")]
+    #[arg(long = "for", value_name = "TIME", value_parser = length::read, requires = "long")]
     pub(crate) keep: Option<Duration>,
     /// Begin even if the sign-in, and with it that token, ends sooner
     #[arg(long, requires = "long")]

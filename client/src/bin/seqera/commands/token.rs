@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use seqera_client::proto::values;
 use seqera_client::proto::values::token_file::TokenFile;
 use seqera_client::{Token, Want};
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ use crate::commands::token::keep::Kept;
 use crate::commands::waiting::awaited_token;
 use crate::screen::data;
 use crate::screen::failure::Failure;
-use crate::screen::time::{length, now, parse_length, rfc3339_of};
+use crate::screen::time::{length, now, rfc3339_of};
 use crate::settings::context::{Context, wait};
 use crate::settings::env::{Env, EnvToken};
 use crate::settings::subject::{Named, Subject};
@@ -42,10 +43,10 @@ Examples:
   seqera token --write \"$XDG_RUNTIME_DIR/sandbox/token\" --watch")]
 pub(crate) struct Args {
     /// How long the token must still be valid, such as 90s, 5m or 1h30m
-    #[arg(long, value_name = "TIME", value_parser = parse_length)]
+    #[arg(long, value_name = "TIME", value_parser = values::length::read)]
     pub(crate) min_valid: Option<Duration>,
     /// How long to wait for it
-    #[arg(long, value_name = "TIME", value_parser = parse_length, default_value = "30s")]
+    #[arg(long, value_name = "TIME", value_parser = values::length::read, default_value = "30s")]
     pub(crate) timeout: Duration,
     /// In which form: the token alone, an object, a header line, or lines for a shell to read
     #[arg(long, value_name = "FORM")]

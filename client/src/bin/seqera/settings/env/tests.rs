@@ -159,7 +159,7 @@ fn every_value_is_used_rightly_or_refused_by_its_variable_and_none_counts_as_uns
     for (name, value, said) in [
         ("SEQERA_AUTH_DOMAIN", "https://", "names no host"),
         ("SEQERA_AUTH_DOMAIN", "https://a.test /api", "blank"),
-        ("SEQERA_AUTH_DOMAIN", "production", "is none"),
+        ("SEQERA_AUTH_DOMAIN", "production", "is not a full host name"),
         ("SEQERA_PLATFORM_API_URL", "https://a.test/api?x", "query"),
         ("SEQERA_AI_BACKEND_URL", "ftp://a.test", "https://"),
         ("SEQERA_PROFILE", "Work", "not a profile name"),

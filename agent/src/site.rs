@@ -1,0 +1,289 @@
+//! The site's file: what an administrator sets for everybody who runs this installation. It holds the defaults of a
+//! sign-in (authority, proxy, certificate authorities) and a policy.
+//!
+//! There are two places: `<prefix>/etc/seqera-agent/config.json` beside the program, and, on Unix,
+//! `/etc/seqera-agent/config.json`. No variable names another one: a user could unset it, and the agent inherits
+//! its variables from its first caller. The file belongs to root or to the program's owner, since anybody else could
+//! then choose where tokens go. Defaults of the first file win; of the policies the stricter one counts.
+
+use std::fmt;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use seqera_agent_proto::configuration::{names_a_user, position};
+use seqera_agent_proto::files::{self, Writer};
+use seqera_agent_proto::values::{address, length, text};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::error::{AgentError, ErrorKind as Kind};
+use crate::network::{BadNetwork, Network};
+use crate::profile::{Profile, ProviderId};
+
+#[cfg(unix)]
+#[path = "site/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "site/windows.rs"]
+mod system;
+
+/// Hundreds of times what an administrator writes.
+const LARGEST: u64 = 1 << 20;
+
+/// Whom a user can ask: the file is not theirs to correct.
+const ASK: &str = "ask the administrator of this machine: the file is the site's";
+
+/// A value with the file that sets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Set<T> {
+    pub value: T,
+    pub file: PathBuf,
+}
+
+/// Where the log has to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LogPlace {
+    /// The system's journal.
+    Journal,
+    /// A folder; each user has a file of their own there.
+    Folder(PathBuf),
+}
+
+/// What the site lays down for the agents of this installation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Policy {
+    /// No secret is written to a file.
+    pub no_files: Option<Set<()>>,
+    /// The longest time for which a program keeps an access token of its own.
+    pub longest_lease: Option<Set<Duration>>,
+    pub log: Option<Set<LogPlace>>,
+    /// The longest time that an agent with nothing to keep waits for a caller.
+    pub idle_exit: Option<Set<Duration>>,
+}
+
+/// The defaults and the policy of the site. `Debug` shows no proxy, whose address may hold a password.
+#[derive(Clone, Default)]
+pub(crate) struct Site {
+    /// The authority of a sign-in that names none.
+    pub authority: Option<Set<String>>,
+    /// The proxy, with the hosts that are reached without it.
+    proxy: Option<Set<(String, String)>>,
+    /// PEM file of certificate authorities.
+    ca_file: Option<Set<String>>,
+    pub policy: Policy,
+    /// What is wrong with the files, each a sentence that begins with the path.
+    pub problems: Vec<String>,
+    /// A file cannot be used, so that nobody knows where a sign-in should go.
+    is_broken: bool,
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site")
+            .field("authority", &self.authority)
+            .field("policy", &self.policy)
+            .field("problems", &self.problems)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[derive(Default)]
+struct Written {
+    auth_domain: String,
+    proxy: String,
+    no_proxy: String,
+    ca_file: String,
+    policy: WrittenPolicy,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct WrittenPolicy {
+    file_store: Option<bool>,
+    longest_lease: Option<String>,
+    log: Option<String>,
+    idle_exit: Option<String>,
+}
+
+impl Site {
+    /// The site's files of the program that runs. Blocks on the file system.
+    pub(crate) fn of_this_program() -> Self {
+        let program = std::env::current_exe().and_then(fs::canonicalize).ok();
+        let beside =
+            program.as_deref().and_then(|program| Some(program.parent()?.parent()?.join(system::BESIDE)));
+        let owner = program.as_deref().and_then(system::owner);
+        let places = beside.into_iter().chain(system::OF_MACHINE.map(PathBuf::from));
+        Self::read(places, owner)
+    }
+
+    /// Reads the files that are there, the one that comes first first. `owner`: whose they may be besides root.
+    pub(crate) fn read(places: impl Iterator<Item = PathBuf>, owner: Option<u32>) -> Self {
+        let mut site = Self::default();
+        for path in places {
+            let found = match content(&path, owner) {
+                Ok(Some(found)) => site.take(&path, found),
+                Ok(None) => continue,
+                Err(why) => Err(why),
+            };
+            if let Err(why) = found {
+                site.is_broken = true;
+                site.problems.push(format!("{why}; {ASK}"));
+            }
+        }
+        site
+    }
+
+    fn take(&mut self, path: &Path, written: Written) -> Result<(), String> {
+        let odd = |key: &str, what: &str| format!("{}: '{key}' {what}", path.display());
+        let authority = match text::trimmed(&written.auth_domain) {
+            "" => None,
+            given if names_a_user(given) => return Err(odd("authDomain", address::NAMES_USER)),
+            given => Some(address::read(given).map_err(|what| odd("authDomain", what))?),
+        };
+        let read = Network::read(&written.proxy, &written.no_proxy, &written.ca_file);
+        read.map_err(|bad| format!("{}: {bad}", path.display()))?;
+        let policy = Policy::of(path, &written.policy).map_err(|(key, what)| odd(key, &what))?;
+        let of = |value: String| (!value.is_empty()).then(|| Set { value, file: path.to_owned() });
+        let proxy = of(written.proxy).map(|set| Set { value: (set.value, written.no_proxy), file: set.file });
+        self.authority = self.authority.take().or(authority.and_then(of));
+        self.proxy = self.proxy.take().or(proxy);
+        self.ca_file = self.ca_file.take().or(of(written.ca_file));
+        self.policy.tighten(policy);
+        Ok(())
+    }
+
+    /// The authority of a profile that names none. That of the site is a Platform; other kinds of provider have
+    /// their own.
+    pub(crate) fn authority_or<'a>(&'a self, defaults: &'a Profile) -> &'a str {
+        match &self.authority {
+            Some(set) if defaults.provider == ProviderId::default() => &set.value,
+            _ => &defaults.authority,
+        }
+    }
+
+    /// The longest time for which a program keeps a token of its own, where the site sets one.
+    pub(crate) fn longest_lease(&self) -> Option<Duration> {
+        self.policy.longest_lease.as_ref().map(|set| set.value)
+    }
+
+    /// How a provider is reached where the caller says less.
+    ///
+    /// # Errors
+    /// As [`Network::read`].
+    pub(crate) fn network(&self, [proxy, no_proxy, ca_file]: [&str; 3]) -> Result<Network, BadNetwork> {
+        let (proxy, no_proxy) = match &self.proxy {
+            Some(set) if proxy.is_empty() => (set.value.0.as_str(), set.value.1.as_str()),
+            _ => (proxy, no_proxy),
+        };
+        let ca_file = match &self.ca_file {
+            Some(set) if ca_file.is_empty() => &set.value,
+            _ => ca_file,
+        };
+        Network::read(proxy, no_proxy, ca_file)
+    }
+
+    /// Lets a sign-in go on.
+    ///
+    /// # Errors
+    /// `MISCONFIGURED` where a file cannot be used: the sign-in could go to the wrong place.
+    pub(crate) fn check(&self) -> Result<(), AgentError> {
+        match self.problems.first().filter(|_| self.is_broken) {
+            Some(why) => {
+                let what = why.strip_suffix(ASK).unwrap_or(why).trim_end_matches("; ");
+                Err(AgentError::new(Kind::Misconfigured, what.to_owned(), ASK))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Policy {
+    /// The error is the key and what is odd about its value.
+    fn of(path: &Path, written: &WrittenPolicy) -> Result<Self, (&'static str, String)> {
+        fn set<T>(path: &Path, value: T) -> Set<T> {
+            Set { value, file: path.to_owned() }
+        }
+        let time = |key, given: &Option<String>| match given.as_deref().map(length::read) {
+            Some(Ok(value)) if value.is_zero() => Err((key, "must be longer than nothing".to_owned())),
+            Some(Ok(value)) => Ok(Some(set(path, value))),
+            Some(Err(odd)) => Err((key, format!("is wrong: {odd}"))),
+            None => Ok(None),
+        };
+        let log = match written.log.as_deref().map(text::trimmed) {
+            None => None,
+            Some("journal") => Some(LogPlace::Journal),
+            Some(folder) if Path::new(folder).is_absolute() => Some(LogPlace::Folder(folder.into())),
+            Some(_) => {
+                return Err(("policy.log", "must be 'journal' or the absolute path of a folder".into()));
+            }
+        };
+        Ok(Self {
+            no_files: (written.file_store == Some(false)).then(|| set(path, ())),
+            longest_lease: time("policy.longestLease", &written.longest_lease)?,
+            log: log.map(|log| set(path, log)),
+            idle_exit: time("policy.idleExit", &written.idle_exit)?,
+        })
+    }
+
+    /// Takes what another file lays down as well.
+    fn tighten(&mut self, other: Self) {
+        let shorter = |one: Option<Set<Duration>>, other: Option<Set<Duration>>| match (one, other) {
+            (Some(one), Some(other)) => Some(if other.value < one.value { other } else { one }),
+            (one, other) => one.or(other),
+        };
+        self.no_files = self.no_files.take().or(other.no_files);
+        self.longest_lease = shorter(self.longest_lease.take(), other.longest_lease);
+        self.log = self.log.take().or(other.log);
+        self.idle_exit = shorter(self.idle_exit.take(), other.idle_exit);
+    }
+
+    /// Each rule in words, with its file.
+    pub(crate) fn rules(&self) -> Vec<String> {
+        let rule = |what: String, file: &Path| format!("{what} ({})", file.display());
+        let no_files = self.no_files.as_ref().map(|set| rule("no secret in a file".into(), &set.file));
+        let lease = self.longest_lease.as_ref().map(|set| {
+            rule(format!("tokens of programs live for at most {} s", set.value.as_secs()), &set.file)
+        });
+        let log = self.log.as_ref().map(|set| match &set.value {
+            LogPlace::Journal => rule("the log goes to the journal".into(), &set.file),
+            LogPlace::Folder(folder) => rule(format!("the log goes to {}", folder.display()), &set.file),
+        });
+        let idle = self.idle_exit.as_ref().map(|set| {
+            rule(format!("an agent with nothing to keep ends after {} s", set.value.as_secs()), &set.file)
+        });
+        [no_files, lease, log, idle].into_iter().flatten().collect()
+    }
+}
+
+/// What is in a file; `None` if there is none.
+fn content(path: &Path, owner: Option<u32>) -> Result<Option<Written>, String> {
+    let bytes = match files::read(path, LARGEST, Writer::Site) {
+        Ok(bytes) => bytes,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(files::sentence(path, &error)),
+    };
+    if let Some(odd) = system::stranger(path, owner) {
+        return Err(format!("{} {odd}", path.display()));
+    }
+    let decoded = text::decoded(&bytes).map_err(|odd| format!("{} {odd}", path.display()))?;
+    let text = decoded.trim_start_matches('\u{feff}');
+    let text = if text::trimmed(text).is_empty() { "{}" } else { text };
+    let failed = |error| format!("{}:{}", path.display(), position(&error));
+    // serde takes a list for a struct as well, in the order of its fields.
+    let object: Map<String, Value> = serde_json::from_str(text).map_err(failed)?;
+    if object.get("policy").is_some_and(|policy| !policy.is_object()) {
+        return Err(format!("{}: 'policy' must be an object", path.display()));
+    }
+    serde_json::from_str(text).map(Some).map_err(failed)
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;
