@@ -18,7 +18,6 @@ use tracing::Level;
 
 use crate::clock::WallOffset;
 use crate::error::{AgentError, ErrorKind};
-use crate::process::system;
 use crate::profile::{Profile, ProfileName};
 use crate::site::{LogPlace, Set, Site};
 use crate::storage::ladder::StoreChoice;
@@ -282,7 +281,7 @@ fn log_target(
     if let Some(Set { value, file }) = &site.policy.log {
         let target = match value {
             LogPlace::Journal => LogTarget::Journal,
-            LogPlace::Folder(folder) => LogTarget::File(folder.join(format!("{}.log", system::log_name()))),
+            LogPlace::Folder(folder) => LogTarget::File(folder.join(format!("{}.log", log_name(env)))),
         };
         return Ok(Sourced::new(target, Source::File(file.clone())));
     }
@@ -297,6 +296,18 @@ fn log_target(
         AgentError::new(ErrorKind::Misconfigured, error.to_string(), "use an absolute path")
     })?;
     Ok(Sourced::new(LogTarget::File(path), variable.map_or(Source::Default, Source::Env)))
+}
+
+/// A name that no other user of the machine has, for files in a folder of all.
+#[cfg(unix)]
+fn log_name(_: Lookup<'_>) -> String {
+    rustix::process::getuid().as_raw().to_string()
+}
+
+/// A name that no other user of the machine has, for files in a folder of all.
+#[cfg(windows)]
+fn log_name(env: Lookup<'_>) -> String {
+    text(env, "USERNAME").unwrap_or_default()
 }
 
 fn idle_exit(env: Lookup<'_>, site: &Site) -> Result<Sourced<Option<Duration>>, AgentError> {

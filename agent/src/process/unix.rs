@@ -196,11 +196,6 @@ pub(crate) fn handed_over_socket(announced: bool) -> io::Result<Option<OwnedFd>>
     Ok(Some(unsafe { OwnedFd::from_raw_fd(FIRST_AFTER_STREAMS) }))
 }
 
-/// A name that no other user of the machine has, for files in a folder of all.
-pub(crate) fn log_name() -> String {
-    rustix::process::getuid().as_raw().to_string()
-}
-
 /// What this host calls itself; for people.
 pub(crate) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()

@@ -80,11 +80,6 @@ pub(crate) fn keep_descriptors_from_children() -> io::Result<()> {
     Ok(())
 }
 
-/// A name that no other user of the machine has, for files in a folder of all.
-pub(crate) fn log_name() -> String {
-    crate::process::config::environment("USERNAME").unwrap_or_default().to_string_lossy().into_owned()
-}
-
 /// What this host calls itself; for people.
 pub(crate) fn host_name() -> String {
     crate::process::config::environment("COMPUTERNAME").unwrap_or_default().to_string_lossy().into_owned()
