@@ -248,7 +248,7 @@ impl Client {
         self.route.can_start().await
     }
 
-    /// Stops the agent and waits until nobody is listening at its socket. Never starts an agent in order to
+    /// Stops the agent and waits until it no longer listens at its socket. Never starts an agent in order to
     /// stop it. Returns how many leases nobody will end until the next start.
     ///
     /// # Errors
@@ -256,12 +256,13 @@ impl Client {
     /// unless `force` is set. Then an agent that does not answer is killed.
     pub async fn shutdown(&self, force: bool) -> Result<u32, Error> {
         let once = Call::within(STOP).of_a_running_agent().at_once();
+        let pid = self.route.recorded_pid();
         let leases = match self.route.ask(once, control::SHUTDOWN, v1::ShutdownRequest { force }).await {
             Ok(answer) => answer.leases,
             Err(Error::Silent(Some(pid))) if force && end::kill(pid) => return self.buried(pid).await,
             Err(error) => return Err(error),
         };
-        match self.route.gone(STOP).await {
+        match self.route.gone(pid, STOP).await {
             Err(Error::Silent(Some(pid))) if force && end::kill(pid) => self.buried(pid).await,
             gone => gone.map(|()| leases),
         }

@@ -73,12 +73,16 @@ impl Call {
     }
 }
 
+/// An agent that is restarted again and again is met by several of a call's attempts.
+const MOST_STARTS: u32 = 5;
+
 /// How far one call has got in its search for the agent.
 struct Search {
     /// The time by which the agent must be found.
     until: Instant,
     may_start: bool,
-    started: bool,
+    /// How often an agent was started. One that was started may be stopped again before the call reaches it.
+    starts: u32,
     /// The first candidate to try. Agents of other configuration folders listen at those before it.
     from: usize,
     /// How long an agent that is found may take to answer.
@@ -159,7 +163,7 @@ impl Route {
         let until = Instant::now() + call.within.unwrap_or(self.options.deadline);
         let may_start = call.may_start && self.options.start_agent && !self.options.places.socket_is_chosen;
         let answered_within = call.answered_within;
-        let mut search = Search { until, may_start, started: false, from: 0, answered_within, refusal: None };
+        let mut search = Search { until, may_start, starts: 0, from: 0, answered_within, refusal: None };
         let mut pause = FIRST_PAUSE;
         loop {
             let timed = call.within.is_some();
@@ -229,9 +233,9 @@ impl Route {
                     self.keep(Some(link.clone()));
                     return Ok(link);
                 }
-                Err(Miss::Nobody) if search.may_start && !search.started => {
+                Err(Miss::Nobody) if search.may_start && search.starts < MOST_STARTS => {
                     autostart::launch(self.options.search_path.as_deref(), search.until).await?;
-                    search.started = true;
+                    search.starts += 1;
                     // The new agent may listen at any place; an agent that refused before will refuse again.
                     search.from = 0;
                 }
@@ -250,7 +254,7 @@ impl Route {
 
     /// The agent accepts connections, or its backlog is full, and it says nothing.
     fn silent(&self) -> Error {
-        Error::Silent(connect::recorded_pid(&self.options.places))
+        Error::Silent(self.recorded_pid())
     }
 
     fn nobody(&self) -> Error {
@@ -290,11 +294,21 @@ impl Route {
         autostart::check(self.options.search_path.as_deref(), until).await
     }
 
-    /// Waits until nobody is listening any more where the last call went.
-    pub(crate) async fn gone(&self, limit: Duration) -> Result<(), Error> {
+    /// The process of the agent, as it has recorded it.
+    pub(crate) fn recorded_pid(&self) -> Option<u32> {
+        connect::recorded_pid(&self.options.places)
+    }
+
+    /// Waits until the agent `pid` no longer listens where the last call went. Where others call all the time, the
+    /// next agent listens there before anybody could see that nobody does.
+    pub(crate) async fn gone(&self, pid: Option<u32>, limit: Duration) -> Result<(), Error> {
         let Some(link) = self.kept() else { return Ok(()) };
         let until = Instant::now() + limit;
+        let is_followed = || self.recorded_pid().is_some_and(|now| pid.is_some_and(|pid| pid != now));
         while Instant::now() < until {
+            if is_followed() {
+                return Ok(());
+            }
             match connect::dial(&link.socket, until) {
                 Ok(_) => sleep(FIRST_PAUSE).await,
                 Err(Miss::Nobody) => return Ok(()),
