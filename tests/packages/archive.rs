@@ -19,6 +19,7 @@ fn complete(folder: &Path) {
     let wanted = [
         "bin/seqera",
         "bin/seqera-agent",
+        "bin/seqera-mcp",
         "man/man1/seqera.1",
         "man/man1/seqera-login.1",
         "completions/seqera.bash",
@@ -42,6 +43,7 @@ fn intel() {
     home.set("PATH", crate::path_with(&folder.join("bin")));
     names_its_build(&home, &folder.join("bin"), "x86_64-unknown-linux-musl");
     works(&home, &folder.join("bin/seqera"));
+    home.program(folder.join("bin/seqera-mcp")).args(["--help"]).run().ok();
     checked("tar.gz, Linux x86_64", "unpacked; signed in with a token, `token`, `exec`, signed out, stopped");
 }
 

@@ -118,7 +118,7 @@ pub(crate) fn reproduce() {
     reproduce::compare(TARGET);
 }
 
-/// Builds both programs for Linux and checks them.
+/// Builds the programs for Linux and checks them.
 ///
 /// # Errors
 /// One of them is too large, or needs something on the machine where it runs.
@@ -153,7 +153,7 @@ fn check(target: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The folder with both programs, built for `target`.
+/// The folder with the programs, built for `target`.
 ///
 /// # Panics
 /// If something is missing that cannot be installed here, or if they do not build.
@@ -161,6 +161,7 @@ pub(crate) fn build(target: &str) -> PathBuf {
     add_target(target);
     compile(target, "seqera-client", &[("CARGO_PROFILE_DIST_PANIC", "abort")], toolchain::of_client(target));
     compile(target, "seqera-agent", &[], toolchain::of_agent(target));
+    compile(target, "seqera-mcp", &[], toolchain::of_agent(target));
     let built = workspace().join("target").join(target).join("dist");
     let folder = folder(target);
     std::fs::create_dir_all(&folder).expect("a folder below target");

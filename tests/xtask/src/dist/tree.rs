@@ -40,7 +40,7 @@ impl Tree {
         self.put(to, bytes(&workspace().join(from)));
     }
 
-    /// Takes both programs for a target into a folder.
+    /// Takes the programs for a target into a folder.
     pub(super) fn programs(&self, target: &Target<'_>, to: &str) {
         for (program, _) in PROGRAMS {
             let file = toolchain::file_name(target.triple, program);

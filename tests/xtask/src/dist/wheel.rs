@@ -1,4 +1,4 @@
-//! Wheels for Python: a package with both programs as files, and the command `seqera-agent-cli`. They are no
+//! Wheels for Python: a package with the programs as files, and the command `seqera-agent-cli`. They are no
 //! `scripts` of the wheel, for pip replaces the `seqera` of another package without a word; `link` makes the command
 //! where nothing is in its place.
 
