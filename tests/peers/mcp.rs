@@ -199,7 +199,7 @@ fn an_address_that_the_person_did_not_name_gets_no_token() {
         ),
         ("mcp --profile work http://evil.invalid/mcp", "unencrypted"),
         ("mcp --profile work https://mcp.seqera.io/mcp", "gets no token"),
-        ("mcp --profile work nonsense", "is none"),
+        ("mcp --profile work nonsense", "is not a full host name"),
     ] {
         let run = home.seqera(line).run().fails_with(2);
         assert!(run.stderr.contains(words), "{line}: {}", run.stderr);

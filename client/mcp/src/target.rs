@@ -65,7 +65,7 @@ pub(crate) fn choose(
 /// An address to which a token can go: over TLS, or on this machine.
 fn parsed(text: &str) -> Result<Url, String> {
     let text = address::read(text)?;
-    let url = Url::parse(&text).map_err(|_| "is none".to_owned())?;
+    let url = Url::parse(&text).map_err(|_| "is not valid".to_owned())?;
     match url.scheme() == "https" || is_this_machine(&url) {
         true => Ok(url),
         false => Err(format!("is {url}, where the token would go unencrypted; use https")),
