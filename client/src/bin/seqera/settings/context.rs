@@ -8,7 +8,7 @@ use std::time::Duration;
 use seqera_client::proto::limits;
 use seqera_client::proto::v1::SessionStatus;
 use seqera_client::proto::values::text;
-use seqera_client::{Client, Error, Options};
+use seqera_client::{Client, Options};
 
 use crate::screen::Output;
 use crate::screen::Screen;
@@ -173,8 +173,8 @@ fn block_on(work: Pin<&mut dyn Future<Output = ()>>) -> Result<(), Failure> {
     }
     // A runtime makes a pair of Unix sockets for its signals, and takes it for a defect if that is refused.
     #[cfg(unix)]
-    if let Some(sandboxed) =
-        std::os::unix::net::UnixStream::pair().err().and_then(|error| Error::of_sandbox(&error))
+    if let Err(error) = std::os::unix::net::UnixStream::pair()
+        && let Some(sandboxed) = seqera_client::Error::of_sandbox(&error)
     {
         return Err(sandboxed.into());
     }
