@@ -85,37 +85,51 @@ fn parted(authority: &str) -> Result<(&str, Option<u16>), &'static str> {
 }
 
 fn host_of(host: &str) -> Result<String, &'static str> {
-    const NONE: &str = "names no host";
     if let Some(inner) = host.strip_prefix('[') {
-        let ip: Ipv6Addr = inner.strip_suffix(']').and_then(|ip| ip.parse().ok()).ok_or(NONE)?;
+        let ip: Ipv6Addr = inner.strip_suffix(']').and_then(|ip| ip.parse().ok()).ok_or(NO_HOST)?;
         return Ok(format!("[{ip}]"));
     }
-    let host = host.to_lowercase().replace(DOTS, ".");
+    // Almost all are, and take a tenth of the time without the tables of Unicode.
+    let lower =
+        if host.is_ascii() { host.to_ascii_lowercase() } else { host.to_lowercase().replace(DOTS, ".") };
     // The root of the name system may be written or not.
-    let host = host.strip_suffix('.').unwrap_or(&host);
-    let labels = host.split('.').map(label).collect::<Result<Vec<_>, _>>()?;
-    let host = labels.join(".");
-    let last = labels.last().map(String::as_str).unwrap_or_default();
+    let lower = lower.strip_suffix('.').unwrap_or(&lower);
+    let host = if lower.is_ascii() {
+        lower.split('.').try_for_each(ascii_label).map(|()| lower.to_owned())?
+    } else {
+        lower.split('.').map(label).collect::<Result<Vec<_>, _>>()?.join(".")
+    };
+    let last = host.rsplit('.').next().unwrap_or_default();
     let numeric = last.starts_with("0x") || last.bytes().all(|byte| byte.is_ascii_digit());
     match host.len() {
         1..=LONGEST_HOST if !numeric || host.parse::<Ipv4Addr>().is_ok() => Ok(host),
-        _ => Err(NONE),
+        _ => Err(NO_HOST),
     }
+}
+
+const NO_HOST: &str = "names no host";
+
+/// The longest part of a host's name (RFC 1035, section 2.3.4).
+const LONGEST_LABEL: usize = 63;
+
+fn ascii_label(label: &str) -> Result<(), &'static str> {
+    let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    let is_label = (1..=LONGEST_LABEL).contains(&label.len()) && label.bytes().all(fits);
+    if is_label { Ok(()) } else { Err(NO_HOST) }
 }
 
 /// One part of a host's name, in the form that the name system knows (RFC 5891, section 4.4).
 fn label(label: &str) -> Result<String, &'static str> {
-    const LONGEST: usize = 63;
-    let fits = |c: char| if c.is_ascii() { matches!(c, 'a'..='z' | '0'..='9' | '-' | '_') } else { true };
-    if label.is_empty() || !label.chars().all(fits) {
-        return Err("names no host");
-    }
     if label.is_ascii() {
-        return if label.len() <= LONGEST { Ok(label.to_owned()) } else { Err("names no host") };
+        return ascii_label(label).map(|()| label.to_owned());
+    }
+    let fits = |c: char| if c.is_ascii() { matches!(c, 'a'..='z' | '0'..='9' | '-' | '_') } else { true };
+    if !label.chars().all(fits) {
+        return Err(NO_HOST);
     }
     // Anything else, an accent that stands for itself for one, needs the tables of Unicode.
     let encoded = if label.chars().all(|c| c.is_alphanumeric() || c == '-') { punycode(label) } else { None };
-    let encoded = encoded.map(|encoded| format!("xn--{encoded}")).filter(|name| name.len() <= LONGEST);
+    let encoded = encoded.map(|encoded| format!("xn--{encoded}")).filter(|name| name.len() <= LONGEST_LABEL);
     encoded.ok_or("names a host in letters that are not understood here; write it in its form with xn--")
 }
 
