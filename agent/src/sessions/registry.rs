@@ -57,26 +57,27 @@ pub(crate) struct Registry {
 impl Registry {
     /// Starts a worker for every profile that the state knows. That renews nothing.
     pub(crate) fn start(shared: Arc<Shared>, logins: Logins, configured: Configured) -> Arc<Self> {
-        let registry = Arc::new(Self {
+        let sessions = shared.state.snapshot();
+        // All at once: `ensure` looks through all the others.
+        let worker = |name: &ProfileName| (name.clone(), supervise(name.clone(), Arc::clone(&shared)));
+        let handles: BTreeMap<_, _> = sessions.profiles.keys().map(worker).collect();
+        let kept =
+            sessions.profiles.values().filter_map(|record| Some((record.logged_in_at?, record.store?)));
+        if let Some((_, kind)) = kept.max_by_key(|(at, _)| *at) {
+            shared.ladder.expect(kind);
+        }
+        Arc::new(Self {
             shared,
             logins,
             taking: tokio::sync::Mutex::default(),
             naming: tokio::sync::Mutex::default(),
             reserved: Mutex::default(),
-            handles: ArcSwap::default(),
+            handles: ArcSwap::from_pointee(handles),
             adding: Mutex::new(()),
             configured: ArcSwap::from_pointee(configured),
             ticked: Notify::new(),
             stopping: watch::Sender::new(false),
-        });
-        let sessions = registry.shared.state.snapshot();
-        sessions.profiles.keys().for_each(|name| drop(registry.ensure(name)));
-        let kept =
-            sessions.profiles.values().filter_map(|record| Some((record.logged_in_at?, record.store?)));
-        if let Some((_, kind)) = kept.max_by_key(|(at, _)| *at) {
-            registry.shared.ladder.expect(kind);
-        }
-        registry
+        })
     }
 
     /// The profile that a caller means: the one with this name, else the one of this authority, else the chosen
