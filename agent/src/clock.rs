@@ -4,9 +4,13 @@
 //! but stops while the machine sleeps. The remaining life of a token needs both
 //! ([Remaining life](crate::manual::sessions#remaining-life)).
 
+mod alarm;
+
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub(crate) use self::alarm::Alarm;
 
 /// A moment by both clocks. Only moments of the same process can be compared; the wall clock's part still means
 /// something after the process has ended.
@@ -73,6 +77,11 @@ pub(crate) fn from_timestamp(told: jiff::Timestamp) -> Option<SystemTime> {
 pub(crate) trait Clock: Send + Sync {
     /// Reads both clocks.
     fn now(&self) -> Moment;
+
+    /// What wakes a task that waits for a moment of these clocks.
+    fn alarm(&self) -> Alarm {
+        Alarm::of_runtime()
+    }
 }
 
 /// Waits until either clock has reached `due`. It looks at least once a second, because a timer set for the
@@ -124,6 +133,11 @@ impl Clock for SystemClock {
         let seconds = text.trim().parse().unwrap_or_default();
         let now = Moment { wall: shift(wall, seconds), mono: self.start.elapsed() };
         if text.trim() == HELD { *self.held.get_or_init(|| now) } else { now }
+    }
+
+    fn alarm(&self) -> Alarm {
+        // The system does not know of the offset.
+        if self.offset.0.is_some() { Alarm::of_runtime() } else { Alarm::of_system() }
     }
 }
 

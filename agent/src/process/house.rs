@@ -24,6 +24,8 @@ const _: () = assert!(ROUND.as_secs() < STOPPING_LIMIT.as_secs());
 /// The most time between two looks while there is something to lose: a network file system tells nothing of what
 /// other hosts do.
 const LONGEST_ROUND: Duration = Duration::from_secs(60);
+/// The same where the kernel tells of every file that goes.
+const LONGEST_TOLD: Duration = Duration::from_secs(600);
 
 /// The core as the process sees it.
 #[async_trait]
@@ -115,7 +117,8 @@ impl<'a> House<'a> {
     /// The time between two looks while no file goes; `told` if nothing can go without the kernel's word. Without
     /// anything to keep, nothing is looked at until somebody calls or it is time to exit.
     async fn calm(&self, activity: &Activity, core: &dyn Core, told: bool) {
-        let most = self.idle_exit.map_or(LONGEST_ROUND, |limit| limit.min(LONGEST_ROUND));
+        let longest = if told { LONGEST_TOLD } else { LONGEST_ROUND };
+        let most = self.idle_exit.map_or(longest, |limit| limit.min(longest));
         let mut begun = pin!(activity.begun());
         if core.idle() {
             match self.idle_exit.map(|limit| limit.saturating_sub(activity.quiet_for())) {

@@ -24,9 +24,6 @@ use crate::sessions::worker::Worker;
 use crate::sign_in::logins::Logins;
 use crate::storage::record::Sessions;
 
-/// Timers stop while the machine sleeps, so none is trusted for longer.
-const LONGEST_SLEEP: Duration = Duration::from_secs(30);
-
 /// The pause before the ticker looks again at a worker that it has woken and whose view has not changed yet.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
 
@@ -284,6 +281,7 @@ impl Registry {
 
     /// Wakes the workers that are due, for ever. Sleeps without a limit while nothing is ever due.
     pub(crate) async fn tick(self: Arc<Self>) {
+        let alarm = self.shared.clock.alarm();
         loop {
             let changed = self.shared.due_changed.notified();
             self.forget_passwords();
@@ -294,14 +292,17 @@ impl Registry {
                 if now.reached(due) {
                     handle.tick();
                 }
-                let wait = now.until(due).clamp(SHORTEST_SLEEP, LONGEST_SLEEP);
+                let wait = now.until(due).max(SHORTEST_SLEEP);
                 next = Some(next.map_or(wait, |sooner: Duration| sooner.min(wait)));
             }
             self.ticked.notify_waiters();
             let due = async {
                 match next {
                     None => changed.await,
-                    Some(wait) => drop(tokio::time::timeout(wait, changed).await),
+                    Some(wait) => tokio::select! {
+                        () = changed => {}
+                        () = alarm.rest(wait) => {}
+                    },
                 }
             };
             tokio::select! {
