@@ -1,5 +1,4 @@
-//! How a call reaches the right agent: which socket to try, when to start an agent (once at most), and when
-//! to repeat the call.
+//! How a call reaches the right agent: which socket to try, when to start an agent, and when to repeat the call.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use seqera_tests::http;
-use seqera_tests::{Home, Running, Sandbox, eventually, reaper};
+use seqera_tests::{Home, Running, Sandbox, binaries, eventually, reaper};
 use serde_json::{Value, json};
 
 use crate::expectation::differs;
@@ -21,6 +21,10 @@ const AGENT_LIMIT: Duration = Duration::from_secs(30);
 /// How long a runner may take for one call, on top of the time that the call is given.
 const CALL_LIMIT: Duration = Duration::from_secs(90);
 
+/// Each agent lives about as long as it took to start it. Ends with the first restart that fails.
+const RESTARTS: &str =
+    "while [ ! -e settled ]; do seqera agent restart --force >/dev/null || exit; sleep 0.1; done";
+
 pub(crate) struct World<'a> {
     case: &'a Value,
     start: &'a Start,
@@ -32,6 +36,8 @@ pub(crate) struct World<'a> {
     /// What the sandboxes had counted when the first runner was started.
     before: BTreeMap<String, Value>,
     sandboxes: BTreeMap<String, Sandbox>,
+    /// What restarts the agent again and again.
+    restarts: Option<Running>,
     webs: BTreeMap<String, Web>,
     home: Home,
 }
@@ -41,6 +47,7 @@ impl<'a> World<'a> {
         let home = Home::new();
         let mut names = Names::default();
         names.set("home", home.root().join("home").display().to_string());
+        names.set("programs", programs().display().to_string());
         names.set("socket", home.socket_dir().join("agent.sock").display().to_string());
         names.set("socket_folder", home.socket_dir().display().to_string());
         let set = case["env"].as_object().into_iter().flatten();
@@ -54,6 +61,7 @@ impl<'a> World<'a> {
             calls: 0,
             before: BTreeMap::new(),
             sandboxes: BTreeMap::new(),
+            restarts: None,
             webs: BTreeMap::new(),
             home,
         }
@@ -154,12 +162,18 @@ impl<'a> World<'a> {
         changed.unwrap_or_else(|error| panic!("{step}: {error}"));
     }
 
-    fn agent(&self, state: &str) {
+    fn agent(&mut self, state: &str) {
         let pid = || self.home.agent_pid().expect("an agent runs");
         match state {
             "start" => drop(self.home.seqera("agent start").run().ok()),
             "restart" => drop(self.home.seqera("agent restart --force").run().ok()),
             "stop" => self.home.stop_agent(pid()),
+            "restarting" => self.restarts = Some(self.home.shell(RESTARTS).limit(CALL_LIMIT).start()),
+            "settled" => {
+                std::fs::write(self.home.root().join("settled"), "").expect("the home can be written");
+                let restarts = self.restarts.take().expect("the agent is being restarted");
+                restarts.finish(AGENT_LIMIT).ok();
+            }
             "kill" => {
                 let pid = pid();
                 self.home.shell(&format!("kill -9 {pid}")).run().ok();
@@ -205,6 +219,11 @@ impl<'a> World<'a> {
     }
 
     fn call(&mut self, step: &Value) -> Result<(), String> {
+        let times = step["times"].as_u64().unwrap_or(1);
+        (0..times).try_for_each(|_| self.call_once(step))
+    }
+
+    fn call_once(&mut self, step: &Value) -> Result<(), String> {
         let answer = self.answer(step);
         let problem = match (step.get("fails"), answer.get("fails"), answer.get("gives")) {
             (Some(expected), Some(failure), _) => differs(expected, failure),
@@ -241,7 +260,7 @@ impl<'a> World<'a> {
         let id = self.calls;
         let mut call = step.clone();
         call["id"] = json!(id);
-        for field in ["gives", "fails", "as"] {
+        for field in ["gives", "fails", "as", "times"] {
             call.as_object_mut().expect("a step is an object").remove(field);
         }
         let mut runner = self.runner.take().unwrap_or_else(|| self.started());
@@ -264,6 +283,11 @@ impl<'a> World<'a> {
         };
         self.variables.iter().fold(runner, set).typed().limit(CALL_LIMIT).start()
     }
+}
+
+/// The folder of the programs of this project.
+fn programs() -> &'static Path {
+    binaries().client.parent().expect("a program lies in a folder")
 }
 
 /// How requests differ from those that are expected, of which some may be missing.

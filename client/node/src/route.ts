@@ -1,5 +1,5 @@
-// How a call reaches the agent: one connection that is kept, an agent that is started once where nobody listens, and
-// a call that is repeated only where that is safe.
+// How a call reaches the agent: one connection that is kept, an agent that is started where nobody listens, and a
+// call that is repeated only where that is safe.
 
 import { Client, credentials, Metadata, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js';
 import { randomBytes } from 'node:crypto';
@@ -17,6 +17,9 @@ const AT_ONCE = 8;
 /** The pause before a call is repeated, doubled each time up to the longest. In milliseconds. */
 const FIRST_PAUSE = 20;
 const LONGEST_PAUSE = 1000;
+/** How often one call starts an agent at most. One that was started may be stopped again before the call reaches it, by
+ * whoever restarts it again and again. */
+const MOST_STARTS = 5;
 /** The largest answer of the contract, with room for its frame. */
 const LARGEST_ANSWER = (1 << 20) + 1024;
 
@@ -44,6 +47,11 @@ export interface RouteOptions {
   program: string | undefined;
   start: boolean;
   deadline: number;
+}
+
+/** How far one call has got in its search for the agent. */
+interface Search {
+  starts: number;
 }
 
 interface Link {
@@ -90,9 +98,10 @@ export class Route {
   async ask<T>(method: Method, message: object, call: Call): Promise<T> {
     const until = Date.now() + call.deadline * 1000;
     const bytes = encode(`${PACKAGE}.${method.request}`, message);
+    const search = { starts: 0 };
     return this.#repeating(call, until, async () => {
       const left = Math.max(0, until - Date.now()) / 1000;
-      const link = await this.#connected(left, call.signal);
+      const link = await this.#connected(left, call.signal, search);
       const limit = call.atOnce ? Math.min(left, AT_ONCE) : left;
       const answer = await unary(link.client, method, bytes, this.#metadata(link.meeting, limit), limit, call.signal);
       return understood<T>(method, answer);
@@ -102,7 +111,7 @@ export class Route {
   /** Makes a call with a stream of answers, which may last as long as it likes. */
   async *stream<T>(method: Method, message: object, call: Call): AsyncGenerator<T, void, undefined> {
     const bytes = encode(`${PACKAGE}.${method.request}`, message);
-    const link = await this.#connected(call.deadline, call.signal);
+    const link = await this.#connected(call.deadline, call.signal, { starts: 0 });
     const metadata = this.#metadata(link.meeting);
     const opened = link.client.makeServerStreamRequest(path(method), (b: Buffer) => b, (b: Buffer) => b, bytes, metadata);
     const stop = (): void => opened.cancel();
@@ -149,9 +158,9 @@ export class Route {
   }
 
   /** The open connection, or a new one. Many calls at once share the way to it, and the start of an agent. */
-  async #connected(seconds: number, signal: AbortSignal | undefined): Promise<Link> {
+  async #connected(seconds: number, signal: AbortSignal | undefined, search: Search): Promise<Link> {
     signal?.throwIfAborted();
-    const link = (this.#link ??= this.#open(seconds));
+    const link = (this.#link ??= this.#open(seconds, search));
     try {
       return await link;
     } catch (error) {
@@ -160,19 +169,22 @@ export class Route {
     }
   }
 
-  async #open(seconds: number): Promise<Link> {
+  async #open(seconds: number, search: Search): Promise<Link> {
     const until = Date.now() + seconds * 1000;
     const left = (): number => Math.max(0.1, (until - Date.now()) / 1000);
     let meeting = await this.meeting(left());
-    if (!(await listens(meeting.socket, left()))) {
-      const { env, program } = this.#options;
+    for (let asked = false; !(await listens(meeting.socket, left())); asked = true) {
+      const { env, program, start: mayStart } = this.#options;
       if (meeting.chosen) throw nobodyAt(meeting.socket);
-      // It may have moved: its runtime folder can go while it runs.
-      meetings.get(env)?.delete(program ?? '');
-      const socket = this.#options.start ? await start(env, program, left()) : (await this.meeting(left())).socket;
-      meeting = { ...(await this.meeting(left())), socket };
-      if (!(await listens(socket, left()))) {
-        throw errorOf('NO_AGENT', 'no agent is running', { hint: "run 'seqera agent start'" });
+      if (mayStart ? search.starts === MOST_STARTS : asked) throw nobody();
+      if (mayStart) {
+        search.starts += 1;
+        meeting = { ...meeting, socket: await start(env, program, left()) };
+        meetings.get(env)?.set(program ?? '', Promise.resolve(meeting));
+      } else {
+        // It may have moved: its runtime folder can go while it runs.
+        meetings.get(env)?.delete(program ?? '');
+        meeting = await this.meeting(left());
       }
     }
     return { client: new Client(`unix:${meeting.socket}`, credentials.createInsecure(), CHANNEL), meeting };
@@ -213,6 +225,10 @@ function understood<T>(method: Method, answer: Buffer): T {
       cause,
     });
   }
+}
+
+function nobody(): Error {
+  return errorOf('NO_AGENT', 'no agent is running', { hint: "run 'seqera agent start'" });
 }
 
 function nobodyAt(socket: string): Error {

@@ -118,6 +118,16 @@ def goes_away(connection, server):
     server.close_connection(2)
 
 
+def stops(part):
+    """Says that it takes no more calls, and then serves those that it has."""
+
+    def first(connection, server):
+        connection.sendall(b"\x00\x00\x08\x07\x00\x00\x00\x00\x00" + b"\x7f\xff\xff\xff" + b"\x00" * 4)
+        part(connection, server)
+
+    return first
+
+
 def talks_nonsense(connection, server):
     # Headers whose compression makes no sense.
     connection.sendall(b"\x00\x00\x05\x01\x04\x00\x00\x00\x01" + b"\xff" * 5)

@@ -77,6 +77,12 @@ def test_an_answer_may_arrive_in_pieces(agent, ask):
     assert ask("token", profile="work").secret == "x" * 5000
 
 
+def test_an_agent_that_stops_still_answers(agent, ask):
+    running = agent(fake.stops(fake.answers(fake.token())))
+    assert ask("token", profile="work").secret == "secret"
+    assert len(running.requests) == 1
+
+
 def test_a_refusal_is_its_class_with_hint_and_delay(agent, ask):
     agent(fake.refuses("16", "signed%20out", details("SIGNED_OUT", "run 'seqera login'", 1.5)))
     with pytest.raises(errors.SignedOut) as raised:

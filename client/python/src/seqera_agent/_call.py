@@ -27,6 +27,8 @@ LARGEST = 1 << 20
 #: The domain of the agent's reasons (`google.rpc.ErrorInfo`).
 DOMAIN = "agent.seqera.io"
 
+_GOAWAY = 7
+
 _UNAVAILABLE, _CANCELLED, _DEADLINE, _EXHAUSTED = 14, 1, 4, 8
 
 
@@ -57,6 +59,7 @@ class Call:
         headers.extend(metadata.items())
         self._connection.send_headers(self._stream, headers)
         self._connection.send_data(self._stream, struct.pack(">?I", False, len(message)) + message, end_stream=True)
+        self._frames = bytearray()
         self._received = bytearray()
         self._trailers: dict[str, str] = {}
         self.messages: list[bytes] = []
@@ -75,11 +78,29 @@ class Call:
         if not data:
             raise errors.lost("the agent hung up")
         try:
-            events = self._connection.receive_data(data)
+            events = self._connection.receive_data(self._without_farewell(data))
         except h2.exceptions.ProtocolError as error:
             raise errors.not_understood(type(error).__name__) from None
         for event in events:
             self._take(event)
+
+    def _without_farewell(self, data: bytes) -> bytes:
+        """Take out a GOAWAY without an error. An agent that stops sends it and then still answers (RFC 9113, 6.8), but
+        after it `h2` refuses every frame.
+        """
+        self._frames += data
+        whole = bytearray()
+        while len(self._frames) >= 9:
+            size = 9 + int.from_bytes(self._frames[:3], "big")
+            if size > LARGEST:
+                raise errors.not_understood("a frame that is too large")
+            if len(self._frames) < size:
+                break
+            # Type, and the error code behind the last stream.
+            if self._frames[3] != _GOAWAY or any(self._frames[13:17]):
+                whole += self._frames[:size]
+            del self._frames[:size]
+        return bytes(whole)
 
     def _take(self, event: h2.events.Event) -> None:
         if isinstance(event, (h2.events.ResponseReceived, h2.events.TrailersReceived)):

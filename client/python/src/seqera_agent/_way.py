@@ -1,5 +1,5 @@
-"""How a call reaches the agent: whose token is meant, when an agent is started (once at most), and when a call is
-repeated. Written as generators that say what to do next, so that the blocking and the asynchronous client share it.
+"""How a call reaches the agent: whose token is meant, when an agent is started, and when a call is repeated. Written
+as generators that say what to do next, so that the blocking and the asynchronous client share it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
 
 #: Connections of this process at a time. The agent gives a process a share of what it can serve.
 AT_ONCE = 32
+
+#: How often one call starts an agent at most. One that was started may be stopped again before the call reaches it, by
+#: whoever restarts it again and again.
+MOST_STARTS = 5
 
 #: Before a watch that has ended is begun again: about as long as an agent takes that is stopped with a renewal
 #: under way. During the first of them none is started, so that 'seqera agent restart' is not overtaken.
@@ -151,13 +155,14 @@ Step = Union[Connect, Sleep, Find]
 def way(target: Target, may_start: bool, deadline: float) -> Generator[Step, Any, Any]:
     """Make a call that may be made twice. Each step's outcome is sent, or thrown, into the generator."""
     may_start = may_start and not target.meeting.is_chosen
-    pause, asked = FIRST_PAUSE, False
+    # An agent that may not be started is looked for elsewhere, once.
+    pause, asked, most = FIRST_PAUSE, 0, MOST_STARTS if may_start else 1
     while True:
         try:
             return (yield Connect(target))
         except _place.NobodyListens:
             chosen = target.meeting.socket if target.meeting.is_chosen else None
-            if asked or chosen:
+            if chosen or asked == most:
                 raise _place.nobody(chosen) from None
         except errors.ConnectionLost:
             if time.monotonic() + pause >= deadline:
@@ -169,7 +174,7 @@ def way(target: Target, may_start: bool, deadline: float) -> Generator[Step, Any
             # The agent of another folder listens where ours would: the command looks further.
             if error.reason != "OTHER_AGENT" or asked or not may_start:
                 raise
-        asked = True
+        asked += 1
         before = target.meeting.socket
         target = yield Find(target, may_start)
         if not may_start and target.meeting.socket == before:
