@@ -19,11 +19,14 @@ pub(crate) use self::fault::Fault;
 use self::fault::{fault, told};
 use self::way::Clients;
 pub(crate) use self::way::{Passwords, is_proxied, skipped_authorities};
-use crate::clock::{Clock, from_timestamp, reached};
+use crate::clock::{Clock, Moment, from_timestamp, reached};
 use crate::network::Network;
 use crate::token::AccessToken;
 
 const NO_WAY: &str = "the proxy's password or the file of certificate authorities could not be read in time";
+
+/// What has arrived by then is read in much less.
+const ARRIVED: Duration = Duration::from_millis(250);
 
 /// How much one exchange may take.
 #[derive(Debug, Clone, Copy)]
@@ -175,7 +178,7 @@ impl Http {
         let late = || format!("no complete answer within {} s", self.limits.time.as_secs_f32());
         let mut response = tokio::select! {
             answer = client.execute(request) => answer.map_err(fault)?,
-            () = reached(&*self.clock, due) => return Err(Fault::Unanswered(late().into())),
+            () = self.given_up(due) => return Err(Fault::Unanswered(late().into())),
         };
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers(), self.clock.now().wall);
@@ -183,9 +186,17 @@ impl Http {
         let mut body = Vec::new();
         let read = tokio::select! {
             read = read(&mut response, &mut body, self.limits.bytes) => read,
-            () = reached(&*self.clock, due) => Err(late()),
+            () = self.given_up(due) => Err(late()),
         };
         Ok(Reply { status, retry_after, date, body, cut: read.err() })
+    }
+
+    /// Waits until `due`, and a moment longer. Where the process or the whole machine stood still meanwhile, the limit
+    /// has passed together with the arrival of the answer, and an answer that is thrown away may be the only one that
+    /// has the next refresh token.
+    async fn given_up(&self, due: Moment) {
+        reached(&*self.clock, due).await;
+        tokio::time::sleep(ARRIVED).await;
     }
 }
 

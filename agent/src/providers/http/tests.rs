@@ -1,3 +1,5 @@
+use std::io::{Read, Write};
+
 use super::*;
 use crate::clock::{FakeClock, SystemClock, WallOffset};
 use crate::network::is_loopback;
@@ -90,6 +92,37 @@ async fn a_suspend_counts_against_the_limit() {
     let (answer, ()) = tokio::join!(http.submit(&url, &[]), suspend);
     assert!(matches!(answer, Err(Fault::Unanswered(_))));
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+/// As on a machine that is paused: nothing runs, and then the answer and the end of the time are there together.
+#[tokio::test]
+async fn an_answer_that_came_while_everything_stood_still_is_read() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = Url::parse(&format!("http://{}/token", listener.local_addr().unwrap())).unwrap();
+    let (asked, is_asked) = tokio::sync::oneshot::channel();
+    let (stands, stands_still) = std::sync::mpsc::channel();
+    let (answered, is_answered) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        connection.read_exact(&mut [0; 4]).unwrap();
+        asked.send(()).unwrap();
+        stands_still.recv().unwrap();
+        connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+        answered.send(connection).unwrap();
+    });
+    let pause = async {
+        is_asked.await.unwrap();
+        stands.send(()).unwrap();
+        let connection = is_answered.recv().unwrap();
+        let until = tokio::time::Instant::now() + 2 * SHORT.time;
+        while tokio::time::Instant::now() < until {
+            std::thread::yield_now();
+        }
+        connection
+    };
+    let http = http(SHORT);
+    let (answer, _connection) = tokio::join!(http.submit(&url, &[]), pause);
+    assert_eq!(answer.unwrap().body, b"{}");
 }
 
 #[tokio::test]
