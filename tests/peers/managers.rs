@@ -22,12 +22,12 @@ fn manager_sh() -> PathBuf {
 }
 
 /// The folder of the user's own units.
-fn units(home: &Home) -> PathBuf {
+pub(crate) fn units(home: &Home) -> PathBuf {
     home.root().join("home/.config/systemd/user")
 }
 
 /// A home with our units, in which the service starts `program`. `None` after a skip.
-fn with_units(program: &str) -> Option<Home> {
+pub(crate) fn with_units(program: &str) -> Option<Home> {
     if !skip::have(&["systemctl", "unshare", PYTHON], REMEDY) {
         return None;
     }
@@ -48,14 +48,14 @@ fn with_units(program: &str) -> Option<Home> {
 }
 
 /// A shell script beside a user manager, to be run by [`run`].
-fn managed(home: &Home, script: &str) -> Invocation {
+pub(crate) fn managed(home: &Home, script: &str) -> Invocation {
     let args = ["-m", "/bin/sh"].map(std::ffi::OsString::from).into_iter();
     let user = home.root().join("home").into_os_string();
     home.program("unshare").args(args.chain([manager_sh().into(), user, script.into()])).limit(LIMIT)
 }
 
 /// `None` after a skip, where no user manager can be started.
-fn run(managed: Invocation) -> Option<Run> {
+pub(crate) fn run(managed: Invocation) -> Option<Run> {
     let run = managed.run();
     if run.stderr.contains("no user manager") {
         skip("systemd's user manager does not start here");
@@ -64,7 +64,7 @@ fn run(managed: Invocation) -> Option<Run> {
     Some(run.ok())
 }
 
-fn said(run: &Run, what: &str) {
+pub(crate) fn said(run: &Run, what: &str) {
     assert!(run.stdout.contains(what), "no {what:?} in\n{}{}", run.stdout, run.stderr);
 }
 

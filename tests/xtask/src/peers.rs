@@ -10,10 +10,12 @@ use crate::checks::{self, Part};
 use crate::{contract, dist, node, python};
 
 /// Debian packages, each with a program that shows whether it is installed. Those for what users get, for
-/// Windows and for counting instructions are among them. Wine lies in no folder of `PATH`, and of Python the one
-/// of the system is meant.
-const PACKAGES: [(&str, &str); 33] = [
+/// Windows and for counting instructions are among them. Wine lies in no folder of `PATH`, nor do
+/// packages of R, and of Python the one of the system is meant.
+const PACKAGES: [(&str, &str); 35] = [
     (wine::WINE, "wine64"),
+    ("/usr/lib/R/site-library/httr2/DESCRIPTION", "r-cran-httr2"),
+    ("/usr/lib/R/site-library/jsonlite/DESCRIPTION", "r-cran-jsonlite"),
     ("busybox", "busybox-static"),
     ("bwrap", "bubblewrap"),
     ("chromium", "chromium"),
