@@ -240,6 +240,18 @@ impl AgentError {
         Self { retry_after: Some(retry_after), ..Self::new(ErrorKind::Unreachable, message, hint) }
     }
 
+    /// Reports of refused tokens bring about one renewal a minute.
+    pub(crate) fn reported(profile: &ProfileName, next: Duration) -> Self {
+        let message = format!(
+            "two tokens of profile '{profile}' were reported as refused within a minute, in which it is renewed once"
+        );
+        let hint = format!(
+            "you are still signed in; the next token comes in {} s, and until then no program gets one of this profile",
+            next.as_secs().max(1)
+        );
+        Self { retry_after: Some(next), ..Self::new(ErrorKind::Unreachable, message, hint) }
+    }
+
     /// Nobody finished the login in time.
     pub(crate) fn login_timed_out(after: Duration) -> Self {
         let message = format!("nobody finished the login within {} s", after.as_secs());

@@ -211,7 +211,9 @@ fn last_failure(view: &View) -> Option<v1::session_status::Failure> {
 
 fn failure(failure: &Failure, retry: Option<Moment>) -> v1::session_status::Failure {
     let reason = match failure.trouble {
-        Trouble::Transient(_) | Trouble::Unknown | Trouble::Unclear => v1::Reason::IssuerUnreachable,
+        Trouble::Transient(_) | Trouble::Unknown | Trouble::Unclear | Trouble::Reported => {
+            v1::Reason::IssuerUnreachable
+        }
         Trouble::Misconfigured => v1::Reason::Misconfigured,
         Trouble::Store => v1::Reason::StoreFailed,
         Trouble::Locked => v1::Reason::KeychainLocked,

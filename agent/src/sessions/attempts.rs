@@ -103,7 +103,9 @@ impl Attempts {
             Trouble::Unknown => backoff.after_unknown(jitter),
             Trouble::Transient(retry_after) => backoff.after_failure(retry_after, jitter),
             Trouble::Misconfigured => backoff.after_failure(None, jitter).max(MISCONFIGURED_PAUSE),
-            Trouble::Unclear | Trouble::Store | Trouble::Locked => backoff.after_failure(None, jitter),
+            Trouble::Unclear | Trouble::Reported | Trouble::Store | Trouble::Locked => {
+                backoff.after_failure(None, jitter)
+            }
         }
     }
 

@@ -173,8 +173,8 @@ impl Session {
         if pause.is_zero() {
             self.last_rejection = Some(now);
         } else {
-            let why = "the API refuses the tokens that the provider gives".into();
-            self.attempts.hold(now, Trouble::Transient(None), why, pause);
+            let why = "two tokens were reported as refused within a minute".into();
+            self.attempts.hold(now, Trouble::Reported, why, pause);
         }
     }
 

@@ -87,6 +87,8 @@ pub(crate) enum Trouble {
     Misconfigured,
     /// The provider refused without a known error code.
     Unclear,
+    /// A caller reported the token as refused that an earlier report had brought about, within a minute.
+    Reported,
     /// The store failed to load or save the secret.
     Store,
     /// The keychain is locked.

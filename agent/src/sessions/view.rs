@@ -74,7 +74,7 @@ impl View {
     pub(crate) fn is_usable(&self) -> bool {
         let broken = match self.failure.as_ref().map(|failure| failure.trouble) {
             Some(Trouble::Store | Trouble::Locked | Trouble::Unclear | Trouble::Misconfigured) => true,
-            Some(Trouble::Transient(_) | Trouble::Unknown) | None => false,
+            Some(Trouble::Transient(_) | Trouble::Unknown | Trouble::Reported) | None => false,
         };
         self.standing == Standing::SignedIn && !broken
     }
@@ -134,6 +134,7 @@ pub(crate) fn refused(refusal: Refusal, name: &ProfileName, authority: &str) -> 
         Trouble::Transient(_) | Trouble::Unknown | Trouble::Unclear => {
             return AgentError::unreachable(authority, &failure.why, pause);
         }
+        Trouble::Reported => return AgentError::reported(name, pause),
         Trouble::Misconfigured => {
             let hint = "check authority and client id; the session is kept and tried again";
             (ErrorKind::Misconfigured, failure.why.hint_or(hint))

@@ -222,6 +222,8 @@ impl Worker {
         }
         let now = self.shared.now();
         waiter.ask.patience = now.until(waiter.until);
+        // A report may withhold the token, which the status shows, even where the caller is refused at once.
+        self.changed |= waiter.ask.rejected.is_some();
         match self.session.on_request(now, &waiter.ask) {
             Decision::Answer(start) => {
                 let _ = waiter.reply.send(self.answer(now));

@@ -24,6 +24,7 @@ fn failure(trouble: Trouble, why: &str) -> JobOutcome {
         Trouble::Unclear => Outcome::Unclear(why.into()),
         Trouble::Store => return JobOutcome::NoSecret(StoreTrouble::Failed, text.into()),
         Trouble::Locked => return JobOutcome::NoSecret(StoreTrouble::Locked, text.into()),
+        Trouble::Reported => unreachable!("a report is the failure of no job"),
     })
 }
 
@@ -275,7 +276,10 @@ fn a_report_counts_for_the_current_token_only_and_starts_one_renewal_a_minute() 
     let patient = Ask { patience: secs(60), ..second };
     assert_eq!(session.on_request(at(8), &patient), Decision::Wait(None), "not before a minute has passed");
     let hurried = Ask { patience: secs(3), ..ask(0, 0) };
-    assert!(matches!(session.on_request(at(9), &hurried), Decision::Refuse(Refusal::NotNow(..))));
+    let Decision::Refuse(Refusal::NotNow(failure, pause)) = session.on_request(at(9), &hurried) else {
+        panic!("nothing is answered before the minute is over")
+    };
+    assert_eq!((failure.trouble, pause), (Trouble::Reported, secs(56)));
     assert_eq!(session.on_tick(at(65), Waiting::Nobody), START);
 }
 

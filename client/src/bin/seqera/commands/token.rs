@@ -54,7 +54,7 @@ pub(crate) struct Args {
     /// Show what a JWT says about itself, without the token: nobody is asked, and nothing is checked
     #[arg(long, conflicts_with = "format")]
     pub(crate) decode: bool,
-    /// Report the current token as refused, and print the next one
+    /// Report the current token as refused, and print the next one; once a minute at most
     #[arg(long)]
     pub(crate) force_new: bool,
     /// Write it to this file, for programs that cannot ask the agent
