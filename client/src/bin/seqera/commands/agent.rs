@@ -45,7 +45,7 @@ pub(crate) enum Agent {
     ///
     /// With -o json also what a program has to send with its calls: the mark of the configuration folder, and
     /// the profile and authority that environment and config.json name.
-    #[command(after_help = "Example: grpcurl -plaintext -unix \"$(seqera agent socket)\" list")]
+    #[command(after_help = "Example: grpcurl -plaintext \"unix:$(seqera agent socket)\" list")]
     Socket,
     Doctor(Doctor),
     Logs(Logs),
