@@ -89,6 +89,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
             Long("launch") => launch = true,
             Long("detached") => flags.detached = true,
             Long("dumpable") => flags.dumpable = true,
+            Long("succeeds") => flags.succeeds = Some(parser.value()?.parse()?),
             Short('V') | Long("version") => {
                 return Ok(Command::Print(format!("seqera-agent {BUILD}\n")));
             }

@@ -4,6 +4,7 @@
 mod assemble;
 pub(crate) mod config;
 mod crash;
+mod handed;
 mod house;
 pub(crate) mod instance;
 mod journal;
@@ -17,6 +18,7 @@ mod run;
 #[cfg(target_os = "linux")]
 mod scope;
 mod stop;
+mod successor;
 #[cfg(unix)]
 #[path = "process/unix.rs"]
 mod system;
@@ -76,7 +78,7 @@ pub fn serve(flags: Flags) -> Result<(), AgentError> {
     let hardened = if flags.dumpable { Ok(()) } else { system::harden() };
     system::take_name();
     memory::without_huge_pages();
-    if flags.detached {
+    if flags.detached && flags.succeeds.is_none() {
         system::leave_session().map_err(AgentError::internal)?;
     }
     let short = limits::short_of_files(FEWEST_FILES);

@@ -22,8 +22,6 @@ mod windows;
 pub(crate) use self::miss::Miss;
 #[cfg(unix)]
 use self::unix as system;
-#[cfg(unix)]
-pub(crate) use self::unix::stranger;
 #[cfg(windows)]
 use self::windows as system;
 

@@ -1,7 +1,7 @@
 //! The contract between the agent and its clients: the gRPC services, the reasons for failures, and the
 //! places where both sides meet, with the way in which both open the files there, the characters that neither
 //! shows, and how both read a value that comes from outside. Beside it lies what both processes have to do about
-//! the limits and the signals that they inherit.
+//! the limits and the signals that they inherit, and about the programs that they start.
 
 pub mod assistant;
 pub mod call;
@@ -10,6 +10,8 @@ pub mod files;
 pub mod limits;
 pub mod near;
 pub mod place;
+#[cfg(unix)]
+pub mod programs;
 pub mod reason;
 pub mod signals;
 pub mod text;

@@ -18,6 +18,7 @@ mod hostile;
 mod idle;
 mod imports;
 mod inherited;
+mod installation;
 mod jailed;
 mod lasting;
 mod leases;
@@ -40,5 +41,7 @@ mod start;
 mod storage;
 mod strangers;
 mod told;
+#[cfg(target_os = "linux")]
+mod upgrade;
 mod variables;
 mod wsl;

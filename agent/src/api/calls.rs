@@ -128,7 +128,7 @@ struct Call {
     /// The gRPC status code. It stays at `Cancelled` if the caller hangs up.
     outcome: AtomicI32,
     ticket: Option<Ticket>,
-    _running: [Option<Running>; 2],
+    running: [Option<Running>; 2],
 }
 
 impl Call {
@@ -143,7 +143,7 @@ impl Call {
             since: Instant::now(),
             outcome: AtomicI32::new(Code::Cancelled as i32),
             ticket: None,
-            _running: [Some(all.begin()), caller.as_ref().map(|caller| caller.activity.begin())],
+            running: [Some(all.begin()), caller.as_ref().map(|caller| caller.activity.begin())],
             caller,
         }
     }
@@ -152,7 +152,10 @@ impl Call {
     fn count(&mut self) -> Result<(), AgentError> {
         let kind = match self.method.as_str() {
             LOGIN => CallKind::Login,
-            method if LASTING.contains(&method) => CallKind::Lasting,
+            method if LASTING.contains(&method) => {
+                self.running.iter_mut().flatten().for_each(Running::lasts);
+                CallKind::Lasting
+            }
             _ => CallKind::Plain,
         };
         self.ticket = self.caller.as_ref().map(|caller| caller.seat.call(kind)).transpose()?;

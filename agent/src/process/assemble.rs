@@ -22,7 +22,9 @@ use crate::process::crash::crash_point;
 use crate::process::house::Core;
 use crate::process::predecessor::Neighbours;
 use crate::process::run::{Parts, Wiring};
+use crate::process::successor::Unfinished;
 use crate::process::system;
+use crate::profile::ProfileName;
 use crate::providers::http::{Http, Limits};
 use crate::providers::known::Providers;
 use crate::sessions::askers::Askers;
@@ -105,6 +107,11 @@ struct Process {
 }
 
 impl Process {
+    /// What is in the way of a new version of the program.
+    fn successor(&self) -> Option<String> {
+        self.wiring.successor.borrow().clone()
+    }
+
     fn reread(&self) -> Vec<String> {
         let problems = match self.wiring.config.reread() {
             Ok(config) => {
@@ -137,13 +144,20 @@ impl Host for Process {
             settings: config.settings(),
             namespaces: Some(system::namespaces()),
             of_service_manager: config.of_service_manager(),
-            problems: self.problems.load().iter().chain(&config.met).cloned().collect(),
+            problems: self
+                .problems
+                .load()
+                .iter()
+                .chain(&config.met)
+                .cloned()
+                .chain(self.successor())
+                .collect(),
             ..InfoResponse::default()
         }
     }
 
     fn met(&self) -> Vec<String> {
-        self.wiring.config.met.clone()
+        self.wiring.config.met.iter().cloned().chain(self.successor()).collect()
     }
 
     fn user(&self) -> String {
@@ -163,6 +177,16 @@ impl Host for Process {
 impl Core for Process {
     fn idle(&self) -> bool {
         self.registry.idle()
+    }
+
+    fn unfinished(&self) -> Unfinished {
+        let words = |names: Vec<ProfileName>| names.iter().map(ToString::to_string).collect();
+        Unfinished {
+            in_memory: words(self.registry.only_in_memory()),
+            failing: words(self.registry.hard_to_replace()),
+            signing_in: !self.registry.logins.names().is_empty(),
+            at_work: self.registry.at_work(),
+        }
     }
 
     async fn round(&self) {

@@ -18,6 +18,7 @@ use tracing::Level;
 
 use crate::clock::WallOffset;
 use crate::error::{AgentError, ErrorKind};
+use crate::process::handed::Handed;
 use crate::profile::{Profile, ProfileName};
 use crate::site::{LogPlace, Set, Site};
 use crate::storage::ladder::StoreChoice;
@@ -70,6 +71,8 @@ pub struct Flags {
     pub dumpable: bool,
     /// `--detached`: started by `--launch`, which waits for the word that the agent serves.
     pub detached: bool,
+    /// `--succeeds`: an earlier program of this process has left these open.
+    pub succeeds: Option<Handed>,
 }
 
 /// Where the log goes.

@@ -1,7 +1,9 @@
-//! What is looked after while the agent serves: that its socket and its lock are where others look for them, and
-//! that somebody still needs it. An agent that nobody uses should not wake up for that, so the kernel is asked to
+//! What is looked after while the agent serves: that its socket and its lock are where others look for them, that
+//! its program is still the one that was installed, and that somebody still needs it. An agent that nobody uses should not wake up for that, so the kernel is asked to
 //! tell when a file goes. Only where it cannot tell everything is anything looked at again and again.
 
+#[cfg(unix)]
+use std::path::Path;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
@@ -10,9 +12,10 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::process::config::Config;
+use crate::process::config::{Config, Flags};
 use crate::process::instance::{Instance, STOPPING_LIMIT, Standing, lock_path};
 use crate::process::memory;
+use crate::process::successor::{self, Successors, Unfinished, When};
 use crate::process::watch::Watch;
 use crate::socket::activity::Activity;
 use crate::socket::bind::Socket;
@@ -35,10 +38,21 @@ pub(crate) trait Core: Send + Sync {
     /// Completes when the core has next looked at the clock of its sessions, which it does at least twice a minute
     /// while there is one to renew.
     async fn round(&self);
+    /// What would be broken off or lost if another program went on now.
+    fn unfinished(&self) -> Unfinished;
     /// Reads the configuration again.
     async fn reload(&self);
     /// Starts no renewal any more, waits for the running ones, ends the streams.
     async fn drain(&self, limit: Duration);
+}
+
+/// Why the house is kept no longer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// Nobody needs this agent, or it is not the owner any more.
+    Unneeded,
+    /// The program at this path goes on.
+    Followed(PathBuf),
 }
 
 pub(super) struct House<'a> {
@@ -47,6 +61,9 @@ pub(super) struct House<'a> {
     path: watch::Sender<PathBuf>,
     pub(super) instance: &'a mut Instance,
     lock: PathBuf,
+    successors: Successors,
+    /// When a new program that waits for a quiet moment is looked at again.
+    wait: Option<Duration>,
     /// True if no other host can have the files in use.
     local: bool,
     idle_exit: Option<Duration>,
@@ -62,12 +79,15 @@ impl<'a> House<'a> {
         socket: Socket,
         path: watch::Sender<PathBuf>,
         instance: &'a mut Instance,
+        successors: Successors,
     ) -> Self {
         Self {
             socket,
             path,
             instance,
             lock: lock_path(&config.places),
+            successors,
+            wait: None,
             local: config.places.is_local(),
             idle_exit: config.idle_exit.value,
             debugged: config.flags.dumpable,
@@ -77,17 +97,60 @@ impl<'a> House<'a> {
 
     /// Ends when the agent has nothing to keep and nobody has called for long enough, or when the sessions are
     /// another agent's.
-    pub(super) async fn keep(&mut self, activity: &Activity, core: &dyn Core) {
+    pub(super) async fn keep(&mut self, activity: &Activity, core: &dyn Core) -> Over {
         loop {
             self.pause(activity, core).await;
             if let Standing::Lost(why) = self.instance.look_after().await {
-                return tracing::error!(why, "this agent stops: two owners would end each other's sessions");
+                tracing::error!(why, "this agent stops: two owners would end each other's sessions");
+                return Over::Unneeded;
             }
             self.look_after_socket().await;
             if self.idle_exit.is_some_and(|limit| activity.quiet_for() >= limit) && core.idle() {
-                return;
+                return Over::Unneeded;
+            }
+            if let Some(program) = self.follow(activity, core).await {
+                return Over::Followed(program);
             }
         }
+    }
+
+    /// The program that goes on from here, if there is a new one and the moment is quiet.
+    async fn follow(&mut self, activity: &Activity, core: &dyn Core) -> Option<PathBuf> {
+        self.wait = None;
+        let Some((program, since)) = self.successors.look().await else {
+            self.wait = self.successors.next_look();
+            return None;
+        };
+        match successor::when(&core.unfinished(), activity.unasked_for(), since.elapsed()) {
+            When::Now => {
+                self.successors.put_off(None);
+                Some(program)
+            }
+            When::Later(wait, why) => {
+                self.successors.put_off(why.as_deref());
+                self.wait = Some(wait);
+                None
+            }
+        }
+    }
+
+    /// Hands over to another program in this process. What was begun has ended, and nobody is served any more. Returns
+    /// only where that fails.
+    #[cfg(unix)]
+    pub(super) async fn hand_over(&self, program: &Path, flags: Flags) -> std::io::Error {
+        let (socket, lock) = (self.socket.to_hand_on(), self.instance.lock_to_hand_on().await);
+        successor::start(program, flags, socket, lock)
+    }
+
+    /// Nothing takes the place of a program here.
+    #[cfg(windows)]
+    pub(super) async fn hand_over(&self, _: &std::path::Path, _: Flags) -> std::io::Error {
+        std::io::ErrorKind::Unsupported.into()
+    }
+
+    /// Accepts no more callers: they wait for the next program.
+    pub(super) async fn settle(&self) {
+        self.socket.settle().await;
     }
 
     /// Waits until it is time to look.
@@ -95,7 +158,8 @@ impl<'a> House<'a> {
         // With the folders: `run/<host id>` in that of the configuration.
         let folders = self.lock.ancestors().skip(1).take(3);
         let files = [self.socket.path(), &self.lock, self.instance.agent_json()];
-        let watch = Watch::on(files.into_iter().chain(folders));
+        let program = self.successors.watched();
+        let watch = Watch::on(files.into_iter().chain(folders).chain(program));
         let removed = async {
             match &watch {
                 Ok(watch) => watch.removed().await,
@@ -108,8 +172,19 @@ impl<'a> House<'a> {
                 sleep(ROUND).await
             };
         }
+        // The same of the program.
+        if self.successors.has_changed().await {
+            return;
+        }
+        let again = async {
+            match self.wait {
+                Some(wait) => sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = removed => {}
+            () = again => {}
             () = self.calm(activity, core, watch.is_ok() && self.local) => {}
         }
     }

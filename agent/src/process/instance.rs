@@ -208,13 +208,20 @@ pub(crate) enum Claim {
     Theirs(Running),
 }
 
-/// Becomes the agent of these places, or finds the one that is. Waits for one that starts or stops.
+/// Becomes the agent of these places, or finds the one that is. Waits for one that starts or stops. `inherited` is the
+/// locked file of an earlier program of this process.
 ///
 /// # Errors
 /// Where a folder is not safe, or the owner of the sessions does not serve in time.
-pub(crate) async fn claim(places: &Places) -> Result<Claim, AgentError> {
+pub(crate) async fn claim(places: &Places, inherited: Option<File>) -> Result<Claim, AgentError> {
     let deadline = Instant::now() + STOPPING_LIMIT;
     let us = Owner::this_process().map_err(AgentError::internal)?;
+    if let Some(lock) = inherited
+        && let Some(lock) = still_held(places, lock).await
+        && matches!(write_owner(places, us.clone().with_lock()).await, Ok(None) | Err(_))
+    {
+        return Ok(Claim::Ours(Instance::new(places, us, Hold::Lock(lock))));
+    }
     loop {
         let owner = match attempt(places, &us).await? {
             Attempt::Ours(hold) => return Ok(Claim::Ours(Instance::new(places, us, hold))),
@@ -231,6 +238,16 @@ pub(crate) async fn claim(places: &Places) -> Result<Claim, AgentError> {
         }
         sleep(POLL).await;
     }
+}
+
+/// The lock that an earlier program of this process has held without a gap, if it is still where others look for it.
+async fn still_held(places: &Places, lock: File) -> Option<File> {
+    let path = lock_path(places);
+    let looked = bounded(FILE_LIMIT, move || {
+        let is_held = is_at(&lock, &path)? && lock.try_lock().is_ok();
+        Ok(is_held.then_some(lock))
+    });
+    looked.await.ok().flatten()
 }
 
 pub(super) fn lock_path(places: &Places) -> PathBuf {
@@ -377,6 +394,15 @@ impl Instance {
         };
         let ownership = Ownership { places: places.clone(), us, hold: Mutex::new(hold) };
         Self { ownership: Arc::new(ownership), agent_json, running, problem }
+    }
+
+    /// The locked file, for the program that goes on in this process.
+    #[cfg(unix)]
+    pub(crate) async fn lock_to_hand_on(&self) -> Option<std::os::fd::OwnedFd> {
+        match &*self.ownership.hold.lock().await {
+            Hold::Lock(file) => file.try_clone().ok().map(Into::into),
+            Hold::OwnerFile | Hold::Nothing { .. } => None,
+        }
     }
 
     /// Where others find this agent.

@@ -1,6 +1,7 @@
 //! One agent from its first file to its last: claim, bind, wire, serve, drain with a deadline.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tonic::service::RoutesBuilder;
+use tonic_health::server::HealthReporter;
 use tower::Layer;
 
 use crate::api::calls::CallLayer;
@@ -17,9 +19,11 @@ use crate::error::AgentError;
 #[cfg(unix)]
 use crate::error::ErrorKind;
 use crate::process::config::Config;
-use crate::process::house::{Core, House};
+use crate::process::handed::Inherited;
+use crate::process::house::{Core, House, Over};
 use crate::process::instance::{self, Claim, Instance, Ownership, Running, STOPPING_LIMIT};
 use crate::process::stop::{Signals, Stop};
+use crate::process::successor::Successors;
 #[cfg(unix)]
 use crate::process::system;
 use crate::process::{memory, notify, predecessor};
@@ -48,6 +52,8 @@ pub(crate) struct Wiring {
     pub ownership: Arc<Ownership>,
     /// How much there is of everything.
     pub limits: Limits,
+    /// What is in the way of a new version of the program, for people.
+    pub successor: watch::Receiver<Option<String>>,
 }
 
 /// What the core gives back.
@@ -81,7 +87,9 @@ pub(crate) async fn run<F>(
 where
     F: Future<Output = Result<Parts, AgentError>>,
 {
-    let mut instance = match instance::claim(&config.places).await? {
+    let mut inherited = config.flags.succeeds.map(Inherited::take).unwrap_or_default();
+    let Inherited { lock, .. } = &mut inherited;
+    let mut instance = match instance::claim(&config.places, lock.take()).await? {
         Claim::Ours(instance) => instance,
         Claim::Theirs(running) => return Ok(Ended::Elsewhere(running)),
     };
@@ -97,7 +105,7 @@ where
         }
     }
     // The socket and its file go when this ends, however it ends.
-    let outcome = serve(config, &mut instance, stop, assemble, ready).await;
+    let outcome = serve(config, &mut instance, inherited, stop, assemble, ready).await;
     instance.release().await;
     outcome.map(|()| Ended::Served)
 }
@@ -105,6 +113,7 @@ where
 async fn serve<F>(
     mut config: Config,
     instance: &mut Instance,
+    inherited: Inherited,
     stop: Stop,
     assemble: impl FnOnce(Wiring) -> F,
     ready: impl FnOnce(),
@@ -113,8 +122,9 @@ where
     F: Future<Output = Result<Parts, AgentError>>,
 {
     config.met.extend(instance.problem.take());
-    let signals = Signals::listen().map_err(|error| AgentError::system(&error))?;
-    let handed_over = handed_over(&config)?;
+    let mut signals = Signals::listen().map_err(|error| AgentError::system(&error))?;
+    let handed_over = handed_over(&config, inherited)?;
+    let successors = Successors::of_this_program();
     let limits = Limits::of_descriptors(limits::open_files());
     let (socket, incoming) = Socket::bind(&config.places, handed_over, limits).await?;
     config.met.extend_from_slice(socket.passed_over());
@@ -125,8 +135,14 @@ where
     let config = Arc::new(config);
     let (path, socket_path) = watch::channel(socket.path().to_owned());
     let ownership = Arc::clone(&instance.ownership);
-    let wiring =
-        Wiring { config: Arc::clone(&config), socket: socket_path, stop: stop.clone(), ownership, limits };
+    let wiring = Wiring {
+        config: Arc::clone(&config),
+        socket: socket_path,
+        stop: stop.clone(),
+        ownership,
+        limits,
+        successor: successors.told(),
+    };
     let Parts { mut routes, core } = assemble(wiring).await?;
     let health = standard::add(&mut routes);
 
@@ -139,20 +155,76 @@ where
     ready();
 
     let (shares, debugged) = (socket.shares(), config.flags.dumpable);
-    let mut house = House::new(&config, socket, path, instance);
+    let mut house = House::new(&config, socket, path, instance, successors);
+    let mut heir = None;
     tokio::select! {
-        () = house.keep(&activity, core.as_ref()) => stop.begin("nobody needs this agent, or it is not the owner any more"),
+        over = house.keep(&activity, core.as_ref()) => match over {
+            Over::Followed(program) => heir = Some(program),
+            Over::Unneeded => stop.begin("nobody needs this agent, or it is not the owner any more"),
+        },
         () = give_memory_back(&shares, debugged) => {}
         () = signals.heard(&stop, || core.reload()) => {}
         () = stop.requested() => {}
         ended = &mut serving => tracing::error!(?ended, "the server has ended by itself"),
     }
-    stop.begin("the server has ended");
-    notify::tell(config.notify_socket.as_deref(), notify::STOPPING);
-    standard::stop_serving(&health).await;
-    house.instance.announce_stopping().await;
-    drain(core.as_ref(), serving).await;
-    Ok(())
+    let begun = Begun { config: &config, core: core.as_ref(), serving, health: &health };
+    match heir {
+        Some(program) => begun.hand_over(&mut house, &program, &mut signals, &stop).await,
+        None => {
+            stop.begin("the server has ended");
+            begun.end(&mut house).await;
+            Ok(())
+        }
+    }
+}
+
+/// What an agent that ends has to finish.
+struct Begun<'a> {
+    config: &'a Config,
+    core: &'a dyn Core,
+    serving: JoinHandle<()>,
+    health: &'a HealthReporter,
+}
+
+impl Begun<'_> {
+    async fn end(self, house: &mut House<'_>) {
+        notify::tell(self.config.notify_socket.as_deref(), notify::STOPPING);
+        standard::stop_serving(self.health).await;
+        house.instance.announce_stopping().await;
+        drain(self.core, self.serving).await;
+    }
+
+    /// Goes on as another program in this process; whoever asks for a stop meanwhile gets one. Comes back where there
+    /// is a stop.
+    ///
+    /// # Errors
+    /// Neither the other program nor this one could be started.
+    async fn hand_over(
+        self,
+        house: &mut House<'_>,
+        program: &Path,
+        signals: &mut Signals,
+        stop: &Stop,
+    ) -> Result<(), AgentError> {
+        house.settle().await;
+        stop.hand_over();
+        standard::stop_serving(self.health).await;
+        let mut drained = pin!(drain(self.core, self.serving));
+        let is_drained = tokio::select! {
+            () = &mut drained => true,
+            () = signals.heard(stop, || std::future::ready(())) => false,
+        };
+        let failed = match stop.hands_over() {
+            true => Some(house.hand_over(program, self.config.flags).await),
+            false => None,
+        };
+        notify::tell(self.config.notify_socket.as_deref(), notify::STOPPING);
+        house.instance.announce_stopping().await;
+        if !is_drained {
+            drained.await;
+        }
+        failed.map_or(Ok(()), |error| Err(AgentError::system(&error)))
+    }
 }
 
 /// Gives back, for ever, what bursts of connections and calls have left in memory: allocators keep it. The start
@@ -168,20 +240,26 @@ async fn give_memory_back(shares: &Shares, debugged: bool) {
     }
 }
 
-/// The listening socket of a service manager, where one has made it.
+/// The listening socket that an earlier program of this process or a service manager has made.
 #[cfg(unix)]
-fn handed_over(config: &Config) -> Result<Option<Listener>, AgentError> {
+fn handed_over(config: &Config, inherited: Inherited) -> Result<Option<Listener>, AgentError> {
+    use crate::socket::system::adopt;
+    if config.flags.succeeds.is_some() {
+        let Some((socket, is_managed)) = inherited.socket else { return Ok(None) };
+        let adopted = adopt(socket).map(|socket| if is_managed { socket } else { socket.made_here() });
+        return Ok(adopted.inspect_err(|error| tracing::warn!(%error, "the socket is bound anew")).ok());
+    }
     let unfit = |error: &dyn std::fmt::Display| {
         let message = format!("the socket of the service manager cannot be used: {error}");
         AgentError::new(ErrorKind::Misconfigured, message, "compare its unit with the one in packaging/")
     };
     let descriptor = system::handed_over_socket(config.socket_handed_over).map_err(|error| unfit(&error))?;
-    descriptor.map(crate::socket::system::adopt).transpose().map_err(|error| unfit(&error))
+    descriptor.map(adopt).transpose().map_err(|error| unfit(&error))
 }
 
 /// Pipes are not handed over.
 #[cfg(windows)]
-fn handed_over(_: &Config) -> Result<Option<Listener>, AgentError> {
+fn handed_over(_: &Config, _: Inherited) -> Result<Option<Listener>, AgentError> {
     Ok(None)
 }
 

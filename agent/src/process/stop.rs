@@ -5,27 +5,55 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+/// What has been said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Nothing,
+    /// To stop serving here, so that another program goes on in this process.
+    HandOver,
+    Stop,
+}
+
 /// A handle to the word. All clones are one.
 #[derive(Debug, Clone)]
-pub(crate) struct Stop(Arc<watch::Sender<bool>>);
+pub(crate) struct Stop(Arc<watch::Sender<Said>>);
 
 impl Stop {
     /// Nobody has said it yet.
     pub(crate) fn new() -> Self {
-        Self(Arc::new(watch::channel(false).0))
+        Self(Arc::new(watch::channel(Said::Nothing).0))
     }
 
     /// Says it. Later words change nothing.
     pub(crate) fn begin(&self, why: &str) {
-        if !self.0.send_replace(true) {
+        if self.0.send_replace(Said::Stop) != Said::Stop {
             tracing::info!(why, "stopping");
         }
     }
 
-    /// Waits until somebody says it; at once where somebody has.
+    /// Says that another program goes on in this process, unless it is to stop.
+    pub(crate) fn hand_over(&self) {
+        let handing_over = |said: &mut Said| {
+            let is_first = *said == Said::Nothing;
+            if is_first {
+                *said = Said::HandOver;
+            }
+            is_first
+        };
+        if self.0.send_if_modified(handing_over) {
+            tracing::info!("handing over to the new program");
+        }
+    }
+
+    /// True while all that was said is that another program goes on.
+    pub(crate) fn hands_over(&self) -> bool {
+        *self.0.borrow() == Said::HandOver
+    }
+
+    /// Waits until somebody says one of both; at once where somebody has.
     pub(crate) async fn requested(&self) {
         // This handle holds the sender, so the wait cannot fail.
-        let _ = self.0.subscribe().wait_for(|said| *said).await;
+        let _ = self.0.subscribe().wait_for(|said| *said != Said::Nothing).await;
     }
 }
 
@@ -56,8 +84,8 @@ impl Signals {
     }
 
     /// SIGTERM and SIGINT say the word, and SIGHUP reloads. Ends with the word.
-    pub(crate) async fn heard<F: Future<Output = ()>>(self, stop: &Stop, reload: impl Fn() -> F) {
-        let [mut terminate, mut interrupt, mut hangup] = self.kinds;
+    pub(crate) async fn heard<F: Future<Output = ()>>(&mut self, stop: &Stop, reload: impl Fn() -> F) {
+        let [terminate, interrupt, hangup] = &mut self.kinds;
         loop {
             tokio::select! {
                 _ = terminate.recv() => return stop.begin("SIGTERM"),
@@ -79,7 +107,7 @@ impl Signals {
     }
 
     /// Ctrl-C says the word. Ends with it.
-    pub(crate) async fn heard<F: Future<Output = ()>>(self, stop: &Stop, _reload: impl Fn() -> F) {
+    pub(crate) async fn heard<F: Future<Output = ()>>(&mut self, stop: &Stop, _reload: impl Fn() -> F) {
         if tokio::signal::ctrl_c().await.is_ok() {
             return stop.begin("Ctrl-C");
         }

@@ -2,9 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
-use std::os::fd::{BorrowedFd, RawFd};
-#[cfg(not(target_os = "macos"))]
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{ChildStdout, Command};
@@ -12,9 +10,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
-#[cfg(not(target_os = "macos"))]
-use rustix::io::fcntl_getfd;
-use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use seqera_agent_proto::v1::Namespaces;
 use seqera_agent_proto::{limits, signals};
@@ -194,6 +190,25 @@ pub(crate) fn handed_over_socket(announced: bool) -> io::Result<Option<OwnedFd>>
     // SAFETY: it is open, and by the protocol of LISTEN_FDS it is for this process to own; nothing has
     // opened a descriptor of this number since, because it was taken from the start.
     Ok(Some(unsafe { OwnedFd::from_raw_fd(FIRST_AFTER_STREAMS) }))
+}
+
+/// A descriptor that an earlier program of this process has left open.
+///
+/// # Errors
+/// `EBADF` where it is not open, `InvalidInput` for a standard stream.
+pub(crate) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    if number < FIRST_AFTER_STREAMS {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    #[expect(unsafe_code, reason = "an inherited descriptor has no owner in this program")]
+    // SAFETY: borrowed for a check that fails where it is not open.
+    let inherited = unsafe { BorrowedFd::borrow_raw(number) };
+    fcntl_getfd(inherited)?;
+    fcntl_setfd(inherited, FdFlags::CLOEXEC)?;
+    #[expect(unsafe_code, reason = "an inherited descriptor has no owner in this program")]
+    // SAFETY: it is open, and whoever started this program with its number has left it for this program to own.
+    // Nothing else here has this number: what this program opens itself gets one that is free.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// What this host calls itself; for people.

@@ -354,6 +354,21 @@ impl Registry {
         names.into_iter().collect()
     }
 
+    /// The profiles whose token is good now, and might not be had again: the last renewal failed.
+    pub(crate) fn hard_to_replace(&self) -> Vec<ProfileName> {
+        let now = self.shared.now();
+        let failing = self.workers().into_iter().filter(|(_, handle)| {
+            let view = handle.view();
+            view.standing == Standing::SignedIn && view.failure.is_some() && view.served(now).is_some()
+        });
+        failing.map(|(name, _)| name).collect()
+    }
+
+    /// True while a job of a session runs, or a change of names.
+    pub(crate) fn at_work(&self) -> bool {
+        !lock(&self.reserved).is_empty() || self.workers().iter().any(|(_, handle)| handle.view().at_work)
+    }
+
     /// True if nobody would notice an exit of the agent.
     pub(crate) fn idle(&self) -> bool {
         let signed_in = |handle: &Handle| handle.view().standing == Standing::SignedIn;

@@ -45,6 +45,8 @@ pub(crate) struct View {
     pub intent_unwritten: bool,
     /// The profile's name, if it has changed since its worker began.
     pub renamed: Option<ProfileName>,
+    /// A job of the worker runs.
+    pub at_work: bool,
 }
 
 impl Default for View {
@@ -66,6 +68,7 @@ impl View {
             unsaved: None,
             intent_unwritten: false,
             renamed: None,
+            at_work: false,
         }
     }
 

@@ -88,6 +88,8 @@ pub(crate) struct Worker {
     view: watch::Sender<Arc<View>>,
     /// The view is out of date.
     changed: bool,
+    /// What the view says of it.
+    at_work: bool,
 }
 
 impl Worker {
@@ -124,6 +126,7 @@ impl Worker {
             drained: Vec::new(),
             view,
             changed: true,
+            at_work: false,
         };
         // Before anybody has a handle: otherwise a caller could see "signed out" although a session is there.
         worker.publish();
@@ -528,13 +531,17 @@ impl Worker {
 
     /// Publishes the view if it has changed. An answer from memory changes nothing, so most requests skip this.
     fn publish(&mut self) {
-        if !std::mem::take(&mut self.changed) {
+        let at_work = self.running.is_some();
+        let is_new = self.at_work != at_work;
+        if !std::mem::take(&mut self.changed) && !is_new {
             return;
         }
+        self.at_work = at_work;
         let mut view = View::of(&self.session, &self.record, self.waiting());
         view.unsaved = self.unsaved.as_ref().map(|unsaved| unsaved.why.clone());
         view.intent_unwritten = self.intent_unwritten;
         view.renamed = self.renamed.then(|| self.name.clone());
+        view.at_work = at_work;
         if self.running.is_none() {
             view.due = [view.due, self.store_at].into_iter().flatten().min_by_key(|due| due.mono);
         }

@@ -1,5 +1,5 @@
 //! Counts the running calls, and measures how long there have been none. This decides when a connection is
-//! closed, and when an agent that holds nothing exits.
+//! closed, when an agent that holds nothing exits, and when one hands over to a new version of its program.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,16 +18,21 @@ pub(crate) struct Activity {
 #[derive(Debug)]
 struct Calls {
     running: usize,
+    /// How many of them last as long as the caller likes.
+    lasting: usize,
     /// True once a call has been made.
     any: bool,
     /// When the last call began or ended; before the first call, when counting began.
     changed: Instant,
+    /// The same without the calls that last.
+    answered: Instant,
 }
 
 impl Activity {
     /// Starts counting now, with no call running.
     pub(crate) fn new() -> Arc<Self> {
-        let calls = Mutex::new(Calls { running: 0, any: false, changed: Instant::now() });
+        let now = Instant::now();
+        let calls = Mutex::new(Calls { running: 0, lasting: 0, any: false, changed: now, answered: now });
         Arc::new(Self { calls, begun: Notify::new() })
     }
 
@@ -37,9 +42,10 @@ impl Activity {
         calls.running += 1;
         calls.any = true;
         calls.changed = Instant::now();
+        calls.answered = calls.changed;
         drop(calls);
         self.begun.notify_waiters();
-        Running(Arc::clone(self))
+        Running { of: Arc::clone(self), lasts: false }
     }
 
     /// Completes when a call begins after this.
@@ -51,6 +57,12 @@ impl Activity {
     pub(crate) fn quiet_for(&self) -> Duration {
         let calls = self.calls();
         if calls.running > 0 { Duration::ZERO } else { calls.changed.elapsed() }
+    }
+
+    /// The same, as if there were no calls that last: those who make them call again when they break off.
+    pub(crate) fn unasked_for(&self) -> Duration {
+        let calls = self.calls();
+        if calls.running > calls.lasting { Duration::ZERO } else { calls.answered.elapsed() }
     }
 
     /// True once a call has been made.
@@ -66,13 +78,30 @@ impl Activity {
 
 /// The guard of a running call.
 #[derive(Debug)]
-pub(crate) struct Running(Arc<Activity>);
+pub(crate) struct Running {
+    of: Arc<Activity>,
+    lasts: bool,
+}
+
+impl Running {
+    /// The call lasts as long as its caller likes.
+    pub(crate) fn lasts(&mut self) {
+        if !std::mem::replace(&mut self.lasts, true) {
+            self.of.calls().lasting += 1;
+        }
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let mut calls = self.0.calls();
+        let mut calls = self.of.calls();
         calls.running -= 1;
         calls.changed = Instant::now();
+        if self.lasts {
+            calls.lasting -= 1;
+        } else {
+            calls.answered = calls.changed;
+        }
     }
 }
 
@@ -92,5 +121,21 @@ mod tests {
         tokio::time::advance(Duration::from_secs(7)).await;
         assert_eq!(activity.quiet_for(), Duration::from_secs(7));
         assert!(activity.any());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_lasts_does_not_count_where_only_questions_do() {
+        let activity = Activity::new();
+        let mut watcher = activity.begin();
+        watcher.lasts();
+        watcher.lasts();
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!((activity.quiet_for(), activity.unasked_for()), (Duration::ZERO, Duration::from_secs(5)));
+        let question = activity.begin();
+        assert_eq!(activity.unasked_for(), Duration::ZERO);
+        drop(question);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        drop(watcher);
+        assert_eq!((activity.quiet_for(), activity.unasked_for()), (Duration::ZERO, Duration::from_secs(1)));
     }
 }

@@ -69,6 +69,23 @@ impl Socket {
         Arc::clone(&self.acceptor.shares)
     }
 
+    /// Accepts no more, and waits until what was accepted is served: whoever connects from now on waits in the
+    /// system's queue for the program that takes the socket over.
+    pub(crate) async fn settle(&self) {
+        self.accepting.abort();
+        let queue = &self.acceptor.queue;
+        while !queue.is_closed() && queue.capacity() < queue.max_capacity() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// A second descriptor of the socket, and whether a service manager made it; `None` if clients do not find it any
+    /// more.
+    #[cfg(unix)]
+    pub(crate) fn to_hand_on(&self) -> Option<(std::os::fd::OwnedFd, bool)> {
+        self.in_place().then(|| self.listener.duplicate()).flatten()
+    }
+
     /// The better places that other users have taken, for the user to read.
     pub(crate) fn passed_over(&self) -> &[String] {
         &self.passed_over

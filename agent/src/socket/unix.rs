@@ -157,6 +157,17 @@ impl Listener {
         Ok(Ok((stream, Peer { uid: credentials.uid(), pid, exe })))
     }
 
+    /// A second descriptor of the socket, and whether a service manager made it.
+    pub(crate) fn duplicate(&self) -> Option<(OwnedFd, bool)> {
+        let second = std::os::fd::AsFd::as_fd(&self.inner).try_clone_to_owned();
+        second.ok().map(|second| (second, !self.ours))
+    }
+
+    /// The same socket, made by an earlier program of this process.
+    pub(crate) fn made_here(self) -> Self {
+        Self { ours: true, ..self }
+    }
+
     /// True while this very socket is at its path.
     pub(crate) fn in_place(&self) -> bool {
         identity(&self.path).is_ok_and(|file| file == self.file)

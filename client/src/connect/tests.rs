@@ -3,6 +3,7 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
+use seqera_agent_proto::programs::stranger;
 use tempfile::TempDir;
 
 use super::*;
@@ -76,9 +77,9 @@ async fn a_folder_that_is_a_link_or_a_file_is_refused() {
 
 #[test]
 fn another_users_folder_or_process_is_refused_by_its_uid() {
-    assert_eq!(system::stranger(1000, &[1000]), None);
-    assert_eq!(system::stranger(0, &[0, 1000]), None);
-    let why = system::stranger(0, &[1000]).unwrap();
+    assert_eq!(stranger(1000, &[1000]), None);
+    assert_eq!(stranger(0, &[0, 1000]), None);
+    let why = stranger(0, &[1000]).unwrap();
     assert!(why.contains("uid 0"), "{why}");
 }
 

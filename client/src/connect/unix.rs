@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rustix::process::getuid;
 use seqera_agent_proto::limits;
+use seqera_agent_proto::programs::stranger;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::connect::miss::Miss;
@@ -142,9 +143,4 @@ fn fault(meta: &Metadata) -> Option<String> {
         let mode = meta.mode() & 0o7777;
         (mode & WRITABLE_BY_OTHERS != 0).then(|| format!("other users may write to it (mode {mode:04o})"))
     })
-}
-
-/// Why a file, folder or process with this owner is not trusted.
-pub(crate) fn stranger(uid: u32, owners: &[u32]) -> Option<String> {
-    (!owners.contains(&uid)).then(|| format!("it belongs to another user (uid {uid})"))
 }

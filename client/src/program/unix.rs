@@ -1,32 +1,23 @@
 //! Programs on systems with owners and modes.
 
-use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::process::getuid;
+use seqera_agent_proto::programs;
 
-use crate::connect::stranger;
 use crate::error::Error;
 use crate::program::held::Held;
 
-/// Write permission for everybody.
-const WRITABLE_BY_ALL: u32 = 0o002;
 const WRITABLE_BY_GROUP: u32 = 0o020;
 
 pub(super) fn trusted(program: &Path) -> Result<PathBuf, Error> {
     let distrusted = |path: &Path, why: String| Error::Distrusted { path: path.to_owned(), why };
     let real = program.canonicalize().map_err(|error| distrusted(program, error.to_string()))?;
-    let owners = owners();
-    let folders = [program.parent(), real.parent()];
-    for path in std::iter::once(real.as_path()).chain(folders.into_iter().flatten()) {
-        let found = path.metadata().map_err(|error| distrusted(path, error.to_string()))?;
-        match fault(&found, &owners) {
-            Some(why) if !is_of_windows(path) => return Err(distrusted(path, why)),
-            _ => {}
-        }
+    let folders = [program.parent(), real.parent()].into_iter().flatten();
+    match programs::distrusted(&real, folders, &owners()) {
+        Some((path, why)) => Err(distrusted(&path, why)),
+        None => Ok(real),
     }
-    Ok(real)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -52,9 +43,8 @@ fn compiled(real: &Path) -> Result<Option<std::fs::File>, Error> {
     let Ok(mut file) = opened else { return Ok(None) };
     let distrusted = |why: String| Error::Distrusted { path: real.to_owned(), why };
     let found = file.metadata().map_err(|error| distrusted(error.to_string()))?;
-    match fault(&found, &owners()) {
-        Some(why) if !is_of_windows(real) => return Err(distrusted(why)),
-        _ => {}
+    if let Some(why) = programs::fault(real, &found, &owners()) {
+        return Err(distrusted(why));
     }
     let mut magic = [0; 4];
     let is_compiled = file.read_exact(&mut magic).is_ok() && magic == *b"\x7fELF";
@@ -73,27 +63,15 @@ pub(super) fn open_to_a_group(program: &Path) -> Option<PathBuf> {
 
 fn owners() -> Vec<u32> {
     let ours = std::env::current_exe().and_then(|own| own.metadata()).map(|own| own.uid());
-    [0, getuid().as_raw()].into_iter().chain(ours).collect()
-}
-
-fn fault(found: &Metadata, owners: &[u32]) -> Option<String> {
-    stranger(found.uid(), owners).or_else(|| {
-        let mode = found.mode() & 0o7777;
-        (mode & WRITABLE_BY_ALL != 0).then(|| format!("everybody may write to it (mode {mode:04o})"))
-    })
-}
-
-/// WSL shows the disks of Windows as writable for everybody; Windows itself guards them.
-fn is_of_windows(path: &Path) -> bool {
-    path.starts_with("/mnt")
-        && std::fs::read_to_string("/proc/sys/kernel/osrelease")
-            .is_ok_and(|kernel| kernel.to_ascii_lowercase().contains("microsoft"))
+    programs::owners(ours.ok())
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs::{Permissions, create_dir, set_permissions, write};
     use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+    use rustix::process::getuid;
 
     use super::*;
     use crate::program::first;

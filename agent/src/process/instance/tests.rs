@@ -22,7 +22,7 @@ pub(in crate::process) fn home() -> (TempDir, Places) {
 
 /// The places claimed, or a panic if somebody has them.
 pub(in crate::process) async fn ours(places: &Places) -> Instance {
-    match claim(places).await.unwrap() {
+    match claim(places, None).await.unwrap() {
         Claim::Ours(instance) => instance,
         Claim::Theirs(running) => panic!("another agent runs: {running:?}"),
     }
@@ -35,7 +35,7 @@ async fn a_second_agent_finds_the_first_one_named() {
     let _serving = UnixListener::bind(&socket).unwrap();
     let mut first = ours(&places).await;
     first.announce(&socket).await;
-    let Claim::Theirs(running) = claim(&places).await.unwrap() else { panic!("two agents") };
+    let Claim::Theirs(running) = claim(&places, None).await.unwrap() else { panic!("two agents") };
     assert_eq!((running.pid, &running.socket), (std::process::id(), &socket));
     assert_eq!(running.version, env!("CARGO_PKG_VERSION"));
     first.release().await;
@@ -119,7 +119,7 @@ async fn where_the_folder_cannot_be_written_nothing_is_owned_and_two_do_not_serv
     let socket = home.path().join("agent.sock");
     let _serving = UnixListener::bind(&socket).unwrap();
     first.announce(&socket).await;
-    assert!(matches!(claim(&places).await.unwrap(), Claim::Theirs(_)));
+    assert!(matches!(claim(&places, None).await.unwrap(), Claim::Theirs(_)));
     // The folder can be written by now.
     std::fs::remove_file(places.config_dir.join("run")).unwrap();
     assert_eq!(first.ownership.confirm().await, Standing::Owner);
@@ -161,7 +161,7 @@ async fn a_run_folder_that_others_can_write_to_is_refused() {
     let (_home, places) = home();
     std::fs::create_dir_all(places.run_dir()).unwrap();
     std::fs::set_permissions(places.run_dir(), std::fs::Permissions::from_mode(0o777)).unwrap();
-    let error = claim(&places).await.unwrap_err();
+    let error = claim(&places, None).await.unwrap_err();
     assert!(error.to_string().contains(&*places.run_dir().to_string_lossy()), "{error}");
 }
 

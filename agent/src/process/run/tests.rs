@@ -23,6 +23,7 @@ use tonic_types::StatusExt;
 
 use super::*;
 use crate::process::config::Flags;
+use crate::process::successor::Unfinished;
 use crate::socket::serve::MOST_HEADER_BYTES;
 
 /// A core that can be told whether it has something to keep.
@@ -40,6 +41,10 @@ impl Core for Keeping {
 
     async fn round(&self) {
         std::future::pending().await
+    }
+
+    fn unfinished(&self) -> Unfinished {
+        Unfinished::default()
     }
 
     async fn reload(&self) {}

@@ -1,0 +1,112 @@
+//! What one program of this process leaves open for the next.
+
+use std::fmt;
+use std::fs::File;
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
+use std::str::FromStr;
+
+#[cfg(unix)]
+use crate::process::system;
+
+/// The flag by which a program is told what it takes over. One that does not know it cannot.
+pub(super) const SUCCEEDS: &str = "--succeeds";
+
+/// Numbers of descriptors, as an argument of the command line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Handed {
+    /// The listening socket.
+    pub socket: Option<i32>,
+    /// The file that is locked.
+    pub lock: Option<i32>,
+    /// A service manager made the socket.
+    pub is_managed: bool,
+}
+
+impl fmt::Display for Handed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let socket = self.socket.map(|number| (if self.is_managed { "managed" } else { "socket" }, number));
+        let all = socket.into_iter().chain(self.lock.map(|number| ("lock", number)));
+        let words: Vec<_> = all.map(|(what, number)| format!("{what}:{number}")).collect();
+        f.write_str(&words.join(","))
+    }
+}
+
+impl FromStr for Handed {
+    type Err = String;
+
+    /// What a program does not know it must not run with: the one before it counts on it.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut handed = Self::default();
+        for word in text.split(',').filter(|word| !word.is_empty()) {
+            let (what, number) = word.split_once(':').ok_or_else(|| format!("{word:?} has no number"))?;
+            let number = number.parse().map_err(|_| format!("{word:?} has no number"))?;
+            match what {
+                "socket" => handed.socket = Some(number),
+                "managed" => (handed.socket, handed.is_managed) = (Some(number), true),
+                "lock" => handed.lock = Some(number),
+                _ => return Err(format!("{what:?} cannot be taken over")),
+            }
+        }
+        Ok(handed)
+    }
+}
+
+/// The same, open and this program's own.
+#[derive(Debug, Default)]
+pub(super) struct Inherited {
+    /// The listening socket, and whether a service manager made it.
+    #[cfg(unix)]
+    pub socket: Option<(OwnedFd, bool)>,
+    /// The file that is locked.
+    pub lock: Option<File>,
+}
+
+impl Inherited {
+    /// Takes what was left open. To be called once. What is not there is as if it had not been left: a program that
+    /// has begun must go on.
+    #[cfg(unix)]
+    pub(super) fn take(handed: Handed) -> Self {
+        let own = |number| {
+            let taken = system::inherited(number);
+            taken
+                .inspect_err(|error| tracing::warn!(number, %error, "what should be taken over is not there"))
+                .ok()
+        };
+        let socket = handed.socket.and_then(own).map(|socket| (socket, handed.is_managed));
+        Self { socket, lock: handed.lock.and_then(own).map(File::from) }
+    }
+
+    /// Nothing is left here.
+    #[cfg(windows)]
+    pub(super) fn take(_: Handed) -> Self {
+        Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_handed_on_is_read_as_it_is_written_and_nothing_unknown_is_run_with() {
+        for handed in [
+            Handed { socket: Some(7), lock: Some(12), is_managed: false },
+            Handed { socket: Some(3), lock: None, is_managed: true },
+            Handed { socket: None, lock: Some(4), is_managed: false },
+            Handed::default(),
+        ] {
+            assert_eq!(handed.to_string().parse(), Ok(handed));
+        }
+        for wrong in ["socket", "socket:", "socket:x", "tokens:7", "socket:7,tokens:8"] {
+            assert!(wrong.parse::<Handed>().is_err(), "{wrong}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_number_that_nothing_is_open_at_takes_nothing_over() {
+        let inherited = Inherited::take(Handed { socket: Some(100_000), lock: Some(1), is_managed: false });
+        assert!(inherited.socket.is_none() && inherited.lock.is_none());
+    }
+}

@@ -1,0 +1,186 @@
+//! A program that is replaced under its agent: the agent goes on as the new one, at a quiet moment, and nobody notices.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use seqera_tests::{Home, Sandbox, binaries, eventually};
+
+use crate::installation::Installation;
+
+/// An agent that was put off looks again after half a minute.
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// A signed-in agent of an installation.
+struct Upgraded<'h> {
+    home: &'h Home,
+    of: Installation<'h>,
+    pid: u32,
+}
+
+impl<'h> Upgraded<'h> {
+    fn sign_in(home: &'h Home, sandbox: &Sandbox) -> Self {
+        let of = Installation::new(home, "opt");
+        of.sign_in(&format!("--authority {}", sandbox.authority));
+        let status = of.seqera("agent status -o json").run().ok().json();
+        let pid = status["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).expect("a number");
+        Self { home, of, pid }
+    }
+
+    fn program(&self) -> PathBuf {
+        self.of.prefix.join("bin/seqera-agent")
+    }
+
+    /// Puts another file in the place of the agent's program, as packages do.
+    fn install(&self, content: &[u8], mode: u32) -> u64 {
+        let new = self.program().with_extension("new");
+        fs::write(&new, content).expect("the file can be written");
+        fs::set_permissions(&new, Permissions::from_mode(mode)).expect("its mode can be set");
+        let inode = new.metadata().expect("it is there").ino();
+        fs::rename(&new, self.program()).expect("it can be put in its place");
+        inode
+    }
+
+    fn install_new(&self) -> u64 {
+        self.install(&fs::read(&binaries().agent).expect("the program can be read"), 0o755)
+    }
+
+    /// The file that the agent's process runs.
+    fn runs(&self) -> Option<u64> {
+        fs::metadata(format!("/proc/{}/exe", self.pid)).ok().map(|found| found.ino())
+    }
+
+    fn follows(&self, inode: u64) {
+        eventually(LIMIT, "the new program", || (self.runs() == Some(inode)).then_some(()));
+        eventually(LIMIT, "its service", || (self.home.log().matches("serving").count() > 1).then_some(()));
+    }
+
+    fn goes_on(&self, sandbox: &Sandbox) {
+        let token = self.of.seqera("token").run().ok();
+        assert_eq!(sandbox.user_info(token.line()).status, 200);
+        assert_eq!(self.home.agent_pid(), Some(self.pid));
+        assert_eq!(sandbox.count("reuses"), 0);
+    }
+
+    fn says(&self, what: &str) {
+        eventually(LIMIT, what, || self.home.log().contains(what).then_some(()));
+    }
+}
+
+#[test]
+fn callers_notice_nothing_of_an_upgrade_and_the_session_goes_on_in_the_same_process() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let agent = Upgraded::sign_in(&home, &sandbox);
+    let before = agent.of.seqera("status -o json").run().ok().json();
+    // The pause is as long as the agent waits for, so that callers come while it hands over.
+    let one = "seqera token >>tokens || touch failed";
+    let calls = format!("until [ -e enough ]; do {one} & {one} & {one} & wait; sleep 2.02; done");
+    let calls = home.shell(&calls).start();
+    let mut watcher = agent.of.seqera("token --write kept --watch").start();
+    let kept = || fs::read_to_string(home.root().join("kept")).unwrap_or_default();
+    eventually(LIMIT, "a token in the file", || (!kept().is_empty()).then_some(()));
+    let inode = agent.install_new();
+    agent.follows(inode);
+    let given = || fs::read_to_string(home.root().join("tokens")).unwrap_or_default().lines().count();
+    let so_far = given();
+    eventually(LIMIT, "more calls", || (given() > so_far + 5).then_some(()));
+    fs::write(home.root().join("enough"), "").expect("the file can be written");
+    let calls = calls.finish(LIMIT).ok();
+    assert!(!home.root().join("failed").exists(), "{}", calls.stderr);
+    agent.goes_on(&sandbox);
+    let after = agent.of.seqera("status -o json").run().ok().json();
+    assert_eq!(before["logged_in_at"], after["logged_in_at"]);
+    assert!(before["logged_in_at"].is_string(), "{before}");
+    // A watcher asks the new program.
+    let old = kept();
+    agent.of.seqera("token --force-new").run().ok();
+    eventually(LIMIT, "another token in the file", || (kept() != old).then_some(()));
+    assert!(watcher.is_running());
+    watcher.kill();
+    // And once more: what was handed on can be handed on again.
+    let inode = agent.install_new();
+    eventually(LIMIT, "the next program", || (agent.runs() == Some(inode)).then_some(()));
+    agent.goes_on(&sandbox);
+}
+
+#[test]
+fn a_program_that_should_not_be_run_is_not_and_one_that_can_is() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let agent = Upgraded::sign_in(&home, &sandbox);
+    let old = agent.runs();
+    let program = fs::read(&binaries().agent).expect("the program can be read");
+    let half = program.get(..program.len() / 2).expect("a half");
+    for (before, (content, mode, why)) in [
+        (&b"half of it"[..], 0o755, "not a program"),
+        (half, 0o755, "the new program is not run"),
+        (&program[..], 0o777, "everybody may write to it"),
+        (&program[..], 0o644, "not executable"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        agent.install(content, mode);
+        let refusals = || home.log().matches("the new program is not run").count();
+        eventually(LIMIT, why, || (refusals() > before).then_some(()));
+        agent.says(why);
+        assert_eq!(agent.runs(), old, "{why}");
+    }
+    let status = agent.of.seqera("agent status").run().ok();
+    assert!(status.stderr.contains("does not take over: it is not executable"), "{}", status.stderr);
+    assert!(agent.of.doctor().contains("does not take over"), "doctor says so, too");
+    agent.goes_on(&sandbox);
+    // What was wrong is put right in its place.
+    fs::set_permissions(agent.program(), Permissions::from_mode(0o755)).expect("its mode can be set");
+    agent.follows(agent.program().metadata().expect("it is there").ino());
+    agent.goes_on(&sandbox);
+    let status = agent.of.seqera("agent status").run().ok();
+    assert!(!status.stderr.contains("take over"), "{}", status.stderr);
+}
+
+#[test]
+fn what_lives_in_memory_only_puts_an_upgrade_off_until_it_has_gone() {
+    let (home, sandbox) = (Home::new().with("SEQERA_CREDENTIAL_STORE", "memory"), Sandbox::calm());
+    let agent = Upgraded::sign_in(&home, &sandbox);
+    let old = agent.runs();
+    let inode = agent.install_new();
+    agent.says("takes over later");
+    assert_eq!(agent.runs(), old);
+    let status = agent.of.seqera("agent status").run().ok();
+    assert!(
+        status.stderr.contains("only in memory") && status.stderr.contains("default"),
+        "{}",
+        status.stderr
+    );
+    agent.goes_on(&sandbox);
+    agent.of.seqera("logout").run().ok();
+    agent.follows(inode);
+    assert_eq!(home.agent_pid(), Some(agent.pid));
+}
+
+#[test]
+fn an_upgrade_that_removes_the_program_first_is_an_upgrade_all_the_same() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let agent = Upgraded::sign_in(&home, &sandbox);
+    let old = agent.runs();
+    fs::remove_file(agent.program()).expect("the program can be removed");
+    agent.goes_on(&sandbox);
+    assert_eq!(agent.runs(), old);
+    let inode = agent.install_new();
+    agent.follows(inode);
+    agent.goes_on(&sandbox);
+}
+
+#[test]
+fn an_agent_that_is_told_to_stop_stops_although_a_new_program_is_there() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let agent = Upgraded::sign_in(&home, &sandbox);
+    agent.install_new();
+    agent.of.seqera("agent stop").run().ok();
+    eventually(LIMIT, "the end of the agent", || (!seqera_tests::reaper::is_alive(agent.pid)).then_some(()));
+    assert!(!home.socket_dir().join("agent.sock").exists());
+    // The session is there for the next one, which runs the new program.
+    let token = agent.of.seqera("token").run().ok();
+    assert_eq!(sandbox.user_info(token.line()).status, 200);
+    assert_eq!(sandbox.count("reuses"), 0);
+}
