@@ -6,6 +6,7 @@ pub(crate) mod config;
 mod crash;
 mod handed;
 mod house;
+mod inherited;
 pub(crate) mod instance;
 mod journal;
 mod launch;

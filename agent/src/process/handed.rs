@@ -1,13 +1,7 @@
 //! What one program of this process leaves open for the next.
 
 use std::fmt;
-use std::fs::File;
-#[cfg(unix)]
-use std::os::fd::OwnedFd;
 use std::str::FromStr;
-
-#[cfg(unix)]
-use crate::process::system;
 
 /// The flag by which a program is told what it takes over. One that does not know it cannot.
 pub(super) const SUCCEEDS: &str = "--succeeds";
@@ -52,38 +46,6 @@ impl FromStr for Handed {
     }
 }
 
-/// The same, open and this program's own.
-#[derive(Debug, Default)]
-pub(super) struct Inherited {
-    /// The listening socket, and whether a service manager made it.
-    #[cfg(unix)]
-    pub socket: Option<(OwnedFd, bool)>,
-    /// The file that is locked.
-    pub lock: Option<File>,
-}
-
-impl Inherited {
-    /// Takes what was left open. To be called once. What is not there is as if it had not been left: a program that
-    /// has begun must go on.
-    #[cfg(unix)]
-    pub(super) fn take(handed: Handed) -> Self {
-        let own = |number| {
-            let taken = system::inherited(number);
-            taken
-                .inspect_err(|error| tracing::warn!(number, %error, "what should be taken over is not there"))
-                .ok()
-        };
-        let socket = handed.socket.and_then(own).map(|socket| (socket, handed.is_managed));
-        Self { socket, lock: handed.lock.and_then(own).map(File::from) }
-    }
-
-    /// Nothing is left here.
-    #[cfg(windows)]
-    pub(super) fn take(_: Handed) -> Self {
-        Self::default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,12 +63,5 @@ mod tests {
         for wrong in ["socket", "socket:", "socket:x", "tokens:7", "socket:7,tokens:8"] {
             assert!(wrong.parse::<Handed>().is_err(), "{wrong}");
         }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_number_that_nothing_is_open_at_takes_nothing_over() {
-        let inherited = Inherited::take(Handed { socket: Some(100_000), lock: Some(1), is_managed: false });
-        assert!(inherited.socket.is_none() && inherited.lock.is_none());
     }
 }

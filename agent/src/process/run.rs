@@ -19,8 +19,8 @@ use crate::error::AgentError;
 #[cfg(unix)]
 use crate::error::ErrorKind;
 use crate::process::config::Config;
-use crate::process::handed::Inherited;
 use crate::process::house::{Core, House, Over};
+use crate::process::inherited::Inherited;
 use crate::process::instance::{self, Claim, Instance, Ownership, Running, STOPPING_LIMIT};
 use crate::process::stop::{Signals, Stop};
 use crate::process::successor::Successors;
