@@ -14,6 +14,7 @@ mod python;
 mod report;
 mod systems;
 mod test;
+mod versions;
 mod wings;
 
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ usage: cargo xtask <task>
                 [--built T]…: with programs of T that are in target/dist/T already, such as from a Mac
                 [--programs]: only the programs; [--sign KEY]: sign the sums with this key of ssh-keygen
   reproduce     build the programs from two clones in two folders and compare them
+  versions      use the programs of the last tag, or of the commit before this one, with those of now, in
+                both directions [COMMIT: with those of this commit]
   record        record the terminal session that the README shows
   bench         measure this project beside a floor and other agents, which are installed if they can be
                 [size|whole|warm|herd|memory|start|crowd|grow] [--json]; everything takes eight minutes,
@@ -51,6 +54,7 @@ enum Task {
     Burst(Vec<String>),
     Dist(dist::Wish),
     Reproduce,
+    Versions(Option<String>),
     Record,
     Man,
     Mutants,
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         Ok(Task::Burst(words)) => bench::hold_burst(&words),
         Ok(Task::Dist(wish)) => dist::dist(wish),
         Ok(Task::Reproduce) => dist::reproduce(),
+        Ok(Task::Versions(commit)) => versions::compare(commit.as_deref()),
         Ok(Task::Record) => demo::record(),
         Ok(Task::Man) => man::write(),
         Ok(Task::UserInfo) => demo::user_info(),
@@ -124,6 +129,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task, lexopt::Error> {
                 Task::Dist(wish)
             }
             (Value(name), None) if name == "reproduce" => Task::Reproduce,
+            (Value(name), None) if name == "versions" => Task::Versions(None),
+            (Value(commit), Some(Task::Versions(None))) => Task::Versions(Some(commit.string()?)),
             (Value(name), None) if name == "record" => Task::Record,
             (Value(name), None) if name == "man" => Task::Man,
             (Value(name), None) if name == "mutants" => Task::Mutants,
@@ -180,6 +187,13 @@ mod tests {
         assert_eq!(task(&["dist", "--target", "a", "--target", "b"]), of(&["a", "b"]));
         assert_eq!(task(&["dist", "--shell"]), None);
         assert_eq!(task(&["man", "--target", "a"]), None);
+    }
+
+    #[test]
+    fn the_other_version_is_one_commit_at_most() {
+        assert_eq!(task(&["versions"]), Some(Task::Versions(None)));
+        assert_eq!(task(&["versions", "v0.1.0"]), Some(Task::Versions(Some("v0.1.0".to_owned()))));
+        assert_eq!(task(&["versions", "v0.1.0", "v0.2.0"]), None);
     }
 
     #[test]
