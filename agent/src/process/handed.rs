@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The flag by which a program is told what it takes over. One that does not know it cannot.
+#[cfg(unix)]
 pub(super) const SUCCEEDS: &str = "--succeeds";
 
 /// Numbers of descriptors, as an argument of the command line.
