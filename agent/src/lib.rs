@@ -13,7 +13,7 @@
 //! | `leases`, `socket` | tokens made for programs; the local socket and its limits |
 //! | `sign_in`, `storage` | a running login; records, and the stores of secrets |
 //! | `providers` | who issues tokens: the traits, and one file or folder for each kind of provider |
-//! | the root | for every wing: [`error`], `foreign`, `profile`, `network`, `token`, `sealed`, `outcome`, `clock`, `backoff`, `lock`, `site` |
+//! | the root | for every wing: [`error`], `foreign`, `profile`, `network`, `token`, `sealed`, `outcome`, `clock`, `descriptor`, `backoff`, `lock`, `site` |
 //!
 //! `testing` holds the stand-ins of the tests.
 //!
@@ -29,6 +29,8 @@
 mod api;
 mod backoff;
 mod clock;
+#[cfg(unix)]
+mod descriptor;
 mod doctor;
 pub mod error;
 mod foreign;

@@ -9,8 +9,6 @@ use tokio::sync::Semaphore;
 
 use crate::storage::record::Program;
 
-#[cfg(unix)]
-mod descriptor;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[path = "program/linux.rs"]
 mod system;

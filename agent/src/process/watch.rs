@@ -9,6 +9,9 @@ use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 #[cfg(target_os = "linux")]
 use tokio::io::unix::AsyncFd;
 
+#[cfg(target_os = "linux")]
+use crate::descriptor;
+
 /// Some files and folders that are watched until this is dropped.
 #[cfg(target_os = "linux")]
 pub(super) struct Watch(AsyncFd<rustix::fd::OwnedFd>);
@@ -24,10 +27,7 @@ impl Watch {
         for file in files {
             inotify::add_watch(&kernel, file, gone | WatchFlags::DONT_FOLLOW)?;
         }
-        #[expect(unsafe_code, reason = "tokio trusts the caller with the descriptor")]
-        // SAFETY: it is owned by what is registered, and nothing else closes it.
-        let kernel = unsafe { AsyncFd::register(kernel) };
-        Ok(Self(kernel?))
+        descriptor::readable(kernel).map(Self)
     }
 
     /// Completes when one of them may have been removed, renamed or covered by another file system.

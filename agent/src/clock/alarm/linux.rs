@@ -10,6 +10,8 @@ use rustix::time::{
 };
 use tokio::io::unix::AsyncFd;
 
+use crate::descriptor;
+
 #[derive(Debug)]
 pub(super) struct Timer(AsyncFd<OwnedFd>);
 
@@ -18,10 +20,7 @@ impl Timer {
     pub(super) fn new() -> Option<Self> {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         let file = timerfd_create(TimerfdClockId::Realtime, flags).ok()?;
-        #[expect(unsafe_code, reason = "tokio trusts the caller with the descriptor")]
-        // SAFETY: it is owned by what is registered, and nothing else closes it.
-        let file = unsafe { AsyncFd::register(file) };
-        file.ok().map(Self)
+        descriptor::readable(file).ok().map(Self)
     }
 
     /// Ends after `wait` or when the clock was set; false if the timer does not work.

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::unix::AsyncFd;
 
-use super::descriptor::readable;
+use crate::descriptor::readable;
 
 /// The index of the start time among the fields after the program's name (`proc_pid_stat(5)`: field 22).
 const START_TIME: usize = 19;

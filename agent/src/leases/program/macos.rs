@@ -9,7 +9,7 @@ use rustix::event::kqueue::{Event, EventFilter, EventFlags, ProcessEvents, keven
 use rustix::process::Pid;
 use tokio::io::unix::AsyncFd;
 
-use super::descriptor::readable;
+use crate::descriptor::readable;
 
 /// The size of `struct proc_bsdinfo` in <sys/proc_info.h>, and the offset of the start time in it: first the
 /// seconds, then the microseconds, 8 bytes each.

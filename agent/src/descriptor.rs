@@ -10,7 +10,7 @@ use tokio::io::unix::AsyncFd;
 ///
 /// # Errors
 /// If the runtime cannot wait for this kind of descriptor.
-pub(super) fn readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+pub(crate) fn readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     #[expect(unsafe_code, reason = "the runtime cannot know that a descriptor stays open")]
     // SAFETY: an `OwnedFd` stays open and the same until it is dropped, and the result owns it.
     let registered = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
