@@ -30,13 +30,14 @@ pub fn fault(path: &Path, found: &Metadata, owners: &[u32]) -> Option<String> {
     why.filter(|_| !is_of_windows(path))
 }
 
-/// What keeps a program at this real path from being run: the file or its folder, and why. Blocks on the file system.
-pub fn distrusted<'a>(
-    real: &'a Path,
-    folders: impl IntoIterator<Item = &'a Path>,
-    owners: &[u32],
-) -> Option<(PathBuf, String)> {
-    std::iter::once(real).chain(folders).find_map(|path| {
+/// A program and what decides which file it is: the real path, and the folders of it and of the path that was given.
+pub fn parts<'a>(given: &'a Path, real: &'a Path) -> impl Iterator<Item = &'a Path> {
+    std::iter::once(real).chain([given.parent(), real.parent()].into_iter().flatten())
+}
+
+/// What keeps a program from being run: the file or one of its folders, and why. Blocks on the file system.
+pub fn distrusted(given: &Path, real: &Path, owners: &[u32]) -> Option<(PathBuf, String)> {
+    parts(given, real).find_map(|path| {
         let why = match path.metadata() {
             Ok(found) => fault(path, &found, owners)?,
             Err(error) => error.to_string(),

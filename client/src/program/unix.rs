@@ -13,8 +13,7 @@ const WRITABLE_BY_GROUP: u32 = 0o020;
 pub(super) fn trusted(program: &Path) -> Result<PathBuf, Error> {
     let distrusted = |path: &Path, why: String| Error::Distrusted { path: path.to_owned(), why };
     let real = program.canonicalize().map_err(|error| distrusted(program, error.to_string()))?;
-    let folders = [program.parent(), real.parent()].into_iter().flatten();
-    match programs::distrusted(&real, folders, &owners()) {
+    match programs::distrusted(program, &real, &owners()) {
         Some((path, why)) => Err(distrusted(&path, why)),
         None => Ok(real),
     }
@@ -53,8 +52,7 @@ fn compiled(real: &Path) -> Result<Option<std::fs::File>, Error> {
 
 pub(super) fn open_to_a_group(program: &Path) -> Option<PathBuf> {
     let real = program.canonicalize().ok()?;
-    let folders = [program.parent(), real.parent()].into_iter().flatten();
-    let found = std::iter::once(real.as_path()).chain(folders).find(|path| {
+    let found = programs::parts(program, &real).find(|path| {
         // Distributions give each user a group of the same number, and umask 002 with it.
         path.metadata().is_ok_and(|found| found.mode() & WRITABLE_BY_GROUP != 0 && found.gid() != found.uid())
     });

@@ -68,8 +68,7 @@ pub(super) fn this_program() -> Option<(PathBuf, u32)> {
 /// It could not be seen for now.
 pub(super) fn examine(path: &Path, owner: u32) -> io::Result<Result<(), String>> {
     let real = path.canonicalize()?;
-    let folders = [path.parent(), real.parent()].into_iter().flatten();
-    if let Some((path, why)) = programs::distrusted(&real, folders, &programs::owners(Some(owner))) {
+    if let Some((path, why)) = programs::distrusted(path, &real, &programs::owners(Some(owner))) {
         return Ok(Err(format!("{}: {why}", path.display())));
     }
     if real.metadata()?.permissions().mode() & 0o111 == 0 {
