@@ -17,7 +17,7 @@ use crate::error::AgentError;
 use crate::leases::Leases;
 use crate::leases::book::{self, TokenSource};
 use crate::leases::program::WatchedPrograms;
-use crate::process::config::{LogTarget, home};
+use crate::process::config::home;
 use crate::process::crash::crash_point;
 use crate::process::house::Core;
 use crate::process::predecessor::Neighbours;
@@ -107,11 +107,6 @@ struct Process {
 }
 
 impl Process {
-    /// What is in the way of a new version of the program.
-    fn successor(&self) -> Option<String> {
-        self.wiring.successor.borrow().clone()
-    }
-
     fn reread(&self) -> Vec<String> {
         let problems = match self.wiring.config.reread() {
             Ok(config) => {
@@ -137,27 +132,18 @@ impl Host for Process {
             host_id: config.places.host_id.clone(),
             socket: self.wiring.socket.borrow().display().to_string(),
             dumpable: config.flags.dumpable,
-            log: match &config.log.target.value {
-                LogTarget::File(path) => path.display().to_string(),
-                LogTarget::Stderr | LogTarget::Journal => String::new(),
-            },
+            log: config.log.target.value.file(),
             settings: config.settings(),
             namespaces: Some(system::namespaces()),
             of_service_manager: config.of_service_manager(),
-            problems: self
-                .problems
-                .load()
-                .iter()
-                .chain(&config.met)
-                .cloned()
-                .chain(self.successor())
-                .collect(),
+            problems: self.problems.load().iter().cloned().chain(self.met()).collect(),
             ..InfoResponse::default()
         }
     }
 
     fn met(&self) -> Vec<String> {
-        self.wiring.config.met.iter().cloned().chain(self.successor()).collect()
+        let successor = self.wiring.successor.borrow().clone();
+        self.wiring.config.met.iter().cloned().chain(successor).collect()
     }
 
     fn user(&self) -> String {

@@ -86,6 +86,16 @@ pub(crate) enum LogTarget {
     Journal,
 }
 
+impl LogTarget {
+    /// The file, for people; empty where the log goes elsewhere.
+    pub(crate) fn file(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Stderr | Self::Journal => String::new(),
+        }
+    }
+}
+
 /// Log settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Log {
@@ -194,10 +204,7 @@ impl Config {
         };
         let level =
             self.log.level.value.map_or_else(|| "off".into(), |level| level.as_str().to_ascii_lowercase());
-        let file = match &self.log.target.value {
-            LogTarget::File(path) => path.display().to_string(),
-            LogTarget::Stderr | LogTarget::Journal => String::new(),
-        };
+        let file = self.log.target.value.file();
         let idle = self.idle_exit.value.map_or(0, |limit| limit.as_secs());
         vec![
             setting("SEQERA_CREDENTIAL_STORE", self.store.value.as_str().into(), &self.store.source),

@@ -88,8 +88,7 @@ where
     F: Future<Output = Result<Parts, AgentError>>,
 {
     let mut inherited = config.flags.succeeds.map(Inherited::take).unwrap_or_default();
-    let Inherited { lock, .. } = &mut inherited;
-    let mut instance = match instance::claim(&config.places, lock.take()).await? {
+    let mut instance = match instance::claim(&config.places, inherited.lock.take()).await? {
         Claim::Ours(instance) => instance,
         Claim::Theirs(running) => return Ok(Ended::Elsewhere(running)),
     };
