@@ -1,6 +1,7 @@
-//! What is looked after while the agent serves: that its socket and its lock are where others look for them, that
-//! its program is still the one that was installed, and that somebody still needs it. An agent that nobody uses should not wake up for that, so the kernel is asked to
-//! tell when a file goes. Only where it cannot tell everything is anything looked at again and again.
+//! What is looked after while the agent serves: that its socket and its lock are where others look for them, that its
+//! program is still the one that was installed, and that somebody still needs it. An agent that nobody uses should not
+//! wake up for that, so the kernel is asked to tell when a file goes. Only where it cannot tell everything is anything
+//! looked at again and again.
 
 #[cfg(unix)]
 use std::path::Path;
@@ -35,8 +36,8 @@ const LONGEST_TOLD: Duration = Duration::from_secs(600);
 pub(crate) trait Core: Send + Sync {
     /// True while nothing would be lost if the agent exited: no sessions, leases or pending revocations.
     fn idle(&self) -> bool;
-    /// Completes when the core has next looked at the clock of its sessions, which it does at least twice a minute
-    /// while there is one to renew.
+    /// Completes when the core has next looked at the clock of its sessions, which it does when one is due, and from
+    /// time to time otherwise.
     async fn round(&self);
     /// What would be broken off or lost if another program went on now.
     fn unfinished(&self) -> Unfinished;

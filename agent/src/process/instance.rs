@@ -7,6 +7,8 @@
 //! find it whatever their runtime folder is. Where the folder cannot be written, the agent serves and spends
 //! nothing that is stored: whoever owns the session may be on the other side of a read-only mount.
 //!
+//! The file is longer than others because the whole question of who is the owner is answered here.
+//!
 //! Home folders on network file systems can hang: every access has a limit.
 
 use std::fs::{File, TryLockError};

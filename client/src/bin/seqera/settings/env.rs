@@ -1,4 +1,4 @@
-//! The environment. No other file of the command reads it, so this is the list of all its variables. An empty
+//! The environment. No other file of the command reads it, so this is the list of all its variables, and long. An empty
 //! variable counts as unset. The contract's `place` module reads the variables for folders.
 
 use std::cell::{Cell, OnceCell};
