@@ -46,7 +46,7 @@ async fn run(search_path: Option<&OsStr>, flag: &str, deadline: Instant) -> Resu
     let mut command = Command::new(program.executable());
     // So that it goes by its name all the same.
     #[cfg(unix)]
-    command.arg0(&program.path);
+    command.arg0(program.path());
     let mut launcher = command
         .arg(flag)
         .stdin(Stdio::null())
@@ -56,7 +56,7 @@ async fn run(search_path: Option<&OsStr>, flag: &str, deadline: Instant) -> Resu
         .spawn()
         .map_err(|error| match limits::behind_start(&error) {
             Some(limit) => Error::Exhausted(limit),
-            None => not_started(format!("{}: {error}", program.path.display())),
+            None => not_started(format!("{}: {error}", program.path().display())),
         })?;
     let ended = timeout_at(deadline, launcher.wait()).await.map_err(|_| Error::TimedOut)?;
     match ended {
@@ -122,7 +122,7 @@ fn candidates(search_path: Option<&OsStr>) -> impl Iterator<Item = PathBuf> {
 
 /// The agent's program, where one may be started.
 pub fn agent_program(search_path: Option<&OsStr>) -> Option<PathBuf> {
-    find(search_path).ok().map(|program| program.path)
+    find(search_path).ok().map(|program| program.path().to_owned())
 }
 
 #[cfg(unix)]

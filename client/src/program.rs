@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::Error;
-pub(crate) use crate::program::held::Held;
+pub(crate) use crate::program::system::Held;
 
-mod held;
 #[cfg(unix)]
 #[path = "program/unix.rs"]
 mod system;

@@ -2,9 +2,12 @@
 //! there. A client looks before it starts an agent, and an agent before it hands over to the program that has taken
 //! the place of its own.
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 /// Write permission for everybody.
 const WRITABLE_BY_ALL: u32 = 0o002;
@@ -46,9 +49,155 @@ pub fn distrusted(given: &Path, real: &Path, owners: &[u32]) -> Option<(PathBuf,
     })
 }
 
+/// A program between its check and its start.
+#[derive(Debug)]
+pub struct Held {
+    path: PathBuf,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// A compiled program: the very file that was checked.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "only Linux starts a file by its descriptor")
+    )]
+    Compiled(File),
+    /// Anything else that can be read, such as a script.
+    Other,
+    /// Nobody says: it may be run and not read.
+    Unread,
+}
+
+impl Held {
+    /// Checks the program at `given`, which is the file at `real`, and keeps it. Blocks on the file system.
+    ///
+    /// # Errors
+    /// As for [`distrusted`].
+    pub fn of(given: &Path, real: PathBuf, owners: &[u32]) -> Result<Self, (PathBuf, String)> {
+        match distrusted(given, &real, owners) {
+            Some(found) => Err(found),
+            None => Self::opened(real, owners),
+        }
+    }
+
+    /// The file is opened and then checked itself: another one may have taken its place meanwhile.
+    fn opened(real: PathBuf, owners: &[u32]) -> Result<Self, (PathBuf, String)> {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(&real);
+        let Ok(file) = opened else { return Ok(Self { path: real, content: Content::Unread }) };
+        let why = match file.metadata() {
+            Ok(found) => fault(&real, &found, owners),
+            Err(error) => Some(error.to_string()),
+        };
+        match why {
+            Some(why) => Err((real, why)),
+            None => Ok(Self { path: real, content: content(file) }),
+        }
+    }
+
+    /// Its real path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// True for a file that can be read and is no compiled program of this system.
+    pub fn is_no_binary(&self) -> bool {
+        matches!(self.content, Content::Other)
+    }
+
+    /// What to start while this lives. On Linux a compiled program is started by the descriptor that was checked, so
+    /// that nothing can take its place in between. A script is not: its interpreter could not open it.
+    pub fn executable(&self) -> PathBuf {
+        #[cfg(target_os = "linux")]
+        if let Content::Compiled(file) = &self.content
+            && Path::new("/proc/self/fd").is_dir()
+        {
+            use std::os::fd::AsRawFd;
+            return PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        }
+        self.path.clone()
+    }
+}
+
+fn content(mut file: File) -> Content {
+    let mut magic = [0; 4];
+    let is_compiled = file.read_exact(&mut magic).is_ok() && BINARIES.contains(&magic);
+    if is_compiled { Content::Compiled(file) } else { Content::Other }
+}
+
+/// How a compiled program begins: ELF.
+#[cfg(not(target_vendor = "apple"))]
+const BINARIES: [[u8; 4]; 1] = [*b"\x7fELF"];
+/// How a compiled program begins: Mach-O of 64 bits, or several of them in one file (`mach-o/loader.h`, `fat.h`).
+#[cfg(target_vendor = "apple")]
+const BINARIES: [[u8; 4]; 2] = [[0xcf, 0xfa, 0xed, 0xfe], [0xca, 0xfe, 0xba, 0xbe]];
+
 /// WSL shows the disks of Windows as writable for everybody; Windows itself guards them.
 fn is_of_windows(path: &Path) -> bool {
     path.starts_with("/mnt")
         && std::fs::read_to_string("/proc/sys/kernel/osrelease")
             .is_ok_and(|kernel| kernel.to_ascii_lowercase().contains("microsoft"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{Permissions, copy, remove_file, set_permissions, write};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::process::Command;
+
+    use super::*;
+
+    fn held(path: &Path) -> Result<Held, (PathBuf, String)> {
+        Held::of(path, path.canonicalize().unwrap(), &owners(None))
+    }
+
+    fn mode(path: &Path, mode: u32) {
+        set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// A path for a program, without a link above it.
+    fn place(folder: &tempfile::TempDir) -> PathBuf {
+        folder.path().canonicalize().unwrap().join("seqera-agent")
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_compiled_program_is_started_as_it_was_checked_whatever_takes_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = place(&folder);
+        copy("/bin/true", &path).unwrap();
+        let found = held(&path).unwrap();
+        assert_ne!(found.executable(), path);
+        remove_file(&path).unwrap();
+        write(&path, "#!/bin/sh\nexit 7\n").unwrap();
+        mode(&path, 0o755);
+        let ended = Command::new(found.executable()).status().unwrap();
+        assert!(ended.success(), "{ended}");
+    }
+
+    #[test]
+    fn a_script_is_started_by_its_path_because_its_interpreter_gets_no_descriptor() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = place(&folder);
+        write(&path, "#!/bin/sh\nexit 7\n").unwrap();
+        mode(&path, 0o755);
+        let script = held(&path).unwrap();
+        assert!(script.is_no_binary());
+        assert_eq!((script.executable(), script.path()), (path.clone(), &*path));
+    }
+
+    #[test]
+    fn what_took_the_place_of_the_program_before_it_was_opened_is_checked_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = place(&folder);
+        copy("/bin/true", &path).unwrap();
+        mode(&path, 0o777);
+        assert!(Held::opened(path.clone(), &owners(None)).is_err());
+        remove_file(&path).unwrap();
+        symlink("/bin/true", &path).unwrap();
+        let link = Held::opened(path.clone(), &owners(None)).unwrap();
+        assert!(matches!(link.content, Content::Unread), "a link is not followed any more");
+    }
 }

@@ -139,6 +139,64 @@ fn a_program_that_should_not_be_run_is_not_and_one_that_can_is() {
 }
 
 #[test]
+fn a_program_that_the_system_does_not_start_leaves_the_old_one_to_go_on_and_is_not_tried_for_ever() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let agent = Upgraded::sign_in(&home, &sandbox);
+    let old = agent.runs();
+    // Whoever calls so often keeps the agent from handing over.
+    let calls =
+        home.shell("until [ -e enough ]; do seqera token >/dev/null || touch failed; sleep 0.2; done");
+    let calls = calls.start();
+    agent.install_new();
+    agent.says("a new program is there");
+    // A file that is open for writing is not executed: ETXTBSY.
+    let open = fs::OpenOptions::new().write(true).open(agent.program()).expect("it can be opened");
+    fs::write(home.root().join("enough"), "").expect("the file can be written");
+    let calls = calls.finish(LIMIT).ok();
+    agent.says("the old one goes on");
+    eventually(LIMIT, "its service", || (home.log().matches("serving").count() > 1).then_some(()));
+    assert_eq!(agent.runs(), old);
+    agent.goes_on(&sandbox);
+    assert!(!home.root().join("failed").exists(), "{}", calls.stderr);
+    let status = agent.of.seqera("agent status").run().ok();
+    assert!(
+        status.stderr.contains("does not take over: it does not start: Text file busy"),
+        "{}",
+        status.stderr
+    );
+    assert_eq!(home.log().matches("the old one goes on").count(), 1);
+    // The file of the program that goes on has gone from its path, which it looks at all the same.
+    drop(open);
+    let inode = agent.install_new();
+    eventually(LIMIT, "the new program", || (agent.runs() == Some(inode)).then_some(()));
+    agent.goes_on(&sandbox);
+}
+
+#[test]
+fn what_takes_the_place_of_a_program_after_it_was_checked_is_not_run() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let agent = Upgraded::sign_in(&home, &sandbox);
+    let (good, planted) = (home.root().join("good"), home.root().join("planted"));
+    fs::copy(&binaries().agent, &good).expect("the program can be copied");
+    fs::write(&planted, format!("#!/bin/sh\ntouch {}\n", home.root().join("ran").display()))
+        .expect("it can be made");
+    fs::set_permissions(&planted, Permissions::from_mode(0o755)).expect("its mode can be set");
+    let inode = good.metadata().expect("it is there").ino();
+    let new = agent.program().with_extension("new");
+    let take_turns = || {
+        for content in [&good, &planted].into_iter().cycle().take(400) {
+            fs::hard_link(content, &new).expect("the file can have another name");
+            fs::rename(&new, agent.program()).expect("it can be put in its place");
+        }
+        assert!(!home.root().join("ran").exists(), "{}", home.log());
+        (agent.runs() == Some(inode)).then_some(())
+    };
+    eventually(LIMIT, "the new program", take_turns);
+    agent.goes_on(&sandbox);
+    assert!(!home.root().join("ran").exists());
+}
+
+#[test]
 fn what_lives_in_memory_only_puts_an_upgrade_off_until_it_has_gone() {
     let (home, sandbox) = (Home::new().with("SEQERA_CREDENTIAL_STORE", "memory"), Sandbox::calm());
     let agent = Upgraded::sign_in(&home, &sandbox);

@@ -123,6 +123,53 @@ fn a_session_is_signed_in_renewed_and_restarted_within_the_units_restrictions() 
 }
 
 #[test]
+fn a_new_version_takes_over_within_the_units_restrictions_and_the_manager_sees_one_process() {
+    let folder = std::env::temp_dir().join(format!("seqera-upgraded-{}", std::process::id()));
+    let program = folder.join("seqera-agent");
+    let Some(home) = with_units(&program.display().to_string()) else { return };
+    std::fs::create_dir_all(&folder).expect("the folder can be made");
+    std::fs::copy(&binaries().agent, &program).expect("the program can be copied");
+    let sandbox = Sandbox::calm();
+    let script = format!(
+        "systemctl --user start seqera-agent.socket
+         printf %s \"$GIVEN\" | seqera login --with-token --profile given --authority {0} >/dev/null
+         pid=$(systemctl --user show -P MainPID seqera-agent.service)
+         for time in first second; do
+           cp {1} {1}.new && mv {1}.new {1}
+           tries=0
+           until [ /proc/$pid/exe -ef {1} ]; do
+             tries=$((tries + 1)); [ $tries -lt 600 ] || exit 9; sleep 0.1
+           done
+           test \"$(seqera token --profile given)\" = \"$GIVEN\" && echo \"$time upgrade\"
+         done
+         test \"$(systemctl --user show -P MainPID seqera-agent.service)\" = $pid && echo one process
+         systemctl --user show -p ActiveState,SubState,NRestarts seqera-agent.service
+         seqera agent stop
+         test -S \"$XDG_RUNTIME_DIR/seqera/agent.sock\" && echo the socket stays
+         test \"$(seqera token --profile given)\" = \"$GIVEN\" && echo started again
+         systemctl --user stop seqera-agent.socket seqera-agent.service
+         systemctl --user show -p Result seqera-agent.service",
+        sandbox.authority,
+        program.display()
+    );
+    let given = sandbox.personal_token(ADA);
+    let run = run(managed(&home, &script).env("GIVEN", &given));
+    std::fs::remove_dir_all(&folder).expect("the folder can be removed");
+    let Some(run) = run else { return };
+    for what in [
+        "first upgrade\n",
+        "second upgrade\n",
+        "one process\n",
+        "NRestarts=0\nActiveState=active\nSubState=running\n",
+    ] {
+        said(&run, what);
+    }
+    for what in ["the socket stays\n", "started again\n", "Result=success"] {
+        said(&run, what);
+    }
+}
+
+#[test]
 fn what_an_agent_never_needs_is_denied_to_it() {
     let probe = workspace().join("tests/peers/managers/denied.py");
     let report = std::env::temp_dir().join(format!("seqera-denied-{}", std::process::id()));

@@ -7,7 +7,7 @@ use std::str::FromStr;
 #[cfg(unix)]
 pub(super) const SUCCEEDS: &str = "--succeeds";
 
-/// Numbers of descriptors, as an argument of the command line.
+/// Numbers of descriptors and what there is to say about them, as an argument of the command line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Handed {
     /// The listening socket.
@@ -16,12 +16,15 @@ pub struct Handed {
     pub lock: Option<i32>,
     /// A service manager made the socket.
     pub is_managed: bool,
+    /// The program at this one's path was to take over, and the system did not start it: the number of its error.
+    pub refused: Option<i32>,
 }
 
 impl fmt::Display for Handed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let socket = self.socket.map(|number| (if self.is_managed { "managed" } else { "socket" }, number));
         let all = socket.into_iter().chain(self.lock.map(|number| ("lock", number)));
+        let all = all.chain(self.refused.map(|number| ("refused", number)));
         let words: Vec<_> = all.map(|(what, number)| format!("{what}:{number}")).collect();
         f.write_str(&words.join(","))
     }
@@ -40,6 +43,7 @@ impl FromStr for Handed {
                 "socket" => handed.socket = Some(number),
                 "managed" => (handed.socket, handed.is_managed) = (Some(number), true),
                 "lock" => handed.lock = Some(number),
+                "refused" => handed.refused = Some(number),
                 _ => return Err(format!("{what:?} cannot be taken over")),
             }
         }
@@ -54,9 +58,9 @@ mod tests {
     #[test]
     fn what_is_handed_on_is_read_as_it_is_written_and_nothing_unknown_is_run_with() {
         for handed in [
-            Handed { socket: Some(7), lock: Some(12), is_managed: false },
-            Handed { socket: Some(3), lock: None, is_managed: true },
-            Handed { socket: None, lock: Some(4), is_managed: false },
+            Handed { socket: Some(7), lock: Some(12), ..Handed::default() },
+            Handed { socket: Some(3), is_managed: true, ..Handed::default() },
+            Handed { lock: Some(4), refused: Some(26), ..Handed::default() },
             Handed::default(),
         ] {
             assert_eq!(handed.to_string().parse(), Ok(handed));

@@ -3,10 +3,9 @@
 //! wake up for that, so the kernel is asked to tell when a file goes. Only where it cannot tell everything is anything
 //! looked at again and again.
 
-#[cfg(unix)]
-use std::path::Path;
 use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::process::config::{Config, Flags};
 use crate::process::instance::{Instance, STOPPING_LIMIT, Standing, lock_path};
 use crate::process::memory;
-use crate::process::successor::{self, Successors, Unfinished, When};
+use crate::process::successor::{self, Program, Successors, Unfinished, When};
 use crate::process::watch::Watch;
 use crate::socket::activity::Activity;
 use crate::socket::bind::Socket;
@@ -48,12 +47,12 @@ pub(crate) trait Core: Send + Sync {
 }
 
 /// Why the house is kept no longer.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Over {
     /// Nobody needs this agent, or it is not the owner any more.
     Unneeded,
-    /// The program at this path goes on.
-    Followed(PathBuf),
+    /// This program goes on.
+    Followed(Arc<Program>),
 }
 
 pub(super) struct House<'a> {
@@ -116,7 +115,7 @@ impl<'a> House<'a> {
     }
 
     /// The program that goes on from here, if there is a new one and the moment is quiet.
-    async fn follow(&mut self, activity: &Activity, core: &dyn Core) -> Option<PathBuf> {
+    async fn follow(&mut self, activity: &Activity, core: &dyn Core) -> Option<Arc<Program>> {
         self.wait = None;
         let Some((program, since)) = self.successors.look().await else {
             self.wait = self.successors.next_look();
@@ -138,14 +137,14 @@ impl<'a> House<'a> {
     /// Hands over to another program in this process. What was begun has ended, and nobody is served any more. Returns
     /// only where that fails.
     #[cfg(unix)]
-    pub(super) async fn hand_over(&self, program: &Path, flags: Flags) -> std::io::Error {
+    pub(super) async fn hand_over(&self, program: &Program, flags: Flags) -> std::io::Error {
         let (socket, lock) = (self.socket.to_hand_on(), self.instance.lock_to_hand_on().await);
         successor::start(program, flags, socket, lock)
     }
 
     /// Nothing takes the place of a program here.
     #[cfg(windows)]
-    pub(super) async fn hand_over(&self, _: &std::path::Path, _: Flags) -> std::io::Error {
+    pub(super) async fn hand_over(&self, _: &Program, _: Flags) -> std::io::Error {
         std::io::ErrorKind::Unsupported.into()
     }
 

@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_number_that_nothing_is_open_at_takes_nothing_over() {
-        let inherited = Inherited::take(Handed { socket: Some(100_000), lock: Some(1), is_managed: false });
+        let inherited = Inherited::take(Handed { socket: Some(100_000), lock: Some(1), ..Handed::default() });
         assert!(inherited.socket.is_none() && inherited.lock.is_none());
     }
 }

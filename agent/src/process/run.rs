@@ -1,6 +1,7 @@
 //! One agent from its first file to its last: claim, bind, wire, serve, drain with a deadline.
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use crate::process::house::{Core, House, Over};
 use crate::process::inherited::Inherited;
 use crate::process::instance::{self, Claim, Instance, Ownership, Running, STOPPING_LIMIT};
 use crate::process::stop::{Signals, Stop};
-use crate::process::successor::Successors;
+use crate::process::successor::{Program, Successors};
 #[cfg(unix)]
 use crate::process::system;
 use crate::process::{memory, notify, predecessor};
@@ -123,7 +124,8 @@ where
     config.met.extend(instance.problem.take());
     let mut signals = Signals::listen().map_err(|error| AgentError::system(&error))?;
     let handed_over = handed_over(&config, inherited)?;
-    let successors = Successors::of_this_program();
+    let refused = config.flags.succeeds.and_then(|handed| handed.refused).map(io::Error::from_raw_os_error);
+    let successors = Successors::of_this_program(refused.as_ref());
     let limits = Limits::of_descriptors(limits::open_files());
     let (socket, incoming) = Socket::bind(&config.places, handed_over, limits).await?;
     config.met.extend_from_slice(socket.passed_over());
@@ -201,7 +203,7 @@ impl Begun<'_> {
     async fn hand_over(
         self,
         house: &mut House<'_>,
-        program: &Path,
+        program: &Program,
         signals: &mut Signals,
         stop: &Stop,
     ) -> Result<(), AgentError> {

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -21,6 +22,7 @@ mod system;
 #[path = "successor/windows.rs"]
 mod system;
 
+pub(super) use system::Program;
 #[cfg(unix)]
 pub(super) use system::start;
 
@@ -81,7 +83,7 @@ pub(super) fn when(unfinished: &Unfinished, quiet_for: Duration, waiting: Durati
 }
 
 /// What is known of the file at the program's path.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Seen {
     /// The one that was there when this program began.
     Own,
@@ -91,8 +93,8 @@ enum Seen {
     Unclear,
     /// Another one, as it was when it was refused.
     Refused(system::Stamp),
-    /// Another one, as it was when it was found good.
-    Good(system::Stamp, Instant),
+    /// Another one, as it was when it was found good, and when that was.
+    Good(Arc<Program>, system::Stamp, Instant),
 }
 
 /// Watches the file at the path of this program.
@@ -106,11 +108,18 @@ pub(super) struct Successors {
 }
 
 impl Successors {
-    /// Of the program that runs. Blocks on the file system.
-    pub(super) fn of_this_program() -> Self {
-        let own = system::this_program()
-            .and_then(|(path, owner)| system::stamp(&path).ok().map(|stamp| (path, owner, stamp)));
-        Self { own, seen: Seen::Own, told: watch::Sender::default() }
+    /// Of the program that runs. `refused`: the one at its path was to take over, and the system did not start it; it
+    /// is not tried again, which would go on for ever. Blocks on the file system.
+    pub(super) fn of_this_program(refused: Option<&io::Error>) -> Self {
+        let own = system::this_program();
+        let mut new = Self { own, seen: Seen::Own, told: watch::Sender::default() };
+        if let (Some(error), Some((path, ..))) = (refused, &new.own)
+            && let Ok(stamp) = system::stamp(path)
+        {
+            let path = path.clone();
+            new.refuse(&path, stamp, &format!("it does not start: {error}"));
+        }
+        new
     }
 
     /// What is in the way of a new program, for people.
@@ -136,9 +145,9 @@ impl Successors {
     /// True if another file lies there than at the last look.
     pub(super) async fn has_changed(&self) -> bool {
         let Some((path, _, own)) = self.own.clone() else { return false };
-        match (bounded(FILE_LIMIT, move || system::stamp(&path)).await, self.seen) {
+        match (bounded(FILE_LIMIT, move || system::stamp(&path)).await, &self.seen) {
             (Ok(now), Seen::Own) => !now.is_same_file(&own),
-            (Ok(now), Seen::Refused(stamp) | Seen::Good(stamp, _)) => now != stamp,
+            (Ok(now), Seen::Refused(stamp) | Seen::Good(_, stamp, _)) => now != *stamp,
             (Ok(_), Seen::Gone(_)) => true,
             (Ok(_), Seen::Unclear) => false,
             (Err(error), seen) => error.kind() == io::ErrorKind::NotFound && !matches!(seen, Seen::Gone(_)),
@@ -146,7 +155,7 @@ impl Successors {
     }
 
     /// Looks at the file. Returns a program that can follow this one, and since when it has been known.
-    pub(super) async fn look(&mut self) -> Option<(PathBuf, Instant)> {
+    pub(super) async fn look(&mut self) -> Option<(Arc<Program>, Instant)> {
         let (path, owner, own) = self.own.clone()?;
         let looked = path.clone();
         let now = match bounded(FILE_LIMIT, move || system::stamp(&looked)).await {
@@ -158,39 +167,48 @@ impl Successors {
             }
             Err(_) => return None,
         };
-        match self.seen {
+        match &self.seen {
             _ if now.is_same_file(&own) => {
                 self.note(Seen::Own, None);
                 None
             }
-            Seen::Refused(stamp) if stamp == now => None,
-            Seen::Good(stamp, since) if stamp == now => Some((path, since)),
+            Seen::Refused(stamp) if *stamp == now => None,
+            Seen::Good(program, stamp, since) if *stamp == now => Some((Arc::clone(program), *since)),
             _ => self.examine(path, owner, now).await,
         }
     }
 
-    async fn examine(&mut self, path: PathBuf, owner: u32, now: system::Stamp) -> Option<(PathBuf, Instant)> {
+    async fn examine(
+        &mut self,
+        path: PathBuf,
+        owner: u32,
+        now: system::Stamp,
+    ) -> Option<(Arc<Program>, Instant)> {
         let looked = path.clone();
-        let program = path.display();
         match bounded(EXAMINING, move || system::examine(&looked, owner)).await {
-            Ok(Ok(())) => {
-                tracing::info!(%program, "a new program is there, and takes over at a quiet moment");
-                let since = Instant::now();
-                self.note(Seen::Good(now, since), None);
-                Some((path, since))
+            Ok(Ok(program)) => {
+                tracing::info!(program = %path.display(), "a new program is there, and takes over at a quiet moment");
+                let (program, since) = (Arc::new(program), Instant::now());
+                self.note(Seen::Good(Arc::clone(&program), now, since), None);
+                Some((program, since))
             }
             Ok(Err(why)) => {
-                tracing::warn!(%program, why, "the new program is not run; this one goes on");
-                let told = format!("the new {program} does not take over: {why}");
-                self.note(Seen::Refused(now), Some(told));
+                self.refuse(&path, now, &why);
                 None
             }
             Err(error) => {
-                tracing::debug!(%program, %error, "the new program cannot be looked at yet");
+                tracing::debug!(program = %path.display(), %error, "the new program cannot be looked at yet");
                 self.note(Seen::Unclear, None);
                 None
             }
         }
+    }
+
+    fn refuse(&mut self, path: &Path, now: system::Stamp, why: &str) {
+        let program = path.display();
+        tracing::warn!(%program, why, "the new program is not run; this one goes on");
+        let told = format!("the new {program} does not take over: {why}");
+        self.note(Seen::Refused(now), Some(told));
     }
 
     /// Why the new program has to wait, in words for people; `None` if it need not.

@@ -6,48 +6,29 @@ use std::path::{Path, PathBuf};
 use seqera_agent_proto::programs;
 
 use crate::error::Error;
-use crate::program::held::Held;
+
+pub(crate) use seqera_agent_proto::programs::Held;
 
 const WRITABLE_BY_GROUP: u32 = 0o020;
 
 pub(super) fn trusted(program: &Path) -> Result<PathBuf, Error> {
-    let distrusted = |path: &Path, why: String| Error::Distrusted { path: path.to_owned(), why };
-    let real = program.canonicalize().map_err(|error| distrusted(program, error.to_string()))?;
+    let real = real(program)?;
     match programs::distrusted(program, &real, &owners()) {
-        Some((path, why)) => Err(distrusted(&path, why)),
+        Some(found) => Err(distrusted(found)),
         None => Ok(real),
     }
 }
 
-#[cfg(not(target_os = "linux"))]
 pub(super) fn held(program: &Path) -> Result<Held, Error> {
-    trusted(program).map(|path| Held { path })
+    Held::of(program, real(program)?, &owners()).map_err(distrusted)
 }
 
-#[cfg(target_os = "linux")]
-pub(super) fn held(program: &Path) -> Result<Held, Error> {
-    let path = trusted(program)?;
-    let file = compiled(&path)?;
-    Ok(Held { path, file })
+fn real(program: &Path) -> Result<PathBuf, Error> {
+    program.canonicalize().map_err(|error| distrusted((program.to_owned(), error.to_string())))
 }
 
-/// The file at this real path, opened and then checked; `None` if it is no compiled program, or cannot be read or
-/// started by its descriptor.
-#[cfg(target_os = "linux")]
-fn compiled(real: &Path) -> Result<Option<std::fs::File>, Error> {
-    use std::io::Read;
-    use std::os::unix::fs::OpenOptionsExt;
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let opened = std::fs::OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(real);
-    let Ok(mut file) = opened else { return Ok(None) };
-    let distrusted = |why: String| Error::Distrusted { path: real.to_owned(), why };
-    let found = file.metadata().map_err(|error| distrusted(error.to_string()))?;
-    if let Some(why) = programs::fault(real, &found, &owners()) {
-        return Err(distrusted(why));
-    }
-    let mut magic = [0; 4];
-    let is_compiled = file.read_exact(&mut magic).is_ok() && magic == *b"\x7fELF";
-    Ok((is_compiled && Path::new("/proc/self/fd").is_dir()).then_some(file))
+fn distrusted((path, why): (PathBuf, String)) -> Error {
+    Error::Distrusted { path, why }
 }
 
 pub(super) fn open_to_a_group(program: &Path) -> Option<PathBuf> {
@@ -117,38 +98,6 @@ mod tests {
             chown(&folder, None, Some(12345)).unwrap();
             assert_eq!(open_to_a_group(&real), Some(folder));
         }
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_compiled_program_is_started_as_it_was_checked_whatever_takes_its_place() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().canonicalize().unwrap().join("seqera-agent");
-        std::fs::copy("/bin/true", &path).unwrap();
-        let found = held(&path).unwrap();
-        assert_ne!(found.executable(), path);
-        std::fs::remove_file(&path).unwrap();
-        write(&path, "#!/bin/sh\nexit 7\n").unwrap();
-        mode(&path, 0o755);
-        let ended = std::process::Command::new(found.executable()).status().unwrap();
-        assert!(ended.success(), "{ended}");
-        // A script is read by its interpreter, which gets no descriptor.
-        let script = held(&path).unwrap();
-        assert_eq!(script.executable(), path);
-        assert_eq!(std::process::Command::new(script.executable()).status().unwrap().code(), Some(7));
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn what_took_the_place_of_the_program_before_it_was_opened_is_checked_itself() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().canonicalize().unwrap().join("seqera-agent");
-        std::fs::copy("/bin/true", &path).unwrap();
-        mode(&path, 0o777);
-        assert!(matches!(compiled(&path), Err(Error::Distrusted { .. })));
-        std::fs::remove_file(&path).unwrap();
-        symlink("/bin/true", &path).unwrap();
-        assert!(compiled(&path).unwrap().is_none(), "a link is not followed any more");
     }
 
     #[test]

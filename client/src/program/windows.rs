@@ -11,7 +11,6 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 use crate::error::Error;
-use crate::program::held::Held;
 use crate::program::system::access_list::{Access, access};
 
 mod access_list;
@@ -23,6 +22,24 @@ const OWNERS: [&str; 3] =
 /// Groups that anybody is in: everyone, local, anonymous, interactive and authenticated users, users, guests.
 const ANYBODY: [&str; 7] =
     ["S-1-1-0", "S-1-2-0", "S-1-5-7", "S-1-5-4", "S-1-5-11", "S-1-5-32-545", "S-1-5-32-546"];
+
+/// A program that was checked, open so that it stays where it is.
+pub(crate) struct Held {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Held {
+    /// Its real path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What to start while this lives: nothing can take the place of a file that is open like this.
+    pub(crate) fn executable(&self) -> &Path {
+        &self.path
+    }
+}
 
 pub(super) fn trusted(program: &Path) -> Result<PathBuf, Error> {
     held(program).map(|held| held.path)

@@ -1,8 +1,10 @@
 //! The file at the program's path, and the start of the successor in this process, on Linux, macOS and the BSDs.
 
+use std::ffi::OsStr;
 use std::fs::Metadata;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use std::time::Duration;
 
 use rustix::io::{FdFlags, fcntl_setfd};
 use seqera_agent_proto::programs;
+pub(in crate::process) use seqera_agent_proto::programs::Held as Program;
 
 use crate::process::config::Flags;
 use crate::process::handed::{Handed, SUCCEEDS};
@@ -55,39 +58,48 @@ pub(super) fn stamp(path: &Path) -> io::Result<Stamp> {
     path.metadata().map(|found| Stamp::of(&found))
 }
 
-/// The path of the program that runs, and its owner.
-pub(super) fn this_program() -> Option<(PathBuf, u32)> {
+/// The path of the program that runs, its owner, and the file itself, which may lie there no more.
+pub(super) fn this_program() -> Option<(PathBuf, u32, Stamp)> {
     let path = std::env::current_exe().ok()?;
-    let owner = path.metadata().ok()?.uid();
-    Some((path, owner))
+    let itself = if cfg!(target_os = "linux") { Path::new("/proc/self/exe") } else { &path };
+    let found = itself.metadata().ok()?;
+    Some((where_it_was(path), found.uid(), Stamp::of(&found)))
 }
 
-/// What keeps the program at this path from being started. Blocks, for seconds at most.
+/// Without the word that Linux adds to the path of a file that has gone.
+fn where_it_was(path: PathBuf) -> PathBuf {
+    let bytes = path.as_os_str().as_bytes();
+    match bytes.strip_suffix(b" (deleted)") {
+        Some(before) if cfg!(target_os = "linux") => OsStr::from_bytes(before).into(),
+        _ => path,
+    }
+}
+
+/// The program at this path, checked and kept as it was, or what keeps it from being started. Blocks, for seconds at
+/// most.
 ///
 /// # Errors
 /// It could not be seen for now.
-pub(super) fn examine(path: &Path, owner: u32) -> io::Result<Result<(), String>> {
-    let real = path.canonicalize()?;
-    if let Some((path, why)) = programs::distrusted(path, &real, &programs::owners(Some(owner))) {
-        return Ok(Err(format!("{}: {why}", path.display())));
-    }
-    if real.metadata()?.permissions().mode() & 0o111 == 0 {
+pub(super) fn examine(path: &Path, owner: u32) -> io::Result<Result<Program, String>> {
+    let program = match Program::of(path, path.canonicalize()?, &programs::owners(Some(owner))) {
+        Ok(program) => program,
+        Err((path, why)) => return Ok(Err(format!("{}: {why}", path.display()))),
+    };
+    if program.path().metadata()?.permissions().mode() & 0o111 == 0 {
         return Ok(Err("it is not executable".to_owned()));
     }
     // A script would be started with what is read now, and not with what is read then.
-    let mut magic = [0; 4];
-    if std::fs::File::open(&real)?.read_exact(&mut magic).is_err() || magic[0].is_ascii() && magic[0] != 0x7f
-    {
+    if program.is_no_binary() {
         return Ok(Err("it is not a program, or not a whole one".to_owned()));
     }
-    answers(&real)
+    Ok(answers(&program)?.map(|()| program))
 }
 
 /// Runs the program so far that it says what it is: a file that is only partly written, of another machine, or of a
 /// version that cannot take over does not get that far.
-fn answers(program: &Path) -> io::Result<Result<(), String>> {
-    let handed = Handed { socket: Some(0), lock: Some(0), is_managed: false };
-    let mut command = Command::new(program);
+fn answers(program: &Program) -> io::Result<Result<(), String>> {
+    let handed = Handed { socket: Some(0), lock: Some(0), is_managed: false, refused: None };
+    let mut command = Command::new(program.executable());
     command.args([SUCCEEDS, &handed.to_string(), "--version"]).env_clear();
     let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = match command.spawn() {
@@ -112,10 +124,10 @@ fn is_for_now(error: &io::Error) -> bool {
     matches!(error.kind(), ExecutableFileBusy | OutOfMemory | ResourceBusy | WouldBlock)
 }
 
-/// Makes this process one of the program at `path`, or, where that fails, of its own program once more. What is
-/// handed on stays open. Returns only where both fail.
+/// Makes this process one of that program, or, where that fails, of its own program once more. What is handed on stays
+/// open. Returns only where both fail.
 pub(in crate::process) fn start(
-    path: &Path,
+    program: &Program,
     flags: Flags,
     socket: Option<(OwnedFd, bool)>,
     lock: Option<OwnedFd>,
@@ -127,16 +139,19 @@ pub(in crate::process) fn start(
         socket: socket.as_ref().and_then(|(socket, _)| open(socket)),
         lock: lock.as_ref().and_then(open),
         is_managed: socket.as_ref().is_some_and(|(_, is_managed)| *is_managed),
+        refused: None,
     };
-    let arguments = |command: &mut Command| {
+    let exec = |mut command: Command, handed: Handed| {
         command.args(flags.detached.then_some("--detached"));
         command.args(flags.dumpable.then_some("--dumpable"));
         command.args([SUCCEEDS, &handed.to_string()]).exec()
     };
-    let error = arguments(&mut Command::new(path));
-    tracing::error!(%error, program = %path.display(), "the new program does not start; the old one is started again");
+    let mut new = Command::new(program.executable());
+    new.arg0(program.path());
+    let error = exec(new, handed);
+    tracing::error!(%error, program = %program.path().display(), "the new program does not start; the old one goes on");
     match system::this_program() {
-        Ok(mut itself) => arguments(&mut itself),
+        Ok(itself) => exec(itself, Handed { refused: error.raw_os_error().or(Some(0)), ..handed }),
         Err(error) => error,
     }
 }

@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 /// No file.
 pub(super) type Stamp = Never;
 
+/// No program.
+pub(in crate::process) type Program = Never;
+
 /// What cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Never(Infallible);
+pub(in crate::process) struct Never(Infallible);
 
 impl Never {
     pub(super) fn is_same_file(&self, _: &Self) -> bool {
@@ -26,7 +29,7 @@ pub(super) fn stamp(_: &Path) -> io::Result<Stamp> {
 }
 
 /// Nothing is looked at.
-pub(super) fn this_program() -> Option<(PathBuf, u32)> {
+pub(super) fn this_program() -> Option<(PathBuf, u32, Stamp)> {
     None
 }
 
@@ -34,6 +37,6 @@ pub(super) fn this_program() -> Option<(PathBuf, u32)> {
 ///
 /// # Errors
 /// Always.
-pub(super) fn examine(_: &Path, _: u32) -> io::Result<Result<(), String>> {
+pub(super) fn examine(_: &Path, _: u32) -> io::Result<Result<Program, String>> {
     Err(io::ErrorKind::Unsupported.into())
 }
