@@ -3,6 +3,8 @@
 //! return as well.
 
 use std::ffi::OsStr;
+#[cfg(unix)]
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -44,9 +46,9 @@ async fn run(search_path: Option<&OsStr>, flag: &str, deadline: Instant) -> Resu
     let program = find(search_path)?;
     let not_started = |message| Error::NotStarted { message, hint: None };
     let mut command = Command::new(program.executable());
-    // So that it goes by its name all the same.
+    // So that it goes by its name all the same, and knows where the next version will lie.
     #[cfg(unix)]
-    command.arg0(program.path());
+    command.arg0(link(search_path, program.path()).as_deref().unwrap_or(program.path()));
     let mut launcher = command
         .arg(flag)
         .stdin(Stdio::null())
@@ -112,13 +114,27 @@ fn find(search_path: Option<&OsStr>) -> Result<Held, Error> {
     program::first_agent(candidates(search_path))?.ok_or(Error::NoProgram)
 }
 
+/// The first path in these folders that leads to this program. Installations that keep versions apart (Homebrew, Nix,
+/// a module tree with `current`) have links there, and change them at an upgrade.
+#[cfg(unix)]
+fn link(search_path: Option<&OsStr>, program: &Path) -> Option<PathBuf> {
+    let is_this = |file: &PathBuf| file.canonicalize().is_ok_and(|real| real == program);
+    on(search_path).filter(|file| file.is_absolute()).find(is_this)
+}
+
 /// Where the agent's program is looked for, if it is there.
 fn candidates(search_path: Option<&OsStr>) -> impl Iterator<Item = PathBuf> {
-    let name = format!("seqera-agent{}", std::env::consts::EXE_SUFFIX);
-    let own = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.to_owned()));
-    let folders = std::env::split_paths(search_path.unwrap_or_default());
-    own.into_iter().chain(folders).map(move |folder| folder.join(&name)).filter(|file| file.is_file())
+    let own = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(NAME)));
+    own.into_iter().chain(on(search_path)).filter(|file| file.is_file())
 }
+
+/// Where it would be in these folders.
+fn on(search_path: Option<&OsStr>) -> impl Iterator<Item = PathBuf> {
+    std::env::split_paths(search_path.unwrap_or_default()).map(|folder| folder.join(NAME))
+}
+
+/// The agent's program.
+const NAME: &str = if cfg!(windows) { "seqera-agent.exe" } else { "seqera-agent" };
 
 /// The agent's program, where one may be started.
 pub fn agent_program(search_path: Option<&OsStr>) -> Option<PathBuf> {

@@ -52,6 +52,7 @@ pub fn distrusted(given: &Path, real: &Path, owners: &[u32]) -> Option<(PathBuf,
 /// A program between its check and its start.
 #[derive(Debug)]
 pub struct Held {
+    given: PathBuf,
     path: PathBuf,
     content: Content,
 }
@@ -78,23 +79,29 @@ impl Held {
     pub fn of(given: &Path, real: PathBuf, owners: &[u32]) -> Result<Self, (PathBuf, String)> {
         match distrusted(given, &real, owners) {
             Some(found) => Err(found),
-            None => Self::opened(real, owners),
+            None => Self::opened(given, real, owners),
         }
     }
 
     /// The file is opened and then checked itself: another one may have taken its place meanwhile.
-    fn opened(real: PathBuf, owners: &[u32]) -> Result<Self, (PathBuf, String)> {
+    fn opened(given: &Path, real: PathBuf, owners: &[u32]) -> Result<Self, (PathBuf, String)> {
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(&real);
-        let Ok(file) = opened else { return Ok(Self { path: real, content: Content::Unread }) };
+        let as_is = |content| Self { given: given.to_owned(), path: real.clone(), content };
+        let Ok(file) = opened else { return Ok(as_is(Content::Unread)) };
         let why = match file.metadata() {
             Ok(found) => fault(&real, &found, owners),
             Err(error) => Some(error.to_string()),
         };
         match why {
             Some(why) => Err((real, why)),
-            None => Ok(Self { path: real, content: content(file) }),
+            None => Ok(as_is(content(file))),
         }
+    }
+
+    /// The path that was given, which may be a link that leads to a newer version one day.
+    pub fn given(&self) -> &Path {
+        &self.given
     }
 
     /// Its real path.
@@ -194,10 +201,10 @@ mod tests {
         let path = place(&folder);
         copy("/bin/true", &path).unwrap();
         mode(&path, 0o777);
-        assert!(Held::opened(path.clone(), &owners(None)).is_err());
+        assert!(Held::opened(&path, path.clone(), &owners(None)).is_err());
         remove_file(&path).unwrap();
         symlink("/bin/true", &path).unwrap();
-        let link = Held::opened(path.clone(), &owners(None)).unwrap();
+        let link = Held::opened(&path, path.clone(), &owners(None)).unwrap();
         assert!(matches!(link.content, Content::Unread), "a link is not followed any more");
     }
 }

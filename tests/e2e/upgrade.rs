@@ -1,10 +1,11 @@
 //! A program that is replaced under its agent: the agent goes on as the new one, at a quiet moment, and nobody notices.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use seqera_tests::sandbox::ADA;
 use seqera_tests::{Home, Sandbox, binaries, eventually};
 
 use crate::installation::Installation;
@@ -227,6 +228,41 @@ fn an_upgrade_that_removes_the_program_first_is_an_upgrade_all_the_same() {
     let inode = agent.install_new();
     agent.follows(inode);
     agent.goes_on(&sandbox);
+}
+
+#[test]
+fn where_versions_lie_apart_the_link_that_the_program_was_found_by_says_which_is_next() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let [old, new] = ["cellar/1", "cellar/2"].map(|folder| Installation::new(&home, folder));
+    let bin = home.root().join("bin");
+    fs::create_dir(&bin).expect("the folder can be made");
+    let links = ["seqera", "seqera-agent"];
+    let link_to = |of: &Installation<'_>| {
+        for name in links {
+            symlink(of.prefix.join("bin").join(name), bin.join("new")).expect("a link can be made");
+            fs::rename(bin.join("new"), bin.join(name)).expect("it can be put in its place");
+        }
+    };
+    link_to(&old);
+    let path = format!("{}:/usr/bin:/bin", bin.display());
+    let seqera = |args: &str| home.program(bin.join("seqera")).args(args.split(' ')).env("PATH", &path);
+    let given = sandbox.personal_token(ADA);
+    seqera(&format!("login --with-token --authority {}", sandbox.authority)).stdin(&given).run().ok();
+    let pid = home.agent_pid().expect("it runs");
+    let runs = |of: &Installation<'_>| {
+        let inode = |path: PathBuf| fs::metadata(path).ok().map(|found| found.ino());
+        inode(format!("/proc/{pid}/exe").into()) == inode(of.prefix.join("bin/seqera-agent"))
+    };
+    assert!(runs(&old));
+    // Once with the old version left in its place, and once, later, without it.
+    link_to(&new);
+    eventually(LIMIT, "the new version", || runs(&new).then_some(()));
+    assert_eq!(seqera("token").run().ok().line(), given);
+    link_to(&old);
+    fs::remove_dir_all(&new.prefix).expect("it can be removed");
+    eventually(LIMIT, "the other version", || runs(&old).then_some(()));
+    assert_eq!(seqera("token").run().ok().line(), given);
+    assert_eq!(home.agent_pid(), Some(pid));
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! One agent from its first file to its last: claim, bind, wire, serve, drain with a deadline.
 
-use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -124,8 +123,7 @@ where
     config.met.extend(instance.problem.take());
     let mut signals = Signals::listen().map_err(|error| AgentError::system(&error))?;
     let handed_over = handed_over(&config, inherited)?;
-    let refused = config.flags.succeeds.and_then(|handed| handed.refused).map(io::Error::from_raw_os_error);
-    let successors = Successors::of_this_program(refused.as_ref());
+    let successors = Successors::of_this_program(config.flags.succeeds.as_ref());
     let limits = Limits::of_descriptors(limits::open_files());
     let (socket, incoming) = Socket::bind(&config.places, handed_over, limits).await?;
     config.met.extend_from_slice(socket.passed_over());

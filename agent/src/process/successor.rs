@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::process::handed::Handed;
 use crate::process::instance::{FILE_LIMIT, bounded};
 
 #[cfg(unix)]
@@ -108,16 +109,17 @@ pub(super) struct Successors {
 }
 
 impl Successors {
-    /// Of the program that runs. `refused`: the one at its path was to take over, and the system did not start it; it
-    /// is not tried again, which would go on for ever. Blocks on the file system.
-    pub(super) fn of_this_program(refused: Option<&io::Error>) -> Self {
-        let own = system::this_program();
+    /// Of the program that runs, which may follow another one in this process. Where the one at its path was to take
+    /// over and the system did not start it, that is not tried again: it would go on for ever. Blocks on the file
+    /// system.
+    pub(super) fn of_this_program(handed: Option<&Handed>) -> Self {
+        let own = system::this_program(handed.is_some());
         let mut new = Self { own, seen: Seen::Own, told: watch::Sender::default() };
-        if let (Some(error), Some((path, ..))) = (refused, &new.own)
-            && let Ok(stamp) = system::stamp(path)
+        let refused = handed.and_then(|handed| handed.refused);
+        if let (Some(code), Some((path, ..))) = (refused, new.own.clone())
+            && let Ok(stamp) = system::stamp(&path)
         {
-            let path = path.clone();
-            new.refuse(&path, stamp, &format!("it does not start: {error}"));
+            new.refuse(&path, stamp, &format!("it does not start: {}", io::Error::from_raw_os_error(code)));
         }
         new
     }

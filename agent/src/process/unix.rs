@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command};
 use std::time::Duration;
 
@@ -109,18 +110,36 @@ pub(crate) fn harden() -> io::Result<()> {
     Ok(())
 }
 
-/// The program that this process runs, to be started once more. On Linux it is the very file, which was checked when
-/// it was started: its path may lead elsewhere by now.
+/// The program that this process runs, to be started once more.
 ///
 /// # Errors
 /// Where the system does not say which it is.
 pub(crate) fn this_program() -> io::Result<Command> {
-    let path = std::env::current_exe()?;
-    let itself = Path::new("/proc/self/exe");
-    let is_known = cfg!(target_os = "linux") && itself.exists();
-    let mut command = Command::new(if is_known { itself } else { &path });
-    command.arg0(&path);
+    let itself = itself()?;
+    let mut command = Command::new(&itself);
+    command.arg0(known_as(false).or_else(|| std::env::current_exe().ok()).unwrap_or(itself));
     Ok(command)
+}
+
+/// On Linux the very file that runs, which was checked when it was started: its path may lead elsewhere by now.
+///
+/// # Errors
+/// Where the system does not say which it is.
+pub(crate) fn itself() -> io::Result<PathBuf> {
+    let file = Path::new("/proc/self/exe");
+    let is_there = cfg!(target_os = "linux") && file.exists();
+    if is_there { Ok(file.to_owned()) } else { std::env::current_exe() }
+}
+
+/// The path that this program was started by, as its first argument says. It is often a link into the folder of one
+/// version (Homebrew, Nix, `current` in a module tree), and leads to the next one after an upgrade. It has to lead to
+/// the file that runs, unless it is believed: then that file may have gone, or be no longer the one there.
+pub(crate) fn known_as(is_believed: bool) -> Option<PathBuf> {
+    let named = std::env::args_os().next().map(PathBuf::from).filter(|named| named.is_absolute())?;
+    let number = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
+    let is_this =
+        || itself().is_ok_and(|itself| number(&itself).is_some_and(|this| number(&named) == Some(this)));
+    (is_believed || is_this()).then_some(named)
 }
 
 /// The name in the lists of processes, which is otherwise that of the file that was executed: a descriptor has none.

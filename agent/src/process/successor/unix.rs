@@ -58,12 +58,13 @@ pub(super) fn stamp(path: &Path) -> io::Result<Stamp> {
     path.metadata().map(|found| Stamp::of(&found))
 }
 
-/// The path of the program that runs, its owner, and the file itself, which may lie there no more.
-pub(super) fn this_program() -> Option<(PathBuf, u32, Stamp)> {
-    let path = std::env::current_exe().ok()?;
-    let itself = if cfg!(target_os = "linux") { Path::new("/proc/self/exe") } else { &path };
-    let found = itself.metadata().ok()?;
-    Some((where_it_was(path), found.uid(), Stamp::of(&found)))
+/// The path by which the program that runs was started, its owner, and the file itself, which may lie there no more.
+/// `is_successor`: the program before this one has given that path.
+pub(super) fn this_program(is_successor: bool) -> Option<(PathBuf, u32, Stamp)> {
+    let found = system::itself().and_then(|itself| itself.metadata()).ok()?;
+    let known = system::known_as(is_successor);
+    let path = known.or_else(|| std::env::current_exe().ok().map(where_it_was))?;
+    Some((path, found.uid(), Stamp::of(&found)))
 }
 
 /// Without the word that Linux adds to the path of a file that has gone.
@@ -147,11 +148,14 @@ pub(in crate::process) fn start(
         command.args([SUCCEEDS, &handed.to_string()]).exec()
     };
     let mut new = Command::new(program.executable());
-    new.arg0(program.path());
+    new.arg0(program.given());
     let error = exec(new, handed);
     tracing::error!(%error, program = %program.path().display(), "the new program does not start; the old one goes on");
     match system::this_program() {
-        Ok(itself) => exec(itself, Handed { refused: error.raw_os_error().or(Some(0)), ..handed }),
+        Ok(mut itself) => {
+            itself.arg0(program.given());
+            exec(itself, Handed { refused: error.raw_os_error().or(Some(0)), ..handed })
+        }
         Err(error) => error,
     }
 }

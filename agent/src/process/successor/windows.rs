@@ -29,7 +29,7 @@ pub(super) fn stamp(_: &Path) -> io::Result<Stamp> {
 }
 
 /// Nothing is looked at.
-pub(super) fn this_program() -> Option<(PathBuf, u32, Stamp)> {
+pub(super) fn this_program(_: bool) -> Option<(PathBuf, u32, Stamp)> {
     None
 }
 
