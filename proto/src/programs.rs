@@ -152,7 +152,6 @@ fn is_of_windows(path: &Path) -> bool {
 mod tests {
     use std::fs::{Permissions, copy, remove_file, set_permissions, write};
     use std::os::unix::fs::{PermissionsExt, symlink};
-    use std::process::Command;
 
     use super::*;
 
@@ -180,7 +179,7 @@ mod tests {
         remove_file(&path).unwrap();
         write(&path, "#!/bin/sh\nexit 7\n").unwrap();
         mode(&path, 0o755);
-        let ended = Command::new(found.executable()).status().unwrap();
+        let ended = std::process::Command::new(found.executable()).status().unwrap();
         assert!(ended.success(), "{ended}");
     }
 
