@@ -84,3 +84,16 @@ pub(crate) fn check() -> Result<(), String> {
         .collect();
     if failed.is_empty() { Ok(()) } else { Err(failed.join(", ")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is built from the library's folder can hold nothing from above it.
+    #[test]
+    fn the_library_has_the_licence_of_the_whole() {
+        let [whole, own] =
+            ["LICENSE", "client/python/LICENSE"].map(|file| std::fs::read(workspace().join(file)));
+        assert_eq!(own.expect("it is there"), whole.expect("it is there"));
+    }
+}
