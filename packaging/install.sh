@@ -236,6 +236,10 @@ remove_files() {
         is_ours "$prefix/$link" && rm -f "$prefix/$link"
     done
     rm -rf "$home"
+    # Folders that nobody else has put anything into.
+    (cd "$prefix/share" 2>/dev/null && rmdir bash-completion/completions bash-completion fish/vendor_completions.d \
+        fish zsh/site-functions zsh man/man1 man 2>/dev/null)
+    rmdir "$prefix/share" "$prefix/lib" "$bin" 2>/dev/null
 }
 
 uninstall() {
@@ -246,8 +250,8 @@ uninstall() {
             "sign out first (seqera logout --all), or lose what only the agent knows: --uninstall --force"
     remove_files
     say "removed: the programs, manual pages and completions of @name@ below $prefix; the agent is not running."
-    say "Your sessions are still there. To remove them too, run 'seqera logout --all' before you uninstall; the"
-    say "files that stay: \${XDG_CONFIG_HOME:-~/.config}/seqera-ai (also used by Seqera's own command line),"
+    say "Sessions that you did not sign out of are still valid: to end them, install again, 'seqera logout --all',"
+    say "uninstall. Files that stay: \${XDG_CONFIG_HOME:-~/.config}/seqera-ai (also used by Seqera's own command line),"
     say "\${XDG_STATE_HOME:-~/.local/state}/seqera, and items 'seqera-agent' in the keychain."
 }
 

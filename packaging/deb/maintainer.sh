@@ -1,6 +1,6 @@
 #!/bin/sh
 # What happens around installing and removing the packages for Debian and Fedora. The part of this file for
-# each step follows these functions (deb/steps, rpm/seqera-agent.spec.in).
+# each step follows these functions (tests/xtask/src/dist/deb.rs, rpm/seqera-agent.spec.in).
 set -e
 
 # Another program's file is never replaced: one that no package owns is not protected by the package manager.
@@ -41,9 +41,17 @@ end_agents() {
     kill -KILL $agents 2>/dev/null || true
 }
 
+# Where a shell looks before /usr/bin, and where npm puts the commands of its packages.
+warn_of_first() {
+    file="${DPKG_ROOT:-}/usr/local/bin/seqera"
+    [ -e "$file" ] || return 0
+    echo "@name@: $file is another program, which comes first on most people's PATH." >&2
+    echo "Remove it, or call this one as /usr/bin/seqera: @homepage@#beside-seqeras-own-seqera" >&2
+}
+
 say_what_stays() {
-    echo "@name@: no agent of this package is running any more. Each user's sessions are still there; to remove"
-    echo "them, run 'seqera logout --all' before you remove the package. Files that stay in each home:"
-    echo "~/.config/seqera-ai (also used by Seqera's own command line), ~/.local/state/seqera, and items"
+    echo "@name@: no agent of this package is running any more. Sessions that nobody signed out of are still"
+    echo "valid: to end them, install again, run 'seqera logout --all' as that user, and remove. Files that stay in"
+    echo "each home: ~/.config/seqera-ai (also used by Seqera's own command line), ~/.local/state/seqera, and items"
     echo "'seqera-agent' in the keychain."
 }

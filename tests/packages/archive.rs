@@ -40,6 +40,14 @@ fn intel() {
     let mut home = Home::new();
     let folder = unpacked(&home, &archive);
     complete(&folder);
+    let inside = folder.file_name().expect("a name").to_string_lossy();
+    for (file, line) in
+        [("lua", format!("local root = \"/opt/{inside}\"\n")), ("tcl", format!("set root /opt/{inside}\n"))]
+    {
+        let module =
+            std::fs::read_to_string(folder.join(format!("modules/seqera-agent.{file}"))).expect("text");
+        assert!(module.contains(&line), "it names where the README unpacks it: {module}");
+    }
     home.set("PATH", crate::path_with(&folder.join("bin")));
     names_its_build(&home, &folder.join("bin"), "x86_64-unknown-linux-musl");
     works(&home, &folder.join("bin/seqera"));

@@ -85,6 +85,20 @@ fn another_seqera_is_left_alone() {
 }
 
 #[test]
+fn another_seqera_that_a_shell_finds_first_is_named() {
+    let Some(package) = made(PACKAGE) else { return };
+    let home = Home::new();
+    let root = root(&home);
+    let other = root.join("usr/local/bin/seqera");
+    other_program(&other, "seqera of npm");
+    let said = dpkg(&home, &root, &["--install", package.to_str().expect("text")]).ok();
+    let warning = format!("{} is another program, which comes first", other.display());
+    assert!(said.stderr.contains(&warning), "{said:?}");
+    assert!(root.join("usr/bin/seqera").is_file());
+    checked("deb, amd64", "said so where npm's /usr/local/bin/seqera comes first on PATH");
+}
+
+#[test]
 fn lintian_has_nothing_to_say() {
     let Some(package) = made(PACKAGE) else { return };
     if !skip::have(&["lintian"], "apt-get install lintian") {

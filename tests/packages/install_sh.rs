@@ -84,9 +84,12 @@ fn is_installed_used_upgraded_and_removed_in_every_shell() {
         home.shell("seqera logout --all").run().ok();
         let script = "sh -u home/.local/lib/seqera-agent/install.sh --uninstall";
         let gone = home.shell(&script.replacen("sh", shell, 1)).run().ok();
-        assert!(gone.stdout.contains("seqera logout --all") && gone.stdout.contains("seqera-ai"), "{gone:?}");
+        assert!(gone.stdout.contains("to end them, install again, 'seqera logout --all'"), "{gone:?}");
+        assert!(gone.stdout.contains("/seqera-ai"), "{gone:?}");
         ends(last);
-        let left = home.shell("find home -name '*seqera*' ! -path '*/.config/*'; rm -rf home/.config").run();
+        let left =
+            "find home -name '*seqera*' ! -path '*/.config/*'; find home/.local -empty; rm -rf home/.config";
+        let left = home.shell(left).run();
         assert_eq!(left.stdout, "", "after {before}");
     }
     checked(

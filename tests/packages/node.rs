@@ -90,6 +90,8 @@ fn npm_takes_the_programs_that_fit() {
     home.set("PATH", crate::path_with(&commands(&home)));
     names_its_build(&home, &commands(&home), "x86_64-unknown-linux-musl");
     works(&home, &commands(&home).join("seqera"));
+    let said = home.program(commands(&home).join("seqera")).args(["agent", "doctor"]).run();
+    assert!(said.stdout.contains("no other seqera"), "npm's command starts this one: {said:?}");
     let ai = home.program(commands(&home).join("seqera")).args(["ai", "hello"]);
     let sandbox = Sandbox::calm();
     let ai = ai
@@ -107,6 +109,20 @@ fn npm_takes_the_programs_that_fit() {
         "`npm install -g` from a registry on loopback into an empty prefix: takes the programs for this system only; \
          signed in with a token, `token`, `exec`; `npm uninstall -g`",
     );
+}
+
+/// As the README says it for the time before the first release.
+#[test]
+fn npm_takes_the_files_that_dist_has_made() {
+    let Some(_) = registry() else { return };
+    let home = Home::new();
+    let files = ["seqera-agent-cli-linux-x64", "seqera-agent-cli"];
+    let files =
+        files.map(|name| crate::dist().join(format!("{name}-{}.tgz", version())).display().to_string());
+    let empty = Server::start();
+    npm(&home, &empty, &["install", &files[0], &files[1]]).ok();
+    names_its_build(&home, &commands(&home), "x86_64-unknown-linux-musl");
+    checked("npm package", "`npm install -g` with the two files, from a registry that has neither");
 }
 
 #[test]

@@ -18,7 +18,7 @@ const REPAIR: &str = "correct the file, or run 'seqera agent doctor --repair', w
 /// `configured` lists the problems of the configuration.
 pub(super) async fn examine(configured: &[String], shared: &Shared, repair: bool, report: &Report) {
     for what in configured {
-        report.tell(problem("configuration", what, "correct it, then run 'seqera agent restart'")).await;
+        report.tell(problem("configuration", what, "once it is correct, run 'seqera agent restart'")).await;
     }
     if configured.is_empty() {
         report.tell(ok("configuration", "nothing is wrong with config.json")).await;

@@ -50,7 +50,7 @@ fn control(facts: &Facts, tree: &Tree, architecture: &str, kilobytes: u64) {
     tree.put("DEBIAN/md5sums", sums);
     let steps = facts.fill_file("deb/maintainer.sh", &[]);
     let step = |on: &str, what: &str| format!("{steps}\ncase $1 in {on}) {what} ;; esac\n");
-    tree.put_program("DEBIAN/preinst", step("install", "refuse_other"));
+    tree.put_program("DEBIAN/preinst", step("install", "refuse_other; warn_of_first"));
     tree.put_program("DEBIAN/prerm", step("remove", "end_agents; say_what_stays"));
 }
 

@@ -32,8 +32,9 @@ pub(super) fn recipes(facts: &Facts, targets: &[Target<'_>]) {
     let file = out().join("seqera-agent.rb");
     std::fs::write(file, facts.fill_file("brew/seqera-agent.rb.in", &[("brew_urls", &urls)]))
         .expect("a file");
+    let root = format!("/opt/{}/{}", facts.text("name"), facts.text("version"));
     for kind in ["lua", "tcl"] {
-        let text = facts.fill_file(&format!("modules/seqera-agent.{kind}.in"), &[]);
+        let text = facts.fill_file(&format!("modules/seqera-agent.{kind}.in"), &[("root", root.as_str())]);
         std::fs::write(out().join(format!("modulefile.{kind}")), text).expect("a file below target");
     }
     std::fs::write(out().join("install.sh"), facts.fill_file("install.sh", &[]))

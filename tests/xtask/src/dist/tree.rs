@@ -129,14 +129,12 @@ pub(super) fn release(facts: &Facts, target: &Target<'_>) -> Tree {
         let name = unit.file_name().unwrap_or_default().to_string_lossy().into_owned();
         tree.put(&format!("{stem}/{manager}/{name}"), bytes(&unit));
     }
-    tree.put(
-        &format!("{stem}/modules/seqera-agent.lua"),
-        facts.fill_file("modules/seqera-agent.lua.in", &[]),
-    );
-    tree.put(
-        &format!("{stem}/modules/seqera-agent.tcl"),
-        facts.fill_file("modules/seqera-agent.tcl.in", &[]),
-    );
+    // Where it lies if somebody unpacks it as the README says.
+    let root = format!("/opt/{stem}");
+    for kind in ["lua", "tcl"] {
+        let text = facts.fill_file(&format!("modules/seqera-agent.{kind}.in"), &[("root", root.as_str())]);
+        tree.put(&format!("{stem}/modules/seqera-agent.{kind}"), text);
+    }
     tree
 }
 

@@ -69,8 +69,10 @@ fn others_on_path(context: &Context) -> Check {
     let programs = std::env::split_paths(&folders).map(|folder| folder.join(&name));
     let mut found: Vec<(PathBuf, bool)> = Vec::new();
     for program in programs.filter(|path| path.is_file()) {
-        let real = program.canonicalize().ok();
-        found.push((program, real.is_some() && real == own));
+        let leads_here =
+            |real: &PathBuf| own.as_ref().is_some_and(|own| real == own || is_starter(real, own));
+        let ours = program.canonicalize().is_ok_and(|real| leads_here(&real));
+        found.push((program, ours));
     }
     let foreign: Vec<_> =
         found.iter().filter(|(_, ours)| !ours).map(|(path, _)| path.display().to_string()).collect();
@@ -96,6 +98,15 @@ fn others_on_path(context: &Context) -> Check {
             "add the folder of this one to PATH",
         ),
     }
+}
+
+/// Whether a command is the script with which the package for Node starts this program (`packaging/npm`), whose own
+/// package lies in that one or beside it.
+fn is_starter(script: &Path, own: &Path) -> bool {
+    let Some(package) = script.parent().filter(|folder| folder.ends_with("seqera-agent-cli")) else {
+        return false;
+    };
+    package.parent().is_some_and(|packages| own.starts_with(packages))
 }
 
 /// Programs that a group may write to are started, because their owner is trusted; that is worth knowing.
