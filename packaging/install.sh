@@ -183,6 +183,7 @@ install() {
     old=$staging/old
     if [ -d "$home" ]; then mv "$home" "$old" || fail "$home cannot be replaced"; fi
     mv "$new" "$home" || { mv "$old" "$home" 2>/dev/null; fail "$home cannot be written"; }
+    { cat "$old/folders" 2>/dev/null; new_folders; } >"$home/folders"
     links "$home" | while read -r link place; do
         mkdir -p "$prefix/${link%/*}" && is_ours "$prefix/$link" || ln -s "$home/$place" "$prefix/$link" ||
             say "$prefix/$link" >>"$staging/missing"
@@ -200,6 +201,20 @@ install() {
     restart_agent
     say_path
     say "to begin: seqera login        to remove it: sh $home/install.sh --uninstall$own_prefix"
+}
+
+# What is made below the prefix besides $home, for an uninstallation to take away: no folder that was there before.
+new_folders() {
+    for folder in $made; do
+        case $folder in prefix) say . ;; *) say "$folder" ;; esac
+    done
+    links "$home" | while read -r link _; do
+        folder=${link%/*}
+        while [ "$folder" != bin ] && [ ! -d "$prefix/$folder" ]; do
+            say "$folder"
+            case $folder in */*) folder=${folder%/*} ;; *) break ;; esac
+        done
+    done
 }
 
 own_prefix=
@@ -235,11 +250,22 @@ remove_files() {
     links "$home" | while read -r link _; do
         is_ours "$prefix/$link" && rm -f "$prefix/$link"
     done
+    folders=$(LC_ALL=C sort -ru "$home/folders" 2>/dev/null)
     rm -rf "$home"
-    # Folders that nobody else has put anything into.
-    (cd "$prefix/share" 2>/dev/null && rmdir bash-completion/completions bash-completion fish/vendor_completions.d \
-        fish zsh/site-functions zsh man/man1 man 2>/dev/null)
-    rmdir "$prefix/share" "$prefix/lib" "$bin" 2>/dev/null
+    # What others have put files into stays.
+    say "$folders" | while read -r folder; do
+        case $folder in '') ;; .) rmdir "$prefix" ;; *) rmdir "$prefix/$folder" ;; esac 2>/dev/null
+    done
+}
+
+# An administrator removes the programs of everybody. SIGTERM lets an agent save what is under way.
+end_agents_of_others() {
+    [ "$(id -u)" = 0 ] || return 0
+    for process in /proc/[0-9]*; do
+        case $(readlink "$process/exe" 2>/dev/null) in
+            "$home/bin/seqera-agent" | "$home/bin/seqera-agent (deleted)") kill -TERM "${process#/proc/}" ;;
+        esac
+    done
 }
 
 uninstall() {
@@ -248,6 +274,7 @@ uninstall() {
     said=$("$home/bin/seqera" agent stop $force 2>&1) ||
         fail "the agent cannot be stopped, so nothing was removed: $said" \
             "sign out first (seqera logout --all), or lose what only the agent knows: --uninstall --force"
+    end_agents_of_others
     remove_files
     say "removed: the programs, manual pages and completions of @name@ below $prefix; the agent is not running."
     say "Sessions that you did not sign out of are still valid: to end them, install again, 'seqera logout --all',"

@@ -100,6 +100,38 @@ fn is_installed_used_upgraded_and_removed_in_every_shell() {
     );
 }
 
+/// As the README has it for a container. Everybody's agent of it ends with the programs; folders of the system stay.
+#[test]
+fn an_administrator_removes_it_for_everybody_and_no_folder_of_the_system() {
+    let Some(release) = Release::start() else { return };
+    let (admin, mut user, system) = (Home::new(), Home::new(), Home::new());
+    if admin.shell("id -u").run().ok().line() != "0" {
+        return skip("only root ends the agents of others");
+    }
+    system.shell("mkdir -p local/bin local/share/man").run().ok();
+    let prefix = system.root().join("local");
+    let args = format!("--prefix {}", prefix.display());
+    for _ in 0..2 {
+        release.install(&admin, "sh", &args).ok();
+    }
+    user.set("PATH", crate::path_with(&prefix.join("bin")));
+    let sandbox = Sandbox::calm();
+    signs_in(&user, &sandbox, &prefix.join("bin/seqera"));
+    let agent = pid(&user);
+    admin
+        .shell(&format!("sh {}/lib/seqera-agent/install.sh --uninstall {args}", prefix.display()))
+        .run()
+        .ok();
+    ends(agent);
+    let left = system.shell("cd local && find . | sort | tr '\\n' ' '").run().ok().stdout;
+    assert_eq!(left.trim_end(), ". ./bin ./share ./share/man");
+    checked(
+        "install.sh",
+        "below a folder of the system: removed by root, with other users' agents, and with no folder \
+         that was there before",
+    );
+}
+
 #[test]
 fn a_machine_with_wget_alone_will_do() {
     let Some(release) = Release::start() else { return };
