@@ -8,7 +8,7 @@ use seqera_tests::{Home, Run, Sandbox, skip};
 use serde_json::{Value, json};
 
 use crate::server::Server;
-use crate::{PATIENCE, checked, facts, made, names_its_build, version, works};
+use crate::{PATIENCE, checked, facts, made, names_its_build, signs_in, version, works};
 
 /// A registry with every package that was made, and what stands in for Seqera's own.
 fn registry() -> Option<Server> {
@@ -108,6 +108,35 @@ fn npm_takes_the_programs_that_fit() {
         "npm package",
         "`npm install -g` from a registry on loopback into an empty prefix: takes the programs for this system only; \
          signed in with a token, `token`, `exec`; `npm uninstall -g`",
+    );
+}
+
+/// npm moves the old folder aside, brings the new one, and removes the old one.
+#[test]
+fn an_agent_goes_on_as_the_program_that_npm_has_brought() {
+    let Some(server) = registry() else { return };
+    let mut home = Home::new();
+    npm(&home, &server, &["install", "seqera-agent-cli"]).ok();
+    home.set("PATH", crate::path_with(&commands(&home)));
+    let sandbox = Sandbox::calm();
+    let token = signs_in(&home, &sandbox, &commands(&home).join("seqera"));
+    let agent = home.agent_pid().expect("an agent");
+    let file = || std::fs::read_link(format!("/proc/{agent}/exe")).ok();
+    let inode = || {
+        let found = std::fs::metadata(format!("/proc/{agent}/exe"));
+        found.map(|found| std::os::unix::fs::MetadataExt::ino(&found)).ok()
+    };
+    let before = (file(), inode());
+    npm(&home, &server, &["install", "seqera-agent-cli"]).ok();
+    seqera_tests::eventually(PATIENCE, "the agent is the new program", || {
+        (file() == before.0 && inode() != before.1).then_some(())
+    });
+    assert_eq!(home.shell("seqera token").run().ok().line(), token);
+    assert_eq!(home.agent_pid(), Some(agent), "in the same process");
+    home.shell("seqera logout --all && seqera agent stop").run().ok();
+    checked(
+        "npm package",
+        "installed again under a running agent, which went on as the new program, in its process",
     );
 }
 
