@@ -53,8 +53,11 @@ def link() -> int:
     return 0
 
 
-def unlink() -> int:
-    subprocess.run([str(program()), "agent", "stop"], check=False)
+def unlink(*force: str) -> int:
+    stopped = subprocess.run([str(program()), "agent", "stop", *force], check=False).returncode == 0
+    if not stopped and not force:
+        return fail("the agent cannot be stopped, so nothing was removed",
+                    "sign out first (seqera logout --all), or lose what only the agent knows: unlink --force")
     for _, command in places():
         if os.path.lexists(command) and is_ours(command):
             command.unlink()
@@ -63,7 +66,7 @@ def unlink() -> int:
 
 
 def main() -> int:
-    own = {"link": link, "unlink": unlink}.get(" ".join(sys.argv[1:]))
+    own = {"link": link, "unlink": unlink, "unlink --force": lambda: unlink("--force")}.get(" ".join(sys.argv[1:]))
     if own:
         return own()
     if os.name == "nt":

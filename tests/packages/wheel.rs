@@ -64,6 +64,30 @@ fn is_installed_linked_used_and_removed() {
     );
 }
 
+#[test]
+fn an_agent_that_may_not_end_keeps_its_commands() {
+    let mut home = Home::new();
+    let Some(bin) = environment(&home) else { return };
+    install(&home, &bin);
+    home.set("PATH", crate::path_with(&bin));
+    home.set("SEQERA_CREDENTIAL_STORE", "memory");
+    home.shell("seqera-agent-cli link").run().ok();
+    let sandbox = Sandbox::calm();
+    signs_in(&home, &sandbox, &bin.join("seqera"));
+    let pid = home.agent_pid().expect("an agent");
+    let refused = home.shell("seqera-agent-cli unlink").run().fails_with(1);
+    assert!(refused.stderr.contains("nothing was removed"), "{refused:?}");
+    assert!(refused.stderr.contains("unlink --force"), "{refused:?}");
+    assert_eq!((home.agent_pid(), bin.join("seqera").exists()), (Some(pid), true));
+    home.shell("seqera-agent-cli unlink --force").run().ok();
+    ends(pid);
+    assert!(!bin.join("seqera").exists());
+    checked(
+        "wheel, Linux x86_64",
+        "left an agent running whose session lives only in its memory, and its commands",
+    );
+}
+
 /// Version 1 of Seqera's command line is a package for Python with a command of the same name.
 #[test]
 fn version_1_stays_as_it_is() {
