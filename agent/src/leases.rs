@@ -264,7 +264,7 @@ impl Leases {
     /// Ends a lease whose session was signed out while the token was being created. That sign-out has not
     /// seen this lease, but it marked the record before it looked for leases.
     fn unless_signed_out(&self, order: &Order, leased: Leased) -> Result<Leased, AgentError> {
-        let is_same = |now: Record| !now.signed_out && now.logged_in_at == order.record.logged_in_at;
+        let is_same = |now: Arc<Record>| !now.signed_out && now.logged_in_at == order.record.logged_in_at;
         if self.book.parts.state.record(&leased.lease.profile).is_some_and(is_same) {
             return Ok(leased);
         }

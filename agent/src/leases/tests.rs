@@ -21,7 +21,7 @@ pub(super) fn with_process(pid: u32) -> Ends {
 }
 
 pub(super) fn order(agent: &Agent, ends: Ends) -> Order {
-    let record = Arc::new(agent.registry.shared.state.record(&work()).unwrap());
+    let record = agent.registry.shared.state.record(&work()).unwrap();
     let by = AccessToken::new("access-0");
     Order { profile: work(), record, by, ends, program: "nextflow".into() }
 }

@@ -40,7 +40,7 @@ pub(crate) async fn adopt(
         record.fall(fell, unix(shared.now()));
     }
     let taken = shared.state.adopt(&there.host, name, record.clone(), shared.crash).await;
-    let is_here = shared.state.record(name).as_ref() == Some(&record);
+    let is_here = shared.state.record(name).as_deref() == Some(&record);
     match taken {
         Ok(()) => {}
         Err(error) if is_here => warn!(profile = %name, %error, "an adopted session could not be recorded"),

@@ -42,16 +42,20 @@ pub(crate) enum Command {
     Panic,
 }
 
+/// Where a worker gets its commands.
+pub(crate) type Inbox = mpsc::Receiver<Box<Command>>;
+
 /// A handle to one worker. Clones talk to the same worker.
 #[derive(Clone)]
 pub(crate) struct Handle {
-    commands: mpsc::Sender<Command>,
+    /// Boxed, because a channel holds room for 32 of them from its beginning.
+    commands: mpsc::Sender<Box<Command>>,
     view: watch::Receiver<Arc<View>>,
 }
 
 impl Handle {
     /// Creates a handle and the worker's ends of its channels.
-    pub(crate) fn new() -> (Self, mpsc::Receiver<Command>, watch::Sender<Arc<View>>) {
+    pub(crate) fn new() -> (Self, Inbox, watch::Sender<Arc<View>>) {
         let (commands, inbox) = mpsc::channel(QUEUE);
         let (publish, view) = watch::channel(Arc::default());
         (Self { commands, view }, inbox, publish)
@@ -137,7 +141,7 @@ impl Handle {
 
     /// Makes the worker do what is due. If its queue is full, the ticker tries again soon.
     pub(crate) fn tick(&self) {
-        let _ = self.commands.try_send(Command::Tick);
+        let _ = self.commands.try_send(Box::new(Command::Tick));
     }
 
     /// Makes the worker start no more jobs, and returns when none runs.
@@ -170,7 +174,7 @@ impl Handle {
     }
 
     async fn send(&self, command: Command) -> Result<(), AgentError> {
-        self.commands.send(command).await.map_err(|_| restarted())
+        self.commands.send(Box::new(command)).await.map_err(|_| restarted())
     }
 }
 

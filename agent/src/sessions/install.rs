@@ -87,7 +87,7 @@ impl From<Method> for SignInMethod {
 
 /// The session that the login replaces.
 pub(crate) struct Former {
-    pub record: Option<Record>,
+    pub record: Option<Arc<Record>>,
     /// The refresh token, if it was used since the agent started and so is in memory.
     pub refresh: Option<RefreshToken>,
     /// The provider of the former tokens.
@@ -288,7 +288,8 @@ fn new_record(
         }
     };
     // Another account clears organisation and workspace.
-    let same = former.record.as_ref().filter(|old| is_same_account(old, login) || is_same_person(old, login));
+    let same =
+        former.record.as_deref().filter(|old| is_same_account(old, login) || is_same_person(old, login));
     let chosen = at_login(login.granted.memberships.as_ref(), login.organization.as_ref(), same);
     let AtLogin { organization, organization_is_chosen, workspace, notes } = chosen;
     let record = Record {

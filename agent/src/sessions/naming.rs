@@ -128,7 +128,7 @@ async fn change_name(
 }
 
 /// The record of a profile that may be changed.
-fn own_record(registry: &Registry, name: &ProfileName, what: &str) -> Result<Record, AgentError> {
+fn own_record(registry: &Registry, name: &ProfileName, what: &str) -> Result<Arc<Record>, AgentError> {
     registry.worker(name)?;
     if known::built_in(name).is_some() {
         let message = format!("profile '{name}' has its name from its provider");

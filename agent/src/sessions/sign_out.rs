@@ -62,7 +62,7 @@ pub(crate) struct Brought {
 /// A sign-out with the state that the worker hands over to it.
 pub(crate) struct SignOut {
     pub name: ProfileName,
-    pub record: Option<Record>,
+    pub record: Option<Arc<Record>>,
     /// The provider to revoke at.
     pub issuer: Arc<dyn Issuer>,
     pub shared: Arc<Shared>,

@@ -30,7 +30,7 @@ pub(crate) fn target(
         None => unnamed(registry, &given.authority),
     };
     registry.check_not_reserved(&name)?;
-    let known = registry.shared.state.record(&name).map(|record| record.profile);
+    let known = registry.shared.state.record(&name).map(|record| record.profile.clone());
     let known = known.filter(|known| !known.authority.is_empty()).or_else(|| registry.configured(&name));
     // What belongs to another kind of provider, or to another authority, is no default for this one.
     let known = known.filter(|known| provider.as_ref().is_none_or(|provider| known.provider == *provider));

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tracing::{debug, error, info};
 
@@ -28,7 +28,7 @@ use crate::providers::{Check, Issuer};
 use crate::sessions::adopt::adopt;
 use crate::sessions::choice::Choice;
 use crate::sessions::climb::Climb;
-use crate::sessions::handle::{Command, overtaken};
+use crate::sessions::handle::{Command, Inbox, overtaken};
 use crate::sessions::install::{Former, Installed, Login, give_back, install};
 use crate::sessions::jobs::{JobDone, brought, spawn, spawn_save};
 use crate::sessions::renewal::{Generation, Learned, RenewalJob, Unsaved};
@@ -93,23 +93,24 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Restores the session from its record.
+    /// Restores the session from its record. Boxed, since the task would hold it three times: as it was begun, as it is
+    /// about to run, and as it runs.
     pub(crate) fn new(
         called: Arc<Mutex<ProfileName>>,
         shared: Arc<Shared>,
         turn: Arc<Semaphore>,
         view: watch::Sender<Arc<View>>,
-    ) -> Self {
+    ) -> Box<Self> {
         let name = lock(&called).clone();
         let generation = Generation::default();
         let record = shared.state.record(&name);
-        let session = restore(record.as_ref(), generation.advance(), shared.now());
-        let mut worker = Self {
+        let session = restore(record.as_deref(), generation.advance(), shared.now());
+        let mut worker = Box::new(Self {
             name,
             called,
             session,
             generation,
-            record: Arc::new(record.unwrap_or_default()),
+            record: record.unwrap_or_default(),
             shared,
             turn,
             refresh: None,
@@ -127,20 +128,20 @@ impl Worker {
             view,
             changed: true,
             at_work: false,
-        };
+        });
         // Before anybody has a handle: otherwise a caller could see "signed out" although a session is there.
         worker.publish();
         worker
     }
 
     /// Runs until every handle is dropped and no job runs.
-    pub(crate) async fn run(mut self, commands: &mut mpsc::Receiver<Command>) {
+    pub(crate) async fn run(mut self: Box<Self>, commands: &mut Inbox) {
         self.finish_sign_out();
         self.publish();
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
-                    Some(command) => self.on_command(command),
+                    Some(command) => self.on_command(*command),
                     None if self.running.is_none() => return,
                     None => {
                         let done = ended(&mut self.running).await;
@@ -332,12 +333,12 @@ impl Worker {
             Ok(JobDone::Installed(installed, reply)) => self.on_installed(*installed, reply),
             Ok(JobDone::Saved(Ok(()))) => {
                 self.set_unsaved(now, None);
-                self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
+                self.record = self.shared.state.record(&self.name).unwrap_or_default();
             }
             Ok(JobDone::Saved(Err(_))) => self.store_at = Some(now.plus(STORE_AGAIN)),
             Ok(JobDone::Overtaken) => {}
             Ok(JobDone::Climbed) => {
-                self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
+                self.record = self.shared.state.record(&self.name).unwrap_or_default();
             }
             Ok(JobDone::Adopted(adopted, reply)) => {
                 let _ = reply.send(adopted.map(|record| self.on_adopted(*record)));
@@ -345,7 +346,7 @@ impl Worker {
             Ok(JobDone::Chosen(written, reply)) => self.on_chosen(written, reply),
             Ok(JobDone::Renamed(to, result, reply)) => self.on_renamed(to, result, reply),
             Ok(JobDone::SignedOut(result, reply)) => {
-                self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
+                self.record = self.shared.state.record(&self.name).unwrap_or_default();
                 self.store_at = self.record.store.map(|_| now.plus(STORE_AGAIN));
                 let _ = reply.send(result);
             }
@@ -384,7 +385,7 @@ impl Worker {
         if ended {
             self.record_end();
         }
-        self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
+        self.record = self.shared.state.record(&self.name).unwrap_or_default();
     }
 
     /// Records that the session has ended, so that a restart knows it. The secret stays in its store until a
@@ -397,7 +398,9 @@ impl Worker {
         tokio::spawn(async move {
             let ended = generation.guarded(move |record: &mut Record| record.ended = Some(why));
             // Not `update`, which would bring a name back that a change of name has just freed.
-            state.change(|sessions| sessions.profiles.get_mut(&name).map_or((), ended)).await
+            state
+                .change(|sessions| sessions.profiles.get_mut(&name).map(Arc::make_mut).map_or((), ended))
+                .await
         });
     }
 
@@ -519,7 +522,7 @@ impl Worker {
     }
 
     fn on_chosen(&mut self, written: Result<(), StateError>, reply: oneshot::Sender<Result<(), AgentError>>) {
-        self.record = Arc::new(self.shared.state.record(&self.name).unwrap_or_default());
+        self.record = self.shared.state.record(&self.name).unwrap_or_default();
         // Before the reply: a caller that knows of the choice must find it in the view.
         self.publish();
         let _ = reply.send(written.map_err(|error| AgentError::not_durable(&error)));

@@ -2,6 +2,7 @@
 //! only, unless a person takes a session over.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::{fs, io};
 
 use seqera_agent_proto::files::{self, Writer};
@@ -68,6 +69,7 @@ pub(crate) fn sessions(places: &Places, kept_under: &str) -> Vec<Elsewhere> {
         let signed_in = profiles.into_iter().filter(|(_, record)| record.is_signed_in());
         found.extend(signed_in.map(|(profile, record)| {
             let (host, host_name, kept_under) = (host.clone(), host_name.clone(), kept_under.clone());
+            let record = Arc::unwrap_or_clone(record);
             Elsewhere { profile, host, host_name, kept_under, record }
         }));
     }
@@ -165,7 +167,7 @@ mod tests {
     }
 
     fn of(profile: &str, record: Record, name: Option<&str>) -> Sessions {
-        let profiles = [(profile.parse().unwrap(), record)].into();
+        let profiles = [(profile.parse().unwrap(), Arc::new(record))].into();
         Sessions { profiles, host_name: name.map(str::to_owned), ..Sessions::default() }
     }
 
@@ -215,7 +217,7 @@ mod tests {
         let home = TestPlaces::new();
         let places = home.places();
         let mut both = of("work", signed_in(7), None);
-        both.profiles.insert("home".parse().unwrap(), signed_in(8));
+        both.profiles.insert("home".parse().unwrap(), Arc::new(signed_in(8)));
         record(places, "h2", &both);
         let adopting = |at| record::Adopting {
             from: "h2".into(),

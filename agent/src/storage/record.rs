@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use seqera_agent_proto::configuration::position;
 use seqera_agent_proto::files::{self, Writer};
@@ -23,8 +24,8 @@ pub(crate) struct Sessions {
     /// The profile chosen with `profile use`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_profile: Option<ProfileName>,
-    /// Every profile that has ever signed in and was not forgotten.
-    pub profiles: BTreeMap<ProfileName, Record>,
+    /// Every profile that has ever signed in and was not forgotten. Each worker shares the record of its own.
+    pub profiles: BTreeMap<ProfileName, Arc<Record>>,
     /// Refresh tokens of other programs whose import was begun, or that were refused, by place and name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub imports: BTreeMap<String, Attempt>,
@@ -77,7 +78,7 @@ impl Sessions {
     /// A session of another host is one of this host from now on.
     pub(crate) fn install_adopted(&mut self, adopting: Adopting) {
         self.adopting = None;
-        self.profiles.insert(adopting.profile, *adopting.record);
+        self.profiles.insert(adopting.profile, adopting.record.into());
     }
 
     /// True if both are the same but for their leases.
@@ -125,8 +126,9 @@ impl Sessions {
     /// The sessions as a restarted agent finds them: secrets kept in memory went with the old process.
     #[must_use]
     pub(crate) fn after_restart(mut self) -> Self {
-        for record in self.profiles.values_mut() {
-            record.store = record.store.filter(|store| *store != StoreKind::Memory);
+        let in_memory = |record: &&mut Arc<Record>| record.store == Some(StoreKind::Memory);
+        for record in self.profiles.values_mut().filter(in_memory) {
+            Arc::make_mut(record).store = None;
         }
         for lease in self.leases.values_mut() {
             lease.store = lease.store.filter(|store| *store != StoreKind::Memory);

@@ -137,7 +137,7 @@ impl State {
     }
 
     /// The record of one profile.
-    pub(crate) fn record(&self, profile: &ProfileName) -> Option<Record> {
+    pub(crate) fn record(&self, profile: &ProfileName) -> Option<Arc<Record>> {
         self.files.sessions.load().profiles.get(profile).cloned()
     }
 
@@ -205,7 +205,7 @@ impl State {
         change: impl FnOnce(&mut Record),
     ) -> Result<(), StateError> {
         let name = profile.clone();
-        self.change(|sessions| change(sessions.profiles.entry(name).or_default())).await
+        self.change(|sessions| change(Arc::make_mut(sessions.profiles.entry(name).or_default()))).await
     }
 
     /// Sets the profile for calls that name none.

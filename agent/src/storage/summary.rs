@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use seqera_agent_proto::configuration::position;
 use seqera_agent_proto::files::{self, Writer};
@@ -35,7 +36,7 @@ const KEYS: [&str; 9] = [
 pub(crate) fn write(
     path: &Path,
     owner: &str,
-    profiles: &BTreeMap<ProfileName, Record>,
+    profiles: &BTreeMap<ProfileName, Arc<Record>>,
     gone: &BTreeSet<ProfileName>,
 ) -> Result<(), String> {
     // Most changes of a session, such as an intent, do not show in the summary.
@@ -51,7 +52,7 @@ pub(crate) fn write(
 /// content.
 pub(crate) fn merge(
     path: &Path,
-    profiles: &BTreeMap<ProfileName, Record>,
+    profiles: &BTreeMap<ProfileName, Arc<Record>>,
     gone: &BTreeSet<ProfileName>,
 ) -> Result<Option<Value>, String> {
     let shown = path.display();
@@ -68,7 +69,7 @@ pub(crate) fn merge(
 /// `None` if the old content has another shape.
 fn merged(
     mut old: Value,
-    profiles: &BTreeMap<ProfileName, Record>,
+    profiles: &BTreeMap<ProfileName, Arc<Record>>,
     gone: &BTreeSet<ProfileName>,
 ) -> Option<Value> {
     let listed: Vec<_> = profiles.iter().filter(|(_, record)| is_listed(record)).collect();
@@ -141,8 +142,8 @@ mod tests {
         Record { account: Some(account), logged_in_at: Some(1_767_225_600), ..Record::default() }
     }
 
-    fn profiles(record: Record) -> BTreeMap<ProfileName, Record> {
-        BTreeMap::from([("work".parse().unwrap(), record)])
+    fn profiles(record: Record) -> BTreeMap<ProfileName, Arc<Record>> {
+        BTreeMap::from([("work".parse().unwrap(), Arc::new(record))])
     }
 
     #[test]

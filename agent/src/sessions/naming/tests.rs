@@ -56,7 +56,7 @@ async fn a_session_goes_on_under_another_name_and_so_do_those_who_wait_and_watch
 async fn a_token_that_is_being_made_for_a_program_meanwhile_belongs_to_the_new_name() {
     let agent = Agent::signed_in().await;
     let shared = &agent.registry.shared;
-    let record = Arc::new(shared.state.record(&work()).unwrap());
+    let record = shared.state.record(&work()).unwrap();
     let (by, program) = (crate::token::AccessToken::new("access-0"), "nextflow".to_owned());
     let order = Order { profile: work(), record, by, ends: Ends::At(u64::MAX), program };
     let outside = &agent.provider.outside;

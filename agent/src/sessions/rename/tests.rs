@@ -73,7 +73,7 @@ async fn an_agent_that_does_not_own_the_sessions_removes_nothing() {
 fn earlier_names_lead_to_the_present_one_and_a_name_that_is_taken_again_to_none() {
     let name = |text: &str| text.parse::<ProfileName>().unwrap();
     let mut sessions = Sessions { default_profile: Some(name("a")), ..Sessions::default() };
-    sessions.profiles.insert(name("a"), Record::default());
+    sessions.profiles.insert(name("a"), Arc::default());
     for (from, to) in [("a", "b"), ("b", "c")] {
         sessions.renames.insert(name(from), Rename { to: name(to), unfinished: false });
         move_records(&mut sessions, &name(from), &name(to));

@@ -1,6 +1,7 @@
 //! Sessions of other hosts, taken over because the person says so. Under a paused clock.
 
 use std::fs;
+use std::sync::Arc;
 
 use seqera_agent_proto::v1::{AdoptRequest, SessionState};
 
@@ -29,7 +30,7 @@ fn of_h2(store: StoreKind) -> Record {
 fn leave(agent: &Agent, host: &str, name: Option<&str>, record: Record) {
     let path = sessions_path(agent.places.places(), host);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let profiles = [(work(), record)].into();
+    let profiles = [(work(), Arc::new(record))].into();
     let sessions = Sessions { profiles, host_name: name.map(str::to_owned), ..Sessions::default() };
     fs::write(path, serde_json::to_vec(&sessions).unwrap()).unwrap();
 }
@@ -145,11 +146,11 @@ async fn a_crash_in_between_leaves_the_session_with_exactly_one_host() {
     assert_eq!(State::open_inline(places).record(&work()), None);
     // The other host has signed in anew since.
     leave(&agent, "h2", None, Record { logged_in_at: Some(9), ..record.clone() });
-    assert_eq!(State::open_inline(places).record(&work()), Some(record.clone()));
+    assert_eq!(State::open_inline(places).record(&work()).as_deref(), Some(&record));
     // It was taken, and not recorded here.
     other_hosts::take(places, "h2", &work()).unwrap();
     let state = State::open_inline(places);
-    assert_eq!(state.record(&work()), Some(record));
+    assert_eq!(state.record(&work()).as_deref(), Some(&record));
     state.flush().await.unwrap();
     state.set_default(None).await.unwrap();
     assert_eq!(read(&places.run_dir().join("sessions.json")).unwrap().adopting, None);

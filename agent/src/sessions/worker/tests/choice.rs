@@ -23,7 +23,7 @@ fn choosing(agent: &Arc<Agent>, id: i64) -> JoinHandle<Result<(), ErrorKind>> {
 }
 
 fn recorded(agent: &Agent) -> Record {
-    agent.registry.shared.state.record(&work()).unwrap()
+    Arc::unwrap_or_clone(agent.registry.shared.state.record(&work()).unwrap())
 }
 
 async fn login(agent: &Agent, subject: &str, wanted: Option<&str>) -> Result<Vec<String>, AgentError> {

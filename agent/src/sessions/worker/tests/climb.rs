@@ -1,5 +1,7 @@
 //! What a failing store has moved down goes up again. Under a paused clock.
 
+use std::sync::Arc;
+
 use crate::api::status::status;
 use crate::clock::{Clock as _, unix};
 use crate::sessions::sign_out::SignedOut;
@@ -33,7 +35,7 @@ async fn fallen() -> Agent {
 
 /// What the next start of the agent would read.
 fn record(agent: &Agent) -> Record {
-    State::open_inline(agent.places.places()).record(&work()).unwrap()
+    Arc::unwrap_or_clone(State::open_inline(agent.places.places()).record(&work()).unwrap())
 }
 
 async fn renew(agent: &Agent) {

@@ -21,7 +21,7 @@ use crate::token::{Access, AccessToken, RefreshToken};
 
 /// What the next start of the agent would read.
 fn on_disk(agent: &Agent) -> Record {
-    State::open_inline(agent.places.places()).record(&work()).unwrap()
+    Arc::unwrap_or_clone(State::open_inline(agent.places.places()).record(&work()).unwrap())
 }
 
 /// Renews once, with this answer of the provider.
