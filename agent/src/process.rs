@@ -49,6 +49,9 @@ const THREADS: usize = 5;
 
 /// How long a thread of the runtime that has read a file or a certificate waits for the next one.
 const THREAD_KEPT: Duration = Duration::from_secs(1);
+/// Events that are taken from the system at a time. Whatever they wake goes to the queue of the runtime, which never
+/// shrinks again; it takes about as many tasks from it between two looks.
+const MOST_EVENTS: usize = 64;
 /// What an agent that serves nobody has open: socket, log, lock, timers, signals.
 const FEWEST_FILES: usize = 16;
 
@@ -94,6 +97,7 @@ pub fn serve(flags: Flags) -> Result<(), AgentError> {
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .thread_keep_alive(THREAD_KEPT)
+        .max_io_events_per_tick(MOST_EVENTS)
         .enable_all()
         .build()
         .map_err(|error| AgentError::system(&error))?;

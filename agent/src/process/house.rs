@@ -24,6 +24,8 @@ use crate::socket::bind::Socket;
 /// gone. Shorter than a starting agent waits for the lock, so that one that meets a removed socket sees it come back.
 const ROUND: Duration = Duration::from_secs(15);
 const _: () = assert!(ROUND.as_secs() < STOPPING_LIMIT.as_secs());
+/// How long after the last call an agent lets go of what it needed for it.
+const SETTLED: Duration = Duration::from_secs(3);
 /// The most time between two looks while there is something to lose: a network file system tells nothing of what
 /// other hosts do.
 const LONGEST_ROUND: Duration = Duration::from_secs(60);
@@ -205,7 +207,7 @@ impl<'a> House<'a> {
             // A session ends by a call or in a round; a lease, and what is to be revoked, outside of both.
             let ended = async {
                 while !core.idle() {
-                    let _ = timeout(most, self.round(core)).await;
+                    let _ = timeout(most, self.round(activity, core)).await;
                 }
             };
             tokio::select! {
@@ -216,17 +218,18 @@ impl<'a> House<'a> {
         let started = Instant::now();
         let rounds = async {
             while started.elapsed() < ROUND {
-                self.round(core).await;
+                self.round(activity, core).await;
             }
         };
         let _ = timeout(most, rounds).await;
     }
 
     /// Waits until the sessions have been looked at. The process is awake then in any case.
-    async fn round(&self, core: &dyn Core) {
+    async fn round(&self, activity: &Activity, core: &dyn Core) {
         core.round().await;
-        if !self.debugged {
-            memory::let_go_of_program();
+        // Whoever has just called, or has just had the agent started, would have to wait for every page again.
+        if !self.debugged && activity.quiet_for() >= SETTLED {
+            memory::let_go_of_much();
         }
     }
 

@@ -9,9 +9,11 @@ pub(crate) fn without_huge_pages() {
     let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
-/// Gives back to the system what the C library keeps. With musl there is nothing to do: it returns whole groups
-/// of blocks by itself.
+/// Gives back to the system what the C library keeps, and the stack what deep calls have left on it. Musl returns
+/// whole groups of blocks by itself.
 pub(crate) fn give_back() {
+    #[cfg(target_os = "linux")]
+    let_go_of_stack();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         #[expect(unsafe_code, reason = "the C library speaks C")]
@@ -34,16 +36,52 @@ pub(crate) fn give_back() {
     }
 }
 
+/// Bytes of the stack that stay below the frame that asks, for what it calls itself.
+#[cfg(target_os = "linux")]
+const STACK_KEPT: usize = 8 << 10;
+
+/// Lets go of what lies below the end of the first thread's stack: the calls of the start go deeper than any later one,
+/// and what they have left there is nobody's. Other threads end by themselves.
+#[cfg(target_os = "linux")]
+fn let_go_of_stack() {
+    let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return };
+    let here = 0_u8;
+    let Some((bottom, length)) = unused_of_stack(&maps, (&raw const here).addr()) else { return };
+    let start = (&raw const here).cast_mut().with_addr(bottom);
+    #[expect(unsafe_code, reason = "what happens to memory is for the caller to know")]
+    // SAFETY: it lies on the stack of this very thread, with room for the frames of this call above it. No frame is
+    // there; the next one begins with zeros.
+    let _ = unsafe { rustix::mm::madvise(start.cast(), length, rustix::mm::Advice::LinuxDontNeed) };
+}
+
+/// Start and length of what is free of the stack that ends here (proc(5), "maps"). `None` on another thread's stack.
+#[cfg(target_os = "linux")]
+fn unused_of_stack(maps: &str, here: usize) -> Option<(usize, usize)> {
+    let line = maps.lines().find(|line| line.ends_with("[stack]"))?;
+    let (start, end) = line.split_once(' ')?.0.split_once('-')?;
+    let [start, end] = [start, end].map(|address| usize::from_str_radix(address, 16).ok());
+    let (start, end) = (start?, end?);
+    let free = here.checked_sub(STACK_KEPT)? / rustix::param::page_size() * rustix::param::page_size();
+    (here < end && start < free).then(|| (start, free - start))
+}
+
 /// Bytes of files that may stay mapped: about what an idle agent and its calls need.
 #[cfg(target_os = "linux")]
 const LITTLE: usize = 3 << 20;
 
-/// Lets go of the pages of the program that have been mapped so far, if they are many. They are unchanged and stay in
-/// the cache of the file system, so that the few that an idle agent needs are back at once. A debugger's breakpoints
-/// would go with them.
-pub(crate) fn let_go_of_program() {
+/// Lets go of the program if much of it is mapped.
+pub(crate) fn let_go_of_much() {
     #[cfg(target_os = "linux")]
     if mapped().is_none_or(|bytes| bytes > LITTLE) {
+        let_go_of_program();
+    }
+}
+
+/// Lets go of the pages of the program that have been mapped so far. They are unchanged and stay in the cache of the
+/// file system, so that the few that an idle agent needs are back at once. A debugger's breakpoints would go with them.
+pub(crate) fn let_go_of_program() {
+    #[cfg(target_os = "linux")]
+    {
         #[expect(unsafe_code, reason = "the linker says where the program lies")]
         // SAFETY: both are made by the linker (ld(1), "etext"; GNU ld's and lld's `__executable_start`). They are
         // never read: only their addresses count.
@@ -76,6 +114,18 @@ mod tests {
         let of_program = smaps.lines().skip_while(|line| !line.contains(" r-xp "));
         let resident = of_program.skip(1).find_map(|line| line.strip_prefix("Rss:")).unwrap();
         resident.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn only_what_lies_below_the_first_threads_frames_is_free() {
+        let maps = "10000-20000 r-xp 0 0:0 1 /bin/x\n7000000-7100000 rw-p 00000000 00:00 0    [stack]\n";
+        assert_eq!(super::unused_of_stack(maps, 0x70f_f123), Some((0x700_0000, 0xf_d000)));
+        for elsewhere in [0, 0x1_5000, 0x700_1000, 0x710_0000, usize::MAX] {
+            assert_eq!(super::unused_of_stack(maps, elsewhere), None, "{elsewhere:x}");
+        }
+        // This is the thread of a test.
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        assert_eq!(super::unused_of_stack(&maps, (&raw const maps).addr()), None);
     }
 
     #[test]
