@@ -1,6 +1,6 @@
 //! Bursts that a program could make, by intent or by mistake: connections that are left idle, requests that never
-//! become whole, watchers. They are made by processes of their own, since a process has only a share of the agent's
-//! connections.
+//! become whole, watchers, answers that nobody reads. They are made by processes of their own, since a process has
+//! only a share of the agent's connections.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -13,8 +13,15 @@ pub(crate) const TASK: &str = "burst";
 const OF_ONE: usize = 1000;
 
 /// What is sent on each connection.
-pub(super) const KINDS: [(&str, usize); 3] =
-    [("idle connections", 5000), ("half requests", 4200), ("watchers", 2000)];
+pub(super) const KINDS: [(&str, usize); 4] = [
+    ("idle connections", 5000),
+    ("half requests", 4200),
+    ("watchers", 2000),
+    ("clients that never read", 500),
+];
+
+/// Calls on the connection of a client that never reads: as many as the agent takes at a time.
+const UNREAD: u32 = 64;
 
 /// Holds a burst until it is dropped.
 pub(super) struct Burst(Vec<Child>);
@@ -70,10 +77,34 @@ pub(crate) fn hold(words: &[String]) {
 /// HTTP/2 as far as it is needed (RFC 9113): the preface, the settings, and the headers of a call, with its message
 /// unless the request is to be left half.
 fn bytes(kind: &str) -> Vec<u8> {
-    let path = match kind {
-        "watchers" => "/seqera.agent.v1.Tokens/WatchAccessToken",
-        _ => "/grpc.health.v1.Health/Check",
-    };
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    match kind {
+        "watchers" => call(&mut bytes, 1, "/seqera.agent.v1.Tokens/WatchAccessToken", b"\0\0\0\0\0"),
+        "clients that never read" => {
+            // ServerReflectionRequest { file_containing_symbol }: the largest answer that any call has.
+            let symbol = b"seqera.agent.v1.Sessions";
+            let length = u8::try_from(symbol.len()).expect("a short name");
+            let message = [&[0, 0, 0, 0, length + 2, 0x22, length][..], symbol].concat();
+            for stream in (1..2 * UNREAD).step_by(2) {
+                call(
+                    &mut bytes,
+                    stream,
+                    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+                    &message,
+                );
+            }
+        }
+        _ => call(&mut bytes, 1, "/grpc.health.v1.Health/Check", b"\0\0\0\0\0"),
+    }
+    if kind == "half requests" {
+        // Of the message, which is the last frame, only the head.
+        bytes.truncate(bytes.len() - 5);
+    }
+    bytes
+}
+
+/// The frames of one call: headers, and the message with the end of the stream.
+fn call(bytes: &mut Vec<u8>, stream: u32, path: &str, message: &[u8]) {
     let mut headers = vec![0x83, 0x86];
     for (name, value) in [(&[1][..], "localhost"), (&[4], path), (&[0x0f, 0x10], "application/grpc")] {
         headers.extend(name);
@@ -81,12 +112,9 @@ fn bytes(kind: &str) -> Vec<u8> {
         headers.extend(value.bytes());
     }
     headers.extend(b"\x00\x02te\x08trailers");
-    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
-    bytes.extend([0, 0, u8::try_from(headers.len()).expect("short headers"), 1, 4, 0, 0, 0, 1]);
-    bytes.extend(headers);
-    match kind {
-        "half requests" => bytes.extend([0, 0, 9, 0, 0, 0, 0, 0, 1, 0, 0]),
-        _ => bytes.extend([0, 0, 5, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0]),
+    for (kind, flags, payload) in [(1, 4, &headers[..]), (0, 1, message)] {
+        bytes.extend([0, 0, u8::try_from(payload.len()).expect("a short frame"), kind, flags]);
+        bytes.extend(stream.to_be_bytes());
+        bytes.extend(payload);
     }
-    bytes
 }

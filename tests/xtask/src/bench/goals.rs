@@ -198,6 +198,13 @@ const GOALS: &[Goal] = &[
         why: "as above",
     },
     Goal {
+        what: "the same: all resident memory",
+        most: 1.1,
+        unit: "× idle",
+        figure: |all| all.at(&["memory", "bursts", "idle connections", "later_resident"]),
+        why: "as above",
+    },
+    Goal {
         what: "the same after 4,200 half requests",
         most: 1.1,
         unit: "× idle",
@@ -205,10 +212,38 @@ const GOALS: &[Goal] = &[
         why: "as above",
     },
     Goal {
+        what: "the same: all resident memory",
+        most: 1.1,
+        unit: "× idle",
+        figure: |all| all.at(&["memory", "bursts", "half requests", "later_resident"]),
+        why: "as above",
+    },
+    Goal {
         what: "the same after 2,000 watchers",
         most: 1.1,
         unit: "× idle",
         figure: |all| all.at(&["memory", "bursts", "watchers", "later"]),
+        why: "as above",
+    },
+    Goal {
+        what: "the same: all resident memory",
+        most: 1.1,
+        unit: "× idle",
+        figure: |all| all.at(&["memory", "bursts", "watchers", "later_resident"]),
+        why: "as above",
+    },
+    Goal {
+        what: "the same after 500 clients that never read",
+        most: 1.1,
+        unit: "× idle",
+        figure: |all| all.at(&["memory", "bursts", "clients that never read", "later"]),
+        why: "as above",
+    },
+    Goal {
+        what: "the same: all resident memory",
+        most: 1.1,
+        unit: "× idle",
+        figure: |all| all.at(&["memory", "bursts", "clients that never read", "later_resident"]),
         why: "as above",
     },
     Goal {

@@ -28,6 +28,7 @@ pub(super) fn measure(field: &mut Field) -> Value {
     let mut results = Map::new();
     results.insert("idleness".to_owned(), idleness(field));
     let mut rows = Vec::new();
+    let before_all = Memory::of(field.own_agent()).unwrap_or_default();
     for contestant in &field.contestants {
         let pid = if contestant.name == OWN { Some(field.own_agent()) } else { contestant.agent };
         let Some(pid) = pid else { continue };
@@ -44,7 +45,7 @@ pub(super) fn measure(field: &mut Field) -> Value {
         results.insert(contestant.name.to_owned(), result);
     }
     table(&rows);
-    results.insert("bursts".to_owned(), bursts(field));
+    results.insert("bursts".to_owned(), bursts(field, &before_all));
     results.into()
 }
 
@@ -88,10 +89,10 @@ fn idleness(field: &Field) -> Value {
     results.into()
 }
 
-/// The agent's memory ten seconds after each kind of burst, as parts of what it was before them all.
-fn bursts(field: &Field) -> Value {
+/// The agent's memory ten seconds after each kind of burst, as parts of what it was before them all, and before any
+/// herd.
+fn bursts(field: &Field, idle: &Memory) -> Value {
     let pid = field.own_agent();
-    let idle = Memory::of(pid).unwrap_or_default();
     let mut results = Map::new();
     for (kind, count) in burst::KINDS {
         let burst = Burst::start(kind, count, &field.socket());
@@ -99,12 +100,17 @@ fn bursts(field: &Field) -> Value {
         drop(burst);
         pause(REST);
         let later = Memory::of(pid).unwrap_or_default();
-        let part = later.own as f64 / idle.own as f64;
+        let [own, all] =
+            [(later.own, idle.own), (later.all, idle.all)].map(|(now, then)| now as f64 / then as f64);
         line(&format!(
-            "{count} {kind}: {} KiB of its own before, {} at the peak, {} later",
-            idle.own, peak.own, later.own
+            "{count} {kind}: {} KiB of its own before, {} at the peak, {} later; {}, {}, {} in all",
+            idle.own, peak.own, later.own, idle.all, peak.all, later.all
         ));
-        results.insert(kind.to_owned(), json!({"peak_kib": peak.own, "later_kib": later.own, "later": part}));
+        let result = json!({
+            "peak_kib": peak.own, "later_kib": later.own, "later": own,
+            "peak_resident_kib": peak.all, "later_resident_kib": later.all, "later_resident": all,
+        });
+        results.insert(kind.to_owned(), result);
     }
     results.into()
 }
