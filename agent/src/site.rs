@@ -128,7 +128,12 @@ impl Site {
             let found = match content(&path, owner) {
                 Ok(Some(found)) => site.take(&path, found),
                 Ok(None) => continue,
-                Err(why) => Err(why),
+                // Somebody who has no say here made it, and is not to keep anybody from signing in.
+                Err(Unfit::Planted(why)) => {
+                    site.problems.push(why);
+                    continue;
+                }
+                Err(Unfit::Wrong(why)) => Err(why),
             };
             if let Err(why) = found {
                 site.is_broken = true;
@@ -138,8 +143,15 @@ impl Site {
         site
     }
 
-    fn take(&mut self, path: &Path, written: Written) -> Result<(), String> {
+    /// A mistake is no reason to drop the rules that can be read.
+    fn take(&mut self, path: &Path, found: Found) -> Result<(), String> {
+        let Found { written, mistake } = found;
         let odd = |key: &str, what: &str| format!("{}: '{key}' {what}", path.display());
+        let (policy, odd_rule) = Policy::of(path, &written.policy);
+        self.policy.tighten(policy);
+        if let Some(mistake) = mistake.or(odd_rule.map(|(key, what)| odd(key, &what))) {
+            return Err(mistake);
+        }
         let authority = match text::trimmed(&written.auth_domain) {
             "" => None,
             given if names_a_user(given) => return Err(odd("authDomain", address::NAMES_USER)),
@@ -147,13 +159,11 @@ impl Site {
         };
         let read = Network::read(&written.proxy, &written.no_proxy, &written.ca_file);
         read.map_err(|bad| format!("{}: {bad}", path.display()))?;
-        let policy = Policy::of(path, &written.policy).map_err(|(key, what)| odd(key, &what))?;
         let of = |value: String| (!value.is_empty()).then(|| Set { value, file: path.to_owned() });
         let proxy = of(written.proxy).map(|set| Set { value: (set.value, written.no_proxy), file: set.file });
         self.authority = self.authority.take().or(authority.and_then(of));
         self.proxy = self.proxy.take().or(proxy);
         self.ca_file = self.ca_file.take().or(of(written.ca_file));
-        self.policy.tighten(policy);
         Ok(())
     }
 
@@ -187,10 +197,11 @@ impl Site {
         Network::read(proxy, no_proxy, ca_file)
     }
 
-    /// Lets a sign-in go on.
+    /// Lets a sign-in, or a token for a program, go on.
     ///
     /// # Errors
-    /// `MISCONFIGURED` where a file cannot be used: the sign-in could go to the wrong place.
+    /// `MISCONFIGURED` where a file cannot be used: the sign-in could go to the wrong place, and nobody knows how long
+    /// the token may live.
     pub(crate) fn check(&self) -> Result<(), AgentError> {
         match self.problems.first().filter(|_| self.is_broken) {
             Some(why) => {
@@ -203,31 +214,34 @@ impl Site {
 }
 
 impl Policy {
-    /// The error is the key and what is odd about its value.
-    fn of(path: &Path, written: &WrittenPolicy) -> Result<Self, (&'static str, String)> {
-        fn set<T>(path: &Path, value: T) -> Set<T> {
-            Set { value, file: path.to_owned() }
-        }
-        let time = |key, given: &Option<String>| match given.as_deref().map(length::read) {
-            Some(Ok(value)) if value.is_zero() => Err((key, "must be longer than nothing".to_owned())),
-            Some(Ok(value)) => Ok(Some(set(path, value))),
-            Some(Err(odd)) => Err((key, format!("is wrong: {odd}"))),
-            None => Ok(None),
+    /// What can be understood; and the first key whose value cannot, with what is odd about it.
+    fn of(path: &Path, written: &WrittenPolicy) -> (Self, Option<(&'static str, String)>) {
+        let mut first = None;
+        let mut understood = |key, read: Result<Duration, String>| {
+            let read = read.map_err(|odd| first.get_or_insert((key, odd)).0);
+            read.ok().map(|value| Set { value, file: path.to_owned() })
         };
+        let time = |given: &String| match length::read(given) {
+            Ok(value) if value.is_zero() => Err("must be longer than nothing".to_owned()),
+            Ok(value) => Ok(value),
+            Err(odd) => Err(format!("is wrong: {odd}")),
+        };
+        let mut of = |key, given: &Option<String>| understood(key, time(given.as_ref()?));
+        let longest_lease = of("policy.longestLease", &written.longest_lease);
+        let idle_exit = of("policy.idleExit", &written.idle_exit);
         let log = match written.log.as_deref().map(text::trimmed) {
             None => None,
             Some("journal") => Some(LogPlace::Journal),
             Some(folder) if Path::new(folder).is_absolute() => Some(LogPlace::Folder(folder.into())),
             Some(_) => {
-                return Err(("policy.log", "must be 'journal' or the absolute path of a folder".into()));
+                let what = "must be 'journal' or the absolute path of a folder";
+                first.get_or_insert(("policy.log", what.to_owned()));
+                None
             }
         };
-        Ok(Self {
-            no_files: (written.file_store == Some(false)).then(|| set(path, ())),
-            longest_lease: time("policy.longestLease", &written.longest_lease)?,
-            log: log.map(|log| set(path, log)),
-            idle_exit: time("policy.idleExit", &written.idle_exit)?,
-        })
+        let log = log.map(|value| Set { value, file: path.to_owned() });
+        let no_files = (written.file_store == Some(false)).then(|| Set { value: (), file: path.to_owned() });
+        (Self { no_files, longest_lease, log, idle_exit }, first)
     }
 
     /// Takes what another file lays down as well.
@@ -260,19 +274,38 @@ impl Policy {
     }
 }
 
+/// What is in a file.
+struct Found {
+    written: Written,
+    /// A mistake beside the rules, which are all that was read then.
+    mistake: Option<String>,
+}
+
+/// Why a file is not read.
+enum Unfit {
+    /// It was made by somebody who is neither root nor the program's owner, in a folder where everybody may.
+    Planted(String),
+    /// The site's own mistake.
+    Wrong(String),
+}
+
 /// What is in a file; `None` if there is none.
-fn content(path: &Path, owner: Option<u32>) -> Result<Option<Written>, String> {
+fn content(path: &Path, owner: Option<u32>) -> Result<Option<Found>, Unfit> {
+    system::check(path, owner)?;
     let bytes = match files::read(path, LARGEST, Writer::Site) {
         Ok(bytes) => bytes,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(None);
         }
-        Err(error) => return Err(files::sentence(path, &error)),
+        Err(error) => return Err(Unfit::Wrong(files::sentence(path, &error))),
     };
-    if let Some(odd) = system::stranger(path, owner) {
-        return Err(format!("{} {odd}", path.display()));
-    }
-    let decoded = text::decoded(&bytes).map_err(|odd| format!("{} {odd}", path.display()))?;
+    // Once more: what was looked at may have been replaced before it was read.
+    system::check(path, owner)?;
+    understood(path, &bytes).map(Some).map_err(Unfit::Wrong)
+}
+
+fn understood(path: &Path, bytes: &[u8]) -> Result<Found, String> {
+    let decoded = text::decoded(bytes).map_err(|odd| format!("{} {odd}", path.display()))?;
     let text = decoded.trim_start_matches('\u{feff}');
     let text = if text::trimmed(text).is_empty() { "{}" } else { text };
     let failed = |error| format!("{}:{}", path.display(), position(&error));
@@ -281,7 +314,28 @@ fn content(path: &Path, owner: Option<u32>) -> Result<Option<Written>, String> {
     if object.get("policy").is_some_and(|policy| !policy.is_object()) {
         return Err(format!("{}: 'policy' must be an object", path.display()));
     }
-    serde_json::from_str(text).map(Some).map_err(failed)
+    Ok(match serde_json::from_str(text) {
+        Ok(written) => Found { written, mistake: None },
+        Err(error) => Found {
+            written: Written { policy: WrittenPolicy::beside_mistakes(&object), ..Written::default() },
+            mistake: Some(failed(error)),
+        },
+    })
+}
+
+impl WrittenPolicy {
+    /// The rules of a file that has a mistake somewhere, each for itself.
+    fn beside_mistakes(object: &Map<String, Value>) -> Self {
+        let rule = |key| object.get("policy")?.get(key);
+        let text = |key| rule(key)?.as_str().map(str::to_owned);
+        Self {
+            // Whoever writes anything but `true` there means to forbid.
+            file_store: rule("fileStore").map(|given| *given == Value::Bool(true)),
+            longest_lease: text("longestLease"),
+            log: text("log"),
+            idle_exit: text("idleExit"),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -114,12 +114,14 @@ fn find(search_path: Option<&OsStr>) -> Result<Held, Error> {
     program::first_agent(candidates(search_path))?.ok_or(Error::NoProgram)
 }
 
-/// The first path in these folders that leads to this program. Installations that keep versions apart (Homebrew, Nix,
-/// a module tree with `current`) have links there, and change them at an upgrade.
+/// The first path in these folders that leads to this program, by the word of nobody but its owners. Installations
+/// that keep versions apart (Homebrew, Nix, a module tree with `current`) have links there, and change them at an
+/// upgrade.
 #[cfg(unix)]
 fn link(search_path: Option<&OsStr>, program: &Path) -> Option<PathBuf> {
     let is_this = |file: &PathBuf| file.canonicalize().is_ok_and(|real| real == program);
-    on(search_path).filter(|file| file.is_absolute()).find(is_this)
+    let mut found = on(search_path).filter(|file| file.is_absolute() && is_this(file));
+    found.find(|file| program::is_led_by_owners(file))
 }
 
 /// Where the agent's program is looked for, if it is there.

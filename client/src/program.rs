@@ -68,6 +68,12 @@ pub fn open_to_a_group(program: &Path) -> Option<PathBuf> {
     system::open_to_a_group(program)
 }
 
+/// True if nobody else decides where this path leads, now and later.
+#[cfg(unix)]
+pub(crate) fn is_led_by_owners(path: &Path) -> bool {
+    system::is_led_by_owners(path)
+}
+
 fn first_by<T>(
     candidates: impl IntoIterator<Item = PathBuf>,
     trusted: impl Fn(&Path) -> Result<T, Error>,

@@ -49,6 +49,36 @@ pub fn distrusted(given: &Path, real: &Path, owners: &[u32]) -> Option<(PathBuf,
     })
 }
 
+/// True if nobody but `owners` decides where this path leads: they own each folder from the root on, each link on the
+/// way, and the folders that these lead through, and none is open to everybody but for folders like `/tmp`, in which an
+/// entry is its owner's. It asks more than [`distrusted`]: a path that is followed again later leads to what is there
+/// then. Blocks on the file system.
+pub fn is_led_by(owners: &[u32], path: &Path) -> bool {
+    /// More than the kernel follows (`ELOOP`).
+    const MOST_STEPS: usize = 400;
+    let steps = |path: &Path| path.components().rev().map(|part| part.as_os_str().into()).collect();
+    let mut left: Vec<PathBuf> = steps(path);
+    let mut place = PathBuf::new();
+    for _ in 0..MOST_STEPS {
+        let Some(step) = left.pop() else { return true };
+        place.push(step);
+        let Ok(found) = place.symlink_metadata() else { return false };
+        let is_open = found.mode() & WRITABLE_BY_ALL != 0 && found.mode() & STICKY == 0;
+        if stranger(found.uid(), owners).is_some() || (is_open && !found.is_symlink()) {
+            return false;
+        }
+        if found.is_symlink() {
+            let Ok(target) = place.read_link() else { return false };
+            place.pop();
+            left.append(&mut steps(&target));
+        }
+    }
+    false
+}
+
+/// What a user makes in such a folder is that user's to remove and to rename.
+const STICKY: u32 = 0o1000;
+
 /// A program between its check and its start.
 #[derive(Debug)]
 pub struct Held {
@@ -181,6 +211,38 @@ mod tests {
         mode(&path, 0o755);
         let ended = std::process::Command::new(found.executable()).status().unwrap();
         assert!(ended.success(), "{ended}");
+    }
+
+    #[test]
+    fn a_path_is_followed_later_only_if_every_step_of_it_is_its_owners() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        let [versions, open, link] = ["versions", "open", "link"].map(|name| base.join(name));
+        std::fs::create_dir_all(versions.join("1/bin")).unwrap();
+        write(versions.join("1/bin/seqera-agent"), "").unwrap();
+        symlink("versions/../versions/1", &link).unwrap();
+        let is_followed = |path: &Path| is_led_by(&owners(None), path);
+        assert!(is_followed(&link.join("bin/seqera-agent")));
+        assert!(!is_followed(&link.join("bin/none")), "what is not there leads nowhere");
+        symlink("round", base.join("round")).unwrap();
+        assert!(!is_followed(&base.join("round")));
+        // Whoever may rename what is in a folder decides where a path through it leads.
+        std::fs::create_dir(&open).unwrap();
+        symlink(&versions, open.join("versions")).unwrap();
+        let through = open.join("versions/1/bin/seqera-agent");
+        for (bits, is_safe) in [(0o755, true), (0o777, false), (0o1777, true)] {
+            mode(&open, bits);
+            assert_eq!(is_followed(&through), is_safe, "{bits:o}");
+        }
+        if rustix::process::getuid().is_root() {
+            std::os::unix::fs::lchown(open.join("versions"), Some(12_345), None).unwrap();
+            assert!(!is_followed(&through), "a link of another user");
+            std::os::unix::fs::lchown(open.join("versions"), Some(0), None).unwrap();
+            std::os::unix::fs::lchown(&open, Some(12_345), None).unwrap();
+            assert!(!is_followed(&through), "a folder of another user");
+            std::os::unix::fs::lchown(&versions, Some(12_345), None).unwrap();
+            assert!(!is_followed(&link.join("bin/seqera-agent")), "what a link leads through");
+        }
     }
 
     #[test]

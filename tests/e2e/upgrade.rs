@@ -1,12 +1,12 @@
 //! A program that is replaced under its agent: the agent goes on as the new one, at a quiet moment, and nobody notices.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use seqera_tests::sandbox::ADA;
-use seqera_tests::{Home, Sandbox, binaries, eventually};
+use seqera_tests::{Home, Sandbox, binaries, eventually, skip};
 
 use crate::installation::Installation;
 
@@ -263,6 +263,31 @@ fn where_versions_lie_apart_the_link_that_the_program_was_found_by_says_which_is
     eventually(LIMIT, "the other version", || runs(&old).then_some(()));
     assert_eq!(seqera("token").run().ok().line(), given);
     assert_eq!(home.agent_pid(), Some(pid));
+}
+
+#[test]
+fn where_another_user_decides_what_a_link_leads_to_the_agent_keeps_to_its_own_place() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let agent = Upgraded::sign_in(&home, &sandbox);
+    let other = Installation::new(&home, "other");
+    agent.of.seqera("agent stop").run().ok();
+    let theirs = home.root().join("theirs");
+    let lead_to = |of: &Installation<'_>| {
+        let _ = fs::remove_file(&theirs);
+        symlink(&of.prefix, &theirs).expect("a link can be made");
+        lchown(&theirs, Some(12_345), None).is_ok()
+    };
+    if !lead_to(&agent.of) {
+        return skip("needs the right to give files away");
+    }
+    let path = format!("{}:/usr/bin:/bin", theirs.join("bin").display());
+    agent.of.seqera("token").env("PATH", &path).run().ok();
+    let agent = Upgraded { pid: home.agent_pid().expect("it runs"), ..agent };
+    lead_to(&other);
+    // In its own place it is replaced as always.
+    let inode = agent.install_new();
+    eventually(LIMIT, "the new program", || (agent.runs() == Some(inode)).then_some(()));
+    agent.goes_on(&sandbox);
 }
 
 #[test]

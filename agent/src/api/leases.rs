@@ -151,6 +151,8 @@ impl Leases {
         profile: ProfileName,
         served: &Served,
     ) -> Result<Order, AgentError> {
+        // The file that cannot be read may say how long such a token lives.
+        self.registry.shared.site.check()?;
         let ends = match asked.keep {
             Some(keep) => Ends::At(self.end_after(keep)?),
             None => Ends::With(self.caller(pid)?),

@@ -14,7 +14,7 @@ use rustix::fs::Mode;
 use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use seqera_agent_proto::v1::Namespaces;
-use seqera_agent_proto::{limits, signals};
+use seqera_agent_proto::{limits, programs, signals};
 
 #[cfg(target_os = "macos")]
 mod launchd;
@@ -133,13 +133,17 @@ pub(crate) fn itself() -> io::Result<PathBuf> {
 
 /// The path that this program was started by, as its first argument says. It is often a link into the folder of one
 /// version (Homebrew, Nix, `current` in a module tree), and leads to the next one after an upgrade. It has to lead to
-/// the file that runs, unless it is believed: then that file may have gone, or be no longer the one there.
+/// the file that runs, and nobody else may be able to change that, since what it leads to later is run as well; unless
+/// it is believed, because the program before this one in the same process has found so.
 pub(crate) fn known_as(is_believed: bool) -> Option<PathBuf> {
     let named = std::env::args_os().next().map(PathBuf::from).filter(|named| named.is_absolute())?;
-    let number = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
-    let is_this =
-        || itself().is_ok_and(|itself| number(&itself).is_some_and(|this| number(&named) == Some(this)));
-    (is_believed || is_this()).then_some(named)
+    if is_believed {
+        return Some(named);
+    }
+    let found = itself().and_then(|itself| itself.metadata()).ok()?;
+    let number = |found: &std::fs::Metadata| (found.dev(), found.ino());
+    let is_this = named.metadata().is_ok_and(|named| number(&named) == number(&found));
+    (is_this && programs::is_led_by(&programs::owners(Some(found.uid())), &named)).then_some(named)
 }
 
 /// The name in the lists of processes, which is otherwise that of the file that was executed: a descriptor has none.

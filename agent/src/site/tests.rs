@@ -117,6 +117,63 @@ fn a_file_with_a_mistake_stops_sign_ins_and_says_whom_to_ask() {
 }
 
 #[test]
+fn a_mistake_leaves_the_rules_in_force_that_can_be_read() {
+    let rules = r#""fileStore": false, "longestLease": "10s", "log": "/var/log/seqera", "idleExit": "60s""#;
+    for text in [
+        format!(r#"{{"logg": 1, "policy": {{{rules}}}}}"#),
+        format!(r#"{{"policy": {{{rules}, "newer": {{"rule": 1}}}}}}"#),
+        format!(r#"{{"proxy": 7, "policy": {{{rules}}}}}"#),
+        format!(r#"{{"authDomain": "ftp://a.test", "policy": {{{rules}}}}}"#),
+    ] {
+        let places = Places::new();
+        places.file("own", &text);
+        let site = places.read();
+        assert_eq!(site.policy.rules().len(), 4, "{text}: {:?}", site.policy);
+        assert!(site.check().is_err() && site.authority.is_none(), "{text}");
+    }
+    // A rule that is no rule is none, and the others hold; what else than `true` stands there forbids.
+    let places = Places::new();
+    places.file("own", r#"{"policy": {"fileStore": "never", "longestLease": 10, "idleExit": "soon"}}"#);
+    let site = places.read();
+    assert!(site.policy.no_files.is_some() && site.policy.idle_exit.is_none() && site.check().is_err());
+}
+
+#[test]
+fn what_a_stranger_has_made_beside_a_program_in_an_open_folder_is_no_file_of_the_site() {
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    const OWNER: Option<u32> = Some(777);
+    let stranger = Some(12_345);
+    let text = r#"{"authDomain": "https://evil.test/api", "policy": {"idleExit": "1s"}}"#;
+    // The folder that everybody may write to, and the one above the file's that somebody owns.
+    for (prefix_mode, link, is_planted) in
+        [(0o1777, false, true), (0o1777, true, true), (0o755, false, false)]
+    {
+        let prefix = tempfile::tempdir().unwrap();
+        let set = |path: &Path, uid| std::os::unix::fs::lchown(path, uid, None).unwrap();
+        fs::set_permissions(prefix.path(), fs::Permissions::from_mode(prefix_mode)).unwrap();
+        let (etc, theirs) = (prefix.path().join("etc"), prefix.path().join("theirs"));
+        // By the link, it leads to what the owner of the program has somewhere else.
+        let made = if link { &theirs } else { &etc };
+        fs::create_dir_all(made.join("seqera-agent")).unwrap();
+        fs::write(made.join("seqera-agent/config.json"), text).unwrap();
+        let uid = if link { OWNER } else { stranger };
+        for place in ["seqera-agent/config.json", "seqera-agent", ""] {
+            set(&made.join(place), uid);
+        }
+        if link {
+            std::os::unix::fs::symlink(&theirs, &etc).unwrap();
+            set(&etc, stranger);
+        }
+        let site = Site::read([etc.join("seqera-agent/config.json")].into_iter(), OWNER);
+        assert!(site.authority.is_none() && site.policy == Policy::default(), "{site:?}");
+        assert!(site.problems[0].contains("belongs to uid 12345"), "{site:?}");
+        assert_eq!(site.check().is_ok(), is_planted, "{prefix_mode:o} {link}");
+    }
+}
+
+#[test]
 fn a_file_that_others_can_write_is_not_used() {
     let places = Places::new();
     let path = places.file("own", r#"{"authDomain": "https://evil.test/api"}"#);

@@ -1,7 +1,10 @@
 //! Whose a site's file is.
 
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+
+use crate::site::Unfit;
 
 /// Below the folder that holds the program's `bin`.
 pub(super) const BESIDE: &str = "etc/seqera-agent/config.json";
@@ -14,20 +17,38 @@ pub(super) fn owner(program: &Path) -> Option<u32> {
     Some(program.metadata().ok()?.uid())
 }
 
-/// What keeps the file from being the site's. The folder counts too: who may write there replaces the file.
-pub(super) fn stranger(path: &Path, owner: Option<u32>) -> Option<String> {
-    let folder = path.parent().unwrap_or(path);
-    [(path, ""), (folder, "its folder ")].into_iter().find_map(|(place, name)| {
-        let found = place.metadata().ok()?;
-        if found.uid() != 0 && Some(found.uid()) != owner {
-            return Some(format!(
-                "is not used: {name}belongs to uid {}, which is not the program's",
-                found.uid()
-            ));
+/// Checks that nobody but root and the program's owner has a say in the file: whoever owns it, its folder, the `etc`
+/// above, or a link in place of one of them, can replace it.
+///
+/// # Errors
+/// What is not theirs. It was planted if the folder around it is open to everybody, as where somebody has unpacked a
+/// program in a shared folder.
+pub(super) fn check(path: &Path, owner: Option<u32>) -> Result<(), Unfit> {
+    let is_stranger = |uid: u32| uid != 0 && Some(uid) != owner;
+    let mut around: [Option<&Path>; 3] = [None; 3];
+    around.iter_mut().zip(path.ancestors().skip(1)).for_each(|(place, folder)| *place = Some(folder));
+    let [folder, etc, above] = around;
+    let is_open = |found: &Metadata| is_stranger(found.uid()) || found.mode() & WRITABLE_BY_ALL != 0;
+    let mut within_open = above.and_then(|above| above.metadata().ok()).is_some_and(|found| is_open(&found));
+    for (place, name) in [(etc, "the folder above "), (folder, "its folder "), (Some(path), "")] {
+        let Some(place) = place else { continue };
+        // What is not there is nobody's.
+        let Ok(itself) = place.symlink_metadata() else { return Ok(()) };
+        // What a link leads to may be out of sight.
+        let found = place.metadata().unwrap_or_else(|_| itself.clone());
+        let unused = |what: String| format!("{} is not used: {name}{what}", path.display());
+        if let Some(uid) = [itself.uid(), found.uid()].into_iter().find(|uid| is_stranger(*uid)) {
+            let why = unused(format!("belongs to uid {uid}, which is not the program's"));
+            return Err(if within_open { Unfit::Planted(why) } else { Unfit::Wrong(why) });
         }
-        let is_open = found.mode() & 0o002 != 0;
-        is_open.then(|| {
-            format!("is not used: {name}can be written to by everybody (mode {:o})", found.mode() & 0o7777)
-        })
-    })
+        within_open = is_open(&found);
+        if within_open && Some(place) != etc {
+            let mode = found.mode() & 0o7777;
+            return Err(Unfit::Wrong(unused(format!("can be written to by everybody (mode {mode:o})"))));
+        }
+    }
+    Ok(())
 }
+
+/// Write permission for everybody.
+const WRITABLE_BY_ALL: u32 = 0o002;

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use crate::site::Unfit;
+
 /// Below the folder that holds the program's `bin`.
 pub(super) const BESIDE: &str = r"etc\seqera-agent\config.json";
 
@@ -15,6 +17,9 @@ pub(super) fn owner(_: &Path) -> Option<u32> {
 }
 
 /// The program's folder protects it.
-pub(super) fn stranger(_: &Path, _: Option<u32>) -> Option<String> {
-    None
+///
+/// # Errors
+/// None.
+pub(super) fn check(_: &Path, _: Option<u32>) -> Result<(), Unfit> {
+    Ok(())
 }

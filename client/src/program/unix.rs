@@ -40,6 +40,10 @@ pub(super) fn open_to_a_group(program: &Path) -> Option<PathBuf> {
     found.map(Path::to_owned)
 }
 
+pub(super) fn is_led_by_owners(path: &Path) -> bool {
+    programs::is_led_by(&owners(), path)
+}
+
 fn owners() -> Vec<u32> {
     let ours = std::env::current_exe().and_then(|own| own.metadata()).map(|own| own.uid());
     programs::owners(ours.ok())
