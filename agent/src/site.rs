@@ -22,12 +22,15 @@ use crate::error::{AgentError, ErrorKind as Kind};
 use crate::network::{BadNetwork, Network};
 use crate::profile::{Profile, ProviderId};
 
+use self::unfit::Unfit;
+
 #[cfg(unix)]
 #[path = "site/unix.rs"]
 mod system;
 #[cfg(windows)]
 #[path = "site/windows.rs"]
 mod system;
+mod unfit;
 
 /// Hundreds of times what an administrator writes.
 const LARGEST: u64 = 1 << 20;
@@ -279,14 +282,6 @@ struct Found {
     written: Written,
     /// A mistake beside the rules, which are all that was read then.
     mistake: Option<String>,
-}
-
-/// Why a file is not read.
-enum Unfit {
-    /// It was made by somebody who is neither root nor the program's owner, in a folder where everybody may.
-    Planted(String),
-    /// The site's own mistake.
-    Wrong(String),
 }
 
 /// What is in a file; `None` if there is none.

@@ -4,7 +4,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::site::Unfit;
+use crate::site::unfit::Unfit;
 
 /// Below the folder that holds the program's `bin`.
 pub(super) const BESIDE: &str = "etc/seqera-agent/config.json";

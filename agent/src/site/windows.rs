@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::site::Unfit;
+use crate::site::unfit::Unfit;
 
 /// Below the folder that holds the program's `bin`.
 pub(super) const BESIDE: &str = r"etc\seqera-agent\config.json";
