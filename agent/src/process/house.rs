@@ -227,10 +227,14 @@ impl<'a> House<'a> {
     /// Waits until the sessions have been looked at. The process is awake then in any case.
     async fn round(&self, activity: &Activity, core: &dyn Core) {
         core.round().await;
-        // Whoever has just called, or has just had the agent started, would have to wait for every page again.
-        if !self.debugged && activity.quiet_for() >= SETTLED {
-            memory::let_go_of_much();
+        if self.debugged {
+            return;
         }
+        // Whoever has just called, or has just had the agent started, would have to wait for every page again.
+        while let Some(wait) = SETTLED.checked_sub(activity.unasked_for()).filter(|wait| !wait.is_zero()) {
+            sleep(wait).await;
+        }
+        memory::let_go_of_much();
     }
 
     async fn look_after_socket(&mut self) {
