@@ -44,4 +44,5 @@ mod told;
 #[cfg(target_os = "linux")]
 mod upgrade;
 mod variables;
+mod whose_token;
 mod wsl;

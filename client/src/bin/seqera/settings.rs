@@ -2,6 +2,7 @@
 //! value wins. A value that nobody sets stays empty, and the agent uses the profile's own or its default.
 
 mod at_start;
+mod belonging;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod env;
@@ -63,6 +64,11 @@ impl Settings {
         let authority_is_default = flag.is_none() && own.is_none();
         let authority =
             flag.or(variable("SEQERA_AUTH_DOMAIN", env.auth_domain())).or(own).or(top).or(api_url);
+        Self { authority_is_default, ..Self::at(authority, profile, env, config) }
+    }
+
+    /// What is set for this authority.
+    fn at(authority: Option<Setting>, profile: &str, env: &Env, config: &Config) -> Self {
         let candidates = Candidates::new(profile, env, config, authority.as_ref());
         let mut ignored = Vec::new();
         let mut choose = |of: &[Owned]| choose(of, authority.as_ref(), &mut ignored);
@@ -71,7 +77,7 @@ impl Settings {
             audience: choose(&candidates.audience),
             api_url: choose(&candidates.api_url),
             backend_url: choose(&candidates.backend_url),
-            authority_is_default,
+            authority_is_default: false,
             authority,
             backends: candidates.backend_url,
             ignored,

@@ -21,7 +21,7 @@ use crate::screen::ask;
 use crate::screen::failure::Failure;
 use crate::settings::Settings;
 use crate::settings::context::{Context, wait};
-use crate::settings::env::EnvToken;
+use crate::settings::env::{EnvToken, TOKEN_FILE};
 use crate::settings::setting::{CLOUD_AUTHORITY, host, in_the_clear};
 use crate::settings::subject::{Named, Subject};
 
@@ -248,19 +248,21 @@ fn with_addresses(
     variables
 }
 
-/// A given token belongs to the authority that is named, or else to Cloud.
+/// A given token belongs to the authority that is named for it, or else to Cloud.
 fn of_token(context: &Context, token: &EnvToken) -> Result<Variables, Failure> {
-    let settings = Settings::resolve(None, "", &context.env, &context.config()?);
-    let set = settings.any_backend();
+    let settings = context.settings_of(token)?;
     let authority = settings.authority.as_ref().map(|set| set.text.clone());
+    let set = settings.any_backend();
     if let (None, Some(set)) = (&authority, set.filter(|set| !backend::is_clouds(&set.text))) {
         let message =
             format!("{} is an Enterprise backend ({}), and no authority is named", set.text, set.source);
         let hint = "with an access token, set SEQERA_AUTH_DOMAIN to https://<host>/api as well";
         return Err(Failure::usage(message, Some(hint)));
     }
+    let authority = authority.unwrap_or_default();
+    settings.ignored_backend(&authority).iter().for_each(|note| context.screen.warn(note));
     let mut reported = String::new();
-    if authority.is_none() || set.is_none() {
+    if authority.is_empty() || settings.backend_of(&authority).is_none() {
         let client = context.client_within(Named::default(), PLATFORM)?;
         match wait(async { Ok(client.describe_token(&token.secret, settings.message()).await?) }) {
             Ok(described) => reported = described.backend_url,
@@ -269,9 +271,12 @@ fn of_token(context: &Context, token: &EnvToken) -> Result<Variables, Failure> {
             Err(failure) => context.screen.note(&failure.message),
         }
     }
-    let backend = backend::choose(&settings, None, &reported, authority.as_deref().unwrap_or_default());
-    let mut variables = handover::of_environment(token, &context.env);
-    variables.extend(authority.map(|authority| ("SEQERA_AUTH_DOMAIN", Some(authority))));
+    let backend = backend::choose(&settings, None, &reported, &authority);
+    let mut variables = handover::of_environment(token, &context.env, &settings);
+    if token.variable == prompt::FLAG {
+        // It would come before the token of the option.
+        variables.push((TOKEN_FILE, None));
+    }
     // One that is set for another account must not stay beside this token.
     variables.push(("SEQERA_AI_BACKEND_URL", backend.map(|backend| backend.url)));
     Ok(variables)

@@ -17,10 +17,7 @@ pub(super) fn describe_variable(
     context: &Context,
     token: &EnvToken,
 ) -> Result<(Description, Setting), Failure> {
-    // A Platform's token may belong to any profile; another kind of provider has its own profile, which knows
-    // the address.
-    let profile = context.env.provider().own_profile().unwrap_or_default();
-    let settings = Settings::resolve(None, profile, &context.env, &context.config()?);
+    let settings = context.settings_of(token)?;
     let client = context.client(Named::default())?;
     let described = wait(async { Ok(client.describe_token(&token.secret, settings.message()).await?) });
     let described = described.map_err(|failure| {

@@ -80,7 +80,8 @@ fn give(context: &Context, args: &Exec, program: &OsStr) -> Result<Given, Failur
             if args.long {
                 context.screen.note(&format!("--long does nothing: the token in {} is used", token.variable));
             }
-            let variables = handover::of_environment(&token, &context.env);
+            let settings = context.settings_of(&token)?;
+            let variables = handover::of_environment(&token, &context.env, &settings);
             let secret = Zeroizing::new(token.secret);
             return Ok(Given { secret, of_environment: true, variables, lease: None });
         }

@@ -7,11 +7,13 @@ use std::process::Command;
 use seqera_client::proto::place::token_sha256;
 use seqera_client::{Client, Token, Want};
 
+use crate::commands::backend;
 use crate::screen::failure::{Failure, Hint};
+use crate::settings::Settings;
 use crate::settings::context::Context;
 use crate::settings::env::{Env, EnvToken, TOKEN_FILE};
 use crate::settings::provider::Provider;
-use crate::settings::setting::same_authority;
+use crate::settings::setting::{Setting, Source, same_authority};
 
 /// Where programs look for the address of the Platform's API: `tw`, Nextflow and Co-Scientist's own.
 const ENDPOINTS: [&str; 3] = ["TOWER_API_ENDPOINT", "SEQERA_API_ENDPOINT", "SEQERA_PLATFORM_API_URL"];
@@ -38,40 +40,51 @@ pub(super) fn of_profile(token: &Token, env: &Env) -> Variables {
     variables
 }
 
-/// The variables for a token from the environment, which came with its endpoint and workspace, or with an
-/// authority that serves as its endpoint.
-pub(super) fn of_environment(token: &EnvToken, env: &Env) -> Variables {
+/// The variables for a token from the environment, with all of its addresses: a program that finds the token without
+/// them sends it to Seqera Cloud, or to what is there for another account. The workspace came with the token. `settings`
+/// are those of the token.
+pub(super) fn of_environment(token: &EnvToken, env: &Env, settings: &Settings) -> Variables {
     let provider = Provider::of_variable(token.variable);
     if !provider.is_platform() {
         return of_another(provider, &token.secret, None);
     }
     let mut variables = secrets(&token.secret, None);
-    if let Some(file) = env.beside() {
-        variables.extend(addresses(&file.authority, &file.api, file.workspace));
-        let of_others = ["SEQERA_AI_BACKEND_URL", "SEQERA_AUTH_CLI_CLIENT_ID"];
-        variables.extend(
-            of_others.into_iter().filter(|name| env.source(name) == TOKEN_FILE).map(|name| (name, None)),
-        );
+    let Some(authority) = &settings.authority else {
+        // Cloud's, where nothing is named; an address without an authority may be anybody's.
+        let is_others = |set: &&Setting| !backend::is_clouds(&set.text);
+        let others = settings.any_backend().filter(is_others).map(|_| ("SEQERA_AI_BACKEND_URL", None));
+        variables.extend(others);
         return variables;
+    };
+    let api = settings.api_of_token().unwrap_or(&authority.text);
+    match env.beside() {
+        Some(file) => variables.extend(addresses(&authority.text, api, file.workspace)),
+        None => variables.extend(endpoints(&authority.text, api)),
     }
-    if let Some(url) = env.api_of_token() {
-        let names = ["TOWER_API_ENDPOINT", "SEQERA_API_ENDPOINT"];
-        variables.extend(names.map(|name| (name, Some(url.clone()))));
-    }
+    // What goes with another authority must not stay beside this one.
+    let kept =
+        |set: &Option<Setting>| set.as_ref().is_some_and(|set| matches!(set.source, Source::Variable(_)));
+    let of_others = [
+        ("SEQERA_AI_BACKEND_URL", &settings.backend_url),
+        ("SEQERA_AUTH_CLI_CLIENT_ID", &settings.client_id),
+    ];
+    variables.extend(of_others.into_iter().filter(|(_, set)| !kept(set)).map(|(name, _)| (name, None)));
     variables
 }
 
 /// Every variable that says where a token may go, and what for.
 fn addresses(authority: &str, api_url: &str, workspace: i64) -> Variables {
+    let workspace = (workspace != 0).then(|| workspace.to_string());
+    let rest = [("TOWER_WORKSPACE_ID", workspace), ("SEQERA_WORKSPACE", None)];
+    endpoints(authority, api_url).into_iter().chain(rest).collect()
+}
+
+/// Every variable that says where a token may go.
+fn endpoints(authority: &str, api_url: &str) -> Variables {
     let told = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let api_url = told(api_url).or(told(authority));
     let endpoints = ENDPOINTS.map(|name| (name, api_url.clone()));
-    let rest = [
-        ("SEQERA_AUTH_DOMAIN", told(authority)),
-        ("TOWER_WORKSPACE_ID", (workspace != 0).then(|| workspace.to_string())),
-        ("SEQERA_WORKSPACE", None),
-    ];
-    endpoints.into_iter().chain(rest).collect()
+    endpoints.into_iter().chain([("SEQERA_AUTH_DOMAIN", told(authority))]).collect()
 }
 
 fn mark(token: &Token) -> String {
@@ -170,6 +183,7 @@ mod tests {
     use seqera_client::proto::v1::AccessToken;
 
     use super::*;
+    use crate::settings::config::{self, Config};
 
     fn token(api_url: &str, workspace_id: i64) -> Token {
         Token::from(AccessToken {
@@ -230,7 +244,7 @@ mod tests {
         assert_eq!(names, ["SCITOOLKIT_TOKEN", "SEQERA_EXEC_TOKEN"]);
         let given = EnvToken { variable: "SCITOOLKIT_TOKEN", secret: "stk_user_a".into() };
         let pair = ("SCITOOLKIT_TOKEN", Some("stk_user_a".to_owned()));
-        assert_eq!(of_environment(&given, &Env::of(&[]))[0], pair);
+        assert_eq!(of_environment(&given, &Env::of(&[]), &Settings::default())[0], pair);
     }
 
     #[test]
@@ -239,24 +253,48 @@ mod tests {
         assert_eq!(mark, format!("work:{}", token_sha256("secret")));
     }
 
-    #[test]
-    fn a_token_of_the_environment_keeps_its_endpoint_and_loses_the_refresh_token() {
-        let token = EnvToken { variable: "TOWER_ACCESS_TOKEN", secret: "t".into() };
-        let named =
-            Env::of(&[("SEQERA_AUTH_DOMAIN", "https://a/api"), ("TOWER_API_ENDPOINT", "https://b/api")]);
-        let variables = of_environment(&token, &named);
-        assert!(!variables.iter().any(|(name, _)| name.contains("ENDPOINT") || name.contains("WORKSPACE")));
-        assert_eq!(value(&variables, "TOWER_REFRESH_TOKEN"), None);
-        assert_eq!(value(&variables, "SEQERA_ACCESS_TOKEN").as_deref(), Some("t"));
+    /// The variables for this token, with a file that names `https://file.test/api`.
+    fn given(variable: &'static str, env: &Env) -> Variables {
+        let token = EnvToken { variable, secret: "t".into() };
+        let config = config::of(r#"{"authDomain": "https://file.test/api"}"#);
+        let settings = Settings::of_token(&token, env, &config).unwrap();
+        of_environment(&token, env, &settings)
     }
 
     #[test]
-    fn a_token_without_an_endpoint_goes_to_the_named_authority_and_not_to_seqera_cloud() {
-        let token = EnvToken { variable: "TOWER_ACCESS_TOKEN", secret: "t".into() };
-        let variables = of_environment(&token, &Env::of(&[("SEQERA_AUTH_DOMAIN", "https://a/api")]));
-        for name in ["TOWER_API_ENDPOINT", "SEQERA_API_ENDPOINT"] {
-            assert_eq!(value(&variables, name).as_deref(), Some("https://a/api"), "{name}");
+    fn a_token_of_the_environment_takes_all_of_its_addresses_along_and_none_of_others() {
+        for (variable, env, api) in [
+            ("SEQERA_ACCESS_TOKEN", Env::of(&[]), "https://file.test/api"),
+            ("TOWER_ACCESS_TOKEN", Env::of(&[]), "https://file.test/api"),
+            ("TOWER_ACCESS_TOKEN", Env::of(&[("TOWER_API_ENDPOINT", "https://b/api")]), "https://b/api"),
+            ("SEQERA_ACCESS_TOKEN", Env::of(&[("SEQERA_AUTH_DOMAIN", "https://a/api")]), "https://a/api"),
+            (
+                "SEQERA_ACCESS_TOKEN",
+                Env::of(&[("SEQERA_AUTH_DOMAIN", "https://a/api"), ("TOWER_API_ENDPOINT", "https://b/api")]),
+                "https://a/api",
+            ),
+        ] {
+            let variables = given(variable, &env);
+            for name in ENDPOINTS.into_iter().chain(["SEQERA_AUTH_DOMAIN"]) {
+                assert_eq!(value(&variables, name).as_deref(), Some(api), "{name}");
+            }
+            assert!(!variables.iter().any(|(name, _)| name.contains("WORKSPACE")));
+            assert_eq!(value(&variables, "TOWER_REFRESH_TOKEN"), None);
+            assert_eq!(value(&variables, "SEQERA_ACCESS_TOKEN").as_deref(), Some("t"));
         }
+        let elsewhere =
+            Env::of(&[("TOWER_API_ENDPOINT", "https://b/api"), ("SEQERA_AI_BACKEND_URL", "https://ai.test")]);
+        assert_eq!(value(&given("TOWER_ACCESS_TOKEN", &elsewhere), "SEQERA_AI_BACKEND_URL"), None);
+    }
+
+    #[test]
+    fn a_token_of_cloud_is_handed_on_without_the_backend_of_somebody_else() {
+        let token = EnvToken { variable: "TOWER_ACCESS_TOKEN", secret: "t".into() };
+        let env = Env::of(&[("SEQERA_AI_BACKEND_URL", "https://ai.corp.test")]);
+        let settings = Settings::of_token(&token, &env, &Config::default()).unwrap();
+        let variables = of_environment(&token, &env, &settings);
+        assert_eq!(value(&variables, "SEQERA_AI_BACKEND_URL"), None);
+        assert!(!variables.iter().any(|(name, _)| name.contains("ENDPOINT")), "programs know Cloud");
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn of_session(context: &Context, status: SessionStatus) -> Result<Info, Failure>
 /// Only the Platform knows whose token it is. If it refuses the token, the command fails; if it cannot be
 /// asked, that is shown.
 fn of_token(context: &Context, token: &EnvToken) -> Result<Info, Failure> {
-    let settings = Settings::resolve(None, "", &context.env, &context.config()?);
+    let settings = context.settings_of(token)?;
     let client = context.client_within(Named::default(), PATIENCE)?;
     let asked = wait(async { Ok(client.describe_token(&token.secret, settings.message()).await?) });
     let platform = match asked {

@@ -87,7 +87,7 @@ impl Kind {
                 wait(patiently(context, self, self.of_profile(&client)))
             }
             Subject::Token(token) => {
-                let settings = Settings::resolve(None, "", &context.env, &context.config()?);
+                let settings = context.settings_of(&token)?;
                 let client = context.client(Named::default())?;
                 wait(patiently(context, self, self.of_token(&client, &token, &settings)))
                     .map_err(|failure| perhaps_enterprise(failure, &settings))

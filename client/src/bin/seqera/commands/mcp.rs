@@ -10,7 +10,7 @@ use seqera_client::program;
 use crate::commands::handover::{become_program, not_run};
 use crate::screen::failure::{Failure, Hint};
 use crate::settings::context::Context;
-use crate::settings::env::TOKEN_FILE;
+use crate::settings::setting::CLOUD_AUTHORITY;
 use crate::settings::subject::Subject;
 
 /// The program, which lies beside this one or on the `PATH`.
@@ -20,8 +20,8 @@ const PROGRAM: &str = "seqera-mcp";
 ///
 /// Speaks MCP on standard input and output, and passes each message on with a fresh token of the profile, so that
 /// the assistant's configuration holds this command and no secret. A token of Cloud goes to https://mcp.seqera.io,
-/// any other to the address in the key mcpUrl of the profile in config.json, and nowhere else: a URL that stands in
-/// a repository's configuration is no consent. Seqera's server may want an OAuth login of its own instead, which
+/// any other to the address in the key mcpUrl of the profile in config.json, if that is set for the authority of the
+/// token, and nowhere else: a URL that stands in a repository's configuration is no consent. Seqera's server may want an OAuth login of its own instead, which
 /// this command does not do; that it takes the Platform's tokens is unproven.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -39,11 +39,9 @@ pub(super) fn run(context: &Context, args: Mcp) -> Result<(), Failure> {
     match context.subject()? {
         Subject::Token(token) => {
             command.args(["--variable", token.variable]);
-            // A file says itself whose token it holds.
-            let authority = context.env.auth_domain().or(context.env.platform_api_url());
-            if let Some(authority) = authority.filter(|_| token.variable != TOKEN_FILE) {
-                command.args(["--authority", &authority]);
-            }
+            let authority = context.settings_of(&token)?.authority;
+            let authority = authority.map_or(CLOUD_AUTHORITY.to_owned(), |set| set.text);
+            command.args(["--authority", &authority]);
         }
         Subject::Profile(named) => {
             for (option, value) in [("--profile", named.profile), ("--authority", named.authority)] {

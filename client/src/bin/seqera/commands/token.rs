@@ -111,6 +111,10 @@ fn of_environment(context: &Context, args: &Args, form: Form, token: &EnvToken) 
     }
     match args.decode {
         true => claims::show(context, &token.secret),
+        false if form == Form::Env => {
+            let settings = context.settings_of(token)?;
+            data(&handover::shell(&handover::of_environment(token, &context.env, &settings)))
+        }
         false => data(&given(form, token, &context.env)),
     }
 }
@@ -173,9 +177,8 @@ fn object(token: &Token) -> Value {
 /// Formats a token from the environment: nothing else is known about it.
 fn given(form: Form, token: &EnvToken, env: &Env) -> String {
     match form {
-        Form::Raw => token.secret.clone(),
+        Form::Raw | Form::Env => token.secret.clone(),
         Form::Header => format!("Authorization: Bearer {}", token.secret),
-        Form::Env => handover::shell(&handover::of_environment(token, env)),
         Form::Json => {
             let file = env.beside();
             let told = |text: Option<String>| text.filter(|text| !text.is_empty());

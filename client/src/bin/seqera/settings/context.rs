@@ -6,13 +6,15 @@ use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use seqera_client::proto::limits;
+use seqera_client::proto::place::PlaceError;
 use seqera_client::proto::v1::SessionStatus;
 use seqera_client::proto::values::text;
-use seqera_client::{Client, Options};
+use seqera_client::{Client, Error, Options};
 
 use crate::screen::Output;
 use crate::screen::Screen;
 use crate::screen::failure::Failure;
+use crate::settings::Settings;
 use crate::settings::at_start;
 use crate::settings::config::{self, Config};
 use crate::settings::env::{Env, EnvToken, TOKEN_FILE};
@@ -117,6 +119,20 @@ impl Context {
             self.env.stand_by_file();
         }
         Ok(subject)
+    }
+
+    /// The settings for a token of the environment: whose it is, and where it may go.
+    ///
+    /// # Errors
+    /// That is not known, or what says so cannot be used.
+    pub(crate) fn settings_of(&self, token: &EnvToken) -> Result<Settings, Failure> {
+        self.env.check()?;
+        // Such a token needs no agent, and in a container often no home: there is no file then.
+        let config = match self.env.options() {
+            Err(Error::Places(PlaceError::NoHome)) => Config::default(),
+            options => config::read(&options?.places.config_dir)?,
+        };
+        Settings::of_token(token, &self.env, &config)
     }
 
     /// The profile that the command is about, whatever token is in the environment.

@@ -17,6 +17,7 @@ use crate::screen::Output;
 use crate::screen::failure::Failure;
 use crate::screen::time::now;
 use crate::settings::provider::Provider;
+use crate::settings::setting::{Setting, variable};
 
 /// A token from the environment. `Debug` shows only the variable.
 pub(crate) struct EnvToken {
@@ -283,13 +284,25 @@ impl Env {
         Ok(())
     }
 
-    /// The API that a token in the environment is for, if `TOWER_API_ENDPOINT` and `SEQERA_API_ENDPOINT` do
-    /// not say: the named API, or else the named authority. Without it, programs would send the token to
-    /// Seqera Cloud.
-    pub(crate) fn api_of_token(&self) -> Option<String> {
-        let named =
-            ["TOWER_API_ENDPOINT", "SEQERA_API_ENDPOINT"].iter().any(|name| self.text(name).is_some());
-        self.platform_api_url().or(self.auth_domain()).filter(|_| !named)
+    /// `TOWER_API_ENDPOINT` or `SEQERA_API_ENDPOINT`: the API that a token in the environment is for, as Nextflow, `tw` and
+    /// the Python SDK read it. It says nothing about a session.
+    ///
+    /// # Errors
+    /// Names the variable. A value that cannot be used must not be as if there were none: that would mean Cloud.
+    pub(crate) fn endpoint(&self, name: &'static str) -> Result<Option<Setting>, Failure> {
+        let read = |text: String| address::read(&text).map_err(|odd| no_address(name, odd));
+        Ok(variable(self.source(name), self.text(name).map(read).transpose()?))
+    }
+
+    /// True if the command's token is from a file that `seqera token --write` keeps.
+    pub(crate) fn is_by_kept_file(&self) -> bool {
+        self.is_about_file.get() && self.file.get().is_some_and(|file| file.is_marked)
+    }
+
+    /// True if a variable of this name holds another token than this one.
+    pub(crate) fn holds_another(&self, name: &str, token: &EnvToken) -> bool {
+        let value = (self.read)(name).unwrap_or_default();
+        token::read(value.as_encoded_bytes()).is_ok_and(|set| set.is_some_and(|set| set != token.secret))
     }
 
     /// `SEQERA_AI_BACKEND_URL`: the Co-Scientist backend.

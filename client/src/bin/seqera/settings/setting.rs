@@ -137,7 +137,7 @@ pub(crate) fn in_the_clear(url: &str) -> bool {
 }
 
 /// The two hosts of Seqera Cloud are one.
-fn same_origin(one: &str, other: &str) -> bool {
+pub(crate) fn same_origin(one: &str, other: &str) -> bool {
     let (Some(one), Some(other)) = (origin(one), origin(other)) else { return false };
     let is_cloud = |origin: &str| CLOUD_ORIGINS.iter().any(|cloud| cloud.eq_ignore_ascii_case(origin));
     one.eq_ignore_ascii_case(other) || (is_cloud(one) && is_cloud(other))

@@ -18,7 +18,7 @@ use crate::screen::failure::{Failure, Hint};
 use crate::screen::layout::wrap;
 use crate::screen::terminal;
 use crate::settings::context::{Context, wait};
-use crate::settings::env::EnvToken;
+use crate::settings::env::{EnvToken, TOKEN_FILE};
 
 /// The option that brings a token, in place of a variable.
 pub(super) const FLAG: &str = "--token";
@@ -192,7 +192,8 @@ impl Prompt<'_> {
         program.arg(name).args(words);
         match (self.token, &self.context.profile) {
             (Some(token), _) if is_given(token) => {
-                program.env(PASSED, &token.secret).env_remove("SEQERA_EXEC_TOKEN");
+                // A file would come before it.
+                program.env(PASSED, &token.secret).env_remove("SEQERA_EXEC_TOKEN").env_remove(TOKEN_FILE);
             }
             (None, Some(profile)) => drop(program.args(["--profile", profile])),
             _ => {}
