@@ -62,10 +62,8 @@ fn stage(settings: &Value) -> Option<(Home, Sandbox, Server)> {
     let sandbox = Sandbox::start(settings);
     let server = Server::start(&sandbox.authority, "0");
     let home = Home::new();
-    home.write_config(
-        "config.json",
-        &json!({"profiles": {"work": {"mcpUrl": format!("{}/mcp", server.url)}}}).to_string(),
-    );
+    let section = json!({"authority": sandbox.authority, "mcpUrl": format!("{}/mcp", server.url)});
+    home.write_config("config.json", &json!({"profiles": {"work": section}}).to_string());
     home.login("work", &sandbox, ADA);
     Some((home, sandbox, server))
 }
@@ -211,5 +209,12 @@ fn an_address_that_the_person_did_not_name_gets_no_token() {
         "{}",
         unknown.stderr
     );
+    // The name alone is no consent: another account can have it.
+    let another = Sandbox::calm();
+    home.seqera("logout --profile work").run().ok();
+    home.seqera("profile remove work").run().ok();
+    home.login("work", &another, ADA);
+    let foreign = home.seqera("mcp --profile work").run().fails_with(2);
+    assert!(foreign.stderr.contains("which was set for"), "{}", foreign.stderr);
     assert_eq!(server.stats()["tokens"], json!([]));
 }

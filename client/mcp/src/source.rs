@@ -18,7 +18,7 @@ const LEAST: Duration = Duration::from_secs(10);
 pub(crate) struct Wish {
     /// Empty: the agent chooses.
     pub(crate) profile: String,
-    /// Empty: any.
+    /// Empty: any. With a variable, whose its token is.
     pub(crate) authority: String,
     /// The variable whose token is used instead of a session; empty: none.
     pub(crate) variable: String,
@@ -83,7 +83,10 @@ impl Source {
         let odd = |odd: String| Problem::new("BAD_REQUEST", 2, odd, format!("{variable} names it"));
         if variable == FILE {
             let file = TokenFile::read(&PathBuf::from(value)).map_err(odd)?;
-            let TokenFile { token, profile, authority, .. } = file;
+            let TokenFile { token, profile, authority, api, .. } = file;
+            // It says itself whose its token is, and `seqera mcp` where it does not.
+            let told = [authority, api, self.authority.clone()];
+            let authority = told.into_iter().find(|told| !told.is_empty()).unwrap_or_default();
             return Ok(Fresh { secret: Zeroizing::new(token), profile, authority, expires_at: None });
         }
         let secret =

@@ -1,6 +1,7 @@
 //! Where a token may go: to Seqera's own server if it is a token of Cloud, and to the server that the person's own
-//! file names for the profile. An address on the command line is no consent, since it may stand in the configuration
-//! of a repository that was cloned; nor is anything that a server says.
+//! file names for the profile at this authority. An address on the command line is no consent, since it may stand in the
+//! configuration of a repository that was cloned; nor is anything that a server says. A profile's name is none either:
+//! the name can have another account tomorrow.
 
 use reqwest::Url;
 use seqera_client::proto::configuration::Configuration;
@@ -27,39 +28,74 @@ pub(crate) fn choose(
     authority: &str,
     file: &Configuration,
 ) -> Result<Url, Problem> {
-    let refused = |what: String, hint: String| Problem::new("MISCONFIGURED", 2, what, hint);
-    let own = file.of_profile(profile, KEY).filter(|url| !url.is_empty());
-    let place = file.path.display();
-    let own = own.map(|url| {
-        parsed(url)
-            .map_err(|odd| refused(format!("{place}: '{KEY}' of profile '{profile}' {odd}"), String::new()))
-    });
-    let own = own.transpose()?;
-    let is_cloud = authority.is_empty() || CLOUD.contains(&address::recorded(authority).as_str());
-    let built_in = is_cloud.then(|| Url::parse(BUILT_IN).expect("it is an address"));
-    let name = if profile.is_empty() { "NAME" } else { profile };
-    let consent = format!(
-        "if you trust it with this account, write {{\"profiles\": {{\"{name}\": {{\"{KEY}\": …}}}}}} into {place}"
-    );
+    let own = own(profile, authority, file)?;
+    let built_in = is_cloud(authority).then(|| Url::parse(BUILT_IN).expect("it is an address"));
+    let consent = consent(profile, authority, file);
     if asked.is_empty() {
-        let known = own.or(built_in);
-        return known.ok_or_else(|| {
-            let what =
-                format!("no MCP server is known for profile '{profile}', whose authority is {authority}");
-            refused(what, consent)
-        });
+        return match own.or(built_in.map(Ok)) {
+            Some(known) => known.map_err(|what| refused(what, consent)),
+            None if authority.is_empty() => {
+                let hint = "set SEQERA_AUTH_DOMAIN to https://<host>/api of its Platform";
+                Err(refused("it is not known whose the token is, and it is sent nowhere".into(), hint.into()))
+            }
+            None => {
+                let whose = format!("profile '{profile}', whose authority is {authority}");
+                Err(refused(format!("no MCP server is known for {whose}"), consent))
+            }
+        };
     }
     let asked = parsed(asked).map_err(|odd| refused(format!("the address {odd}"), String::new()))?;
+    let own = own.and_then(Result::ok);
     match own.iter().chain(&built_in).any(|known| known.origin() == asked.origin()) {
         true => Ok(asked),
         false => {
             let asked = asked.origin().ascii_serialization();
-            Err(refused(
-                format!("{asked} is not the MCP server of profile '{name}', and gets no token"),
-                consent,
-            ))
+            let what =
+                format!("{asked} is not the MCP server of profile '{}', and gets no token", named(profile));
+            Err(refused(what, consent))
         }
     }
+}
+
+/// The address that the file names for the profile, or why it is not one for this authority.
+fn own(profile: &str, authority: &str, file: &Configuration) -> Result<Option<Result<Url, String>>, Problem> {
+    let Some(text) = file.of_profile(profile, KEY).filter(|url| !url.is_empty()) else { return Ok(None) };
+    let place = format!("{}: '{KEY}' of profile '{profile}'", file.path.display());
+    let url = parsed(text).map_err(|odd| refused(format!("{place} {odd}"), String::new()))?;
+    // As for the other addresses of a section: its own authority, else the file's, else that of its own origin.
+    let owners = [file.of_profile(profile, "authority"), file.text("authDomain")];
+    let owner = owners.into_iter().flatten().find(|owner| !owner.is_empty());
+    let at_its_origin = Url::parse(authority).is_ok_and(|authority| authority.origin() == url.origin());
+    if at_its_origin || owner.is_some_and(|owner| is_same(owner, authority)) {
+        return Ok(Some(Ok(url)));
+    }
+    let set = owner.map_or("without an authority".to_owned(), |owner| format!("which was set for {owner}"));
+    Ok(Some(Err(format!("{place} is {url}, {set}: the token of {authority} does not go there"))))
+}
+
+/// How the person says where tokens may go.
+fn consent(profile: &str, authority: &str, file: &Configuration) -> String {
+    let section = format!("{{\"authority\": \"{authority}\", \"{KEY}\": …}}");
+    let (name, place) = (named(profile), file.path.display());
+    format!(
+        "if you trust it with this account, write {{\"profiles\": {{\"{name}\": {section}}}}} into {place}"
+    )
+}
+
+fn named(profile: &str) -> &str {
+    if profile.is_empty() { "NAME" } else { profile }
+}
+
+fn refused(what: String, hint: String) -> Problem {
+    Problem::new("MISCONFIGURED", 2, what, hint)
+}
+
+fn is_cloud(authority: &str) -> bool {
+    CLOUD.contains(&address::recorded(authority).as_str())
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    address::same(one, other) || (is_cloud(one) && is_cloud(other))
 }
 
 /// An address to which a token can go: over TLS, or on this machine.
@@ -82,9 +118,18 @@ pub(crate) fn is_this_machine(url: &Url) -> bool {
 mod tests {
     use super::*;
 
+    const CORP: &str = "https://corp.test/api";
+
     fn chosen(asked: &str, profile: &str, authority: &str) -> Result<String, String> {
-        let text = r#"{"profiles": {"work": {"mcpUrl": "https://mcp.corp.test/mcp"},
-            "clear": {"mcpUrl": "http://mcp.corp.test"}, "own": {"mcpUrl": "http://127.0.0.1:8080/mcp"}}}"#;
+        let text = r#"{"profiles": {
+            "work": {"authority": "https://corp.test/api", "mcpUrl": "https://mcp.corp.test/mcp"},
+            "clear": {"authority": "https://corp.test/api", "mcpUrl": "http://mcp.corp.test"},
+            "bare": {"mcpUrl": "https://mcp.corp.test/mcp"}, "near": {"mcpUrl": "https://corp.test/mcp"},
+            "own": {"authority": "https://cloud.seqera.io/api", "mcpUrl": "http://127.0.0.1:8080/mcp"}}}"#;
+        by(text, asked, profile, authority)
+    }
+
+    fn by(text: &str, asked: &str, profile: &str, authority: &str) -> Result<String, String> {
         let file = Configuration::parse(text, "/c/config.json".into()).expect("an object");
         choose(asked, profile, authority, &file).map(String::from).map_err(|problem| problem.message)
     }
@@ -92,27 +137,31 @@ mod tests {
     #[test]
     fn a_token_goes_to_the_built_in_server_only_if_it_is_clouds() {
         for authority in
-            ["", "https://cloud.seqera.io/api", "https://CLOUD.seqera.io/api/", "https://api.cloud.seqera.io"]
+            ["https://cloud.seqera.io/api", "https://CLOUD.seqera.io/api/", "https://api.cloud.seqera.io"]
         {
             assert_eq!(chosen("", "default", authority).as_deref(), Ok(BUILT_IN), "{authority}");
         }
         for authority in [
+            "",
             "https://corp.test/api",
             "https://cloud.seqera.io.evil.test/api",
             "https://cloud.seqera.io/other",
         ] {
             assert!(chosen("", "default", authority).is_err(), "{authority}");
+            assert!(chosen(BUILT_IN, "default", authority).is_err(), "{authority}");
         }
     }
 
     #[test]
     fn the_persons_file_names_another_and_an_argument_names_none() {
-        assert_eq!(chosen("", "work", "https://corp.test/api").as_deref(), Ok("https://mcp.corp.test/mcp"));
-        assert_eq!(chosen("", "own", "").as_deref(), Ok("http://127.0.0.1:8080/mcp"));
-        let same = chosen("https://mcp.corp.test/other", "work", "https://corp.test/api");
+        assert_eq!(chosen("", "work", CORP).as_deref(), Ok("https://mcp.corp.test/mcp"));
+        assert_eq!(
+            chosen("", "own", "https://api.cloud.seqera.io").as_deref(),
+            Ok("http://127.0.0.1:8080/mcp")
+        );
+        let same = chosen("https://mcp.corp.test/other", "work", CORP);
         assert_eq!(same.as_deref(), Ok("https://mcp.corp.test/other"));
-        let refused =
-            |asked: &str, profile: &str| chosen(asked, profile, "https://corp.test/api").unwrap_err();
+        let refused = |asked: &str, profile: &str| chosen(asked, profile, CORP).unwrap_err();
         for asked in [
             "https://evil.test/mcp",
             "https://mcp.corp.test.evil.test/mcp",
@@ -125,6 +174,26 @@ mod tests {
         }
         assert!(refused("https://mcp.corp.test/mcp", "other").contains("gets no token"));
         assert!(refused("", "clear").contains("unencrypted"));
-        assert!(chosen("https://evil.test/mcp", "default", "").is_err());
+        assert!(chosen("https://evil.test/mcp", "default", "https://cloud.seqera.io/api").is_err());
+    }
+
+    #[test]
+    fn an_address_belongs_to_the_authority_that_it_was_set_for_and_not_to_the_name_of_a_profile() {
+        for other in ["https://other.test/api", "https://cloud.seqera.io/api", "https://corp.test/b", ""] {
+            let refused = chosen("", "work", other).unwrap_err();
+            assert!(refused.contains("set for https://corp.test/api"), "{refused}");
+            assert!(chosen("https://mcp.corp.test/mcp", "work", other).is_err(), "{other}");
+        }
+        assert_eq!(
+            chosen("", "work", "https://CORP.test:443/api/").as_deref(),
+            Ok("https://mcp.corp.test/mcp")
+        );
+        assert!(chosen("", "bare", CORP).unwrap_err().contains("without an authority"));
+        assert_eq!(chosen("", "near", CORP).as_deref(), Ok("https://corp.test/mcp"), "its own origin");
+        assert!(chosen("", "near", "https://other.test/api").is_err());
+        let top = r#"{"authDomain": "https://corp.test/api",
+            "profiles": {"bare": {"mcpUrl": "https://mcp.corp.test/mcp"}}}"#;
+        assert_eq!(by(top, "", "bare", CORP).as_deref(), Ok("https://mcp.corp.test/mcp"));
+        assert!(by(top, "", "bare", "https://other.test/api").is_err());
     }
 }
