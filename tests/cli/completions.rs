@@ -63,6 +63,48 @@ fn programs_stand_behind_exec_and_names_of_the_platform_behind_switch() {
     assert_eq!(home.agent_pid(), None, "no agent is started by Tab");
 }
 
+/// The name in a folder of `PATH` stands for any that somebody else has given: all take the same way.
+#[test]
+fn what_bash_inserts_is_one_word_and_runs_nothing_whatever_is_in_a_name() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut home = home();
+    let folder = home.root().join("programs");
+    std::fs::create_dir(&folder).expect("the home can be written");
+    let names = [
+        "zqa$(touch${IFS}ran)",
+        "zqb;touch ran",
+        "zqc`touch ran`",
+        "zqd e",
+        "zqf'g\"h\\i",
+        "zqj*",
+        "zqk\nzl",
+    ];
+    for name in names.iter().chain(&["-rf", "-rf x"]) {
+        std::fs::write(folder.join(name), "#!/bin/sh\n").expect("the home can be written");
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(folder.join(name), mode).expect("the file is there");
+    }
+    let own = home.environment()[std::ffi::OsStr::new("PATH")].clone();
+    home.set("PATH", [folder.as_os_str(), own.as_os_str()].join(std::ffi::OsStr::new(":")));
+    // What the shell makes of the line after Tab and Enter: as typed, with the last word replaced.
+    let entered = |typed: &str, mark: &str| {
+        let script = "source <(seqera completions bash); COMP_WORDS=(seqera exec \"$1\"); COMP_CWORD=2; _seqera; \
+                      printf '%s\\n' ${#COMPREPLY[@]}; eval \"set -- $2${COMPREPLY[0]}$2\"; printf '%s\\n' \"$@\"";
+        home.program("/bin/bash").args(["-c", script, "bash", typed, mark]).run().ok().stdout
+    };
+    for name in &names[..6] {
+        assert_eq!(entered(&name[..3], ""), format!("1\n{name}\n"));
+    }
+    for mark in ["'", "\""] {
+        assert_eq!(entered(&format!("{mark}zqd "), mark), "1\nzqd e\n");
+    }
+    assert_eq!(entered("zqd\\ ", ""), "1\nzqd e\n");
+    assert_eq!(entered("\"zqa", ""), "0\n\n", "nothing can be inserted between these marks");
+    assert_eq!(entered("zqk", ""), "0\n\n", "a line break is no part of a name");
+    assert!(!in_bash(&home, "seqera exec ''").iter().any(|word| word.starts_with('-')));
+    assert!(!home.root().join("ran").exists() && !std::path::Path::new("ran").exists());
+}
+
 #[test]
 fn every_script_is_one_that_its_shell_can_read() {
     let home = home();

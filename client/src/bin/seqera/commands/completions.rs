@@ -1,15 +1,19 @@
 //! `seqera completions`: a few lines for a shell, which ask this command at each Tab what may come next. So
 //! they are never out of date, and complete the names of profiles, organizations, workspaces and programs as well.
 
+mod quoting;
+
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::StyledStr;
-use clap::{Arg, Args, Command, ValueEnum};
+use clap::{Arg, Args, Command};
 use seqera_client::{Client, Options};
 
+use self::quoting::{Shell, Typed, inserted};
 use crate::commands::choices;
 use crate::commands::listing::{Item, Kind};
 use crate::commands::profile::NAMED;
@@ -44,14 +48,6 @@ pub(crate) struct Completions {
     shell: Shell,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Shell {
-    Bash,
-    Zsh,
-    Fish,
-    Powershell,
-}
-
 /// What the shells call: the words after `seqera`, the last one being typed.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Complete {
@@ -84,17 +80,25 @@ pub(super) fn run(args: Completions) -> Result<(), Failure> {
 pub(super) fn complete(context: &Context, args: &Complete, whole: Command) -> Result<(), Failure> {
     let words: Vec<_> = args.words.iter().map(|word| word.to_string_lossy()).collect();
     let (current, before) = words.split_last().map_or(("", &[][..]), |(last, rest)| (last.as_ref(), rest));
-    let current = if current == "\"\"" { "" } else { current };
-    let begun = current.starts_with('-');
+    let typed = Typed::read(args.shell, current);
+    let (current, begun) = (typed.text.as_str(), typed.text.starts_with('-'));
+    // Fish has read these already.
+    let text = |word: &Cow<'_, str>| match args.shell {
+        Shell::Fish => word.clone().into_owned(),
+        shell => Typed::read(shell, word).text,
+    };
+    let before: Vec<_> = before.iter().map(text).collect();
     let names = |names| match names {
         Names::Profiles => profiles(context),
-        Names::Of(kind) => of_platform(context, kind, before),
+        Names::Of(kind) => of_platform(context, kind, &before),
         Names::Programs if current.contains('/') => Vec::new(),
         Names::Programs => programs(&context.env.search_path(), current),
     };
-    let mut found = candidates(whole, before, begun, names).unwrap_or_default();
+    // A name that looks like an option would be one.
+    let names = |of| names(of).into_iter().filter(|name| !name.word.starts_with('-')).collect();
+    let mut found = candidates(whole, &before, begun, names).unwrap_or_default();
     found.retain(|candidate| candidate.word.starts_with(current));
-    found.iter().try_for_each(|candidate| data(&candidate.line(args.shell)))
+    found.iter().filter_map(|candidate| candidate.line(args.shell, &typed)).try_for_each(|line| data(&line))
 }
 
 /// What may come after the words `before`: an option if one is `begun`. `None` if the next word belongs to
@@ -268,13 +272,15 @@ impl Candidate {
         Self { word, help: help.lines().next().unwrap_or_default().to_owned() }
     }
 
-    fn line(&self, shell: Shell) -> String {
-        match shell {
-            _ if self.help.is_empty() => self.word.clone(),
-            Shell::Bash => self.word.clone(),
-            Shell::Zsh => format!("{}:{}", self.word.replace(':', "\\:"), self.help),
-            Shell::Fish | Shell::Powershell => format!("{}\t{}", self.word, self.help),
-        }
+    /// What the script of the shell takes; `None` if the word cannot stand where `typed` does.
+    fn line(&self, shell: Shell, typed: &Typed) -> Option<String> {
+        let word = inserted(shell, &self.word, typed)?;
+        Some(match shell {
+            _ if self.help.is_empty() => word,
+            Shell::Bash => word,
+            Shell::Zsh => format!("{word}:{}", self.help),
+            Shell::Fish | Shell::Powershell => format!("{word}\t{}", self.help),
+        })
     }
 }
 
@@ -308,7 +314,8 @@ mod tests {
     fn options_are_offered_with_their_help() {
         let device = Arg::new("device").long("device").help("Show a code\nor two");
         let candidates = words_of(&Command::new("login").arg(device), true);
-        assert_eq!(candidates[0].line(Shell::Fish), "--device\tShow a code");
-        assert_eq!(candidates[0].line(Shell::Bash), "--device");
+        let line = |shell| candidates[0].line(shell, &Typed::read(shell, "--d")).unwrap();
+        assert_eq!(line(Shell::Fish), "--device\tShow a code");
+        assert_eq!(line(Shell::Bash), "--device");
     }
 }
