@@ -165,3 +165,31 @@ fn the_mcp_server_of_one_account_gets_no_token_of_another_under_the_same_name() 
     refused("lab");
     stage.other_saw_nothing();
 }
+
+#[test]
+fn a_login_with_the_token_of_this_shell_goes_to_the_platform_of_that_token() {
+    let stage = Stage::new();
+    let login = |file: &str, args: &str, env: &[(&str, &str)]| {
+        let line = format!("printf %s \"${file}\" | seqera login --with-token {args}");
+        let run = stage.home.shell(&line).env("GIVEN", &stage.token);
+        env.iter().fold(run, |run, (name, value)| run.env(name, value)).run()
+    };
+    let (own, other) = (&*stage.own.authority, &*stage.other.authority);
+    let pair = [("TOWER_ACCESS_TOKEN", &*stage.token), ("TOWER_API_ENDPOINT", own)];
+    let refused = |run: seqera_tests::Run| {
+        let run = run.fails_with(2);
+        assert!(run.stderr.contains("sent nowhere") && run.stderr.contains("--authority"), "{}", run.stderr);
+    };
+    // A token from elsewhere would be shown to Cloud, and this shell is about another Platform.
+    refused(login("GIVEN", "", &[("TOWER_API_ENDPOINT", other)]));
+    stage.file(&stage.other);
+    refused(login("TOWER_ACCESS_TOKEN", "", &pair));
+    stage.home.write_config("config.json", "{}");
+    let run = login("TOWER_ACCESS_TOKEN", "--profile work", &pair).ok();
+    assert!(run.stderr.contains("TOWER_API_ENDPOINT"), "{}", run.stderr);
+    assert_eq!(stage.home.status("work")["authority"], *own);
+    login("GIVEN", &format!("--profile named --authority {own}"), &[("TOWER_API_ENDPOINT", other)]).ok();
+    // What is signed in keeps its authority.
+    login("GIVEN", "--profile named --force", &[("TOWER_API_ENDPOINT", other)]).ok();
+    stage.other_saw_nothing();
+}

@@ -2,7 +2,7 @@
 //! value wins. A value that nobody sets stays empty, and the agent uses the profile's own or its default.
 
 mod at_start;
-mod belonging;
+pub(crate) mod belonging;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod env;
@@ -68,7 +68,7 @@ impl Settings {
     }
 
     /// What is set for this authority.
-    fn at(authority: Option<Setting>, profile: &str, env: &Env, config: &Config) -> Self {
+    pub(crate) fn at(authority: Option<Setting>, profile: &str, env: &Env, config: &Config) -> Self {
         let candidates = Candidates::new(profile, env, config, authority.as_ref());
         let mut ignored = Vec::new();
         let mut choose = |of: &[Owned]| choose(of, authority.as_ref(), &mut ignored);

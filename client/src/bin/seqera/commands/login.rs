@@ -8,6 +8,7 @@ mod follow;
 mod given;
 mod hints;
 mod import;
+mod whose;
 
 use std::fmt;
 
@@ -29,6 +30,7 @@ use crate::commands::toolkit_files::ToolkitFiles;
 use crate::screen::ask;
 use crate::screen::failure::{Failure, Hint};
 use crate::settings::Settings;
+use crate::settings::config::Config;
 use crate::settings::context::{Context, interruptible, wait};
 use crate::settings::env::no_address;
 use crate::settings::provider::Provider;
@@ -109,20 +111,22 @@ pub(super) fn run(context: &Context, args: Login) -> Result<(), Failure> {
 }
 
 fn sign_in(context: &Context, args: &Login, mut options: Options, profile: String) -> Result<(), Failure> {
-    let authority = args.authority.as_deref().filter(|given| !given.trim().is_empty());
-    let authority = authority.map(address::read).transpose().map_err(|odd| no_address("--authority", odd))?;
     let config = context.config()?;
     if options.credential_store.is_empty() {
         config.text("credentialStore").unwrap_or_default().clone_into(&mut options.credential_store);
     }
-    let settings = Settings::resolve(authority.as_deref(), &profile, &context.env, &config);
-    settings.check()?;
-    settings.ignored.iter().for_each(|note| context.screen.warn(note));
-    let request = args.request(context, &profile, &settings)?;
+    let settings = args.settings(context, &profile, &config)?;
     let typed = args.typed(context, &profile);
     let token = given::token(context, &typed, args.token.as_deref(), args.with_token)?;
     context.warn_of_unknown_keys()?;
     let client = Client::new(Options { profile: profile.clone(), ..options });
+    let settings = match &token {
+        Some(given) if !args.names_authority() => {
+            whose::settings(context, &client, (&profile, &config), settings, &given.token)?
+        }
+        _ => settings,
+    };
+    let request = args.request(context, &profile, &settings)?;
     let label = context.env.provider().label();
     context.screen.say(&format!("[Login] Starting {label} CLI authentication..."))?;
     let toolkit_files = ToolkitFiles::find(context, &client)?;
@@ -170,6 +174,21 @@ fn sign_in(context: &Context, args: &Login, mut options: Options, profile: Strin
 }
 
 impl Login {
+    /// How the profile is to reach its provider, with notes of what is left out.
+    fn settings(&self, context: &Context, profile: &str, config: &Config) -> Result<Settings, Failure> {
+        let authority = self.authority.as_deref().filter(|_| self.names_authority());
+        let authority = authority.map(address::read).transpose();
+        let authority = authority.map_err(|odd| no_address("--authority", odd))?;
+        let settings = Settings::resolve(authority.as_deref(), profile, &context.env, config);
+        settings.check()?;
+        settings.ignored.iter().for_each(|note| context.screen.warn(note));
+        Ok(settings)
+    }
+
+    fn names_authority(&self) -> bool {
+        self.authority.as_deref().is_some_and(|given| !given.trim().is_empty())
+    }
+
     fn request(
         &self,
         context: &Context,

@@ -19,6 +19,9 @@ use crate::settings::setting::{Setting, Source, same_origin};
 const PAIRS: [[&str; 2]; 2] =
     [["TOWER_ACCESS_TOKEN", "TOWER_API_ENDPOINT"], ["SEQERA_ACCESS_TOKEN", "SEQERA_API_ENDPOINT"]];
 
+/// The variables that name the API of a token beside them.
+pub(crate) const ENDPOINTS: [&str; 2] = [PAIRS[0][1], PAIRS[1][1]];
+
 impl Settings {
     /// The settings for a token in the environment. Without an authority, the token is Seqera Cloud's.
     ///

@@ -299,6 +299,16 @@ impl Env {
         self.is_about_file.get() && self.file.get().is_some_and(|file| file.is_marked)
     }
 
+    /// The first variable that holds just this token.
+    pub(crate) fn holding(&self, secret: &str) -> Option<EnvToken> {
+        let holds = |name: &&&str| {
+            let value = (self.read)(name).unwrap_or_default();
+            token::read(value.as_encoded_bytes()).is_ok_and(|set| set.is_some_and(|set| set == secret))
+        };
+        let variable = self.provider.token_variables().iter().find(holds)?;
+        Some(EnvToken { variable, secret: secret.to_owned() })
+    }
+
     /// True if a variable of this name holds another token than this one.
     pub(crate) fn holds_another(&self, name: &str, token: &EnvToken) -> bool {
         let value = (self.read)(name).unwrap_or_default();
