@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
 import { errorOf } from './errors.js';
 import { OddValue, originOf, readToken, trimmed } from './values.js';
 
@@ -26,7 +27,11 @@ export interface Given {
 }
 
 const VARIABLES = ['SEQERA_ACCESS_TOKEN', 'TOWER_ACCESS_TOKEN'] as const;
-const ENDPOINTS = ['TOWER_API_ENDPOINT', 'SEQERA_API_ENDPOINT', 'SEQERA_PLATFORM_API_URL', 'SEQERA_AUTH_DOMAIN'];
+
+/** The variables of Nextflow and `tw`, and those of the Python SDK: a token, and the API that it is for. */
+const TOWER = ['TOWER_ACCESS_TOKEN', 'TOWER_API_ENDPOINT'] as const;
+const SEQERA = ['SEQERA_ACCESS_TOKEN', 'SEQERA_API_ENDPOINT'] as const;
+
 const LARGEST_FILE = 64 * 1024;
 
 /** How the second line of a file begins that `seqera token --write` keeps. */
@@ -116,11 +121,50 @@ export function profileOfExec(env: Environment, token: Given): string | undefine
   return end > 0 && mark.slice(end + 1) === sha256(token.secret) ? mark.slice(0, end) : undefined;
 }
 
-/** Where a token of the environment may be sent: to the API beside it, and to Seqera Cloud where nothing is named. */
+/** Where a token of the environment may be sent, by the rules of the command: `SEQERA_AUTH_DOMAIN` decides, else the
+ * endpoint beside the token by the custom of Nextflow and `tw`, else `config.json` and `SEQERA_PLATFORM_API_URL`. Where
+ * two of them name different Platforms it goes nowhere, and to Seqera Cloud only where nothing is named at all. */
 export function originsOfGiven(env: Environment, token: Given): Set<string> {
   if (token.isMarked || token.authority !== '' || token.api !== '') return origins([token.authority, token.api]);
-  const named = ENDPOINTS.map((name) => variable(env, name)).filter((url) => url !== undefined);
-  return origins(named.length > 0 ? named.slice(0, 1) : CLOUD);
+  const isTower = token.variable === TOWER[0];
+  const [ownPair, otherPair] = isTower ? [TOWER, SEQERA] : [SEQERA, TOWER];
+  const own = variable(env, ownPair[1]);
+  const other = variable(env, otherPair[1]);
+  const domain = variable(env, 'SEQERA_AUTH_DOMAIN');
+  const api = variable(env, 'SEQERA_PLATFORM_API_URL');
+  const authority = domain ?? authorityOfFile(env);
+  const named = [authority, api].filter((url) => url !== undefined);
+  const isAmong = (url: string): boolean => [...origins([url])].some((origin) => origins(named).has(origin));
+  if (named.length === 0) {
+    const rival = variable(env, otherPair[0]);
+    const isOfRival = own === undefined && other !== undefined && rival !== undefined && rival !== token.secret;
+    const found = own ?? other;
+    return origins(isOfRival ? [] : found === undefined ? CLOUD : [found]);
+  }
+  if (own !== undefined && !isAmong(own)) return origins(isTower && domain === undefined ? [own] : []);
+  if (other !== undefined && own === undefined && domain === undefined && !isAmong(other)) return origins([]);
+  return origins(named);
+}
+
+/** The authority at the top of `config.json`. Throws if nobody can know it. */
+function authorityOfFile(env: Environment): string | undefined {
+  const xdg = variable(env, 'XDG_CONFIG_HOME');
+  const home = variable(env, process.platform === 'win32' ? 'USERPROFILE' : 'HOME');
+  const ofHome = home === undefined ? undefined : join(home, '.config', 'seqera-ai');
+  const ofXdg = xdg !== undefined && isAbsolute(xdg) ? join(xdg, 'seqera-ai') : undefined;
+  const folder = variable(env, 'SEQERA_CLI_CONFIG_DIR') ?? ofXdg ?? ofHome;
+  if (folder === undefined) return undefined;
+  const path = join(folder, 'config.json');
+  try {
+    const text = trimmed(readFileSync(path, 'utf8'));
+    const domain: unknown = (JSON.parse(text || '{}') as { authDomain?: unknown }).authDomain ?? '';
+    if (typeof domain !== 'string') throw new TypeError('no text');
+    return trimmed(domain) || undefined;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    // What the parser says quotes the file, which may hold the password of a proxy.
+    throw errorOf('MISCONFIGURED', `${path} cannot be read`, { hint: 'correct the file or move it away' });
+  }
 }
 
 /** The origins of these addresses. Cloud's two are one. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { inspect } from 'node:util';
 import { Client, findProgram } from '../dist/index.js';
@@ -47,8 +47,31 @@ test('a file that is not there or holds no token is an error that names it', () 
 test('a token of the environment goes to the address beside it, and to Cloud where none is named', () => {
   const at = (env) => [...originsOfGiven(env, givenToken({ TOWER_ACCESS_TOKEN: 't', ...env }))].sort();
   assert.deepEqual(at({}), ['https://api.cloud.seqera.io', 'https://cloud.seqera.io']);
-  assert.deepEqual(at({ TOWER_API_ENDPOINT: 'https://x.test/api', SEQERA_AUTH_DOMAIN: 'https://y.test' }), ['https://x.test']);
+  assert.deepEqual(at({ TOWER_API_ENDPOINT: 'https://x.test/api' }), ['https://x.test']);
   assert.deepEqual(at({ SEQERA_AUTH_DOMAIN: 'https://cloud.seqera.io/api' }), ['https://api.cloud.seqera.io', 'https://cloud.seqera.io']);
+});
+
+test('a token goes to its own Platform, and where two are named to neither', () => {
+  const [A, B] = ['https://a.test', 'https://b.test'];
+  const at = (env, top = '') => {
+    const path = file('config.json', JSON.stringify({ authDomain: top }));
+    const all = { SEQERA_CLI_CONFIG_DIR: dirname(path), ...env };
+    return [...originsOfGiven(all, givenToken(all))].sort();
+  };
+  const [tower, seqera] = [{ TOWER_ACCESS_TOKEN: 't' }, { SEQERA_ACCESS_TOKEN: 't' }];
+  for (const [env, top, own] of [
+    [{ ...tower, TOWER_API_ENDPOINT: B }, A, [B]],
+    [{ ...seqera, TOWER_API_ENDPOINT: B }, '', [B]],
+    [seqera, A, [A]],
+    [{ ...seqera, SEQERA_AUTH_DOMAIN: A }, B, [A]],
+    [{ ...seqera, SEQERA_AUTH_DOMAIN: A, TOWER_API_ENDPOINT: B }, '', [A]],
+    [{ ...tower, SEQERA_AUTH_DOMAIN: A, TOWER_API_ENDPOINT: B }, '', []],
+    [{ ...seqera, SEQERA_AUTH_DOMAIN: A, SEQERA_API_ENDPOINT: B }, '', []],
+    [{ ...seqera, TOWER_API_ENDPOINT: B }, A, []],
+    [{ ...seqera, TOWER_API_ENDPOINT: B, TOWER_ACCESS_TOKEN: 'another' }, '', []],
+  ]) assert.deepEqual(at(env, top), own, JSON.stringify([env, top]));
+  const broken = { SEQERA_CLI_CONFIG_DIR: dirname(file('config.json', '{')), ...seqera };
+  assert.throws(() => originsOfGiven(broken, givenToken(broken)), { reason: 'MISCONFIGURED' });
 });
 
 test('a token that exec has set means its profile, and another one does not', () => {

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import seqera_agent
-from seqera_agent import _environment, _origins, _token, _wire, errors
+from seqera_agent import _belonging, _environment, _origins, _token, _wire, errors
 
 
 def given(environ, command=None):
@@ -39,6 +39,47 @@ def test_the_mark_of_exec_counts_for_its_own_token_alone():
         assert _environment.exec_profile({"SEQERA_EXEC_TOKEN": odd}, token) is None
 
 
+def of_environment(environ):
+    found = given(environ)
+    return _token.given(found, _belonging.endpoints(found, environ))
+
+
+A, B = "https://a.test/api", "https://b.test/api"
+TOWER, SEQERA = {"TOWER_ACCESS_TOKEN": "t"}, {"SEQERA_ACCESS_TOKEN": "t"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "top", "own"),
+    [
+        (TOWER, "", None),
+        (SEQERA, "", None),
+        ({**TOWER, "TOWER_API_ENDPOINT": B}, "", B),
+        ({**SEQERA, "TOWER_API_ENDPOINT": B}, "", B),
+        ({**TOWER, "TOWER_API_ENDPOINT": B}, A, B),
+        (SEQERA, A, A),
+        ({**SEQERA, "SEQERA_AUTH_DOMAIN": A}, B, A),
+        ({**SEQERA, "SEQERA_AUTH_DOMAIN": A, "TOWER_API_ENDPOINT": B}, "", A),
+        ({**SEQERA, "TOWER_API_ENDPOINT": "https://api.cloud.seqera.io"}, "https://cloud.seqera.io/api", None),
+        ({**TOWER, "TOWER_API_ENDPOINT": B, "SEQERA_AUTH_DOMAIN": A}, "", ""),
+        ({**SEQERA, "SEQERA_API_ENDPOINT": B, "SEQERA_AUTH_DOMAIN": A}, "", ""),
+        ({**SEQERA, "TOWER_API_ENDPOINT": B}, A, ""),
+        ({**SEQERA, "TOWER_API_ENDPOINT": B, "TOWER_ACCESS_TOKEN": "another"}, "", ""),
+    ],
+)
+def test_a_token_goes_to_its_own_platform_and_where_two_are_named_to_neither(tmp_path, environ, top, own):
+    tmp_path.joinpath("config.json").write_text(f'{{"authDomain": "{top}"}}')
+    token = of_environment({**environ, "SEQERA_CLI_CONFIG_DIR": str(tmp_path)})
+    cloud = "https://cloud.seqera.io/api"
+    goes = [url for url in (A, B, cloud) if _origins.may_go(token, f"{url}/orgs")]
+    assert goes == ([cloud] if own is None else [url for url in (own,) if url])
+
+
+def test_a_file_that_cannot_be_read_is_an_error_and_not_cloud(tmp_path):
+    tmp_path.joinpath("config.json").write_text("{")
+    with pytest.raises(errors.Misconfigured):
+        of_environment({**SEQERA, "SEQERA_CLI_CONFIG_DIR": str(tmp_path)})
+
+
 def marked(*lines):
     return "\n".join(["eyJ.a-b_c==", "# seqera token file, kept by 'seqera token --write'", *lines, ""])
 
@@ -51,16 +92,16 @@ def test_a_file_says_where_its_token_may_go(tmp_path):
         "SEQERA_ACCESS_TOKEN": "other",
         "TOWER_API_ENDPOINT": "https://b.test",
     }
-    token = _token.given(given(environ), environ)
+    token = of_environment(environ)
     assert (token.secret, token.source, token.workspace_id) == ("eyJ.a-b_c==", "SEQERA_ACCESS_TOKEN_FILE", 7)
     assert _origins.may_go(token, "https://api.a.test/orgs")
     assert not _origins.may_go(token, "https://b.test/orgs")
     assert not _origins.may_go(token, "https://cloud.seqera.io/api")
     file.write_text(marked())
-    token = _token.given(given(environ), environ)
+    token = of_environment(environ)
     assert not _origins.may_go(token, "https://b.test/orgs"), "what stands beside it is all that counts"
     file.write_text("plain\n")
-    token = _token.given(given(environ), environ)
+    token = of_environment(environ)
     assert _origins.may_go(token, "https://b.test/orgs"), "a file that a person wrote is as a variable"
 
 
@@ -112,9 +153,9 @@ def test_both_hosts_of_cloud_are_one():
     cloud = seqera_agent.Token("t", authority="https://cloud.seqera.io/api")
     assert _origins.may_go(cloud, "https://api.cloud.seqera.io/orgs")
     environ = {"TOWER_ACCESS_TOKEN": "t"}
-    assert _origins.may_go(_token.given(given(environ), environ), "https://api.cloud.seqera.io/orgs")
+    assert _origins.may_go(of_environment(environ), "https://api.cloud.seqera.io/orgs")
     environ["TOWER_API_ENDPOINT"] = "https://a.test/api"
-    token = _token.given(given(environ), environ)
+    token = of_environment(environ)
     assert not _origins.may_go(token, "https://api.cloud.seqera.io/orgs")
     assert _origins.may_go(token, "https://a.test/x")
 

@@ -19,9 +19,6 @@ from . import errors
 FILE = "SEQERA_ACCESS_TOKEN_FILE"
 VARIABLES = ("SEQERA_ACCESS_TOKEN", "TOWER_ACCESS_TOKEN")
 
-#: What names the API that a token in the environment is for.
-ENDPOINTS = ("TOWER_API_ENDPOINT", "SEQERA_API_ENDPOINT", "SEQERA_PLATFORM_API_URL", "SEQERA_AUTH_DOMAIN")
-
 #: A token as it is usually kept (RFC 6750, section 2.1). Anything else is for the command to make sense of, which
 #: also knows quotation marks, `export NAME=…` and other encodings.
 _PLAIN = re.compile(r"[A-Za-z0-9._~+/-]+=*")

@@ -12,7 +12,7 @@ from ._token import Token
 _PORTS = {"http": 80, "https": 443}
 
 #: The hosts of Seqera Cloud, which are one account.
-_CLOUD = frozenset({("https", "cloud.seqera.io", 443), ("https", "api.cloud.seqera.io", 443)})
+CLOUD = frozenset({("https", "cloud.seqera.io", 443), ("https", "api.cloud.seqera.io", 443)})
 
 Origin = tuple[str, str, int]
 
@@ -42,8 +42,8 @@ def may_go(token: Token, url: str) -> bool:
     here = origin(url)
     named = (token.authority, token.api_url) if token.source is None else token._endpoints
     # A token of the environment without an address beside it is for Cloud, as every program takes it.
-    own = _CLOUD if named is None else {origin(url) for url in named if url}
-    return here is not None and (here in own or (here in _CLOUD and not _CLOUD.isdisjoint(own)))
+    own = CLOUD if named is None else {origin(url) for url in named if url}
+    return here is not None and (here in own or (here in CLOUD and not CLOUD.isdisjoint(own)))
 
 
 def is_refused(token: Token, status: int, date: Optional[str]) -> bool:

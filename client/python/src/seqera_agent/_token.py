@@ -137,13 +137,8 @@ def token(message: dict[str, Any]) -> Token:
     )
 
 
-def given(found: _environment.Given, environ: dict[str, str]) -> Token:
-    """Make a token of one in the environment."""
-    beside = (found.authority, found.api_url)
-    endpoints: Optional[tuple[str, ...]] = tuple(url for url in beside if url)
-    if not endpoints and not found.is_marked:
-        named = (_environment.text(environ, name) for name in _environment.ENDPOINTS)
-        endpoints = tuple(url for url in named if url) or None
+def given(found: _environment.Given, endpoints: Optional[tuple[str, ...]]) -> Token:
+    """Make a token of one in the environment, with the addresses that it may go to; `None`: those of Cloud."""
     return Token(
         secret=found.secret,
         expires_at=None if found.expires is None else datetime.fromtimestamp(found.expires, timezone.utc),

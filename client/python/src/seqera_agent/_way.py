@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Optional, Union
 
-from . import _environment, _place, _token, _wire, errors
+from . import _belonging, _environment, _place, _token, _wire, errors
 
 #: As long as the agent itself waits for a renewal if a call has no deadline (`tokens.proto`).
 DEADLINE = 30.0
@@ -94,7 +94,7 @@ def subject(chosen: Options, deadline: float, with_tokens: bool) -> Union[_token
         if given is not None:
             origin = _environment.exec_profile(environ, given)
             if origin is None:
-                return _token.given(given, environ)
+                return _token.given(given, _belonging.endpoints(given, environ))
             profile = origin
     meeting = _place.meeting(environ, program, deadline)
     if not profile and not authority:
