@@ -33,7 +33,7 @@ async function wantedNow(accounts: Accounts): Promise<Map<string, string>> {
   const nothing = !vscode.workspace.isTrusted || amount === 'none' || holdsToken(process.env);
   if (nothing || !session || !isSignedIn(session)) return new Map();
   const token = amount === 'token' ? (await accounts.client.token({ profile: session.profile })).secret : undefined;
-  return variablesOf(session, token);
+  return variablesOf(session, token, process.env);
 }
 
 /** Only what differs, because the editor marks every open terminal as out of date. */

@@ -23,15 +23,22 @@ test('an account is called the same whatever happens to its session', () => {
 });
 
 test('terminals get address and workspace, and a token only where that is wanted', () => {
-  const without = variablesOf(session, undefined);
+  const without = variablesOf(session, undefined, {});
   assert.equal(without.get('TOWER_API_ENDPOINT'), 'https://a.test/api');
   assert.equal(without.get('TOWER_WORKSPACE_ID'), '7');
   assert.ok(![...without.keys()].some((name) => name.includes('TOKEN')));
-  const wanted = variablesOf({ ...session, apiUrl: 'https://api.a.test' }, 'canary');
+  const wanted = variablesOf({ ...session, apiUrl: 'https://api.a.test' }, 'canary', {});
   assert.equal(wanted.get('TOWER_API_ENDPOINT'), 'https://api.a.test');
   assert.equal(wanted.get('TOWER_ACCESS_TOKEN'), 'canary');
   assert.match(wanted.get('SEQERA_EXEC_TOKEN'), /^work:[0-9a-f]{64}$/);
-  assert.equal(variablesOf({ ...session, provider: 'scitoolkit' }, 'canary').size, 0);
+  assert.equal(variablesOf({ ...session, provider: 'scitoolkit' }, 'canary', {}).size, 0);
+});
+
+test('the backend of another account does not stay beside the token', () => {
+  const of = (domain) => variablesOf(session, 'canary', { SEQERA_AUTH_DOMAIN: domain, SEQERA_AI_BACKEND_URL: 'https://ai.b.test' });
+  for (const other of [undefined, '', 'https://b.test/api']) assert.equal(of(other).get('SEQERA_AI_BACKEND_URL'), '');
+  assert.ok(!of('https://A.test/api/').has('SEQERA_AI_BACKEND_URL'));
+  assert.ok(!of(undefined).has('SEQERA_AUTH_CLI_CLIENT_ID'), 'what is not there is not set');
 });
 
 test('where the environment holds a token nothing is added', () => {
