@@ -39,8 +39,12 @@ pub(crate) fn choose(
                 Err(refused("it is not known whose the token is, and it is sent nowhere".into(), hint.into()))
             }
             None => {
-                let whose = format!("profile '{profile}', whose authority is {authority}");
-                Err(refused(format!("no MCP server is known for {whose}"), consent))
+                let whose = match profile {
+                    "" => "a token without a profile".to_owned(),
+                    profile => format!("profile '{profile}'"),
+                };
+                let what = format!("no MCP server is known for {whose}, whose authority is {authority}");
+                Err(refused(what, consent))
             }
         };
     }
@@ -77,8 +81,14 @@ fn own(profile: &str, authority: &str, file: &Configuration) -> Result<Option<Re
 fn consent(profile: &str, authority: &str, file: &Configuration) -> String {
     let section = format!("{{\"authority\": \"{authority}\", \"{KEY}\": …}}");
     let (name, place) = (named(profile), file.path.display());
+    // The file has no section for a token that a variable holds.
+    let first = if profile.is_empty() {
+        format!("sign in with 'seqera login --profile NAME --authority {authority}'; ")
+    } else {
+        String::new()
+    };
     format!(
-        "if you trust it with this account, write {{\"profiles\": {{\"{name}\": {section}}}}} into {place}"
+        "{first}if you trust it with this account, write {{\"profiles\": {{\"{name}\": {section}}}}} into {place}"
     )
 }
 
