@@ -5,6 +5,7 @@
 //! spent only once, after a note of that has been written to disk. Then the new token is stored, and only
 //! then is the old one removed.
 
+mod groovy;
 mod leftovers;
 mod nextflow;
 mod take;
@@ -202,8 +203,15 @@ impl Imports {
             Ok(settings) => settings,
             Err(problem) => return found.problems.push(problem),
         };
-        let Some(token) = &settings.token else { return };
         let place = file.display().to_string();
+        if let Some(line) = settings.odd {
+            let what = shown(Origin::Nextflow, &place);
+            let why =
+                format!("line {line} is no plain setting, so it is not certain where the token belongs");
+            let instead = "sign in with it by 'seqera login --with-token --authority URL'";
+            return found.left_out.push(format!("{what} is left as it is: {why}; {instead}"));
+        }
+        let Some(token) = &settings.token else { return };
         if !settings.is_personal() {
             let why = "only Nextflow can renew it, so it is not taken over";
             let what = shown(Origin::Nextflow, &place);

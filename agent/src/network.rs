@@ -6,6 +6,7 @@ pub(crate) mod direct;
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
+use seqera_agent_proto::values::proxy;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
@@ -98,6 +99,11 @@ impl Network {
         self.proxy.contains('@')
     }
 
+    /// What may be shown of the proxy: a user name may be a token. Empty: no proxy.
+    pub(crate) fn shown_proxy(&self) -> String {
+        if self.proxy.is_empty() { String::new() } else { proxy::shown(&self.proxy) }
+    }
+
     /// These settings without the password, as `sessions.json` records them; the store keeps the password.
     #[must_use]
     pub(crate) fn recorded(&self) -> Self {
@@ -105,18 +111,21 @@ impl Network {
     }
 }
 
-/// Separates address and password. Like curl, takes an address without a scheme for an http proxy.
+/// Separates address and password.
 fn read_proxy(text: &str) -> Result<(String, Option<Password>), BadNetwork> {
     const HINT: &str = "write it as http://[user:password@]host:port; https works as well, SOCKS does not";
-    let bad = |what: &str| BadNetwork { what: what.to_owned(), hint: HINT };
-    let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let mut url =
-        Url::parse(&text).map_err(|error| bad(&format!("the proxy's address is not valid: {error}")))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(bad(&format!("a proxy of the kind {}:// cannot be used", url.scheme())));
-    }
+    let bad = |what: &str| BadNetwork { what: format!("the proxy {what}"), hint: HINT };
+    let proxy = proxy::read(text).map_err(bad)?;
+    let mut url = Url::parse(&proxy.address).map_err(|_| bad("is not valid"))?;
+    let (user, password) = proxy.user.map_or(("", None), |user| match user.split_once(':') {
+        Some((user, password)) => (user, Some(password).filter(|password| !password.is_empty())),
+        None => (user, None),
+    });
+    let no_host = |()| bad("names no host");
+    url.set_username(user).map_err(no_host)?;
+    url.set_password(password).map_err(no_host)?;
     let password = url.password().map(Password::new);
-    url.set_password(None).map_err(|()| bad("the proxy's address names no host"))?;
+    url.set_password(None).map_err(no_host)?;
     Ok((url.as_str().trim_end_matches('/').to_owned(), password))
 }
 
@@ -147,6 +156,9 @@ mod tests {
         let written = serde_json::to_string(&network).unwrap();
         assert!(!format!("{written}{network:?}{:?}", network.recorded()).contains("can"), "{network:?}");
         assert!(network.has_user() && network.recorded().password.is_none());
+        assert_eq!(network.shown_proxy(), "http://proxy.test:3128");
+        let token = Network::read("http://canary@proxy.test", "", "").unwrap();
+        assert!(token.has_user() && token.shown_proxy() == "http://proxy.test");
     }
 
     #[test]
@@ -157,7 +169,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used_is_refused_without_a_word_of_its_secret() {
-        for proxy in ["socks5://ada:canary@proxy:1080", "http://ada:canary@:x", "http://"] {
+        for proxy in [
+            "socks5://ada:canary@proxy:1080",
+            "http://ada:canary@:x",
+            "http:/ada:canary@proxy:9",
+            "http://proxy:9/#canary",
+            "http://",
+        ] {
             let error = Network::read(proxy, "", "").unwrap_err();
             assert!(!error.to_string().contains("canary") && error.hint.contains("http://"), "{error}");
         }

@@ -5,6 +5,7 @@
 pub mod address;
 pub mod length;
 pub mod name;
+pub mod proxy;
 pub mod text;
 pub mod token;
 pub mod token_file;

@@ -132,8 +132,8 @@ fn proxy(profile: &Profile) -> Check {
     let network = &profile.network;
     let proxied = Url::parse(&profile.authority).is_ok_and(|url| is_proxied(&url, network));
     let text = match (proxied, network.proxy.is_empty()) {
-        (true, _) => network.proxy.clone(),
-        (false, false) => format!("none for this host; {} for others", network.proxy),
+        (true, _) => network.shown_proxy(),
+        (false, false) => format!("none for this host; {} for others", network.shown_proxy()),
         (false, true) => "none".to_owned(),
     };
     ok("proxy", text)
@@ -235,8 +235,8 @@ mod tests {
             (proxy(&profile).text, certificates(&profile).map(|check| check.text))
         };
         let authorities = Some("those of the system, and /corp.pem".to_owned());
-        assert_eq!(at("https://cloud.test/api"), ("http://ada@proxy:3128".to_owned(), authorities));
-        assert_eq!(at("https://in.corp/api").0, "none for this host; http://ada@proxy:3128 for others");
+        assert_eq!(at("https://cloud.test/api"), ("http://proxy:3128".to_owned(), authorities));
+        assert_eq!(at("https://in.corp/api").0, "none for this host; http://proxy:3128 for others");
         assert_eq!(proxy(&Profile::default()).text, "none");
         assert_eq!(certificates(&Profile::default()), None);
     }

@@ -1,12 +1,13 @@
-//! The file that `nextflow auth login` writes. It is a Groovy program. Only plain settings in it are read
-//! here; a value that is computed counts as absent.
+//! The file that `nextflow auth login` writes. It is a Groovy program. Only a file of plain settings is read here:
+//! if an endpoint is not understood, its token must not go to the one that applies without any.
 
 use std::path::Path;
 
 use secrecy::SecretString;
 use seqera_agent_proto::files::{self, Writer};
-use seqera_agent_proto::values::text;
+use seqera_agent_proto::values::{address, text};
 
+use super::groovy::{self, Odd, Value};
 use crate::profile::{Profile, canonical};
 
 /// The scope that contains the settings.
@@ -22,6 +23,8 @@ pub(super) struct Settings {
     endpoint: Option<String>,
     /// True if Nextflow renews the token itself.
     renews: bool,
+    /// The line that is not understood, if there is a token that might belong anywhere because of it.
+    pub(super) odd: Option<usize>,
 }
 
 impl Settings {
@@ -57,38 +60,38 @@ pub(super) fn read(file: &Path) -> Result<Settings, String> {
 }
 
 fn parse(text: &str) -> Settings {
-    let mut settings = Settings::default();
-    let mut scopes: Vec<&str> = Vec::new();
-    for line in text.lines().map(str::trim) {
-        if let Some(scope) = line.strip_suffix('{') {
-            scopes.push(scope.trim());
-        } else if line.starts_with('}') {
-            scopes.pop();
-        } else if let Some((key, value)) = setting(line) {
-            let key = match (scopes.as_slice(), key.split_once('.')) {
-                ([], Some((SCOPE, key))) => key,
-                ([SCOPE], None) => key,
-                _ => continue,
-            };
-            match key {
-                "accessToken" => settings.token = Some(SecretString::from(value)),
-                "endpoint" => settings.endpoint = Some(value.trim_end_matches('/').to_owned()),
-                "refreshToken" => settings.renews = true,
-                _ => {}
-            }
+    match plain(text) {
+        Ok(settings) => settings,
+        Err(Odd(line)) => {
+            Settings { odd: text.contains("accessToken").then_some(line), ..Settings::default() }
         }
     }
-    settings
 }
 
-/// Parses `key = 'value'` and ignores the rest of the line. A double-quoted text with a `$` is computed.
-fn setting(line: &str) -> Option<(&str, &str)> {
-    let (key, rest) = line.split_once('=')?;
-    let rest = rest.trim_start();
-    let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
-    let (value, _) = rest[1..].split_once(quote)?;
-    let computed = value.contains('\\') || (quote == '"' && value.contains('$'));
-    (!value.is_empty() && !computed).then_some((key.trim(), value))
+/// The settings, if all that could change them is understood.
+fn plain(text: &str) -> Result<Settings, Odd> {
+    let mut settings = Settings::default();
+    for setting in groovy::settings(text)? {
+        let odd = Odd(setting.line);
+        let key = match setting.path.as_slice() {
+            [SCOPE, key] => *key,
+            path if path.contains(&SCOPE) => return Err(odd),
+            _ => continue,
+        };
+        match (key, setting.value) {
+            ("accessToken", Value::Text("")) => settings.token = None,
+            ("accessToken", Value::Text(_)) if settings.token.is_some() => return Err(odd),
+            ("accessToken", Value::Text(value)) => settings.token = Some(SecretString::from(value)),
+            ("endpoint", Value::Text(_)) if settings.endpoint.is_some() => return Err(odd),
+            ("endpoint", Value::Text(value)) => {
+                settings.endpoint = Some(address::read(value).map_err(|_| odd)?);
+            }
+            ("refreshToken", _) => settings.renews = true,
+            ("accessToken" | "endpoint", _) | (_, Value::Computed) => return Err(odd),
+            _ => {}
+        }
+    }
+    Ok(settings)
 }
 
 #[cfg(test)]
@@ -140,6 +143,55 @@ mod tests {
         ] {
             assert_eq!(token(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn an_endpoint_is_read_in_every_plain_form() {
+        for text in [
+            "tower { accessToken='P'; endpoint='https://a.test/api' }",
+            "tower\n{\n accessToken = 'P'\n 'endpoint' = 'https://a.test/api'\n}",
+            "tower { // x\n accessToken = \"\"\"P\"\"\"\n endpoint = '''https://a.test/api'''\n}",
+            "tower.accessToken='P'; tower.endpoint = 'https://a.test/api'",
+            "/* tower.endpoint = 'https://b.test' */ tower { /*\n endpoint = 'https://b.test'\n*/\n accessToken = 'P'\n \
+             endpoint = 'https://A.test/api/' // endpoint = 'https://b.test'\n enabled = true\n workspaceId = 7\n}",
+            "wave { endpoint = 'https://b.test' }\ntower { accessToken = 'P' }\ntower { endpoint = 'a.test/api' }",
+        ] {
+            assert_eq!(parse(text).authority(), "https://a.test/api", "{text}");
+            assert_eq!(token(text).as_deref(), Some("P"), "{text}");
+            assert_eq!(parse(text).odd, None);
+        }
+        let commented = parse("tower { accessToken = 'P'\n /* endpoint = 'https://b.test' */ }");
+        assert_eq!(commented.authority(), Profile::CLOUD_AUTHORITY);
+    }
+
+    #[test]
+    fn a_file_that_is_not_understood_has_no_token_for_anybody() {
+        for endpoint in [
+            "tower.endpoint = \"https://${System.getenv('HOST')}/api\"",
+            "tower.endpoint = System.getenv('X') ?: 'https://a.test/api'",
+            "tower.endpoint = 'https://a' + '.test'",
+            "tower.endpoint = 'https://a.test\\u002e'",
+            "tower.endpoint = ''",
+            "tower.endpoint = 'no address'",
+            "tower.endpoint = 'https://ada:x@a.test'",
+            "tower.endpoint = x",
+            "tower.endpoint = 'https://a.test'; tower.endpoint = 'https://b.test'",
+            "tower.put('endpoint', 'https://a.test')",
+            "tower { if (x) { endpoint = 'https://a.test' } }",
+            "if (x) { tower.endpoint = 'https://a.test' }",
+            "profiles { a { tower.endpoint = 'https://a.test' } }",
+            "tower = [endpoint: 'https://a.test']",
+            "tower { a { endpoint = 'https://a.test' } }",
+            "tower.with { endpoint = 'https://a.test' }",
+            "includeConfig 'other.config'",
+            "tower { endpoint 'https://a.test' }",
+            "tower { endpoint = 'https://a.test'",
+        ] {
+            let text = format!("tower.accessToken = 'P'\n{endpoint}");
+            let settings = parse(&text);
+            assert!(settings.token.is_none() && settings.odd == Some(2), "{text} {:?}", settings.odd);
+        }
+        assert_eq!(parse("if (x) { tower.enabled = true }").odd, None, "there is no token to speak of");
     }
 
     #[test]

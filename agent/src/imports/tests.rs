@@ -148,6 +148,21 @@ async fn nextflows_token_is_found_for_its_own_authority_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nextflows_file_that_is_not_understood_is_named_with_the_other_way_in() {
+    let bench = Bench::new(&[], &[]);
+    let file = bench.nextflow_file();
+    std::fs::write(&file, "tower {\n accessToken = 'pat'\n endpoint = \"https://${HOST}/api\"\n}").unwrap();
+    let nextflow_file = file.display().to_string();
+    let found = bench.imports.find(FindImportsRequest { nextflow_file, ..Default::default() }).await.unwrap();
+    assert!(found.imports.is_empty());
+    let said = &found.left_out[0];
+    for part in [file.to_str().unwrap(), "line 3", "--with-token --authority"] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert!(!said.contains("pat'"), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_login_at_another_kind_of_provider_is_offered_nothing() {
     let bench = Bench::new(&["lab"], &["home"]);
     let settings = ProfileSettings { provider: "scitoolkit".into(), ..ProfileSettings::default() };

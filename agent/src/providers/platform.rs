@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use seqera_agent_proto::values::address;
 use serde::Deserialize;
 use url::Url;
 
@@ -115,10 +116,12 @@ pub(crate) struct ServiceInfo {
 }
 
 impl ServiceInfo {
-    /// The backend's address as it was told; empty where it is none.
+    /// The backend's address in its one spelling; empty where it is none. Programs that get it read addresses more
+    /// leniently: Node takes `http:evil.test` for one.
     pub(crate) fn backend(&self) -> String {
-        let told = self.seqera_ai_base_url.as_ref().filter(|told| told.address().is_ok());
-        told.map(|told| told.verbatim().to_owned()).unwrap_or_default()
+        let is_address = |told: &&Exact| told.address().is_ok() && told.verbatim().contains("://");
+        let told = self.seqera_ai_base_url.as_ref().filter(is_address);
+        told.and_then(|told| address::read(told.verbatim()).ok()).unwrap_or_default()
     }
 }
 

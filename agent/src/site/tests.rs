@@ -100,7 +100,7 @@ fn a_file_with_a_mistake_stops_sign_ins_and_says_whom_to_ask() {
         (r#"{"policy": {"log": "var/log"}}"#, "'policy.log' must be"),
         (r#"{"authDomain": "ftp://a.test"}"#, "'authDomain' does not begin with https://"),
         (r#"{"authDomain": "https://u:canary@a.test"}"#, "'authDomain' contains a user name"),
-        (r#"{"proxy": "socks5://u:canary@p.test"}"#, "socks5"),
+        (r#"{"proxy": "socks5://u:canary@p.test"}"#, "SOCKS"),
         (r#"{"caFile": "site.pem"}"#, "is not an absolute path"),
         (r#"["policy"]"#, "invalid type"),
         (r#"{"policy": [false]}"#, "'policy' must be an object"),

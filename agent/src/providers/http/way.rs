@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use reqwest::{Client, Proxy};
 use secrecy::ExposeSecret;
 use seqera_agent_proto::files::{self, Writer};
+use seqera_agent_proto::values::proxy::shown;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
@@ -57,7 +58,7 @@ pub(super) struct Way {
 impl Way {
     /// The fault in words of this way.
     pub(super) fn explained(&self, fault: Fault) -> Fault {
-        let proxy = &self.proxy;
+        let proxy = if self.proxy.is_empty() { String::new() } else { shown(&self.proxy) };
         match fault {
             Fault::NotSent(why) if why.contains(PROXY_WANTS_USER) => {
                 let what = format!("wrong or missing user name or password for the proxy {proxy} (407)");
@@ -296,7 +297,7 @@ fn secure_client(key: &ClientKey, ca_file: &str) -> Result<Client, Fault> {
 
 /// The client knows the password while somebody else keeps it, and has it in the clear while it connects.
 fn through(proxy: &str, password: Option<&Password>) -> Result<Proxy, Fault> {
-    let bad = || Fault::Misconfigured(format!("{proxy} is not the address of a proxy").into());
+    let bad = || Fault::Misconfigured(format!("{} is not the address of a proxy", shown(proxy)).into());
     let url = Url::parse(proxy).map_err(|_| bad())?;
     let without = Proxy::all(url.clone()).map_err(|_| bad())?;
     let Some(known) = password.map(Password::acquaintance) else { return Ok(without) };

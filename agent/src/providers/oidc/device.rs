@@ -70,6 +70,12 @@ impl Client {
     }
 
     fn accept(&self, document: Document, code_verifier: String) -> Result<DeviceFlow, AgentError> {
+        let codes = [("device_code", document.device_code.as_str()), ("user_code", &*document.user_code)];
+        if let Some((name, _)) = codes.into_iter().find(|(_, code)| code.trim().is_empty()) {
+            let authority = &self.profile.authority;
+            let why = format!("its answer cannot be used: {name} is empty (RFC 8628, section 3.2)");
+            return Err(misconfigured(format!("{authority} offers no sign-in on another device: {why}")));
+        }
         let page = |text: &Exact| {
             let page = self.discovery.endpoint("verification_uri", text);
             page.map_err(misconfigured)

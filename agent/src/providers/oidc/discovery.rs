@@ -305,6 +305,10 @@ impl Discovery {
     /// An endpoint, or a page for the person, is https, or a loopback address named by a loopback authority.
     pub(super) fn endpoint(&self, name: &str, told: &Exact) -> Result<Url, Why> {
         let url = told.address().map_err(|why| self.wrong(&format!("names a bad {name}: {why}")))?;
+        // It would be shown, and what stands before the `@` deceives its reader.
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(self.wrong(&format!("names a {name} that contains a user name or a password")));
+        }
         let local = || Url::parse(&self.authority).is_ok_and(|authority| is_loopback(&authority));
         if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url) && local()) {
             return Ok(url);

@@ -30,6 +30,18 @@ async fn fields_that_are_null_or_new_do_no_harm() {
     assert!(double.seen("GET /api/user-info")[0].head.contains("authorization: Bearer secret-token"));
 }
 
+#[test]
+fn a_backend_is_an_address_that_every_program_reads_alike_or_none() {
+    let told =
+        |url: &str| ServiceInfo { seqera_ai_base_url: Some(url.into()), ..ServiceInfo::default() }.backend();
+    assert_eq!(told("HTTPS://AI.test:443/x/"), "https://ai.test/x");
+    for odd in
+        ["http:evil.test", "http:/evil.test", "http:\\\\evil.test", "javascript:1", "https://u:p@a.test", ""]
+    {
+        assert_eq!(told(odd), "", "{odd}");
+    }
+}
+
 #[tokio::test]
 async fn lists_are_read() {
     let double = Double::bare().await;

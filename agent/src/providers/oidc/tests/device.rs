@@ -93,13 +93,32 @@ async fn numbers_of_any_size_and_a_code_of_any_kind_upset_nobody() {
 
 #[tokio::test]
 async fn a_page_that_is_not_https_is_not_shown() {
-    for page in ["http://x.test/device", "javascript:alert(1)", "x"] {
+    for page in [
+        "http://x.test/device",
+        "javascript:alert(1)",
+        "x",
+        "https://seqera.io:x@x.test/",
+        "https://seqera.io@x.test/",
+    ] {
         let mut told = codes();
         told["verification_uri"] = json!(page);
         assert_eq!(failure(&offering(&told).await).await.kind, ErrorKind::Misconfigured, "{page}");
         let mut told = codes();
         told["verification_uri_complete"] = json!(page);
         assert!(offering(&told).await.oidc.start_device().await.unwrap().code.page_with_code.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_code_that_is_empty_is_the_providers_fault_and_not_shown() {
+    for name in ["device_code", "user_code"] {
+        for empty in ["", " ", "\t"] {
+            let mut told = codes();
+            told[name] = json!(empty);
+            let error = failure(&offering(&told).await).await;
+            assert_eq!(error.kind, ErrorKind::Misconfigured);
+            assert!(error.to_string().contains(&format!("{name} is empty")), "{error}");
+        }
     }
 }
 

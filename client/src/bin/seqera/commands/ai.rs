@@ -233,7 +233,7 @@ fn with_addresses(
     reported: &str,
     backend: Option<Backend>,
 ) -> Variables {
-    if in_the_clear(reported) {
+    if !reported.is_empty() && in_the_clear(reported) {
         let note =
             format!("{reported}, which the Platform names as its backend, is not used: it is not https");
         context.screen.warn(&note);

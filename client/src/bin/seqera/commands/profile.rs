@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use seqera_client::proto::v1::{ListResponse, SessionState, SessionStatus};
-use seqera_client::proto::values::address;
+use seqera_client::proto::values::{address, proxy};
 use serde_json::{Value, json};
 
 use crate::commands::logout;
@@ -302,6 +302,7 @@ fn values(status: &SessionStatus, wanted: &Settings) -> Vec<Shown> {
     let stays = of_login
         && wanted.message().authority_is_default
         && wanted.authority.as_ref().is_some_and(|set| !same(&set.text, &has.authority));
+    let shown_proxy = if network.proxy.is_empty() { String::new() } else { proxy::shown(&network.proxy) };
     let value = |label, key, text: String, set: Option<&Setting>| match (set, of_login) {
         (Some(set), false) => {
             Shown { label, key, text: set.text.clone(), source: set.source.to_string(), next: None }
@@ -321,7 +322,7 @@ fn values(status: &SessionStatus, wanted: &Settings) -> Vec<Shown> {
         value("API", "api_url", has.api_url.clone(), wanted.api_url.as_ref()),
         value("Backend", "backend_url", has.backend_url.clone(), wanted.backend_url.as_ref()),
         value("Scopes", "scopes", has.scopes.clone(), None),
-        value("Proxy", "proxy", network.proxy, None),
+        value("Proxy", "proxy", shown_proxy, None),
         value("Without proxy", "no_proxy", network.no_proxy, None),
         value("Authorities", "ca_file", network.ca_file, None),
     ]

@@ -8,7 +8,7 @@ use std::fmt;
 
 use seqera_client::proto::reason::Reason;
 use seqera_client::proto::v1;
-use seqera_client::proto::values::address;
+use seqera_client::proto::values::proxy;
 
 use crate::screen::failure::Failure;
 use crate::settings::config::Config;
@@ -17,7 +17,7 @@ use crate::settings::setting::{Setting, in_file, variable};
 
 #[derive(Default)]
 pub(super) struct Network {
-    /// May contain a password, so it is shown only through [`without_password`].
+    /// May contain a password, so it is shown only through [`proxy::shown`].
     proxy: Option<Setting>,
     no_proxy: Option<Setting>,
     ca_file: Option<Setting>,
@@ -55,14 +55,14 @@ impl Network {
     /// The proxy cannot be used. Names its source and not its address, which may hold a password.
     pub(super) fn check(&self) -> Result<(), Failure> {
         let Some(Setting { text, source }) = &self.proxy else { return Ok(()) };
-        let Some(odd) = odd_proxy(text) else { return Ok(()) };
+        let Err(odd) = proxy::read(text) else { return Ok(()) };
         let hint = "write it as http://[user:password@]host:port; https works as well, SOCKS does not";
         Err(Failure::new(Reason::Misconfigured, format!("the proxy in {source} {odd}"), Some(hint)))
     }
 
     /// Each value that was set, with its source.
     pub(super) fn lines(&self) -> Vec<String> {
-        let shown = |set: &Setting| Setting { text: without_password(&set.text), source: set.source.clone() };
+        let shown = |set: &Setting| Setting { text: proxy::shown(&set.text), source: set.source.clone() };
         let proxy = self.proxy.as_ref().map(shown);
         let all = [
             ("proxy is", &proxy),
@@ -71,32 +71,6 @@ impl Network {
         ];
         let set = all.into_iter().filter_map(|(name, setting)| Some((name, setting.as_ref()?)));
         set.map(|(name, setting)| format!("{name} {} (from {})", setting.text, setting.source)).collect()
-    }
-}
-
-/// What keeps an address from being that of a proxy. Like curl, takes one without a scheme for an http proxy.
-fn odd_proxy(text: &str) -> Option<&'static str> {
-    let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
-    match scheme.to_ascii_lowercase().as_str() {
-        "http" | "https" => {}
-        scheme if scheme.starts_with("socks") => return Some("is a SOCKS proxy, which cannot be used"),
-        _ => return Some("is not an http or https proxy"),
-    }
-    let host = rest.rsplit('@').next().unwrap_or_default();
-    address::read(&format!("http://{host}")).err()
-}
-
-/// Turns `http://user:password@host` into `http://user@host`. A user name contains no colon (RFC 3986,
-/// section 3.2.1).
-fn without_password(proxy: &str) -> String {
-    let (scheme, rest) = proxy.split_once("://").map_or(("", proxy), |(scheme, rest)| (scheme, rest));
-    let separator = if scheme.is_empty() { "" } else { "://" };
-    match rest.rsplit_once('@') {
-        None => proxy.to_owned(),
-        Some((user, host)) => {
-            let user = user.split_once(':').map_or(user, |(user, _)| user);
-            format!("{scheme}{separator}{user}@{host}")
-        }
     }
 }
 
@@ -160,6 +134,8 @@ mod tests {
             ("https_proxy", "SOCKS5H://p:1080", "SOCKS"),
             ("ALL_PROXY", "socks://p", "SOCKS"),
             ("all_proxy", "ftp://p", "not an http"),
+            ("HTTPS_PROXY", "http:/ada:canary@p:9", "not clear"),
+            ("HTTPS_PROXY", "http://p:9/#canary", "fragment"),
             ("HTTPS_PROXY", "http://ada:canary@", "no host"),
             ("HTTPS_PROXY", "http://ada:canary@p:x", "port"),
             ("HTTPS_PROXY", "p:3128 # the proxy", "blank"),
@@ -171,7 +147,7 @@ mod tests {
             assert!(!failure.message.contains("canary") && failure.exit == 2, "{failure:?}");
         }
         for good in ["p:3128", "http://p", "HTTPS://ada:p%40x@p.test:8443/", "ada:x@p:3128", "[::1]:3128"] {
-            assert_eq!(odd_proxy(good), None, "{good}");
+            assert!(proxy::read(good).is_ok(), "{good}");
         }
         let of_file =
             Network::resolve("", &Env::of(&[]), &crate::settings::config::of(r#"{"proxy": "socks4://p"}"#));
@@ -186,17 +162,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_of_a_proxy_has_no_password() {
-        for (given, shown) in [
-            ("http://ada:c@n:ary@proxy:3128", "http://ada@proxy:3128"),
-            ("ada:canary@proxy:3128", "ada@proxy:3128"),
-            ("http://proxy:3128", "http://proxy:3128"),
-        ] {
-            assert_eq!(without_password(given), shown);
+    fn what_is_shown_of_a_proxy_has_no_user_and_no_password() {
+        for given in ["http://ada:canary@proxy:3128", "http://canary@proxy:3128"] {
+            let read = move |asked: &str| (asked == "HTTPS_PROXY").then(|| given.into());
+            let network = Network::resolve("", &Env::reading(read), &Config::default());
+            assert_eq!(network.lines(), ["proxy is http://proxy:3128 (from HTTPS_PROXY)"]);
+            assert!(!format!("{network:?}").contains("canary"));
         }
-        let env = Env::of(&[("HTTPS_PROXY", "http://ada:canary@proxy:3128")]);
-        let network = Network::resolve("", &env, &Config::default());
-        assert_eq!(network.lines(), ["proxy is http://ada@proxy:3128 (from HTTPS_PROXY)"]);
-        assert!(!format!("{network:?}").contains("canary"));
     }
 }

@@ -121,19 +121,24 @@ fn origin(url: &str) -> Option<&str> {
     Some(&url[..scheme.len() + "://".len() + host.len()])
 }
 
-/// True if others could read what is sent to this address: plain http, and not to this machine.
+/// True if a token must not go to this address: others could read it on the way, since it is plain http and not to
+/// this machine, or the address is none that every program reads alike.
 pub(crate) fn in_the_clear(url: &str) -> bool {
-    let Some((scheme, authority)) = origin(url).and_then(|origin| origin.split_once("://")) else {
-        // Without a host it leads nowhere; without a scheme it is no address.
-        return url.contains("://");
+    let Ok(spelled) = address::read(url) else { return true };
+    // A text without a scheme is https for us alone.
+    if !url.contains("://") {
+        return true;
+    }
+    let Some((scheme, authority)) = origin(&spelled).and_then(|origin| origin.split_once("://")) else {
+        return true;
     };
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => authority,
     };
     let is_ip = |host: &str| host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    let here = host.eq_ignore_ascii_case("localhost") || is_ip(host.trim_matches(['[', ']']));
-    !scheme.eq_ignore_ascii_case("https") && !here
+    let here = host == "localhost" || is_ip(host.trim_matches(['[', ']']));
+    scheme != "https" && !here
 }
 
 /// The two hosts of Seqera Cloud are one.
@@ -203,6 +208,14 @@ mod tests {
             "http://127.0.0.1.a.test",
             "http://localhost@a.test",
             "http://127.0.0.1:x@a.test",
+            "http:evil.test",
+            "http:/evil.test",
+            "http:\\\\evil.test",
+            "https:evil.test",
+            "javascript:1",
+            "https://u:p@a.test",
+            "a.test",
+            "",
         ] {
             assert!(in_the_clear(open), "{open}");
         }
