@@ -10,11 +10,13 @@ use seqera_tests::skip::on_path;
 
 use super::commit;
 
-/// The client ends with its first panic in any case, so it needs neither code nor tables for unwinding, which are a
-/// sixth of it; the agent outlives the panic of one task. Its relocations are packed (`DT_RELR`).
-const OF_CLIENT: [&str; 3] = [
+/// The client ends with its first panic in any case, so it needs neither code nor tables for unwinding; the linker drops
+/// those that there are all the same, an eighth of it. The agent outlives the panic of one task. Its relocations are
+/// packed (`DT_RELR`).
+const OF_CLIENT: [&str; 4] = [
     "-Cforce-unwind-tables=no",
     "-Clink-arg=-Wl,--no-eh-frame-hdr",
+    "-Clink-arg=-Wl,-T,tests/xtask/src/dist/client.ld",
     "-Clink-arg=-Wl,-z,pack-relative-relocs",
 ];
 
