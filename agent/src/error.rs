@@ -292,7 +292,10 @@ impl AgentError {
 
     /// What the system refused: the limit that it comes of, or else a bug in the agent.
     pub(crate) fn system(error: &std::io::Error) -> Self {
-        limits::behind(error).map_or_else(|| Self::internal(error), Self::exhausted)
+        match limits::behind(error) {
+            Some(limit) => Self::new(ErrorKind::Exhausted, limit, limits::hint(error)),
+            None => Self::internal(error),
+        }
     }
 
     /// A bug in the agent.

@@ -15,7 +15,7 @@ mod system;
 mod system;
 
 #[cfg(unix)]
-pub use system::{WITHOUT_FOLLOWING, WITHOUT_WAITING};
+pub use system::{WITHOUT_FOLLOWING, WITHOUT_WAITING, read_in};
 
 /// Who writes a file, and so what may be in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,11 @@ pub fn sentence(path: &Path, error: &io::Error) -> String {
 /// [`Refused`] inside the error if something else is at the path; any error of the file system, "not found"
 /// included.
 pub fn read(path: &Path, limit: u64, writer: Writer) -> io::Result<Vec<u8>> {
-    let file = open(path, writer)?;
+    whole(open(path, writer)?, limit)
+}
+
+/// What is in a file that was opened and looked at.
+fn whole(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let size = file.metadata()?.len();
     if size > limit {
         return Err(Refused::TooLarge { bytes: size, limit }.into());

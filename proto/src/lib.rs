@@ -40,7 +40,7 @@ pub mod methods {
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 /// The version of the contract. It grows with every addition; a breaking change needs a new package.
-pub const PROTOCOL: u32 = 5;
+pub const PROTOCOL: u32 = 6;
 
 /// The commit that this program was built from, as `cargo xtask dist` names it; otherwise `development`.
 pub const COMMIT: &str = env!("SEQERA_COMMIT");

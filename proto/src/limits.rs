@@ -15,6 +15,17 @@ pub use system::{narrow, open_files, raise};
 /// What a person can do about every limit.
 pub const HINT: &str = "raise that limit, or end what uses it up, and try again";
 
+/// What a person can do where there is no room on the disk, which no limit of a process changes.
+pub const ROOM_HINT: &str = "make room there, or name a place that has some, and try again";
+
+/// What a person can do about this failure, which [`behind`] has named.
+pub fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ROOM_HINT,
+        _ => HINT,
+    }
+}
+
 /// The limit that this failure comes of; `None` if it comes of something else.
 pub fn behind(error: &io::Error) -> Option<String> {
     match error.kind() {

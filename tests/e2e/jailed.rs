@@ -78,6 +78,8 @@ fn every_command_names_a_sandbox_that_refuses_unix_sockets_and_what_helps() {
         }
     }
     assert!(!home.root().join("run/t").exists());
+    let bridge = without_sockets(&home, Refused::Pairs, "seqera-mcp --profile work").run().fails_with(69);
+    assert!(bridge.stderr.contains("sandbox") && bridge.stderr.contains("hint: "), "{}", bridge.stderr);
     let named = without_sockets(&home, Refused::Socket, "seqera token").env("CLAUDECODE", "1").run();
     assert!(named.stderr.contains("the sandbox of claude-code"), "{}", named.stderr);
     home.seqera("token --profile work").run().ok();
@@ -167,6 +169,21 @@ fn a_full_disk_leaves_nothing_and_is_tried_again() {
     let run = inside(&home, &options, script).run().ok();
     assert_eq!(run.stdout, "code 69\nballast\nanother\n", "{}", run.stderr);
     assert!(run.stderr.contains("the disk is full"), "{}", run.stderr);
+    assert!(run.stderr.contains("make room there") && !run.stderr.contains("raise"), "{}", run.stderr);
+}
+
+#[test]
+fn a_personal_access_token_in_a_file_is_told_to_have_no_end() {
+    let sandbox = Sandbox::calm();
+    let home = Home::new();
+    let login = format!("login --profile work --authority {} --with-token", sandbox.authority);
+    home.seqera(&login).stdin(&sandbox.personal_token(ADA)).run().ok();
+    let file = home.root().join("run/t");
+    std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+    let run = home.seqera("token --profile work --write").args([&file.display().to_string()]).run().ok();
+    for words in ["this token does not expire and the file stays", "--watch removes the file"] {
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+    }
 }
 
 #[test]

@@ -48,6 +48,23 @@ fn where_no_secret_may_be_in_a_file_none_is_and_one_from_before_moves_without_a_
 }
 
 #[test]
+fn where_no_secret_may_be_in_a_file_no_token_is_written_to_one() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let site = Installation::new(&home, "opt")
+        .with(&json!({"authDomain": sandbox.authority, "policy": {"fileStore": false}}));
+    site.sign_in("");
+    let file = site.file().display().to_string();
+    for way in ["token --write run/t", "token --write run/t --watch"] {
+        let refused = site.seqera(way).run().fails_with(2);
+        for words in ["not allowed here", file.as_str(), "ask the administrator"] {
+            assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
+        }
+        assert!(!home.root().join("run/t").exists());
+    }
+    site.seqera("token").run().ok();
+}
+
+#[test]
 fn a_program_keeps_its_token_no_longer_than_the_site_allows() {
     let (home, sandbox) = (Home::new(), Sandbox::calm());
     let policy = json!({"authDomain": sandbox.authority, "policy": {"longestLease": "3s"}});

@@ -123,6 +123,7 @@ impl Process {
 impl Host for Process {
     fn info(&self) -> InfoResponse {
         let config = &self.wiring.config;
+        let no_files = config.site.policy.no_files.as_ref().map(|set| set.file.display().to_string());
         InfoResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             protocol: PROTOCOL,
@@ -136,6 +137,7 @@ impl Host for Process {
             settings: config.settings(),
             namespaces: Some(system::namespaces()),
             of_service_manager: config.of_service_manager(),
+            no_files: no_files.unwrap_or_default(),
             problems: self.problems.load().iter().cloned().chain(self.met()).collect(),
             ..InfoResponse::default()
         }

@@ -101,3 +101,32 @@ fn a_missing_file_keeps_the_systems_own_error() {
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
     assert!(sentence(Path::new("/x"), &error).starts_with("/x: "));
 }
+
+#[test]
+fn in_a_folder_that_is_open_only_a_file_is_read_whatever_the_path_leads_to() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("here")).unwrap();
+    let open = File::open(folder.path("here")).unwrap();
+    let in_it = |name: &str| read_in(std::os::fd::AsFd::as_fd(&open), name.as_ref(), 8, Writer::Program);
+    fs::write(folder.path("here/file"), "ours").unwrap();
+    fs::write(folder.path("here/large"), "nine byte").unwrap();
+    symlink("file", folder.path("here/link")).unwrap();
+    fs::create_dir(folder.path("here/folder")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(folder.path("here/pipe")).status().unwrap().success());
+    let _listener = UnixListener::bind(folder.path("here/socket")).unwrap();
+    for (name, what) in [
+        ("link", "is a symbolic link, and is not followed"),
+        ("folder", "is a folder, not a file"),
+        ("pipe", "is a named pipe, not a file"),
+        ("socket", "is a socket, not a file"),
+        ("large", "has 9 bytes; 8 are the limit"),
+    ] {
+        let error = in_it(name).unwrap_err();
+        assert!(is_refused(&error) && error.to_string() == what, "{name}: {error}");
+    }
+    assert_eq!(in_it("none").unwrap_err().kind(), io::ErrorKind::NotFound);
+    fs::rename(folder.path("here"), folder.path("there")).unwrap();
+    fs::create_dir(folder.path("here")).unwrap();
+    fs::write(folder.path("here/file"), "theirs").unwrap();
+    assert_eq!(in_it("file").unwrap(), b"ours");
+}

@@ -34,7 +34,8 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 /// private file fresh from outside, and SEQERA_ACCESS_TOKEN_FILE names that file inside. The first line is the
 /// token; authority and API stand below it. Share the folder and not the file, which is replaced by each new one.
 /// This is the only way in which a token is ever written down: whoever can read the file can use the account until
-/// the token expires. With --watch it goes at the sign-out and when the command ends; without, it stays.
+/// the token expires, which a personal access token may never do. With --watch it goes at the sign-out and when the
+/// command ends; without, it stays. A file that holds another profile's token is left alone.
 #[command(after_help = "\
 Examples:
   curl -H \"$(seqera token --format header)\" https://api.cloud.seqera.io/orgs
@@ -93,6 +94,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
 
 fn written(context: &Context, args: &Args, named: Named, path: &Path) -> Result<(), Failure> {
     let file = Kept::at(path)?;
+    let asked = context.client_within(named.clone(), args.timeout)?;
+    wait(async { Ok(keep::permit(&asked).await?) })?;
     let token = fetch(context, args, named.clone())?;
     // Under the name that the profile has now, so that another one that is chosen later does not take its place.
     let named = Named { profile: token.profile.clone(), ..named };

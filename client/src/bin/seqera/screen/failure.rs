@@ -71,7 +71,8 @@ impl Failure {
     /// The operating system refused to do something for the command, such as to write to standard output.
     pub(crate) fn system(what: &str, error: &std::io::Error) -> Self {
         if let Some(limit) = limits::behind_start(error) {
-            return Self::exhausted(format!("{what}: {limit}"));
+            let hint = Some(limits::hint(error)).into();
+            return Self { hint, ..Self::exhausted(format!("{what}: {limit}")) };
         }
         Self { reason: "SYSTEM".into(), message: format!("{what}: {error}"), hint: Hint::None, exit: 1 }
     }

@@ -2,27 +2,39 @@
 //! that cannot reach the agent. The file is private, on each change a new one takes its place, and with `--watch` it
 //! goes with the session and with this command.
 
-use std::fs;
-use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+mod file;
 
-use seqera_client::proto::values::token_file::{MARK, TokenFile};
+use std::time::Duration;
+
+use seqera_client::proto::reason::Reason;
 use seqera_client::{Change, Client, Error, Token, Want};
 use serde_json::json;
 use tokio::time::sleep;
-use zeroize::Zeroizing;
 
+pub(super) use self::file::Kept;
+use self::file::Trouble;
 use crate::screen::failure::Failure;
-use crate::screen::time::{now, rfc3339_of, time_of_day};
+use crate::screen::time::{rfc3339_of, time_of_day};
 use crate::settings::context::{Context, wait};
 use crate::settings::provider::Provider;
 
 /// How often to look whether the token has expired, and to try again what has failed.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// A larger file is none of ours.
-const LARGEST: u64 = 64 * 1024;
+/// Lets a token be written, unless the site's policy allows no secret in a file.
+pub(super) async fn permit(client: &Client) -> Result<(), Error> {
+    let by = client.info().await?.no_files;
+    if by.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Setting {
+        what: format!("a token in a file is not allowed here, says {by}"),
+        hint: "ask the administrator of this machine: the file is the site's; a program that can reach the agent \
+               needs no file"
+            .to_owned(),
+        reason: Reason::Misconfigured,
+    })
+}
 
 /// Writes `token`, and with a client goes on until the session or this command ends.
 pub(super) fn run(
@@ -36,11 +48,11 @@ pub(super) fn run(
             format!("a token of {} is not written to a file", Provider::named(&token.provider).label());
         return Err(Failure::usage(what, Some("SEQERA_ACCESS_TOKEN_FILE is for tokens of a Platform")));
     }
-    file.put(&token).map_err(|error| file.failure(&error))?;
-    told(context, &file, &token)?;
+    file.put(&token).map_err(|trouble| file.failure(&trouble))?;
+    told(context, &file, &token, client.is_some())?;
     drop(token);
     let Some(client) = client else {
-        file.is_left = true;
+        file.leave();
         return Ok(());
     };
     wait(async {
@@ -52,11 +64,14 @@ pub(super) fn run(
 }
 
 /// Says once what it means that the token is in a file.
-fn told(context: &Context, file: &Kept, token: &Token) -> Result<(), Failure> {
-    let shown = file.path.display();
+fn told(context: &Context, file: &Kept, token: &Token, goes: bool) -> Result<(), Failure> {
+    let shown = file.path().display();
+    if let Some(danger) = without_end(token, goes) {
+        context.screen.warn(danger);
+    }
     if context.screen.json {
         return context.screen.object(&json!({
-            "file": file.path.to_string_lossy(),
+            "file": file.path().to_string_lossy(),
             "expires_at": rfc3339_of(token.expires_at),
             "profile": token.profile,
             "authority": token.authority,
@@ -71,6 +86,23 @@ fn told(context: &Context, file: &Kept, token: &Token) -> Result<(), Failure> {
         context.screen.note(note);
     }
     Ok(())
+}
+
+/// What to say of a token that does not expire, such as a personal access token. `goes`: the file does not stay.
+fn without_end(token: &Token, goes: bool) -> Option<&'static str> {
+    if token.expires_at.is_some() {
+        return None;
+    }
+    Some(match goes {
+        true => {
+            "this token does not expire: whoever reads the file, or a copy of it, can use the account until the \
+             token is deleted at the Platform"
+        }
+        false => {
+            "this token does not expire and the file stays: whoever reads it can use the account until the token \
+             is deleted at the Platform; --watch removes the file when the command ends"
+        }
+    })
 }
 
 /// Ends when this command has to.
@@ -98,22 +130,27 @@ async fn follow(context: &Context, client: &Client, file: &mut Kept) -> Failure 
     loop {
         match changes(context, client, file).await {
             Ok(()) => {}
-            Err(error @ (Error::Refused(_) | Error::Distrusted { .. } | Error::Misunderstood(_))) => {
-                return error.into();
-            }
+            Err(
+                error @ (Error::Refused(_)
+                | Error::Distrusted { .. }
+                | Error::Misunderstood(_)
+                | Error::Setting { .. }),
+            ) => return error.into(),
             Err(error) if !warned => {
                 warned = true;
                 context.screen.warn(&format!("{error}; it is tried again"));
             }
             Err(_) => {}
         }
-        file.look();
+        look(context, file);
         sleep(LOOK).await;
     }
 }
 
 /// One connection's worth of changes. A new agent has no token at hand before somebody asks for one.
 async fn changes(context: &Context, client: &Client, file: &mut Kept) -> Result<(), Error> {
+    // Another agent may have read another policy.
+    permit(client).await?;
     match client.token(Want::default()).await {
         Ok(token) => store(context, file, &token),
         Err(error @ Error::Refused(_)) if is_ended(&error) => sign_out(context, file),
@@ -128,7 +165,7 @@ async fn changes(context: &Context, client: &Client, file: &mut Kept) -> Result<
                 Some(Change::SignedOut(_)) => sign_out(context, file),
                 None => return Ok(()),
             },
-            () = sleep(LOOK) => file.look(),
+            () = sleep(LOOK) => look(context, file),
         }
     }
 }
@@ -152,223 +189,46 @@ fn store(context: &Context, file: &mut Kept, token: &Token) {
             context.screen.event(&written);
         }
         Ok(()) => {}
-        Err(error) => context.screen.warn(&format!("{}; it is tried again", file.failure(&error).message)),
+        Err(trouble) => warn(context, file, &trouble),
     }
 }
 
+fn look(context: &Context, file: &mut Kept) {
+    if let Err(trouble) = file.look() {
+        warn(context, file, &trouble);
+    }
+}
+
+fn warn(context: &Context, file: &Kept, trouble: &Trouble) {
+    context.screen.warn(&format!("{}; it is tried again", file.failure(trouble).message));
+}
+
 fn sign_out(context: &Context, file: &mut Kept) {
-    file.wanted = None;
-    if file.remove() {
+    if file.empty() {
         context
             .screen
             .note("there is no session any more: the file was removed, and comes back with the next sign-in");
     }
 }
 
-/// The file. Dropping this removes it.
-pub(super) struct Kept {
-    path: PathBuf,
-    /// What identifies the file that was written last. Another one that stands there now belongs to another command.
-    written: Option<Identity>,
-    /// What has to be in it, and whether it is.
-    wanted: Option<Zeroizing<String>>,
-    is_written: bool,
-    expires: Option<SystemTime>,
-    /// It stays when this command ends.
-    is_left: bool,
-}
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
 
-type Identity = (u64, u64);
+    use seqera_client::proto::v1::AccessToken;
 
-impl Kept {
-    /// A file that is not there, or is one of ours, in a folder where nobody else can put another.
-    pub(super) fn at(path: &Path) -> Result<Self, Failure> {
-        let path = std::path::absolute(path)
-            .ok()
-            .filter(|path| path.file_name().is_some())
-            .ok_or_else(|| Failure::usage(format!("{} names no file", path.display()), None))?;
-        let file =
-            Self { path, written: None, wanted: None, is_written: false, expires: None, is_left: false };
-        let folder = file.folder();
-        let found = fs::metadata(folder).map_err(|error| {
-            let what = format!("cannot write into {}: {error}", folder.display());
-            Failure::usage(what, Some("the folder has to be there: mkdir -m 700 makes it"))
-        })?;
-        let fault = match found.is_dir() {
-            true => open_to_others(&found),
-            false => Some("it is not a folder".to_owned()),
-        };
-        if let Some(fault) = fault {
-            let what = format!("a token is not written into {}: {fault}", folder.display());
-            return Err(Failure::usage(what, Some("name a file in a folder of your own")));
-        }
-        file.replaceable().map_err(|error| file.failure(&error))?;
-        Ok(file)
-    }
+    use super::*;
 
-    fn folder(&self) -> &Path {
-        self.path.parent().unwrap_or(Path::new("/"))
-    }
-
-    /// An error if what stands there was not written by this command. An empty file is what `mktemp` makes.
-    fn replaceable(&self) -> io::Result<()> {
-        let not_ours =
-            || io::Error::new(ErrorKind::AlreadyExists, "it is there, and was not written by this command");
-        let found = match fs::symlink_metadata(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            found => found?,
-        };
-        if !found.is_file() || found.len() > LARGEST {
-            return Err(not_ours());
-        }
-        let text = Zeroizing::new(fs::read(&self.path)?);
-        let second = text.split(|byte| *byte == b'\n').nth(1);
-        let ours = text.is_empty() || second.is_some_and(|line| line.starts_with(MARK.as_bytes()));
-        if ours { Ok(()) } else { Err(not_ours()) }
-    }
-
-    fn failure(&self, error: &io::Error) -> Failure {
-        let shown = self.path.display();
-        match error.kind() {
-            ErrorKind::AlreadyExists => Failure::usage(
-                format!("{shown} is left alone: {error}"),
-                Some("name another file, or remove it"),
-            ),
-            _ => Failure::system(&format!("cannot write {shown}"), error),
-        }
-    }
-
-    /// Writes a token, or keeps the former one if that fails.
-    fn put(&mut self, token: &Token) -> io::Result<()> {
-        let whole =
-            |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| since.as_secs());
-        let content = TokenFile {
-            token: token.secret().to_owned(),
-            is_marked: true,
-            authority: token.authority.clone(),
-            api: token.api_url.clone(),
-            workspace: token.workspace_id,
-            profile: token.profile.clone(),
-            expires: token.expires_at.and_then(whole),
-        };
-        self.wanted = Some(Zeroizing::new(content.text()));
-        drop(Zeroizing::new(content.token));
-        (self.is_written, self.expires) = (false, token.expires_at);
-        self.write()
-    }
-
-    fn holds(&self, token: &Token) -> bool {
-        let first = self.wanted.as_ref().and_then(|text| text.lines().next());
-        self.is_written && first == Some(token.secret())
-    }
-
-    /// Renames a new file into the place, so that a reader finds the old one or the new one.
-    fn write(&mut self) -> io::Result<()> {
-        let Some(text) = self.wanted.as_ref() else { return Ok(()) };
-        self.replaceable()?;
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let new = self.folder().join(format!(".{name}.{}.new", std::process::id()));
-        // Left by a process of the same number that was killed.
-        let _ = fs::remove_file(&new);
-        let written = private(&new).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            let identity = identity(&file.metadata()?);
-            drop(file);
-            fs::rename(&new, &self.path)?;
-            Ok(identity)
-        });
-        match written {
-            Ok(identity) => (self.written, self.is_written) = (Some(identity), true),
-            Err(error) => {
-                let _ = fs::remove_file(&new);
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    /// What is due by the clock: a token that has expired goes, one that could not be written is tried again.
-    fn look(&mut self) {
-        if self.expires.is_some_and(|end| end <= now()) {
-            self.wanted = None;
-            self.remove();
-        } else if !self.is_written {
-            // The warning was given when this failed first.
-            let _ = self.write();
-        }
-    }
-
-    /// Removes the file unless another command has put its own there. True if something was removed.
-    fn remove(&mut self) -> bool {
-        self.is_written = false;
-        let Some(written) = self.written.take() else { return false };
-        let is_ours = fs::symlink_metadata(&self.path).is_ok_and(|found| identity(&found) == written);
-        is_ours && fs::remove_file(&self.path).is_ok()
-    }
-
-    #[cfg(target_os = "linux")]
-    fn is_on_disk(&self) -> bool {
-        // statfs(2): TMPFS_MAGIC and RAMFS_MAGIC.
-        const IN_MEMORY: [i128; 2] = [0x0102_1994, 0x8584_58f6];
-        rustix::fs::statfs(self.folder()).is_ok_and(|found| !IN_MEMORY.contains(&i128::from(found.f_type)))
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn is_on_disk(&self) -> bool {
-        false
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        if !self.is_left {
-            self.remove();
+    #[test]
+    fn a_token_without_an_end_is_called_that_and_what_removes_the_file() {
+        let mut ends = Token::from(AccessToken::default());
+        ends.expires_at = Some(SystemTime::UNIX_EPOCH);
+        assert_eq!((without_end(&ends, true), without_end(&ends, false)), (None, None));
+        let endless = Token::from(AccessToken::default());
+        for goes in [true, false] {
+            let said = without_end(&endless, goes).unwrap();
+            assert!(said.starts_with("this token does not expire"), "{said}");
+            assert_eq!(said.contains("--watch"), !goes, "{said}");
         }
     }
 }
-
-#[cfg(unix)]
-fn private(path: &Path) -> io::Result<fs::File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-}
-
-/// The folder decides who may read it.
-#[cfg(windows)]
-fn private(path: &Path) -> io::Result<fs::File> {
-    fs::OpenOptions::new().write(true).create_new(true).open(path)
-}
-
-#[cfg(unix)]
-fn identity(found: &fs::Metadata) -> Identity {
-    use std::os::unix::fs::MetadataExt;
-    (found.dev(), found.ino())
-}
-
-/// Numbers of files are not known here, so the time of the last change has to do.
-#[cfg(windows)]
-fn identity(found: &fs::Metadata) -> Identity {
-    use std::os::windows::fs::MetadataExt;
-    (found.creation_time(), found.last_write_time())
-}
-
-/// Why others could put another file in the place of ours.
-#[cfg(unix)]
-fn open_to_others(folder: &fs::Metadata) -> Option<String> {
-    use std::os::unix::fs::MetadataExt;
-    /// Only the owner of a file may remove it there, such as in `/tmp`.
-    const STICKY: u32 = 0o1000;
-    let (uid, mode) = (folder.uid(), folder.mode() & 0o7777);
-    if uid != 0 && uid != rustix::process::getuid().as_raw() {
-        return Some(format!("it belongs to another user (uid {uid})"));
-    }
-    (mode & 0o022 != 0 && mode & STICKY == 0).then(|| format!("others may write there (mode {mode:04o})"))
-}
-
-#[cfg(windows)]
-fn open_to_others(_: &fs::Metadata) -> Option<String> {
-    None
-}
-
-#[cfg(all(test, unix))]
-mod tests;
