@@ -27,6 +27,7 @@
 //! - `autostart`: starts an agent if none is listening
 //! - `reply`, `stream`: the single answer to a call, or its stream of answers
 //! - `direct`: one call over a blocking socket, for commands that are called in loops
+//! - [`runtime`]: what keeps a program from making a runtime for all this
 //! - `link`, `codec`: one HTTP/2 connection, and the messages on it as bytes
 //! - [`token`], [`error`]: the token that comes back, or the reason why none does
 
@@ -44,6 +45,7 @@ pub mod options;
 pub mod program;
 mod reply;
 mod route;
+pub mod runtime;
 mod stream;
 pub mod token;
 

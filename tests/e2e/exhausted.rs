@@ -39,6 +39,16 @@ fn a_client_with_too_few_descriptors_says_so() {
 }
 
 #[test]
+fn a_bridge_with_too_few_descriptors_says_so() {
+    let home = Home::new();
+    let bridge = binaries().client.with_file_name("seqera-mcp");
+    for most in 4..=24 {
+        let run = home.shell(&format!("ulimit -n {most}; exec {}", bridge.display())).run();
+        names(&run, &format!("ulimit -n is {most}: "));
+    }
+}
+
+#[test]
 fn an_agent_with_too_few_descriptors_says_so_to_whoever_starts_it() {
     let home = Home::new();
     let agent = binaries().agent.display();

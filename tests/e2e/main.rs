@@ -24,6 +24,7 @@ mod lasting;
 mod leases;
 mod logs;
 #[cfg(target_os = "linux")]
+mod mcp;
 mod memory;
 mod oauth2;
 mod odd_files;

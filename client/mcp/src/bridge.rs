@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::{AbortHandle, JoinSet, LocalSet};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use self::message::Message;
 use crate::events::LARGEST;
@@ -43,6 +43,8 @@ pub(crate) struct Bridge {
     greeting: std::cell::RefCell<Option<String>>,
     /// Held while a new session is begun.
     beginning: Mutex<()>,
+    /// When one was last begun that no message needed, and the pause before the next.
+    begun: std::cell::Cell<Option<(Instant, Duration)>>,
     /// By the id of their requests, for cancellations.
     running: std::cell::RefCell<HashMap<String, AbortHandle>>,
     listener: std::cell::RefCell<Option<AbortHandle>>,
@@ -62,6 +64,7 @@ impl Bridge {
             session: Default::default(),
             greeting: Default::default(),
             beginning: Mutex::new(()),
+            begun: Default::default(),
             running: Default::default(),
             listener: Default::default(),
         })
@@ -85,17 +88,39 @@ impl Bridge {
         let local = LocalSet::new();
         local
             .run_until(async {
-                let printer = tokio::task::spawn_local(print(messages));
-                tokio::select! {
-                    read = read(Rc::clone(&bridge), out) => read?,
+                let mut printer = tokio::task::spawn_local(print(messages));
+                let done = tokio::select! {
+                    read = read(&bridge, &out) => read,
                     // Its reader has gone.
-                    _ = printer => {}
-                    () = ended() => {}
-                }
+                    _ = &mut printer => {
+                        bridge.leave().await;
+                        return Ok(());
+                    }
+                    () = ended() => Ok(()),
+                };
+                let _ = timeout(LAST, bridge.give_up(&out)).await;
+                drop(out);
+                // What has come is still printed.
+                let _ = timeout(LAST, printer).await;
                 bridge.leave().await;
-                Ok(())
+                done
             })
             .await
+    }
+
+    /// Ends what still runs, and answers it: an assistant, or a script, must not take silence for success.
+    async fn give_up(&self, out: &Out) {
+        self.stop_listening();
+        let hint = "keep standard input open until the answers have come";
+        let problem = Problem::of_server("the bridge was ended before the server has answered", hint);
+        let running = self.running.take();
+        if !running.is_empty() {
+            problem.print();
+        }
+        running.values().for_each(AbortHandle::abort);
+        for id in running.keys().filter_map(|key| serde_json::from_str(key).ok()) {
+            send(out, problem.answer(&id).to_string()).await;
+        }
     }
 
     /// Where a token may go, and the way there.
@@ -152,7 +177,7 @@ async fn print(mut messages: mpsc::Receiver<String>) {
 }
 
 /// Reads messages to the end of the input, and waits a moment for what still runs then.
-async fn read(bridge: Rc<Bridge>, out: Out) -> Result<(), Problem> {
+async fn read(bridge: &Rc<Bridge>, out: &Out) -> Result<(), Problem> {
     let mut input = BufReader::new(tokio::io::stdin());
     let mut tasks = JoinSet::new();
     loop {
@@ -168,20 +193,15 @@ async fn read(bridge: Rc<Bridge>, out: Out) -> Result<(), Problem> {
             return Err(Problem::new("BAD_REQUEST", 2, what, ""));
         }
         let Ok(line) = String::from_utf8(line) else {
-            send(&out, message::unreadable().to_string()).await;
+            send(out, message::unreadable().to_string()).await;
             continue;
         };
         if !line.trim().is_empty() {
-            take(&bridge, &out, &mut tasks, line.trim().to_owned()).await;
+            take(bridge, out, &mut tasks, line.trim().to_owned()).await;
         }
         while tasks.try_join_next().is_some() {}
     }
     let _ = timeout(LAST, async { while tasks.join_next().await.is_some() {} }).await;
-    // What has come is still printed.
-    drop(tasks);
-    bridge.stop_listening();
-    drop(out);
-    tokio::task::yield_now().await;
     Ok(())
 }
 

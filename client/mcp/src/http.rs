@@ -177,6 +177,12 @@ pub(crate) fn broken(error: &reqwest::Error) -> Problem {
     Problem::of_server(format!("the connection to the server broke off: {}", causes(error)), hint)
 }
 
+/// True if a proxy refuses the user name and the password, or wants them (407). The words are hyper-util's; a test holds
+/// it to them.
+pub(crate) fn wants_user(error: &reqwest::Error) -> bool {
+    error.is_connect() && causes(error).contains("proxy authorization required")
+}
+
 /// An error with its causes, without the address, which may have a secret in its query.
 pub(crate) fn causes(error: &reqwest::Error) -> String {
     let mut text = String::new();

@@ -22,9 +22,19 @@ use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
+use seqera_client::Error;
+use seqera_client::proto::limits;
+
 use crate::bridge::Bridge;
 use crate::problem::Problem;
 use crate::source::Wish;
+
+/// For the agent, the server (an answer, a stream, and addresses that are tried side by side), certificates, timers and
+/// signals.
+const FEWEST_FILES: usize = 24;
+
+/// One reads standard input, one writes, one looks up names.
+const FEWEST_THREADS: usize = 3;
 
 const USAGE: &str = "\
 Usage: seqera mcp [--profile NAME] [URL]
@@ -45,18 +55,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let done = match runtime {
-        Ok(runtime) => {
-            let done = runtime.block_on(run(wish));
-            // The thread that reads standard input cannot be ended.
-            runtime.shutdown_background();
-            done
-        }
-        Err(error) => {
-            Err(Problem::new("SYSTEM", 1, format!("cannot wait for input and output: {error}"), ""))
-        }
-    };
+    let done = begin(wish);
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
@@ -64,6 +63,23 @@ fn main() -> ExitCode {
             ExitCode::from(problem.exit)
         }
     }
+}
+
+/// Runs on this thread, if the system gives what that takes.
+fn begin(wish: Wish) -> Result<(), Problem> {
+    seqera_client::runtime::check(FEWEST_FILES)?;
+    if let Some(limit) = limits::short_of_threads(FEWEST_THREADS) {
+        return Err(Error::Exhausted(limit).into());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| match limits::behind_start(&error) {
+        Some(limit) => Error::Exhausted(limit).into(),
+        None => Problem::new("SYSTEM", 1, format!("cannot wait for input and output: {error}"), ""),
+    })?;
+    let done = runtime.block_on(run(wish));
+    // The thread that reads standard input cannot be ended.
+    runtime.shutdown_background();
+    done
 }
 
 async fn run(wish: Wish) -> Result<(), Problem> {

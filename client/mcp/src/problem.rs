@@ -6,6 +6,12 @@ use serde_json::{Value, json};
 /// The code of an error that the bridge reports in the server's place (JSON-RPC 2.0, section 5.1: from -32000 on).
 const CODE: i32 = -32000;
 
+/// The server takes no token of the account.
+pub(crate) const TOKEN_REFUSED: &str = "MCP_TOKEN_REFUSED";
+
+/// The proxy takes no request of this user.
+pub(crate) const PROXY_REFUSED: &str = "PROXY_REFUSED";
+
 /// A failure of the bridge. None of its texts holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
@@ -24,6 +30,11 @@ impl Problem {
     /// The server, or what is in its place, answered something that is of no use.
     pub(crate) fn of_server(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new("MCP_SERVER", 4, message, hint)
+    }
+
+    /// True if another attempt is refused as well, until a person has changed something.
+    pub(crate) fn is_refusal(&self) -> bool {
+        [TOKEN_REFUSED, PROXY_REFUSED].contains(&self.reason.as_str())
     }
 
     /// On standard error, which assistants show or log.

@@ -8,11 +8,11 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::message::{Message, answered, on_one_line, settled_version};
+use super::message::{Message, answered, passable, settled_version};
 use super::{Bridge, Out, send};
 use crate::events::{Event, Reader};
-use crate::http::{self, Kind, Session, broken, causes, content_type, refuses, text, too_large};
-use crate::problem::Problem;
+use crate::http::{self, Kind, Session, broken, causes, content_type, refuses, text, too_large, wants_user};
+use crate::problem::{PROXY_REFUSED, Problem, TOKEN_REFUSED};
 
 /// How long a server that restarts is waited for. Nothing was sent to it in this time.
 const ABSENT: Duration = Duration::from_secs(30);
@@ -20,6 +20,11 @@ const ABSENT: Duration = Duration::from_secs(30);
 /// The pause before another attempt, doubled up to the longest.
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long a session lives at a server that is well: one that was begun of itself and is forgotten sooner is not begun
+/// again at once.
+const SETTLED: Duration = Duration::from_secs(120);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// How often a stream that broke off is taken up again for one request.
 const RESUMPTIONS: u32 = 5;
@@ -93,6 +98,7 @@ impl Bridge {
             let sent = http::send(&client, (method.clone(), url), (&token, session), body, resume).await;
             let response = match sent {
                 Ok(response) => response,
+                Err(error) if wants_user(&error) => return Err(proxy_refuses()),
                 Err(error) if error.is_connect() && Instant::now() + pause < until => {
                     sleep(pause).await;
                     pause = LONGEST_PAUSE.min(pause * 2);
@@ -131,9 +137,11 @@ impl Bridge {
             Kind::Json => {
                 let body = text(response).await?;
                 // An error in the body of another status is the server's own answer.
-                if status.is_success() || !answered(&body).is_empty() {
-                    self.hand_on(out, &body, is_initialize, waiting).await;
+                if status.is_success() && waiting.is_empty() && body.trim().is_empty() {
                     return Ok(());
+                }
+                if status.is_success() || !answered(&body).is_empty() {
+                    return self.hand_on(out, &body, is_initialize, waiting).await;
                 }
                 Err(odd_status(status, "application/json"))
             }
@@ -146,13 +154,24 @@ impl Bridge {
         }
     }
 
-    async fn hand_on(&self, out: &Out, body: &str, is_initialize: bool, waiting: &mut Vec<Value>) {
+    async fn hand_on(
+        &self,
+        out: &Out,
+        body: &str,
+        is_initialize: bool,
+        waiting: &mut Vec<Value>,
+    ) -> Result<(), Problem> {
+        let line = passable(body).ok_or_else(no_message)?;
         let done = answered(body);
-        waiting.retain(|id| !done.contains(id));
         if is_initialize && let Some(version) = settled_version(body) {
             self.session.borrow_mut().version = version;
         }
-        send(out, on_one_line(body)).await;
+        send(out, line).await;
+        waiting.retain(|id| !done.contains(id));
+        for id in &done {
+            self.running.borrow_mut().remove(&id.to_string());
+        }
+        Ok(())
     }
 
     /// Reads the events of an answer. A stream that breaks off is taken up again where the server gave its events ids.
@@ -167,7 +186,7 @@ impl Bridge {
         for _ in 0..=RESUMPTIONS {
             let ended = loop {
                 match stream.next().await {
-                    Ok(Some(event)) => self.hand_on(out, &event.data, is_initialize, waiting).await,
+                    Ok(Some(event)) => self.hand_on(out, &event.data, is_initialize, waiting).await?,
                     Ok(None) => break Ok(()),
                     Err(problem) => break Err(problem),
                 }
@@ -217,8 +236,15 @@ impl Bridge {
         Ok(())
     }
 
-    /// The same where nobody waits for it.
+    /// The same where nobody waits for it. A server that forgets each session at once is asked ever more seldom.
     async fn begin_of_itself(self: Rc<Self>, out: Out, forgotten: u64) {
+        let now = Instant::now();
+        let pause = match self.begun.get() {
+            Some((at, pause)) if now < at + pause + SETTLED => LONGEST_WAIT.min(pause * 2),
+            _ => PAUSE,
+        };
+        self.begun.set(Some((now, pause)));
+        sleep(pause).await;
         if let Err(problem) = self.begin_anew(&out, forgotten).await {
             problem.print();
         }
@@ -238,28 +264,35 @@ impl Bridge {
         }
     }
 
-    /// A server that offers no stream of its own says so by another status.
+    /// A server that offers no stream of its own says so by another status. That should be 405; some say 404, which
+    /// else means that the session is forgotten. That of a session without a stream is for the next message to find out.
     async fn hear(self: &Rc<Self>, out: &Out) {
-        let (mut last, mut pause) = (None::<String>, PAUSE);
+        let (mut last, mut pause, mut had_stream) = (None::<String>, PAUSE, false);
         loop {
             let session = self.session.borrow().clone();
             match self.ask(Method::GET, &session, None, last.as_deref()).await {
                 Ok(response) if response.status().is_success() && http::kind(&response) == Kind::Events => {
+                    had_stream = true;
                     let mut stream = Stream::of(response);
                     while let Ok(Some(event)) = stream.next().await {
                         pause = PAUSE;
-                        send(out, on_one_line(&event.data)).await;
+                        match passable(&event.data) {
+                            Some(line) => send(out, line).await,
+                            None => no_message().print(),
+                        }
                     }
                     last = stream.last.or(last);
                     pause = pause.max(stream.retry);
                 }
-                Ok(response) if response.status() == StatusCode::NOT_FOUND && !session.id.is_empty() => {
+                Ok(response) if response.status() == StatusCode::NOT_FOUND && had_stream => {
                     // This task ends with the listener of the new session.
                     let (bridge, out) = (Rc::clone(self), out.clone());
                     tokio::task::spawn_local(bridge.begin_of_itself(out, session.generation));
                     return;
                 }
                 Ok(response) if !response.status().is_server_error() => return,
+                // Another attempt would make the agent renew the token each time, or lock an account at the proxy.
+                Err(problem) if problem.is_refusal() => return problem.print(),
                 Ok(_) | Err(_) => {}
             }
             sleep(pause).await;
@@ -313,7 +346,21 @@ fn refused(profile: &str) -> Problem {
     let of = if profile.is_empty() { String::new() } else { format!(" of profile '{profile}'") };
     let hint = "it may want an OAuth login of its own, which this bridge does not do; whether Seqera's server takes \
                 the Platform's tokens is unproven";
-    Problem::new("MCP_TOKEN_REFUSED", 3, format!("the MCP server refuses the token{of}"), hint)
+    Problem::new(TOKEN_REFUSED, 3, format!("the MCP server refuses the token{of}"), hint)
+}
+
+fn proxy_refuses() -> Problem {
+    let what = "the proxy wants another user name or password (407)";
+    let hint =
+        "correct 'proxy' in config.json, or the variable HTTPS_PROXY; seqera-mcp has to be started again";
+    Problem::new(PROXY_REFUSED, 2, what, hint)
+}
+
+fn no_message() -> Problem {
+    Problem::of_server(
+        "the server sends something that is no message of MCP",
+        "is this the address of an MCP server?",
+    )
 }
 
 fn odd_status(status: StatusCode, kind: &str) -> Problem {

@@ -53,8 +53,14 @@ pub(crate) fn settled_version(text: &str) -> Option<String> {
     Some(answer.get("result")?.get("protocolVersion")?.as_str()?.to_owned())
 }
 
+/// The message for the assistant, on one line; `None` if it is none: what is no JSON can hold anything, such as
+/// commands for a terminal.
+pub(crate) fn passable(text: &str) -> Option<String> {
+    Message::read(text).map(|_| on_one_line(text))
+}
+
 /// The text on one line: a message may have line feeds between its parts, and none inside a string.
-pub(crate) fn on_one_line(text: &str) -> String {
+fn on_one_line(text: &str) -> String {
     text.replace(['\r', '\n'], " ").trim().to_owned()
 }
 
@@ -92,6 +98,15 @@ mod tests {
         assert!(answered(r#"{"id":1,"method":"sampling/createMessage"}"#).is_empty());
         let first = r#"{"id":0,"result":{"protocolVersion":"2025-06-18"}}"#;
         assert_eq!(settled_version(first).as_deref(), Some("2025-06-18"));
-        assert_eq!(on_one_line("{\r\n \"a\": 1}\n"), "{   \"a\": 1}");
+        assert_eq!(passable("{\r\n \"a\": 1}\n").as_deref(), Some("{   \"a\": 1}"));
+    }
+
+    #[test]
+    fn only_messages_reach_the_assistant() {
+        for raw in
+            ["", "5", "well\x1b[2J", "{\"a\": \"\x1b[2J\"}", "{} {}", "<html>", "[]", "[5]", "\"text\""]
+        {
+            assert_eq!(passable(raw), None, "{raw:?}");
+        }
     }
 }

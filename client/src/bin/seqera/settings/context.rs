@@ -5,7 +5,6 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use seqera_client::proto::limits;
 use seqera_client::proto::place::PlaceError;
 use seqera_client::proto::v1::SessionStatus;
 use seqera_client::proto::values::text;
@@ -174,26 +173,12 @@ pub(crate) fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<
     done.expect("what was run has come to its end")
 }
 
-/// With more than this, a command that was just started has room enough.
-const FEW_FILES: usize = 64;
 /// For a connection, timers, signals, and the launcher with its pipes.
 const FEWEST_FILES: usize = 12;
 
 /// Not generic, so that it is compiled once: tokio's part of it is large.
 fn block_on(work: Pin<&mut dyn Future<Output = ()>>) -> Result<(), Failure> {
-    // Libraries give up in ways of their own where a file cannot be opened, some by a panic.
-    if limits::open_files() < FEW_FILES
-        && let Some(limit) = limits::short_of_files(FEWEST_FILES)
-    {
-        return Err(Failure::exhausted(limit));
-    }
-    // A runtime makes a pair of Unix sockets for its signals, and takes it for a defect if that is refused.
-    #[cfg(unix)]
-    if let Err(error) = std::os::unix::net::UnixStream::pair()
-        && let Some(sandboxed) = seqera_client::Error::of_sandbox(&error)
-    {
-        return Err(sandboxed.into());
-    }
+    seqera_client::runtime::check(FEWEST_FILES)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Failure::system("cannot wait for input and output", &error))?.block_on(work);
     Ok(())

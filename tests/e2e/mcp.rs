@@ -1,0 +1,241 @@
+//! `seqera mcp` at servers, and behind a proxy, that do not behave as the SDK's own server does.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use seqera_tests::sandbox::ADA;
+use seqera_tests::wait::Stopwatch;
+use seqera_tests::{Home, Running, Sandbox, eventually};
+use serde_json::{Value, json};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// One request: method, session, body.
+struct Asked {
+    method: String,
+    session: String,
+    body: String,
+}
+
+impl Asked {
+    fn is(&self, method: &str) -> bool {
+        self.body.contains(&format!("\"{method}\""))
+    }
+}
+
+/// A head with its body, in the form that a connection ends after.
+fn reply(status: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+}
+
+const JSON: &str = "Content-Type: application/json\r\n";
+const EVENTS: &str = "Content-Type: text/event-stream\r\n";
+
+/// What a server answers everything that a test does not answer itself.
+fn usual(asked: &Asked, sessions: usize) -> String {
+    if asked.is("initialize") {
+        let body = r#"{"jsonrpc":"2.0","id":"hello","result":{"protocolVersion":"2025-06-18"}}"#;
+        return reply("200 OK", &format!("{JSON}Mcp-Session-Id: s{sessions}\r\n"), body);
+    }
+    match serde_json::from_str::<Value>(&asked.body).unwrap_or_default().get("id") {
+        Some(id) => {
+            let body = json!({"jsonrpc": "2.0", "id": id, "result": {}}).to_string();
+            reply("200 OK", JSON, &body)
+        }
+        None => reply("202 Accepted", "", ""),
+    }
+}
+
+/// What has been asked so far, and when.
+type Seen = Arc<Mutex<Vec<(String, Duration)>>>;
+
+fn count(seen: &Seen, what: &str) -> usize {
+    seen.lock().expect("nobody panics with it").iter().filter(|(known, _)| known == what).count()
+}
+
+/// Listens, and answers each request by itself or as usual. `None`: never.
+fn serve(answer: impl Fn(&Asked) -> Option<Option<String>> + Send + 'static) -> (String, Seen) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let seen = Seen::default();
+    let of_server = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        let (mut held, watch) = (Vec::new(), Stopwatch::start());
+        for peer in listener.incoming().flatten() {
+            let Some(asked) = read(&peer) else { continue };
+            let what = if asked.is("initialize") { "initialize".to_owned() } else { asked.method.clone() };
+            of_server.lock().expect("nobody panics with it").push((what, watch.elapsed()));
+            let sessions = count(&of_server, "initialize");
+            match answer(&asked).unwrap_or_else(|| Some(usual(&asked, sessions))) {
+                Some(text) => drop((&peer).write_all(text.as_bytes())),
+                None => held.push(peer),
+            }
+        }
+    });
+    (address, seen)
+}
+
+fn read(peer: &TcpStream) -> Option<Asked> {
+    let mut reader = BufReader::new(peer);
+    let (mut first, mut length, mut session) = (String::new(), 0, String::new());
+    reader.read_line(&mut first).ok()?;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        match line.trim().split_once(": ") {
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.parse().ok()?
+            }
+            Some((name, value)) if name.eq_ignore_ascii_case("mcp-session-id") => session = value.to_owned(),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    let method = first.split(' ').next()?.to_owned();
+    Some(Asked { method, session, body: String::from_utf8(body).ok()? })
+}
+
+fn signed_in(sandbox: &Sandbox, url: &str, proxy: &str) -> Home {
+    let home = Home::new();
+    let settings = json!({"profiles": {"work": {"mcpUrl": url, "proxy": proxy}}});
+    home.login("work", sandbox, ADA);
+    home.write_config("config.json", &settings.to_string());
+    home
+}
+
+fn request(id: &str, method: &str) -> String {
+    let params = json!({"protocolVersion": "2025-06-18", "capabilities": {},
+        "clientInfo": {"name": "a", "version": "1"}});
+    format!("{}\n", json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))
+}
+
+const READY: &str = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n";
+
+fn answer(output: &str, id: &str) -> Option<Value> {
+    let mut messages = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    messages.find(|message| message["id"] == json!(id))
+}
+
+fn begun(home: &Home) -> Running {
+    let mut bridge = home.seqera("mcp --profile work").typed().start();
+    bridge.write(&request("hello", "initialize"));
+    bridge.until("a greeting", |output| answer(output, "hello"));
+    bridge.write(READY);
+    bridge
+}
+
+fn ask(bridge: &mut Running, id: &str) -> Value {
+    bridge.write(&request(id, "ping"));
+    bridge.until("an answer", |output| answer(output, id))
+}
+
+#[test]
+fn a_server_that_says_404_where_it_has_no_stream_keeps_its_session() {
+    let sandbox = Sandbox::calm();
+    let (address, seen) =
+        serve(|asked| (asked.method == "GET").then(|| Some(reply("404 Not Found", "", ""))));
+    let home = signed_in(&sandbox, &format!("http://{address}/mcp"), "");
+    let mut bridge = begun(&home);
+    eventually(LIMIT, "a look for a stream", || (count(&seen, "GET") > 0).then_some(()));
+    for number in 0..30 {
+        assert!(ask(&mut bridge, &format!("p{number}"))["result"].is_object());
+    }
+    assert_eq!((count(&seen, "initialize"), count(&seen, "GET")), (1, 1));
+}
+
+#[test]
+fn a_server_that_forgets_each_session_is_asked_ever_more_seldom() {
+    let sandbox = Sandbox::calm();
+    let heard = Mutex::new(std::collections::HashSet::new());
+    let (address, seen) = serve(move |asked| {
+        // Each session has a stream once, and is unknown then.
+        let first = || heard.lock().expect("nobody panics with it").insert(asked.session.clone());
+        (asked.method == "GET").then(|| {
+            Some(if first() {
+                reply("200 OK", EVENTS, ": hello\n\n")
+            } else {
+                reply("404 Not Found", "", "")
+            })
+        })
+    });
+    let home = signed_in(&sandbox, &format!("http://{address}/mcp"), "");
+    let _bridge = begun(&home);
+    eventually(LIMIT, "four sessions", || (count(&seen, "initialize") >= 4).then_some(()));
+    let seen = seen.lock().expect("nobody panics with it");
+    let times: Vec<_> = seen.iter().filter(|(what, _)| what == "initialize").map(|(_, at)| *at).collect();
+    for (pair, least) in times.windows(2).zip([200, 400, 800]) {
+        // The stream is taken up again after 200 ms as well.
+        assert!(pair[1] - pair[0] >= Duration::from_millis(200 + least), "{least}: {:?}", pair[1] - pair[0]);
+    }
+}
+
+#[test]
+fn a_stream_that_takes_no_token_is_not_asked_for_again() {
+    let sandbox = Sandbox::calm();
+    let (address, seen) =
+        serve(|asked| (asked.method == "GET").then(|| Some(reply("401 Unauthorized", "", ""))));
+    let home = signed_in(&sandbox, &format!("http://{address}/mcp"), "");
+    let mut bridge = begun(&home);
+    eventually(LIMIT, "the refusal", || bridge.stderr().contains("refuses the token").then_some(()));
+    assert!(ask(&mut bridge, "p")["result"].is_object());
+    assert_eq!(count(&seen, "GET"), 2, "once with each token");
+}
+
+#[test]
+fn a_proxy_that_refuses_the_password_is_asked_once() {
+    let sandbox = Sandbox::calm();
+    let asks = "Proxy-Authenticate: Basic realm=\"site\"\r\n";
+    let (proxy, seen) = serve(move |asked| {
+        let refused = || reply("407 Proxy Authentication Required", asks, "");
+        (asked.method == "CONNECT").then(|| Some(refused()))
+    });
+    let home = signed_in(&sandbox, "https://mcp.site.test/mcp", &format!("http://ada:wrong-canary@{proxy}"));
+    let mut bridge = home.seqera("mcp --profile work").typed().start();
+    bridge.write(&request("hello", "initialize"));
+    let error = bridge.until("an answer", |output| answer(output, "hello"))["error"].clone();
+    assert_eq!(error["data"]["reason"], "PROXY_REFUSED", "{error}");
+    let message = error["message"].to_string();
+    assert!(message.contains("(407)") && message.contains("'proxy' in config.json"), "{error}");
+    assert!(!bridge.stderr().contains("canary") && !message.contains("canary"));
+    assert_eq!(count(&seen, "CONNECT"), 1);
+}
+
+#[test]
+fn what_is_no_message_never_reaches_the_assistant() {
+    let sandbox = Sandbox::calm();
+    let (address, _) = serve(|asked| {
+        let raw = "well \x1b[2Jdone";
+        if asked.is("json") {
+            return Some(Some(reply("200 OK", JSON, raw)));
+        }
+        asked.is("events").then(|| Some(reply("200 OK", EVENTS, &format!("data: {raw}\n\n"))))
+    });
+    let home = signed_in(&sandbox, &format!("http://{address}/mcp"), "");
+    let mut bridge = begun(&home);
+    for way in ["json", "events"] {
+        bridge.write(&request(way, way));
+        let error = bridge.until("an answer", |output| answer(output, way))["error"].clone();
+        assert!(error["message"].as_str().is_some_and(|said| said.contains("no message of MCP")), "{error}");
+    }
+    assert!(!bridge.stdout().contains('\x1b') && !bridge.stderr().contains('\x1b'));
+}
+
+#[test]
+fn what_still_runs_at_the_end_of_the_input_is_answered() {
+    let sandbox = Sandbox::calm();
+    let (address, _) = serve(|asked| asked.is("slow").then_some(None));
+    let home = signed_in(&sandbox, &format!("http://{address}/mcp"), "");
+    let lines = [request("hello", "initialize"), request("slow", "slow"), request("p", "ping")].concat();
+    let run = home.seqera("mcp --profile work").stdin(&lines).run().ok();
+    for (id, part) in [("hello", "result"), ("p", "result"), ("slow", "error")] {
+        let message = answer(&run.stdout, id).unwrap_or_else(|| panic!("{id}: {run:?}"));
+        assert!(message[part].is_object(), "{message}");
+    }
+    assert_eq!(run.stdout.lines().count(), 3, "each is answered once: {}", run.stdout);
+    assert!(run.stderr.contains("before the server has answered"), "{}", run.stderr);
+}
