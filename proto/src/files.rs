@@ -15,7 +15,7 @@ mod system;
 mod system;
 
 #[cfg(unix)]
-pub use system::{WITHOUT_FOLLOWING, WITHOUT_WAITING, read_in};
+pub use system::{WITHOUT_FOLLOWING, WITHOUT_WAITING};
 
 /// Who writes a file, and so what may be in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +95,26 @@ pub fn sentence(path: &Path, error: &io::Error) -> String {
 /// included.
 pub fn read(path: &Path, limit: u64, writer: Writer) -> io::Result<Vec<u8>> {
     whole(open(path, writer)?, limit)
+}
+
+/// Reads a file in a folder that is open, wherever the folder's path leads by now. No link is followed.
+///
+/// # Errors
+/// As [`read`].
+#[cfg(unix)]
+pub fn read_in(
+    folder: std::os::fd::BorrowedFd<'_>,
+    name: &std::ffi::OsStr,
+    limit: u64,
+    writer: Writer,
+) -> io::Result<Vec<u8>> {
+    // As in `open`: a look before, since opening a device can do something, and the one that counts after.
+    if let Some(what) = system::other_in(folder, name)? {
+        return Err(Refused::NotAFile(what).into());
+    }
+    let file = system::open_in(folder, name)?;
+    check(&file.metadata()?, writer)?;
+    whole(file, limit)
 }
 
 /// What is in a file that was opened and looked at.

@@ -102,7 +102,8 @@ fn read(peer: &TcpStream) -> Option<Asked> {
 
 fn signed_in(sandbox: &Sandbox, url: &str, proxy: &str) -> Home {
     let home = Home::new();
-    let settings = json!({"profiles": {"work": {"mcpUrl": url, "proxy": proxy}}});
+    let settings =
+        json!({"profiles": {"work": {"authority": sandbox.authority, "mcpUrl": url, "proxy": proxy}}});
     home.login("work", sandbox, ADA);
     home.write_config("config.json", &settings.to_string());
     home

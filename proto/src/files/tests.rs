@@ -115,7 +115,7 @@ fn in_a_folder_that_is_open_only_a_file_is_read_whatever_the_path_leads_to() {
     assert!(std::process::Command::new("mkfifo").arg(folder.path("here/pipe")).status().unwrap().success());
     let _listener = UnixListener::bind(folder.path("here/socket")).unwrap();
     for (name, what) in [
-        ("link", "is a symbolic link, and is not followed"),
+        ("link", "is a symbolic link, not a file"),
         ("folder", "is a folder, not a file"),
         ("pipe", "is a named pipe, not a file"),
         ("socket", "is a socket, not a file"),

@@ -9,8 +9,6 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType as Kind, Mode, OFlags, openat, statat};
 
-use super::{Refused, Writer, check, whole};
-
 /// Flags of open(2) that keep a named pipe from blocking the opening, and a terminal from becoming that of this
 /// process. Regular files are read and written as without them.
 pub const WITHOUT_WAITING: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits() as i32;
@@ -23,28 +21,22 @@ pub(super) fn open(path: &Path, follow: bool) -> io::Result<File> {
     File::options().read(true).custom_flags(WITHOUT_WAITING | no_link.bits() as i32).open(path)
 }
 
-/// Reads a file in a folder that is open, wherever the folder's path leads by now. No link is followed.
-///
-/// # Errors
-/// As [`super::read`].
-pub fn read_in(folder: BorrowedFd<'_>, name: &OsStr, limit: u64, writer: Writer) -> io::Result<Vec<u8>> {
-    // As in `super::open`: a look before, since opening a device can do something, and the one that counts after.
+/// What else than a regular file is at this name of a folder, with its article.
+pub(super) fn other_in(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<Option<&'static str>> {
     let found = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    let other = match Kind::from_raw_mode(found.st_mode) {
+    Ok(match Kind::from_raw_mode(found.st_mode) {
         Kind::RegularFile => None,
-        Kind::Symlink => Some(Refused::Link),
-        Kind::Directory => Some(Refused::NotAFile("a folder")),
-        Kind::Fifo => Some(Refused::NotAFile("a named pipe")),
-        Kind::Socket => Some(Refused::NotAFile("a socket")),
-        _ => Some(Refused::NotAFile("a device")),
-    };
-    if let Some(refused) = other {
-        return Err(refused.into());
-    }
+        Kind::Symlink => Some("a symbolic link"),
+        Kind::Directory => Some("a folder"),
+        Kind::Fifo => Some("a named pipe"),
+        Kind::Socket => Some("a socket"),
+        _ => Some("a device"),
+    })
+}
+
+pub(super) fn open_in(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = File::from(openat(folder, name, OFlags::RDONLY | flags, Mode::empty())?);
-    check(&file.metadata()?, writer)?;
-    whole(file, limit)
+    Ok(File::from(openat(folder, name, OFlags::RDONLY | flags, Mode::empty())?))
 }
 
 /// What is there, with its article, if it is neither file, folder nor link.
