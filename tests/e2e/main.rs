@@ -23,8 +23,8 @@ mod jailed;
 mod lasting;
 mod leases;
 mod logs;
-#[cfg(target_os = "linux")]
 mod mcp;
+#[cfg(target_os = "linux")]
 mod memory;
 mod oauth2;
 mod odd_files;
