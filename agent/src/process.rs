@@ -73,7 +73,8 @@ pub fn start_in_background(flags: Flags) -> Result<(), AgentError> {
 ///
 /// # Errors
 /// Where it cannot start: another agent runs, places that are not safe, settings that make no sense.
-pub fn serve(flags: Flags) -> Result<(), AgentError> {
+pub fn serve(mut flags: Flags) -> Result<(), AgentError> {
+    flags.succeeds = flags.succeeds.map(inherited::open_only);
     let (kept, has_more) = config::kept_environment(Starter::Direct);
     if has_more && let Err(error) = system::start_again_with(kept) {
         return Err(AgentError::system(&error));

@@ -18,6 +18,18 @@ pub(super) struct Inherited {
     pub lock: Option<File>,
 }
 
+/// Leaves out what is not open, and what is named twice: a descriptor with two owners is closed by one under the other.
+/// To be called before this program opens anything, which could get a number that was handed on.
+pub(super) fn open_only(handed: Handed) -> Handed {
+    #[cfg(unix)]
+    let is_open = |number: &i32| system::is_open_beside_streams(*number);
+    #[cfg(windows)]
+    let is_open = |_: &i32| false;
+    let socket = handed.socket.filter(is_open);
+    let lock = handed.lock.filter(is_open).filter(|lock| Some(*lock) != socket);
+    Handed { socket, lock, ..handed }
+}
+
 impl Inherited {
     /// Takes what was left open. To be called once. What is not there is as if it had not been left: a program that
     /// has begun must go on.
@@ -44,6 +56,21 @@ impl Inherited {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_open_at_the_start_or_named_twice_is_not_taken_for_something_else() {
+        let file = tempfile::tempfile().unwrap();
+        let open = Some(std::os::fd::AsRawFd::as_raw_fd(&file));
+        for (socket, lock, left) in [
+            (Some(100_000), open, (None, open)),
+            (open, open, (open, None)),
+            (Some(0), Some(-1), (None, None)),
+            (None, Some(2), (None, None)),
+        ] {
+            let found = open_only(Handed { socket, lock, ..Handed::default() });
+            assert_eq!((found.socket, found.lock), left);
+        }
+    }
 
     #[test]
     fn a_number_that_nothing_is_open_at_takes_nothing_over() {

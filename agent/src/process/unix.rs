@@ -215,6 +215,17 @@ pub(crate) fn handed_over_socket(announced: bool) -> io::Result<Option<OwnedFd>>
     Ok(Some(unsafe { OwnedFd::from_raw_fd(FIRST_AFTER_STREAMS) }))
 }
 
+/// True if something is open at this number, which is none of a standard stream.
+pub(crate) fn is_open_beside_streams(number: RawFd) -> bool {
+    if number < FIRST_AFTER_STREAMS {
+        return false;
+    }
+    #[expect(unsafe_code, reason = "an inherited descriptor has no owner in this program")]
+    // SAFETY: borrowed for a check that fails where it is not open, and not -1.
+    let found = unsafe { BorrowedFd::borrow_raw(number) };
+    fcntl_getfd(found).is_ok()
+}
+
 /// A descriptor that an earlier program of this process has left open.
 ///
 /// # Errors
