@@ -36,6 +36,8 @@ const CONFIG: (&str, &str) =
 /// A program takes half a second to start, on a busy machine ten times that.
 const LIMIT: Duration = Duration::from_secs(90);
 const BOOT_LIMIT: Duration = Duration::from_secs(300);
+/// For what takes less than a second.
+const END_LIMIT: Duration = Duration::from_secs(20);
 
 /// A prefix with both programs. Everything that runs in it ends with it.
 #[derive(Debug)]
@@ -137,7 +139,11 @@ impl Wine {
     pub fn shut_down(&mut self) {
         let mut stop = Command::new(SERVER);
         let _ = within_prefix(&mut stop, &self.root).arg("-k").status();
-        let _ = self.server.wait();
+        // Now and then it goes on waiting for a process that has ended.
+        if within(END_LIMIT, || self.server.try_wait().ok().flatten()).is_none() {
+            let _ = self.server.kill();
+            let _ = self.server.wait();
+        }
     }
 }
 
