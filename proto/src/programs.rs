@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 /// Write permission for everybody.
-const WRITABLE_BY_ALL: u32 = 0o002;
+pub const WRITABLE_BY_ALL: u32 = 0o002;
 
 /// Whose programs are run: root's, this user's, and those of the owner of the program that runs (`own`), such as a
 /// module tree of a cluster, a shared conda or Homebrew.
@@ -77,7 +77,7 @@ pub fn is_led_by(owners: &[u32], path: &Path) -> bool {
 }
 
 /// What a user makes in such a folder is that user's to remove and to rename.
-const STICKY: u32 = 0o1000;
+pub const STICKY: u32 = 0o1000;
 
 /// A program between its check and its start.
 #[derive(Debug)]

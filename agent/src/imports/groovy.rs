@@ -50,7 +50,7 @@ pub(super) fn settings(text: &str) -> Result<Vec<Setting<'_>>, Odd> {
 struct Reader<'a> {
     tokens: Vec<(Token<'a>, usize)>,
     at: usize,
-    /// The length of the path of each open block, and the path of the innermost.
+    /// The whole path of each open block, the innermost last.
     blocks: Vec<Vec<&'a str>>,
     found: Vec<Setting<'a>>,
 }

@@ -24,8 +24,6 @@ use crate::socket::bind::Socket;
 /// gone. Shorter than a starting agent waits for the lock, so that one that meets a removed socket sees it come back.
 const ROUND: Duration = Duration::from_secs(15);
 const _: () = assert!(ROUND.as_secs() < STOPPING_LIMIT.as_secs());
-/// How long after the last call an agent lets go of what it needed for it.
-const SETTLED: Duration = Duration::from_secs(3);
 /// The most time between two looks while there is something to lose: a network file system tells nothing of what
 /// other hosts do.
 const LONGEST_ROUND: Duration = Duration::from_secs(60);
@@ -231,8 +229,8 @@ impl<'a> House<'a> {
             return;
         }
         // Whoever has just called, or has just had the agent started, would have to wait for every page again.
-        while let Some(wait) = SETTLED.checked_sub(activity.unasked_for()).filter(|wait| !wait.is_zero()) {
-            sleep(wait).await;
+        while activity.unasked_for() < memory::SETTLED {
+            sleep(memory::SETTLED.saturating_sub(activity.unasked_for())).await;
         }
         memory::let_go_of_much();
     }

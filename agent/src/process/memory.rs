@@ -2,6 +2,11 @@
 //! after a burst of calls a process stays as large as it was at the peak. And of the program itself nearly everything
 //! is mapped after the start, since the kernel maps sixteen pages around each one that is touched.
 
+use std::time::Duration;
+
+/// How long after the last call, or a burst of them, an agent lets go of what it needed for it.
+pub(crate) const SETTLED: Duration = Duration::from_secs(3);
+
 /// Where the system makes pages of two megabytes wherever it can, a page of a connection would keep the memory of
 /// hundreds.
 pub(crate) fn without_huge_pages() {

@@ -34,8 +34,6 @@ use crate::socket::serve::serve as serve_calls;
 use crate::socket::shares::Shares;
 use crate::socket::system::Listener;
 
-/// How long after a burst of calls its memory is given back to the system.
-const SETTLING: Duration = Duration::from_secs(3);
 /// For the last answers to reach their callers.
 const FLUSH: Duration = Duration::from_secs(1);
 
@@ -230,7 +228,7 @@ impl Begun<'_> {
 /// counts as one.
 async fn give_memory_back(shares: &Shares, debugged: bool) {
     loop {
-        sleep(SETTLING).await;
+        sleep(memory::SETTLED).await;
         memory::give_back();
         if !debugged {
             memory::let_go_of_program();

@@ -333,12 +333,12 @@ impl Worker {
             Ok(JobDone::Installed(installed, reply)) => self.on_installed(*installed, reply),
             Ok(JobDone::Saved(Ok(()))) => {
                 self.set_unsaved(now, None);
-                self.record = self.shared.state.record(&self.name).unwrap_or_default();
+                self.read_record();
             }
             Ok(JobDone::Saved(Err(_))) => self.store_at = Some(now.plus(STORE_AGAIN)),
             Ok(JobDone::Overtaken) => {}
             Ok(JobDone::Climbed) => {
-                self.record = self.shared.state.record(&self.name).unwrap_or_default();
+                self.read_record();
             }
             Ok(JobDone::Adopted(adopted, reply)) => {
                 let _ = reply.send(adopted.map(|record| self.on_adopted(*record)));
@@ -346,7 +346,7 @@ impl Worker {
             Ok(JobDone::Chosen(written, reply)) => self.on_chosen(written, reply),
             Ok(JobDone::Renamed(to, result, reply)) => self.on_renamed(to, result, reply),
             Ok(JobDone::SignedOut(result, reply)) => {
-                self.record = self.shared.state.record(&self.name).unwrap_or_default();
+                self.read_record();
                 self.store_at = self.record.store.map(|_| now.plus(STORE_AGAIN));
                 let _ = reply.send(result);
             }
@@ -385,6 +385,11 @@ impl Worker {
         if ended {
             self.record_end();
         }
+        self.read_record();
+    }
+
+    /// Takes over what a job has recorded.
+    fn read_record(&mut self) {
         self.record = self.shared.state.record(&self.name).unwrap_or_default();
     }
 
@@ -522,7 +527,7 @@ impl Worker {
     }
 
     fn on_chosen(&mut self, written: Result<(), StateError>, reply: oneshot::Sender<Result<(), AgentError>>) {
-        self.record = self.shared.state.record(&self.name).unwrap_or_default();
+        self.read_record();
         // Before the reply: a caller that knows of the choice must find it in the view.
         self.publish();
         let _ = reply.send(written.map_err(|error| AgentError::not_durable(&error)));

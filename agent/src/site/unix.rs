@@ -4,6 +4,8 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use seqera_agent_proto::programs::WRITABLE_BY_ALL;
+
 use crate::site::unfit::Unfit;
 
 /// Below the folder that holds the program's `bin`.
@@ -49,6 +51,3 @@ pub(super) fn check(path: &Path, owner: Option<u32>) -> Result<(), Unfit> {
     }
     Ok(())
 }
-
-/// Write permission for everybody.
-const WRITABLE_BY_ALL: u32 = 0o002;

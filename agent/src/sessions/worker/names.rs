@@ -54,7 +54,7 @@ impl Worker {
             self.name = to;
             self.renamed = true;
         }
-        self.record = self.shared.state.record(&self.name).unwrap_or_default();
+        self.read_record();
         // Before the reply: a caller that knows of the name must find it in the view.
         self.changed = true;
         self.publish();

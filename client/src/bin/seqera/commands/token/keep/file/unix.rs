@@ -9,12 +9,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, renameat, statat, unlinkat};
 use seqera_client::proto::files::{self, Writer};
+use seqera_client::proto::programs::{STICKY, owners, stranger};
 
 /// Device and number of a file.
 pub(super) type Identity = (i128, i128);
-
-/// Only the owner of a file may remove it there, such as in `/tmp`.
-const STICKY: u32 = 0o1000;
 
 /// For looking up names in it, which needs no right to read it.
 #[cfg(target_os = "linux")]
@@ -38,8 +36,8 @@ impl Folder {
     pub(super) fn fault(&self) -> io::Result<Option<String>> {
         let found = self.open.metadata()?;
         let (uid, mode) = (found.uid(), found.mode() & 0o7777);
-        if uid != 0 && uid != rustix::process::getuid().as_raw() {
-            return Ok(Some(format!("it belongs to another user (uid {uid})")));
+        if let Some(why) = stranger(uid, &owners(None)) {
+            return Ok(Some(why));
         }
         if mode & 0o022 != 0 && mode & STICKY == 0 {
             return Ok(Some(format!("others may write there (mode {mode:04o})")));
