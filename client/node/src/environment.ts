@@ -2,10 +2,11 @@
 // SEQERA_ACCESS_TOKEN, then TOWER_ACCESS_TOKEN. A profile that the program names itself beats them all.
 
 import { createHash } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { errorOf } from './errors.js';
-import { OddValue, originOf, readToken, trimmed } from './values.js';
+import { isMissing, readRegular } from './files.js';
+import { isInTheClear, OddValue, originOf, readToken, trimmed } from './values.js';
 
 /** The variables of a process. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -33,6 +34,7 @@ const TOWER = ['TOWER_ACCESS_TOKEN', 'TOWER_API_ENDPOINT'] as const;
 const SEQERA = ['SEQERA_ACCESS_TOKEN', 'SEQERA_API_ENDPOINT'] as const;
 
 const LARGEST_FILE = 64 * 1024;
+const LARGEST_CONFIG = 1024 * 1024;
 
 /** How the second line of a file begins that `seqera token --write` keeps. */
 const MARK = '# seqera token file';
@@ -77,26 +79,27 @@ function understood<T>(place: string, hint: string, read: () => T, reason = 'BAD
 
 function ofFile(path: string): Given {
   const hint = "SEQERA_ACCESS_TOKEN_FILE names it: let 'seqera token --write' write it, or unset the variable";
+  const odd = (what: string): Error => errorOf('BAD_REQUEST', `${path} ${what}`, { hint });
   let text: string;
   try {
-    const { size } = statSync(path);
-    if (size > LARGEST_FILE) throw new Error(`has ${size} bytes; ${LARGEST_FILE} are the limit`);
-    text = readFileSync(path, 'utf8');
+    text = readRegular(path, LARGEST_FILE, 'anybody');
   } catch (error) {
     throw errorOf('BAD_REQUEST', `the token file ${path} cannot be read: ${(error as Error).message}`, { hint });
   }
   const [first = '', second = '', ...rest] = text.split(/\r?\n/);
   const marked = second.startsWith(MARK);
-  const secret = understood(path, hint, () => readToken(marked ? first : text), 'BAD_REQUEST');
-  if (secret === undefined) throw errorOf('BAD_REQUEST', `${path} holds no token`, { hint });
+  const secret = understood(path, hint, () => readToken(marked ? first : text));
+  if (secret === undefined) throw odd('holds no token');
   const found = given('SEQERA_ACCESS_TOKEN_FILE', secret);
   if (!marked) return found;
   const beside = new Map(rest.map((line) => line.split(/=(.*)/s, 2).map((part) => part.trim()) as [string, string]));
+  for (const name of ['authority', 'api']) {
+    const url = beside.get(name) ?? '';
+    if (url !== '') understood(`${path}: the address in '${name}'`, hint, () => originOf(url));
+  }
   const told = beside.get('expires') ?? '';
   const expires = Date.parse(told);
-  if (told !== '' && Number.isNaN(expires)) {
-    throw errorOf('BAD_REQUEST', `${path} holds a value of 'expires' that makes no sense`, { hint });
-  }
+  if (told !== '' && Number.isNaN(expires)) throw odd("holds a value of 'expires' that makes no sense");
   if (expires <= Date.now()) {
     const keep = `'seqera token --write ${path} --watch' keeps it fresh, where the agent can be reached`;
     throw errorOf('LOGIN_EXPIRED', `the token in ${path} has expired (${told})`, { hint: keep });
@@ -123,21 +126,25 @@ export function profileOfExec(env: Environment, token: Given): string | undefine
 
 /** Where a token of the environment may be sent, by the rules of the command: `SEQERA_AUTH_DOMAIN` decides, else the
  * endpoint beside the token by the custom of Nextflow and `tw`, else `config.json` and `SEQERA_PLATFORM_API_URL`. Where
- * two of them name different Platforms it goes nowhere, and to Seqera Cloud only where nothing is named at all. */
+ * two of them name different Platforms it goes nowhere, and to Seqera Cloud only where nothing is named at all. Throws
+ * if one of them is no address: as if it were not set, the token would be another account's. */
 export function originsOfGiven(env: Environment, token: Given): Set<string> {
-  if (token.isMarked || token.authority !== '' || token.api !== '') return origins([token.authority, token.api]);
+  const domain = address(env, 'SEQERA_AUTH_DOMAIN');
+  const api = address(env, 'SEQERA_PLATFORM_API_URL');
+  const top = authorityOfFile(env);
+  if (token.authority !== '' || token.api !== '') return origins([token.authority, token.api]);
+  // What stands in a kept file is all that counts beside a word that is meant for it.
+  if (token.isMarked && domain === undefined) return origins([]);
   const isTower = token.variable === TOWER[0];
   const [ownPair, otherPair] = isTower ? [TOWER, SEQERA] : [SEQERA, TOWER];
-  const own = variable(env, ownPair[1]);
-  const other = variable(env, otherPair[1]);
-  const domain = variable(env, 'SEQERA_AUTH_DOMAIN');
-  const api = variable(env, 'SEQERA_PLATFORM_API_URL');
-  const authority = domain ?? authorityOfFile(env);
-  const named = [authority, api].filter((url) => url !== undefined);
-  const isAmong = (url: string): boolean => [...origins([url])].some((origin) => origins(named).has(origin));
+  const own = address(env, ownPair[1]);
+  const other = address(env, otherPair[1]);
+  const authority = domain ?? top ?? api;
+  // One that others could read along is not taken for the API of an authority.
+  const named = [authority, api && isInTheClear(originOf(api)) ? undefined : api].filter((url) => url !== undefined);
+  const isAmong = (url: string): boolean => all([url]).some((origin) => all(named).includes(origin));
   if (named.length === 0) {
-    const rival = variable(env, otherPair[0]);
-    const isOfRival = own === undefined && other !== undefined && rival !== undefined && rival !== token.secret;
+    const isOfRival = own === undefined && other !== undefined && holdsAnother(env, otherPair[0], token);
     const found = own ?? other;
     return origins(isOfRival ? [] : found === undefined ? CLOUD : [found]);
   }
@@ -146,30 +153,79 @@ export function originsOfGiven(env: Environment, token: Given): Set<string> {
   return origins(named);
 }
 
-/** The authority at the top of `config.json`. Throws if nobody can know it. */
-function authorityOfFile(env: Environment): string | undefined {
-  const xdg = variable(env, 'XDG_CONFIG_HOME');
-  const home = variable(env, process.platform === 'win32' ? 'USERPROFILE' : 'HOME');
-  const ofHome = home === undefined ? undefined : join(home, '.config', 'seqera-ai');
-  const ofXdg = xdg !== undefined && isAbsolute(xdg) ? join(xdg, 'seqera-ai') : undefined;
-  const folder = variable(env, 'SEQERA_CLI_CONFIG_DIR') ?? ofXdg ?? ofHome;
-  if (folder === undefined) return undefined;
-  const path = join(folder, 'config.json');
+/** An address in a variable, if there is one. */
+function address(env: Environment, name: string): string | undefined {
+  const text = variable(env, name);
+  const hint = 'it must look like https://platform.example.com/api';
+  if (text !== undefined) understood(`the address in ${name}`, hint, () => originOf(text), 'MISCONFIGURED');
+  return text;
+}
+
+function holdsAnother(env: Environment, name: string, token: Given): boolean {
   try {
-    const text = trimmed(readFileSync(path, 'utf8'));
-    const domain: unknown = (JSON.parse(text || '{}') as { authDomain?: unknown }).authDomain ?? '';
-    if (typeof domain !== 'string') throw new TypeError('no text');
-    return trimmed(domain) || undefined;
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
-    // What the parser says quotes the file, which may hold the password of a proxy.
-    throw errorOf('MISCONFIGURED', `${path} cannot be read`, { hint: 'correct the file or move it away' });
+    const secret = readToken(env[name] ?? '');
+    return secret !== undefined && secret !== token.secret;
+  } catch {
+    return false;
   }
 }
 
-/** The origins of these addresses. Cloud's two are one. */
+/** The folder of `config.json`, as the command finds it. */
+function configFolder(env: Environment): string | undefined {
+  const path = (name: string): string | undefined => {
+    const found = variable(env, name);
+    if (found === undefined || (isAbsolute(found) && !/\p{Cc}/u.test(found))) return found;
+    throw errorOf('MISCONFIGURED', `${name} must be an absolute path`, { hint: 'set it to the whole path, or unset it' });
+  };
+  // macOS alone knows the home of a process without a variable for it.
+  const known = process.platform === 'darwin' ? userInfo().homedir : undefined;
+  const home = path(process.platform === 'win32' ? 'USERPROFILE' : 'HOME') ?? known;
+  const own = path('SEQERA_CLI_CONFIG_DIR');
+  if (own !== undefined) return own;
+  // The XDG specification says to ignore a relative path.
+  const xdg = variable(env, 'XDG_CONFIG_HOME') ?? '';
+  if (isAbsolute(xdg) && !/\p{Cc}/u.test(xdg)) return join(xdg, 'seqera-ai');
+  return home === undefined ? undefined : join(home, '.config', 'seqera-ai');
+}
+
+/** The authority at the top of `config.json`. Throws if nobody can know it. */
+function authorityOfFile(env: Environment): string | undefined {
+  const folder = configFolder(env);
+  if (folder === undefined) return undefined;
+  const path = join(folder, 'config.json');
+  const hint = 'correct the file or move it away';
+  let domain: unknown;
+  try {
+    const text = trimmed(readRegular(path, LARGEST_CONFIG, 'own'));
+    domain = (JSON.parse(text || '{}') as { authDomain?: unknown }).authDomain ?? '';
+    if (typeof domain !== 'string') throw new TypeError('no text');
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    // What the parser says quotes the file, which may hold the password of a proxy.
+    throw errorOf('MISCONFIGURED', `${path} cannot be read`, { hint });
+  }
+  const found = trimmed(domain as string);
+  if (found !== '') understood(`${path}: 'authDomain' must be an address; it`, hint, () => originOf(found), 'MISCONFIGURED');
+  return found || undefined;
+}
+
+function all(addresses: readonly string[]): string[] {
+  const found = addresses.filter((address) => address !== '').flatMap(recorded);
+  return CLOUD.some((cloud) => found.includes(cloud)) ? [...found, ...CLOUD] : found;
+}
+
+/** The origin of an address that was read before. One that is in use, and would be refused today, has what every
+ * program reads, or none. */
+function recorded(address: string): string[] {
+  try {
+    return [originOf(address)];
+  } catch {
+    const isUrl = /^https?:/i.test(address) && URL.canParse(address);
+    return isUrl ? [new URL(address).origin] : [];
+  }
+}
+
+/** The origins of these addresses. Cloud's two are one, and others must not be able to read along. */
 export function origins(addresses: readonly string[]): Set<string> {
-  const found = new Set(addresses.map(originOf).filter((origin) => origin !== undefined));
-  if (CLOUD.some((cloud) => found.has(cloud))) CLOUD.forEach((cloud) => found.add(cloud));
-  return found;
+  return new Set(all(addresses).filter((origin) => !isInTheClear(origin)));
 }

@@ -64,13 +64,41 @@ export function readToken(text: string): string | undefined {
   return token;
 }
 
-/** The origin of an address, or `undefined` if it is none of http or https. A host alone means https. */
-export function originOf(address: string): string | undefined {
+/** The origin of an address as it is typed: of https or http, a host alone means https. Throws an {@link OddValue} for
+ * what the command does not take for an address either. */
+export function originOf(address: string): string {
   const text = unquoted(trimmed(address));
-  try {
-    const url = new URL(text.includes('://') ? text : `https://${text}`);
-    return url.protocol === 'https:' || url.protocol === 'http:' ? url.origin : undefined;
-  } catch {
-    return undefined;
-  }
+  if (text === '') throw new OddValue('is empty');
+  if (/[\s\p{Cc}]/u.test(text)) throw new OddValue('contains a blank or a line break');
+  const [, scheme, rest] = /^(.*?):\/\/(.*)$/s.exec(text) ?? [undefined, undefined, text];
+  const [host = ''] = rest.split(/[/\\?#]/, 1);
+  const path = rest.slice(host.length);
+  // Some readers take `https:/user:password@host` for an address as well.
+  const isLoose = scheme === undefined || host === '';
+  if (host.includes('@') || (isLoose && path.includes('@'))) throw new OddValue('contains a user name or a password');
+  if (!['http', 'https'].includes((scheme ?? 'https').toLowerCase())) throw new OddValue('does not begin with https://');
+  if (/[?#]/.test(path)) throw new OddValue('has a query or a fragment, which no base address has');
+  if (/[\\"<>`{}|^]/.test(path)) throw new OddValue('contains a character that no address may have');
+  const bare = `${scheme ?? 'https'}://${host}`;
+  const url = host !== '' && !host.includes('%') && URL.canParse(bare) ? new URL(bare) : undefined;
+  if (url === undefined || !isAsWritten(url, host) || !isHost(url, scheme === undefined)) throw new OddValue('names no host');
+  return `${url.protocol}//${url.host.replace(/\.(?=:|$)/, '')}`;
+}
+
+/** What the standard guesses at, such as one number for the four of an address, is refused. */
+function isAsWritten(url: URL, host: string): boolean {
+  return /[^\x21-\x7e]|^\[/.test(host) || url.hostname === host.replace(/:\d*$/, '').toLowerCase();
+}
+
+function isHost(url: URL, isBare: boolean): boolean {
+  const name = url.hostname.replace(/\.$/, '');
+  if (url.port === '0' || ['http', 'https', ''].includes(name)) return false;
+  if (isBare && !/[.:]/.test(name) && url.port === '' && name !== 'localhost') return false;
+  return name.startsWith('[') || (name.length <= 253 && name.split('.').every((label) => /^[a-z0-9_-]{1,63}$/.test(label)));
+}
+
+/** Whether others could read a token on the way to this origin: plain http leads to this machine alone. */
+export function isInTheClear(origin: string): boolean {
+  const { protocol, hostname: name } = new URL(origin);
+  return protocol !== 'https:' && !/^(localhost|\[::1\]|127(\.\d+){3})$/.test(name);
 }

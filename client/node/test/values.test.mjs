@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { originOf, readToken } from '../dist/values.js';
+import { isInTheClear, OddValue, originOf, readToken } from '../dist/values.js';
+
+const table = JSON.parse(readFileSync(new URL('../../../tests/conformance/belonging.json', import.meta.url)));
 
 test('a token is found in what people keep around it', () => {
   for (const text of [
@@ -46,7 +49,17 @@ test('what is in doubt is refused with what is odd and nothing of it', () => {
 });
 
 test('an origin is that of an address, whatever its spelling', () => {
-  assert.equal(originOf(' HTTPS://Platform.Example.com:443/api/ '), 'https://platform.example.com');
-  assert.equal(originOf('platform.example.com/api'), 'https://platform.example.com');
-  for (const none of ['', 'ftp://x', 'file:///x', 'javascript:alert(1)']) assert.equal(originOf(none), undefined, none);
+  const { read, refused } = table.addresses;
+  for (const [typed, origin] of Object.entries(read)) assert.equal(originOf(typed), origin, typed);
+  for (const odd of refused) assert.throws(() => originOf(odd), OddValue, odd);
+  assert.throws(() => originOf('https://ada:canary@a.test'), (error) => !error.message.includes('canary'));
+});
+
+test('others can read along on the way to all but this machine, unless by TLS', () => {
+  for (const safe of ['https://a.test', 'http://127.0.0.1:1', 'http://127.8.9.10', 'http://[::1]:8000', 'http://localhost']) {
+    assert.ok(!isInTheClear(safe), safe);
+  }
+  for (const open of ['http://a.test', 'http://127.0.0.1.a.test', 'http://localhost.a.test', 'http://10.0.0.1', 'http://[::2]']) {
+    assert.ok(isInTheClear(open), open);
+  }
 });

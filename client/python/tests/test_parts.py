@@ -1,6 +1,8 @@
 """The parts that need no agent."""
 
 import doctest
+import itertools
+import json
 import os
 import pathlib
 import sys
@@ -8,7 +10,7 @@ import sys
 import pytest
 
 import seqera_agent
-from seqera_agent import _belonging, _environment, _origins, _token, _wire, errors
+from seqera_agent import _address, _belonging, _environment, _origins, _token, _wire, errors
 
 
 def given(environ, command=None):
@@ -72,6 +74,90 @@ def test_a_token_goes_to_its_own_platform_and_where_two_are_named_to_neither(tmp
     cloud = "https://cloud.seqera.io/api"
     goes = [url for url in (A, B, cloud) if _origins.may_go(token, f"{url}/orgs")]
     assert goes == ([cloud] if own is None else [url for url in (own,) if url])
+
+
+def unpacked(words):
+    pairs = (word.partition("*") for word in words.split(" "))
+    return [letters for letters, _, times in pairs for _ in range(int(times or 1))]
+
+
+def test_a_token_goes_where_the_command_would_send_it_whatever_is_set(tmp_path, table):
+    config, file = tmp_path / "config.json", tmp_path / "token"
+    names = [value["name"] for value in table["values"]]
+    combinations = list(itertools.product(*(value["values"] for value in table["values"])))
+    last = None
+    for row in table["rows"]:
+        words = unpacked(row["goes"])
+        assert len(words) == len(combinations)
+        for combination, expected in zip(combinations, words):
+            environ = {**dict(zip(names, combination)), **row["token"], "SEQERA_CLI_CONFIG_DIR": str(tmp_path)}
+            top = environ.pop("authDomain")
+            if top != last:
+                config.write_text(json.dumps({"authDomain": top}))
+                last = top
+            if "FILE" in environ:
+                file.write_text(environ.pop("FILE"))
+                environ["SEQERA_ACCESS_TOKEN_FILE"] = str(file)
+            assert goes(environ, table) == expected, (row["token"], combination)
+
+
+def goes(environ, table):
+    try:
+        token = of_environment(environ)
+    except errors.Misconfigured:
+        return "-"
+    places = table["places"].items()
+    return "".join(letter for letter, place in places if _origins.may_go(token, f"{place}/orgs")) or "-"
+
+
+def test_an_address_is_read_as_the_command_reads_it(table):
+    for typed, place in table["addresses"]["read"].items():
+        scheme, host, port = _address.address(typed)
+        shown = f"[{host}]" if ":" in host else host
+        usual = port == _address.PORTS[scheme]
+        assert f"{scheme}://{shown}" + ("" if usual else f":{port}") == place, typed
+    for odd in table["addresses"]["refused"]:
+        with pytest.raises(_address.OddAddress):
+            _address.address(odd)
+
+
+def test_where_the_configuration_lies_is_decided_as_the_command_does(tmp_path, table):
+    for folder in ("home/.config/seqera-ai", "xdg/seqera-ai"):
+        tmp_path.joinpath(folder).mkdir(parents=True)
+        tmp_path.joinpath(folder, "config.json").write_text(f'{{"authDomain": "{B}"}}')
+    home, xdg = str(tmp_path / "home"), str(tmp_path / "xdg")
+    assert goes({**SEQERA, "HOME": home}, table) == "b"
+    assert goes({**SEQERA, "HOME": str(tmp_path), "XDG_CONFIG_HOME": xdg}, table) == "b"
+    assert goes({**SEQERA, "HOME": home, "XDG_CONFIG_HOME": "xdg"}, table) == "b", "a relative one does not count"
+    assert goes({**SEQERA, "HOME": home, "XDG_CONFIG_HOME": str(tmp_path / "none")}, table) == "c"
+    if sys.platform == "linux":
+        assert goes({**SEQERA, "USERPROFILE": home}, table) == "c"
+    for odd in ({"SEQERA_CLI_CONFIG_DIR": "home"}, {"HOME": "home"}, {"SEQERA_CLI_CONFIG_DIR": f"{home}\nx"}):
+        with pytest.raises(errors.Misconfigured):
+            of_environment({**SEQERA, "HOME": home, **odd})
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes and devices")
+def test_what_is_no_file_is_neither_waited_for_nor_read(tmp_path):
+    path = tmp_path / "config.json"
+    environ = {**SEQERA, "SEQERA_CLI_CONFIG_DIR": str(tmp_path)}
+    for make in (lambda: os.mkfifo(path), lambda: path.symlink_to("/dev/zero"), path.mkdir):
+        make()
+        with pytest.raises(errors.Misconfigured):
+            of_environment(environ)
+        with pytest.raises(errors.BadRequest):
+            given({"SEQERA_ACCESS_TOKEN_FILE": str(path)})
+        if path.is_dir():
+            path.rmdir()
+        else:
+            path.unlink()
+    path.write_text(" " * (1 << 20) + " ")
+    with pytest.raises(errors.Misconfigured):
+        of_environment(environ)
+    path.unlink()
+    tmp_path.joinpath("real").write_text(f'{{"authDomain": "{B}"}}')
+    path.symlink_to("real")
+    assert _origins.may_go(of_environment(environ), B), "people link it into place"
 
 
 def test_a_file_that_cannot_be_read_is_an_error_and_not_cloud(tmp_path):

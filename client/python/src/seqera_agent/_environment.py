@@ -14,7 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Optional
 
-from . import errors
+from . import _files, errors
+from ._address import address
 
 FILE = "SEQERA_ACCESS_TOKEN_FILE"
 VARIABLES = ("SEQERA_ACCESS_TOKEN", "TOWER_ACCESS_TOKEN")
@@ -24,6 +25,7 @@ VARIABLES = ("SEQERA_ACCESS_TOKEN", "TOWER_ACCESS_TOKEN")
 _PLAIN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 _LONGEST = 48 * 1024
+_LARGEST = 64 * 1024
 
 #: How the second line of a file begins that `seqera token --write` keeps fresh.
 _MARK = "# seqera token file"
@@ -93,11 +95,9 @@ def _of_file(path: str, environ: Mapping[str, str], command: Optional[str]) -> G
     keep = f"'seqera token --write {path} --watch' keeps it fresh, where the agent can be reached"
     hint = f"{FILE} names it: {keep}; or unset the variable"
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(_LONGEST + 1)
-        lines = content.decode().splitlines()
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        lines = _files.read(Path(path), _LARGEST, own=False).decode().splitlines()
+    except (OSError, ValueError, _files.NoFile) as error:
+        why = "it is not text" if isinstance(error, ValueError) else getattr(error, "strerror", None) or error
         raise errors.of_reason("BAD_REQUEST", f"{path}: {why}", hint) from None
     first = lines[0].strip() if lines else ""
     is_marked = len(lines) > 1 and lines[1].startswith(_MARK)
@@ -114,6 +114,8 @@ def _of_file(path: str, environ: Mapping[str, str], command: Optional[str]) -> G
 
 def _take(token: Given, name: str, value: str, path: str, hint: str) -> None:
     try:
+        if name in ("authority", "api") and value:
+            address(value)
         if name == "authority":
             token.authority = value
         elif name == "api":

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
 from typing import Optional
 from urllib.parse import urlsplit
 
+from ._address import PORTS, OddAddress, Origin, address, is_safe
 from ._token import Token
-
-_PORTS = {"http": 80, "https": 443}
 
 #: The hosts of Seqera Cloud, which are one account.
 CLOUD = frozenset({("https", "cloud.seqera.io", 443), ("https", "api.cloud.seqera.io", 443)})
 
-Origin = tuple[str, str, int]
+
+def _named(url: str) -> Optional[Origin]:
+    """Return the origin of an address that was read before."""
+    try:
+        found = address(url)
+    except OddAddress:
+        # One that is in use, and would be refused today, goes by what every program reads.
+        return origin(url)
+    return found if is_safe(found) else None
 
 
 def origin(url: str) -> Optional[Origin]:
@@ -22,19 +28,11 @@ def origin(url: str) -> Optional[Origin]:
     try:
         parts = urlsplit(url)
         scheme, host = parts.scheme.lower(), (parts.hostname or "").lower().rstrip(".")
-        port = parts.port or _PORTS.get(scheme, 0)
+        port = parts.port or PORTS.get(scheme, 0)
     except ValueError:
         return None
-    if not host or not port or (scheme != "https" and not (scheme == "http" and _is_here(host))):
-        return None
-    return scheme, host, port
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+    found = scheme, host, port
+    return found if host and port and scheme in PORTS and is_safe(found) else None
 
 
 def may_go(token: Token, url: str) -> bool:
@@ -42,7 +40,7 @@ def may_go(token: Token, url: str) -> bool:
     here = origin(url)
     named = (token.authority, token.api_url) if token.source is None else token._endpoints
     # A token of the environment without an address beside it is for Cloud, as every program takes it.
-    own = CLOUD if named is None else {origin(url) for url in named if url}
+    own = CLOUD if named is None else {_named(url) for url in named if url}
     return here is not None and (here in own or (here in CLOUD and not CLOUD.isdisjoint(own)))
 
 

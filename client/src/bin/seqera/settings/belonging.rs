@@ -59,6 +59,11 @@ fn owner(
     let [own, other] = if is_tower { [tower, seqera] } else { [seqera, tower] };
     let endpoint = env.endpoint(own[1])?;
     let stray = env.endpoint(other[1])?;
+    let decides = named.as_ref().is_some_and(|set| set.source == Source::Variable("SEQERA_AUTH_DOMAIN"));
+    // What stands in such a file is all that counts, beside the one variable that a person sets to say whose it is.
+    if env.is_by_kept_file() && !decides {
+        return Err(nowhere(token, "the file names no address", NAME_IT));
+    }
     let Some(named) = named else {
         return match endpoint.or(stray) {
             // Two pairs that are not one: nothing says whether the second address is for both.
@@ -66,7 +71,6 @@ fn owner(
                 let what = format!("{} is {}, beside another token in {}", set.source, set.text, other[0]);
                 Err(nowhere(token, &what, NAME_IT))
             }
-            None if env.is_by_kept_file() => Err(nowhere(token, "the file names no address", NAME_IT)),
             found => Ok(found),
         };
     };
@@ -74,7 +78,6 @@ fn owner(
         let known = [Some(&named), api.as_ref()];
         known.into_iter().flatten().any(|known| same_origin(&known.text, &set.text))
     };
-    let decides = named.source == Source::Variable("SEQERA_AUTH_DOMAIN");
     let has_own = endpoint.is_some();
     let differs = |set: &Setting| {
         let what = format!("{} is {}, and {} is {}", named.source, named.text, set.source, set.text);
@@ -99,6 +102,9 @@ fn nowhere(token: &EnvToken, what: &str, hint: &str) -> Failure {
     let what = format!("whose token {} holds is not known, and it is sent nowhere: {what}", token.variable);
     Failure::new(Reason::Misconfigured, what, Some(hint))
 }
+
+#[cfg(test)]
+mod table;
 
 #[cfg(test)]
 mod tests {
@@ -219,6 +225,13 @@ mod tests {
         assert_eq!(both.api_of_token(), Some("https://api.b.test"));
         let silent = of_file("", "", &[]).unwrap_err();
         assert!(silent.message.contains(TOKEN_FILE), "{silent:?}");
+        for elsewhere in [&[ENDPOINT][..], &[SDK], &[PLATFORM]] {
+            assert!(
+                of_file("", "", elsewhere).is_err() && of_file("", A, elsewhere).is_err(),
+                "{elsewhere:?}"
+            );
+        }
+        assert!(of_file("", A, &[]).is_err());
         assert_eq!(of_file("", "", &[DOMAIN]).unwrap().api_of_token(), Some(A));
     }
 }
