@@ -49,6 +49,8 @@ async fn run(search_path: Option<&OsStr>, flag: &str, deadline: Instant) -> Resu
     // So that it goes by its name all the same, and knows where the next version will lie.
     #[cfg(unix)]
     command.arg0(link(search_path, program.path()).as_deref().unwrap_or(program.path()));
+    // It may be a script of a package manager, whose interpreter is looked for.
+    program::narrow(command.as_std_mut(), search_path);
     let mut launcher = command
         .arg(flag)
         .stdin(Stdio::null())
@@ -202,7 +204,7 @@ mod tests {
         let gate = folder.path().join("gate");
         assert!(std::process::Command::new("mkfifo").arg(&gate).status().unwrap().success());
         // The child keeps standard error open until the gate is opened, which is after the launch.
-        install(folder.path(), &format!("cat {} >&2 & exit 0", gate.display()), 0o755);
+        install(folder.path(), &format!("/bin/cat {} >&2 & exit 0", gate.display()), 0o755);
         assert_eq!(launch_from(folder.path()).await, Ok(()));
         write(&gate, "").unwrap();
     }

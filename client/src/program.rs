@@ -1,6 +1,7 @@
 //! Which programs are started. What we start runs as this user and often gets a token, so nobody else may have
 //! put it there.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,7 +22,8 @@ mod system;
 ///
 /// The file, its folder and the folder that the given path names must belong to root, to this user or to the owner
 /// of the running program (module trees of clusters, a shared conda, Homebrew), and may not be writable for
-/// everybody. A group may write to them: such an owner has allowed it. On Windows they may belong to the administrators
+/// everybody; no more may a folder further above be, but for those like `/tmp`, and links on the way belong to such an
+/// owner. A group may write to them: such an owner has allowed it. On Windows they may belong to the administrators
 /// and the system as well, and their access lists may let no group that anybody is in write.
 ///
 /// # Errors
@@ -37,6 +39,19 @@ pub fn first(candidates: impl IntoIterator<Item = PathBuf>) -> Result<Option<Pat
 /// As for [`first`].
 pub(crate) fn first_agent(candidates: impl IntoIterator<Item = PathBuf>) -> Result<Option<Held>, Error> {
     first_by(candidates, system::held)
+}
+
+/// Has a program that was found look for others in folders that lie where they lie and in which not everybody can put
+/// them: the interpreter of a script (`#!/usr/bin/env node`) gets all that the script is given, and one in the working
+/// directory could be anybody's. `search_path` is `PATH` as it is.
+pub fn narrow(command: &mut Command, search_path: Option<&OsStr>) {
+    let all = search_path.map(std::env::split_paths).into_iter().flatten();
+    let safe: Vec<_> = all.filter(|folder| folder.is_absolute() && !system::is_open(folder)).collect();
+    match std::env::join_paths(&safe) {
+        Ok(path) if !safe.is_empty() => command.env("PATH", path),
+        // An empty one would be the working directory; without one the system has its own.
+        _ => command.env_remove("PATH"),
+    };
 }
 
 /// This very program, to be started once more. On Linux it is the file that runs, wherever its path leads by now, as

@@ -38,14 +38,24 @@ pub fn parts<'a>(given: &'a Path, real: &'a Path) -> impl Iterator<Item = &'a Pa
     std::iter::once(real).chain([given.parent(), real.parent()].into_iter().flatten())
 }
 
-/// What keeps a program from being run: the file or one of its folders, and why. Blocks on the file system.
+/// What keeps a program from being run: the file, one of its folders, or what leads there, and why. Blocks on the file
+/// system.
 pub fn distrusted(given: &Path, real: &Path, owners: &[u32]) -> Option<(PathBuf, String)> {
-    parts(given, real).find_map(|path| {
+    let part = parts(given, real).find_map(|path| {
         let why = match path.metadata() {
             Ok(found) => fault(path, &found, owners)?,
             Err(error) => error.to_string(),
         };
         Some((path.to_owned(), why))
+    });
+    // What is found there now, another one can be a moment later. Who owns a folder further above does not matter: on
+    // clusters that is whoever looks after a project.
+    part.or_else(|| {
+        first_on_the_way(given, |place, found| match found.is_symlink() {
+            true => stranger(found.uid(), owners).filter(|_| !is_of_windows(place)),
+            false if is_open(found) => fault(place, found, &[found.uid()]),
+            false => None,
+        })
     })
 }
 
@@ -54,26 +64,45 @@ pub fn distrusted(given: &Path, real: &Path, owners: &[u32]) -> Option<(PathBuf,
 /// entry is its owner's. It asks more than [`distrusted`]: a path that is followed again later leads to what is there
 /// then. Blocks on the file system.
 pub fn is_led_by(owners: &[u32], path: &Path) -> bool {
+    let way = first_on_the_way(path, |_, found| {
+        let open = || (is_open(found) && !found.is_symlink()).then(String::new);
+        stranger(found.uid(), owners).or_else(open)
+    });
+    way.is_none()
+}
+
+/// True if everybody may put another entry in the place of one that is there.
+fn is_open(found: &Metadata) -> bool {
+    found.mode() & WRITABLE_BY_ALL != 0 && found.mode() & STICKY == 0
+}
+
+/// The first folder, link or file that `odd` has something to say about, from the root on and through all links, and
+/// what that is. A path that leads nowhere is odd too.
+fn first_on_the_way(
+    path: &Path,
+    odd: impl Fn(&Path, &Metadata) -> Option<String>,
+) -> Option<(PathBuf, String)> {
     /// More than the kernel follows (`ELOOP`).
     const MOST_STEPS: usize = 400;
     let steps = |path: &Path| path.components().rev().map(|part| part.as_os_str().into()).collect();
     let mut left: Vec<PathBuf> = steps(path);
     let mut place = PathBuf::new();
     for _ in 0..MOST_STEPS {
-        let Some(step) = left.pop() else { return true };
-        place.push(step);
-        let Ok(found) = place.symlink_metadata() else { return false };
-        let is_open = found.mode() & WRITABLE_BY_ALL != 0 && found.mode() & STICKY == 0;
-        if stranger(found.uid(), owners).is_some() || (is_open && !found.is_symlink()) {
-            return false;
+        place.push(left.pop()?);
+        let found = match place.symlink_metadata() {
+            Ok(found) => found,
+            Err(error) => return Some((place, error.to_string())),
+        };
+        if let Some(why) = odd(&place, &found) {
+            return Some((place, why));
         }
         if found.is_symlink() {
-            let Ok(target) = place.read_link() else { return false };
+            let Ok(target) = place.read_link() else { return Some((place, "it leads nowhere".to_owned())) };
             place.pop();
             left.append(&mut steps(&target));
         }
     }
-    false
+    Some((path.to_owned(), "it leads round and round".to_owned()))
 }
 
 /// What a user makes in such a folder is that user's to remove and to rename.
@@ -242,6 +271,35 @@ mod tests {
             assert!(!is_followed(&through), "a folder of another user");
             std::os::unix::fs::lchown(&versions, Some(12_345), None).unwrap();
             assert!(!is_followed(&link.join("bin/seqera-agent")), "what a link leads through");
+        }
+    }
+
+    #[test]
+    fn a_folder_further_above_that_everybody_can_write_to_and_a_link_of_another_user_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().canonicalize().unwrap();
+        let [open, links] = ["open", "links"].map(|name| base.join(name));
+        std::fs::create_dir_all(open.join("versions/bin")).unwrap();
+        std::fs::create_dir(&links).unwrap();
+        let real = open.join("versions/bin/seqera");
+        write(&real, "").unwrap();
+        symlink(&open, links.join("hop")).unwrap();
+        let through = links.join("hop/versions/bin/seqera");
+        let found = |path: &Path| held(path).map(|held| held.path().to_owned()).map_err(|(place, _)| place);
+        // In a folder like /tmp an entry is its owner's, and a group was allowed by an owner.
+        for (bits, is_safe) in [(0o755, true), (0o775, true), (0o1777, true), (0o777, false)] {
+            mode(&open, bits);
+            for path in [&real, &through] {
+                let expected = if is_safe { Ok(real.clone()) } else { Err(open.clone()) };
+                assert_eq!(found(path), expected, "{bits:o} {path:?}");
+            }
+        }
+        mode(&open, 0o755);
+        if rustix::process::getuid().is_root() {
+            std::os::unix::fs::lchown(&open, Some(12_345), None).unwrap();
+            assert_eq!(found(&through), Ok(real.clone()), "whoever looks after a project");
+            std::os::unix::fs::lchown(links.join("hop"), Some(12_345), None).unwrap();
+            assert_eq!(found(&through), Err(links.join("hop")));
         }
     }
 

@@ -267,6 +267,44 @@ fn what_another_user_has_put_in_the_way_never_runs() {
 }
 
 #[test]
+fn a_front_end_that_is_a_script_finds_its_interpreter_where_nobody_else_can_put_it() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("work", &sandbox, ADA);
+    let [own, here, shared] = ["own", "here", "shared"].map(|name| home.root().join(name));
+    program(&own.join("seqera"), "#!/usr/bin/env interpreter\n");
+    program(&own.join("interpreter"), "#!/bin/sh\necho \"own: $PATH\"\n");
+    for folder in [&here, &shared] {
+        program(&folder.join("interpreter"), "#!/bin/sh\necho planted\n");
+    }
+    std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(0o1777)).expect("our own folder");
+    let path = home.environment()[OsStr::new("PATH")].clone().into_string().expect("text");
+    let own = own.display();
+    for planted in [".", "", "../here", shared.to_str().expect("text")] {
+        let here = here.clone();
+        let enter = move |command: &mut Command| {
+            command.current_dir(&here);
+        };
+        let run = home.seqera("ai --profile work why?").env("PATH", format!("{planted}:{own}:{path}"));
+        let run = run.with(enter).run().ok();
+        assert_eq!(run.stdout, format!("own: {own}:{path}\n"), "{planted}");
+    }
+}
+
+#[test]
+fn a_program_below_a_folder_that_everybody_can_write_to_never_runs() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("work", &sandbox, ADA);
+    let above = home.root().join("above");
+    program(&above.join("bin/seqera"), RECORDER);
+    std::fs::set_permissions(&above, std::fs::Permissions::from_mode(0o777)).expect("our own folder");
+    let path = home.environment()[OsStr::new("PATH")].clone().into_string().expect("text");
+    let run = home.seqera("ai --profile work why?");
+    let run = run.env("PATH", format!("{}:{path}", above.join("bin").display())).run().fails_with(126);
+    let why = format!("{} is not safe to use: everybody may write to it (mode 0777)", above.display());
+    assert!(run.stderr.contains(&why) && !run.stdout.contains("args:"), "{run:?}");
+}
+
+#[test]
 fn a_backend_that_is_reached_by_plain_http_gets_no_token() {
     let sandbox = Sandbox::start(&json!({"ai_backend": "http://ai.sandbox.test"}));
     let home = Home::new();

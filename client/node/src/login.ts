@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Environment } from './environment.js';
 import { errorOf } from './errors.js';
-import { failureOf, findProgram, noProgram } from './program.js';
+import { environmentFor, failureOf, findProgram, noProgram } from './program.js';
 
 /** How to sign in, and where. */
 export interface LoginWish {
@@ -55,7 +55,7 @@ export async function* loginByCommand(
   if (program === undefined) throw noProgram();
   wish.signal?.throwIfAborted();
   const child = spawn(program, argumentsOf(wish), {
-    env: { ...env },
+    env: environmentFor(env),
     cwd: dirname(program),
     stdio: ['ignore', 'pipe', 'pipe'],
     windowsHide: true,

@@ -40,6 +40,11 @@ pub(super) fn open_to_a_group(program: &Path) -> Option<PathBuf> {
     found.map(Path::to_owned)
 }
 
+/// True if everybody may write to it.
+pub(super) fn is_open(folder: &Path) -> bool {
+    folder.metadata().is_ok_and(|found| programs::fault(folder, &found, &[found.uid()]).is_some())
+}
+
 pub(super) fn is_led_by_owners(path: &Path) -> bool {
     programs::is_led_by(&owners(), path)
 }

@@ -76,6 +76,12 @@ fn folder(path: &Path) -> io::Result<File> {
     options.read(true).share_mode(shared).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)
 }
 
+/// True if a group that anybody is in may put files into it.
+pub(super) fn is_open(path: &Path) -> bool {
+    let found = folder(path).ok().and_then(|open| access(&open).ok());
+    found.is_some_and(|found| fault(&found, std::slice::from_ref(&found.owner), true).is_some())
+}
+
 /// This user, and whoever owns what runs here already.
 fn owners() -> Vec<String> {
     let own = std::env::current_exe().and_then(File::open).ok().and_then(|own| access(&own).ok());

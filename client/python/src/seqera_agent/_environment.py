@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Optional
 
-from . import _files, errors
+from . import _files, _program, errors
 from ._address import address
 
 FILE = "SEQERA_ACCESS_TOKEN_FILE"
@@ -148,7 +148,7 @@ def _by_command(
     if command is None:
         raise unknown
     # Without the mark of `exec`, the command uses the token as it is and asks nobody.
-    env = {key: value for key, value in environ.items() if key != "SEQERA_EXEC_TOKEN"}
+    env = {key: value for key, value in _program.environment(environ).items() if key != "SEQERA_EXEC_TOKEN"}
     try:
         run = subprocess.run(  # noqa: S603
             [command, "token", "-o", "json"], env=env, capture_output=True, timeout=_PATIENCE, check=False

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import socket
 import stat
 import struct
@@ -24,7 +23,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Optional
 
-from . import _environment, errors
+from . import _environment, _program, errors
+from ._program import distrusted
 
 #: The variables that the answer of the command depends on.
 _DECISIVE = (
@@ -69,12 +69,6 @@ _lock = threading.Lock()
 _starting = threading.Lock()
 
 
-def command(environ: Mapping[str, str]) -> Optional[str]:
-    """Find the program `seqera`, as a shell would, but never in the current folder."""
-    found = shutil.which("seqera", path=environ.get("PATH"))
-    return found if found and Path(found).is_absolute() else None
-
-
 def meeting(environ: Mapping[str, str], program: Optional[str], deadline: float) -> Meeting:
     """Say where to meet the agent.
 
@@ -99,10 +93,7 @@ def _ask(environ: Mapping[str, str], program: Optional[str], deadline: float) ->
     chosen = _environment.text(environ, _CHOSEN)
     if program is None:
         if not chosen:
-            hint = "install seqera in a folder of PATH, or set SEQERA_AGENT_SOCK to an agent's socket"
-            raise errors.of_reason(
-                "NO_AGENT", "the command 'seqera' was not found, which knows where the agent is", hint
-            )
+            raise _program.missing(environ, "the command 'seqera' was not found, which knows where the agent is")
         return _without_command(environ, chosen)
     answer = run(program, ["agent", "socket"], environ, deadline)
     told = answer.get("mistake")
@@ -168,7 +159,7 @@ def run(program: str, words: list[str], environ: Mapping[str, str], deadline: fl
     try:
         done = subprocess.run(  # noqa: S603
             [program, *words, "-o", "json"],
-            env=dict(environ),
+            env=_program.environment(environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=max(left, 0.1),
@@ -289,12 +280,6 @@ def peer_uid(connection: socket.socket) -> int:
     # struct xucred of macOS and FreeBSD: version, uid, … ; SOL_LOCAL is 0 and LOCAL_PEERCRED 1.
     packed = connection.getsockopt(0, 1, 128)
     return int(struct.unpack_from("II", packed)[1])
-
-
-def distrusted(path: object, why: str) -> errors.AgentError:
-    """Make the error for something that could be somebody else's."""
-    hint = "nobody else may own it or write to it: remove it, or correct owner and mode"
-    return errors.of_reason("DISTRUSTED", f"{path} is not safe to use: {why}", hint)
 
 
 _open: weakref.WeakSet[socket.socket] = weakref.WeakSet()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Optional, Union
 
-from . import _belonging, _environment, _place, _token, _wire, errors
+from . import _belonging, _environment, _place, _program, _token, _wire, errors
 
 #: As long as the agent itself waits for a renewal if a call has no deadline (`tokens.proto`).
 DEADLINE = 30.0
@@ -87,7 +87,7 @@ def subject(chosen: Options, deadline: float, with_tokens: bool) -> Union[_token
         AgentError: what names it is wrong, or nobody knows where the agent is.
     """
     environ = _environment.of_process()
-    program = _place.command(environ)
+    program = _program.command(environ)
     profile, authority = chosen.profile, chosen.authority
     if not profile and not authority and with_tokens:
         given = _environment.given(environ, program)

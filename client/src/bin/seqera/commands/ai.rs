@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use seqera_client::proto::v1::{Description, ProfileSettings};
-use seqera_client::{Token, Want};
+use seqera_client::{Token, Want, program};
 
 use self::front_end::{FrontEnd, MARK, not_installed};
 use crate::commands::backend::{self, Backend};
@@ -126,11 +126,11 @@ pub(super) fn run(context: &Context, args: &Ai) -> Result<(), Failure> {
     match (front_end, subject) {
         (Some(program), Subject::Token(token)) => {
             let variables = of_token(context, &token)?;
-            Err(start(&program, args, variables))
+            Err(start(context, &program, args, variables))
         }
         (Some(program), Subject::Profile(named)) => {
             let variables = or_login(context, &named, || of_session(context, &named))?;
-            Err(start(&program, args, variables))
+            Err(start(context, &program, args, variables))
         }
         (None, Subject::Token(token)) => prompt::run(context, Some(&token)),
         (None, Subject::Profile(named)) => {
@@ -141,19 +141,20 @@ pub(super) fn run(context: &Context, args: &Ai) -> Result<(), Failure> {
     }
 }
 
-/// Replaces this process with the front end. Returns only on failure.
 /// The program that `seqera ai` would start, if there is one.
-pub(crate) fn program(context: &Context) -> Option<std::path::PathBuf> {
+pub(crate) fn found(context: &Context) -> Option<std::path::PathBuf> {
     let found = front_end::find(&context.env, context.config().ok()?.text("aiCommand"));
     found.ok().flatten().map(|front_end| front_end.program)
 }
 
-fn start(front_end: &FrontEnd, args: &Ai, variables: Variables) -> Failure {
+/// Replaces this process with the front end. Returns only on failure.
+fn start(context: &Context, front_end: &FrontEnd, args: &Ai, variables: Variables) -> Failure {
     let mut command = Command::new(&front_end.program);
     #[cfg(unix)]
     std::os::unix::process::CommandExt::arg0(&mut command, &front_end.called);
     command.args(&front_end.arguments).args(args.arguments());
     apply(&mut command, variables);
+    program::narrow(&mut command, context.env.path_list().as_deref());
     command.env(MARK, std::process::id().to_string());
     let error = become_program(command);
     not_run(&front_end.called.to_string_lossy(), &error)

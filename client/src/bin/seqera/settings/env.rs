@@ -159,7 +159,12 @@ impl Env {
 
     /// `PATH`: the folders to search for programs.
     pub(crate) fn search_path(&self) -> Vec<PathBuf> {
-        (self.read)("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
+        self.path_list().map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
+    }
+
+    /// `PATH` as it is.
+    pub(crate) fn path_list(&self) -> Option<OsString> {
+        (self.read)("PATH")
     }
 
     /// `SEQERA_AI_COMMAND`: the program that `ai` starts, as a path or with arguments.

@@ -113,7 +113,7 @@ fn is_starter(script: &Path, own: &Path) -> bool {
 fn programs(context: &Context) -> Vec<Check> {
     let folders = context.options().ok().and_then(|options| options.search_path);
     let agent = seqera_client::agent_program(folders.as_deref());
-    let started = [agent, crate::commands::ai::program(context)].into_iter().flatten();
+    let started = [agent, crate::commands::ai::found(context)].into_iter().flatten();
     let open =
         started.filter_map(|program| Some((seqera_client::program::open_to_a_group(&program)?, program)));
     open.map(|(open, program)| {

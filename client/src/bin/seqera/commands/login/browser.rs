@@ -13,11 +13,13 @@ struct Opener {
     arguments: Vec<String>,
     /// What it reads from its standard input.
     input: Option<String>,
+    /// We have found it, and it looks for others.
+    is_found: bool,
 }
 
 impl Opener {
     fn new(program: &str, arguments: Vec<String>) -> Self {
-        Self { program: program.to_owned(), arguments, input: None }
+        Self { program: program.to_owned(), arguments, input: None, is_found: false }
     }
 
     /// The same by the real path of its program. Windows looks in its own folders first.
@@ -27,16 +29,21 @@ impl Opener {
         }
         let candidates = path.iter().map(|folder| folder.join(&self.program)).filter(|file| file.is_file());
         match program::first(candidates) {
-            Ok(Some(real)) => Ok(Self { program: real.to_string_lossy().into_owned(), ..self }),
+            Ok(Some(real)) => {
+                Ok(Self { program: real.to_string_lossy().into_owned(), is_found: true, ..self })
+            }
             Ok(None) => Err(io::ErrorKind::NotFound.into()),
             Err(refused) => Err(io::Error::new(io::ErrorKind::PermissionDenied, refused)),
         }
     }
 
-    fn start(&self) -> io::Result<Child> {
+    fn start(&self, path: &[PathBuf]) -> io::Result<Child> {
         let input = if self.input.is_some() { Stdio::piped() } else { Stdio::null() };
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).stdin(input).stdout(Stdio::null()).stderr(Stdio::null());
+        if self.is_found {
+            program::narrow(&mut command, std::env::join_paths(path).ok().as_deref());
+        }
         let mut child = command.spawn()?;
         if let (Some(text), Some(mut input)) = (&self.input, child.stdin.take()) {
             input.write_all(text.as_bytes())?;
@@ -56,7 +63,7 @@ pub(super) fn open(url: &str, chosen: &[String], path: &[PathBuf], in_wsl: bool)
     let path = searched(path, in_wsl);
     let own = openers(url, in_wsl).into_iter().map(|opener| opener.found(&path));
     for opener in chosen.chain(own) {
-        match opener.and_then(|opener| opener.start()) {
+        match opener.and_then(|opener| opener.start(&path)) {
             Ok(_) => return Ok(()),
             Err(error) => last = error,
         }
@@ -179,7 +186,7 @@ mod tests {
             for (chosen, before) in [("%s", 0), ("--new %s", 1), ("$(touch pwned) ; %s", 3)] {
                 let chosen = [format!("{} {chosen}", browser.display())];
                 let opener = openers_of(&url, &chosen).remove(0);
-                assert!(opener.start().unwrap().wait().unwrap().success());
+                assert!(opener.start(&[]).unwrap().wait().unwrap().success());
                 let arguments = std::fs::read_to_string(&kept).unwrap();
                 let expected = format!("{}\n", before + 1);
                 assert!(
@@ -200,7 +207,7 @@ mod tests {
         let read = folder.path().join("read");
         let script = format!("cat >'{}'", read.display());
         let opener = Opener { input: Some("text".into()), ..Opener::new("sh", vec!["-c".into(), script]) };
-        assert!(opener.start().unwrap().wait().unwrap().success());
+        assert!(opener.start(&[]).unwrap().wait().unwrap().success());
         assert_eq!(std::fs::read_to_string(read).unwrap(), "text");
     }
 }
