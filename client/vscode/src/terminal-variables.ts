@@ -11,8 +11,8 @@ const TOKENS = ['SEQERA_ACCESS_TOKEN_FILE', 'SEQERA_ACCESS_TOKEN', 'TOWER_ACCESS
 /** Where programs look for the address of the Platform's API: `tw`, Nextflow and Co-Scientist's own. */
 const ENDPOINTS = ['TOWER_API_ENDPOINT', 'SEQERA_API_ENDPOINT', 'SEQERA_PLATFORM_API_URL'];
 
-/** What says more about an account: a backend that gets its token, and the client that it signs in with. */
-const OF_AUTHORITY = ['SEQERA_AI_BACKEND_URL', 'SEQERA_AUTH_CLI_CLIENT_ID'];
+/** What says more about an account: a backend that gets its token, and what is asked for where it signs in. */
+const OF_AUTHORITY = ['SEQERA_AI_BACKEND_URL', 'SEQERA_AUTH_CLI_CLIENT_ID', 'SEQERA_AUTH_AUDIENCE'];
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

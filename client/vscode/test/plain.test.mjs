@@ -34,9 +34,12 @@ test('terminals get address and workspace, and a token only where that is wanted
   assert.equal(variablesOf({ ...session, provider: 'scitoolkit' }, 'canary', {}).size, 0);
 });
 
-test('the backend of another account does not stay beside the token', () => {
-  const of = (domain) => variablesOf(session, 'canary', { SEQERA_AUTH_DOMAIN: domain, SEQERA_AI_BACKEND_URL: 'https://ai.b.test' });
-  for (const other of [undefined, '', 'https://b.test/api']) assert.equal(of(other).get('SEQERA_AI_BACKEND_URL'), '');
+test('backend and audience of another account do not stay beside the token', () => {
+  const set = { SEQERA_AI_BACKEND_URL: 'https://ai.b.test', SEQERA_AUTH_AUDIENCE: 'b' };
+  const of = (domain) => variablesOf(session, 'canary', { SEQERA_AUTH_DOMAIN: domain, ...set });
+  for (const other of [undefined, '', 'https://b.test/api']) {
+    for (const name of Object.keys(set)) assert.equal(of(other).get(name), '', name);
+  }
   assert.ok(!of('https://A.test/api/').has('SEQERA_AI_BACKEND_URL'));
   assert.ok(!of(undefined).has('SEQERA_AUTH_CLI_CLIENT_ID'), 'what is not there is not set');
 });

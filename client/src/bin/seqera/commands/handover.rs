@@ -18,6 +18,10 @@ use crate::settings::setting::{Setting, Source, same_authority};
 /// Where programs look for the address of the Platform's API: `tw`, Nextflow and Co-Scientist's own.
 const ENDPOINTS: [&str; 3] = ["TOWER_API_ENDPOINT", "SEQERA_API_ENDPOINT", "SEQERA_PLATFORM_API_URL"];
 
+/// What else belongs to an authority: a backend that gets its token, and what is asked for where it signs in.
+const OF_AUTHORITY: [&str; 3] =
+    ["SEQERA_AI_BACKEND_URL", "SEQERA_AUTH_CLI_CLIENT_ID", "SEQERA_AUTH_AUDIENCE"];
+
 /// Variables to set, or to remove if the value is `None`.
 pub(super) type Variables = Vec<(&'static str, Option<String>)>;
 
@@ -35,7 +39,7 @@ pub(super) fn of_profile(token: &Token, env: &Env) -> Variables {
     variables.extend(addresses(&token.authority, &token.api_url, token.workspace_id));
     // What goes with another authority must not stay beside this one.
     if !env.auth_domain().is_some_and(|set| same_authority(&set, &token.authority)) {
-        variables.extend([("SEQERA_AI_BACKEND_URL", None), ("SEQERA_AUTH_CLI_CLIENT_ID", None)]);
+        variables.extend(OF_AUTHORITY.map(|name| (name, None)));
     }
     variables
 }
@@ -64,11 +68,9 @@ pub(super) fn of_environment(token: &EnvToken, env: &Env, settings: &Settings) -
     // What goes with another authority must not stay beside this one.
     let kept =
         |set: &Option<Setting>| set.as_ref().is_some_and(|set| matches!(set.source, Source::Variable(_)));
-    let of_others = [
-        ("SEQERA_AI_BACKEND_URL", &settings.backend_url),
-        ("SEQERA_AUTH_CLI_CLIENT_ID", &settings.client_id),
-    ];
-    variables.extend(of_others.into_iter().filter(|(_, set)| !kept(set)).map(|(name, _)| (name, None)));
+    let set = [&settings.backend_url, &settings.client_id, &settings.audience];
+    let of_others = OF_AUTHORITY.into_iter().zip(set).filter(|(_, set)| !kept(set));
+    variables.extend(of_others.map(|(name, _)| (name, None)));
     variables
 }
 
@@ -206,14 +208,15 @@ mod tests {
             ("SEQERA_AUTH_DOMAIN", "https://b.test/api"),
             ("SEQERA_AI_BACKEND_URL", "https://ai.b.test"),
             ("SEQERA_AUTH_CLI_CLIENT_ID", "b"),
+            ("SEQERA_AUTH_AUDIENCE", "b"),
             ("SEQERA_PLATFORM_API_URL", "https://b.test/api"),
         ]);
         let bare = of_profile(&token("", 0), &elsewhere);
         for name in ENDPOINTS.into_iter().chain(["SEQERA_AUTH_DOMAIN"]) {
             assert_eq!(value(&bare, name).as_deref(), Some("https://a.test/api"), "{name}");
         }
-        let removed = ["TOWER_REFRESH_TOKEN", "TOWER_WORKSPACE_ID", "SEQERA_AI_BACKEND_URL"];
-        for name in removed.into_iter().chain(["SEQERA_AUTH_CLI_CLIENT_ID"]) {
+        let removed = ["TOWER_REFRESH_TOKEN", "TOWER_WORKSPACE_ID"];
+        for name in removed.into_iter().chain(OF_AUTHORITY) {
             assert_eq!(value(&bare, name), None, "{name}");
         }
         let full = of_profile(&token("https://api.a.test", 7), &elsewhere);
@@ -227,7 +230,7 @@ mod tests {
     fn what_was_set_for_the_same_authority_stays() {
         let own = Env::of(&[("SEQERA_AUTH_DOMAIN", "https://a.test/api/")]);
         let names: Vec<_> = of_profile(&token("", 0), &own).into_iter().map(|(name, _)| name).collect();
-        assert!(!names.contains(&"SEQERA_AI_BACKEND_URL") && !names.contains(&"SEQERA_AUTH_CLI_CLIENT_ID"));
+        assert!(OF_AUTHORITY.iter().all(|name| !names.contains(name)));
     }
 
     #[test]
@@ -282,9 +285,14 @@ mod tests {
             assert_eq!(value(&variables, "TOWER_REFRESH_TOKEN"), None);
             assert_eq!(value(&variables, "SEQERA_ACCESS_TOKEN").as_deref(), Some("t"));
         }
-        let elsewhere =
-            Env::of(&[("TOWER_API_ENDPOINT", "https://b/api"), ("SEQERA_AI_BACKEND_URL", "https://ai.test")]);
-        assert_eq!(value(&given("TOWER_ACCESS_TOKEN", &elsewhere), "SEQERA_AI_BACKEND_URL"), None);
+        let elsewhere = Env::of(&[
+            ("TOWER_API_ENDPOINT", "https://b/api"),
+            ("SEQERA_AI_BACKEND_URL", "https://ai.test"),
+            ("SEQERA_AUTH_AUDIENCE", "other"),
+        ]);
+        for name in OF_AUTHORITY {
+            assert_eq!(value(&given("TOWER_ACCESS_TOKEN", &elsewhere), name), None, "{name}");
+        }
     }
 
     #[test]
