@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
@@ -96,6 +96,35 @@ test('a program that everybody can change is not started, and a relative folder 
   assert.equal(findProgram({ PATH: '.:relative' }), undefined);
   assert.throws(() => findProgram({}, 'seqera'), { reason: 'BAD_REQUEST' });
   assert.throws(() => findProgram({}, join(folder, 'nowhere')), { reason: 'NO_AGENT' });
+});
+
+test('what leads to a program is its owners\' as well', () => {
+  const base = realpathSync(folder);
+  const [open, bin, links] = [join(base, 'open'), join(base, 'open/bin'), join(base, 'links')];
+  mkdirSync(bin, { recursive: true });
+  mkdirSync(links);
+  writeFileSync(join(bin, 'seqera'), '#!/bin/sh\n');
+  chmodSync(join(bin, 'seqera'), 0o755);
+  symlinkSync('../open/bin/../bin/seqera', join(links, 'seqera'));
+  for (const [mode, isSafe] of [[0o755, true], [0o1777, true], [0o777, false]]) {
+    chmodSync(open, mode);
+    for (const PATH of [bin, links]) {
+      if (isSafe) assert.equal(findProgram({ PATH }), join(bin, 'seqera'));
+      else assert.throws(() => findProgram({ PATH }), { message: `${open} is not safe to use: everybody may write to it (mode 0777)` });
+    }
+  }
+});
+
+test('the command looks for its interpreter in no folder that could be anybody\'s', async () => {
+  const [bin, open] = [join(folder, 'bin'), join(folder, 'shared')];
+  for (const made of [bin, open]) mkdirSync(made);
+  chmodSync(open, 0o1777);
+  const teller = `#!/usr/bin/env sh\nprintf '{"error":{"reason":"MISCONFIGURED","message":"%s"}}\\n' "$PATH" >&2\nexit 2\n`;
+  const program = join(bin, 'teller');
+  writeFileSync(program, teller);
+  chmodSync(program, 0o755);
+  const PATH = [`.`, '', open, 'bin', '/usr/bin', '/bin'].join(':');
+  await assert.rejects(new Client({ program, env: { PATH } }).token(), { message: '/usr/bin:/bin' });
 });
 
 test('what the command prints as an error is the error', async () => {

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import seqera_agent
-from seqera_agent import _address, _belonging, _environment, _origins, _token, _wire, errors
+from seqera_agent import _address, _belonging, _environment, _origins, _program, _token, _wire, errors
 
 
 def given(environ, command=None):
@@ -291,3 +291,62 @@ def test_the_version_is_that_of_the_whole():
 
 def test_nothing_of_the_environment_is_kept():
     assert _environment.of_process() == dict(os.environ)
+
+
+needs_owners = pytest.mark.skipif(os.name == "nt", reason="owners and modes are those of Unix")
+
+
+def program(folder, text="#!/bin/sh\n"):
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "seqera"
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def found_on(*folders):
+    return _program.command({"PATH": os.pathsep.join(str(folder) for folder in folders)})
+
+
+@needs_owners
+def test_a_program_that_others_can_change_is_passed_over_and_named_if_there_is_no_other(tmp_path):
+    base = pathlib.Path(os.path.realpath(tmp_path))
+    good = program(base / "good")
+    open_file, open_folder, below = (program(base / name) for name in ("file", "folder", "above/bin"))
+    open_file.chmod(0o777)
+    open_folder.parent.chmod(0o1777)
+    below.parent.parent.chmod(0o777)
+    link = base / "links" / "seqera"
+    link.parent.mkdir()
+    link.symlink_to(below)
+    for odd, named in (
+        (open_file, open_file),
+        (open_folder, open_folder.parent),
+        (below, base / "above"),
+        (link, base / "above"),
+    ):
+        assert found_on(odd.parent, good.parent) == str(good)
+        assert found_on(odd.parent) is None
+        refused = _program.missing({"PATH": str(odd.parent)}, "none")
+        assert refused.reason == "DISTRUSTED"
+        assert f"{named} is not safe to use: everybody may write to it" in str(refused)
+    assert _program.missing({"PATH": "/nowhere"}, "none").reason == "NO_AGENT"
+    if os.getuid() == 0:
+        os.chown(good, 12345, -1)
+        assert found_on(good.parent) is None
+
+
+@needs_owners
+def test_neither_the_command_nor_its_interpreter_is_looked_for_in_the_current_folder(tmp_path, monkeypatch):
+    here, good = tmp_path / "here", tmp_path / "good"
+    for name in ("seqera", "node"):
+        program(here).rename(here / name)
+        (here / name).write_text("#!/bin/sh\necho planted\n")
+    program(good, "#!/usr/bin/env node\n")
+    monkeypatch.chdir(here)
+    for relative in (".", "", "here"):
+        environ = {"PATH": os.pathsep.join([relative, str(good), "/usr/bin", "/bin"]), "LEFT": "as it is"}
+        assert _program.command(environ) == os.path.realpath(good / "seqera")
+        given = _program.environment(environ)
+        assert given == {"PATH": os.pathsep.join([str(good), "/usr/bin", "/bin"]), "LEFT": "as it is"}
+    assert _program.environment({"PATH": ".:"}) == {}
