@@ -2,6 +2,7 @@
 //! more than one, and whole in time. Answering may take as long as it does.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -13,14 +14,17 @@ use tonic::body::Body;
 
 use crate::error::{AgentError, ErrorKind};
 use crate::socket::limits::WHOLE;
+use crate::socket::shares::{Receiving, Seat};
 
 /// The flag and the length before each message (gRPC over HTTP/2, "Length-Prefixed-Message").
 const MESSAGE_PREFIX: usize = 5;
 
-/// Limits the body of a request whose headers have just come. The error is what the caller is answered.
-pub(super) fn received(body: Body) -> Body {
+/// Limits the body of a request whose headers have just come over a connection. The error is what the caller is
+/// answered.
+pub(super) fn received(body: Body, seat: Option<Arc<Seat>>) -> Body {
     let until = Instant::now() + WHOLE;
-    let limited = Limited::new(Timely { body, until, timer: None }, MAX_MESSAGE_BYTES + MESSAGE_PREFIX);
+    let limited =
+        Limited::new(Timely { body, until, seat, waiting: None }, MAX_MESSAGE_BYTES + MESSAGE_PREFIX);
     Body::new(limited.map_err(|error| match error.downcast::<Status>() {
         Ok(status) => *status,
         Err(error) if error.is::<LengthLimitError>() => {
@@ -42,8 +46,9 @@ fn late() -> Status {
 struct Timely {
     body: Body,
     until: Instant,
+    seat: Option<Arc<Seat>>,
     /// Set once the body has to be waited for. Most requests have arrived by then.
-    timer: Option<Pin<Box<Sleep>>>,
+    waiting: Option<(Pin<Box<Sleep>>, Option<Receiving>)>,
 }
 
 impl HttpBody for Timely {
@@ -61,7 +66,10 @@ impl HttpBody for Timely {
             Poll::Pending => {}
             ready => return ready,
         }
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if self.waiting.is_none() {
+            self.waiting = Some((Box::pin(sleep_until(until)), self.seat.as_ref().map(Seat::receive)));
+        }
+        let Some((timer, _)) = &mut self.waiting else { return Poll::Pending };
         timer.as_mut().poll(cx).map(|()| Some(Err(late())))
     }
 
@@ -105,7 +113,7 @@ mod tests {
     /// Reads a body to its end; returns its length or the refusal, and how many seconds that took.
     async fn read(body: Body) -> (Result<usize, String>, u64) {
         let start = Instant::now();
-        let read = received(body).collect().await;
+        let read = received(body, None).collect().await;
         let read = read.map(|whole| whole.to_bytes().len()).map_err(|status| status.message().to_owned());
         (read, start.elapsed().as_secs())
     }

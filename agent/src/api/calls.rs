@@ -105,7 +105,8 @@ where
             return Box::pin(async { Ok(call.follow(response)) });
         }
         let limit = deadline::limit(request.headers()).unwrap_or(Duration::MAX);
-        let answer = self.inner.call(request.map(received));
+        let seat = call.caller.as_ref().map(|caller| Arc::clone(&caller.seat));
+        let answer = self.inner.call(request.map(|body| received(body, seat)));
         Box::pin(async move {
             match tokio::time::timeout(limit, answer).await {
                 Ok(answered) => answered.map(|response| call.follow(response)),

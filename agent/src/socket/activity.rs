@@ -20,6 +20,8 @@ struct Calls {
     running: usize,
     /// How many of them last as long as the caller likes.
     lasting: usize,
+    /// True once a byte has come.
+    heard: bool,
     /// True once a call has been made.
     any: bool,
     /// When the last call began or ended; before the first call, when counting began.
@@ -32,7 +34,14 @@ impl Activity {
     /// Starts counting now, with no call running.
     pub(crate) fn new() -> Arc<Self> {
         let now = Instant::now();
-        let calls = Mutex::new(Calls { running: 0, lasting: 0, any: false, changed: now, answered: now });
+        let calls = Mutex::new(Calls {
+            running: 0,
+            lasting: 0,
+            heard: false,
+            any: false,
+            changed: now,
+            answered: now,
+        });
         Arc::new(Self { calls, begun: Notify::new() })
     }
 
@@ -63,6 +72,17 @@ impl Activity {
     pub(crate) fn unasked_for(&self) -> Duration {
         let calls = self.calls();
         if calls.running > calls.lasting { Duration::ZERO } else { calls.answered.elapsed() }
+    }
+
+    /// Notes that the caller has begun to speak.
+    pub(crate) fn hear(&self) {
+        self.calls().heard = true;
+    }
+
+    /// True once the caller has begun to speak.
+    pub(crate) fn heard(&self) -> bool {
+        let calls = self.calls();
+        calls.heard || calls.any
     }
 
     /// True once a call has been made.

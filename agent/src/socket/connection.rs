@@ -1,5 +1,6 @@
 //! One accepted connection: who is at the other end, and how long it may be silent.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::socket::frames::Frames;
 use crate::socket::limits::Silence;
 use crate::socket::peers::{Caller, Peer};
 use crate::socket::shares::Seat;
-use crate::socket::system::Stream;
+use crate::socket::system::{self, Stream};
 
 impl Silence {
     /// When a connection has been silent for too long.
@@ -52,6 +53,23 @@ impl Connection {
     /// Who is at the other end.
     pub(crate) fn caller(&self) -> &Caller {
         &self.caller
+    }
+
+    /// Waits until the caller speaks, or has been silent for too long. Until then a connection costs next to nothing;
+    /// what speaks HTTP/2 has 24 KiB of buffers from its beginning.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::TimedOut`] if nothing comes.
+    pub(crate) async fn heard(&mut self) -> io::Result<()> {
+        poll_fn(|cx| match system::poll_heard(&self.stream, cx) {
+            Poll::Pending if self.poll_silent(cx).is_ready() => {
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+            heard => heard,
+        })
+        .await?;
+        self.caller.activity.hear();
+        Ok(())
     }
 
     /// Ready once the connection has been silent for too long. The timer is moved only when it fires, or has to
@@ -160,6 +178,23 @@ mod tests {
     async fn a_connection_without_a_request_is_cut_after_five_seconds() {
         let (connection, _theirs) = connection();
         assert_eq!(seconds_until_cut(connection).await, 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_is_heard_when_it_speaks_and_has_as_long_for_it_as_for_a_request() {
+        let (mut silent, _theirs) = connection();
+        let start = Instant::now();
+        assert_eq!(silent.heard().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(start.elapsed().as_secs(), 5);
+        assert!(!silent.caller.activity.heard());
+
+        let (mut speaking, mut theirs) = connection();
+        theirs.write_all(b"PRI").await.unwrap();
+        speaking.heard().await.unwrap();
+        assert!(speaking.caller.activity.heard() && !speaking.caller.activity.any());
+        let mut read = [0; 3];
+        speaking.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"PRI", "nothing of it is lost");
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,6 +7,13 @@ use std::time::Duration;
 const RESERVED_DESCRIPTORS: usize = 64;
 /// More processes than any user runs at the same time on a login node.
 const MOST_CONNECTIONS: usize = 4096;
+/// The connections that are kept without a running call, for those who may call again. Each costs 30 KiB, and what an
+/// allocator notes of them it keeps for ever.
+const MOST_IDLE: usize = 512;
+/// The requests that may be waited for in the middle. A program of this machine sends its request in one piece.
+const MOST_UNFINISHED: usize = 128;
+/// More programs than one user has that want to be told of each new token.
+const MOST_LASTING: usize = 1024;
 /// The calls that run at a time. Each costs some kilobytes.
 const MOST_CALLS: usize = 8192;
 /// A person signs in to a few profiles, and scripts to some more.
@@ -40,6 +47,10 @@ pub(crate) struct Allowance {
 pub(crate) struct Limits {
     /// For all callers together.
     pub total: Allowance,
+    /// Connections without a running call; of more than these the oldest go.
+    pub idle: usize,
+    /// Requests that have begun to arrive and have to be waited for; of more than these the oldest go.
+    pub unfinished: usize,
     /// For one process.
     pub process: Allowance,
     /// For the processes of which only the user is known, as from another namespace of pids, together.
@@ -60,11 +71,13 @@ impl Limits {
             connections,
             calls: MOST_CALLS,
             // The rest of the connections is for calls that end by themselves, such as that of `seqera token`.
-            lasting: (connections / 4 * 3).max(1),
+            lasting: (connections / 4 * 3).clamp(1, MOST_LASTING),
             logins: (free / 4 / DESCRIPTORS_OF_A_LOGIN).clamp(1, MOST_LOGINS),
         };
         Self {
             total,
+            idle: connections.div_ceil(2).min(MOST_IDLE),
+            unfinished: connections.div_ceil(4).min(MOST_UNFINISHED),
             process: total.part(4),
             unknown: total.part(2),
             programs: (free / 8).min(MOST_PROGRAMS),
@@ -135,7 +148,7 @@ mod tests {
         let many = Limits::of_descriptors(1 << 20);
         assert_eq!(
             (many.total.connections, many.process.connections, many.total.lasting),
-            (4096, 1024, 3072)
+            (4096, 1024, 1024)
         );
         assert_eq!((many.total.logins, many.process.logins, many.programs), (32, 8, 1024));
     }

@@ -19,7 +19,7 @@ use tonic::codegen::http::{Request, Response};
 
 use crate::socket::bind::Incoming;
 use crate::socket::connection::Connection;
-use crate::socket::shares::Leaving;
+use crate::socket::shares::{Leave, Leaving};
 
 /// Calls of one connection at a time. A client makes one; a pooling one some.
 const MOST_STREAMS: u32 = 64;
@@ -38,7 +38,7 @@ where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
 {
-    let stopping = watch::Sender::new(());
+    let stopping = watch::Sender::new(false);
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
@@ -50,11 +50,11 @@ where
         }
     }
     drop(incoming);
-    stopping.send_replace(());
+    stopping.send_replace(true);
     stopping.closed().await;
 }
 
-async fn run<S>(connection: Connection, service: S, mut stopping: watch::Receiver<()>)
+async fn run<S>(mut connection: Connection, service: S, mut stopping: watch::Receiver<bool>)
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -62,6 +62,9 @@ where
     let caller = connection.caller().clone();
     let seat = Arc::clone(&caller.seat);
     let (leave, activity) = (seat.leave(), Arc::clone(&caller.activity));
+    if !is_heard(&mut connection, &leave, &mut stopping).await {
+        return;
+    }
     let answer = service_fn(move |mut request: Request<Received>| {
         request.extensions_mut().insert(caller.clone());
         let mut service = service.clone();
@@ -82,15 +85,19 @@ where
     let mut goodbye = pin!(async {
         tokio::select! {
             how = leave.told() => Some(how),
-            _ = stopping.changed() => None,
+            () = stopped(&mut stopping) => None,
         }
     });
     let how = tokio::select! {
         ended = &mut served => return note(ended),
         how = &mut goodbye => how,
     };
-    if how == Some(Leaving::Busy) {
-        return tracing::warn!(seat = ?seat.holder(), "a connection was cut to make room for others");
+    match how {
+        Some(Leaving::Busy) => {
+            return tracing::warn!(seat = ?seat.holder(), "a connection was cut to make room for others");
+        }
+        Some(Leaving::Cut) => return,
+        Some(Leaving::Idle) | None => {}
     }
     served.as_mut().graceful_shutdown();
     loop {
@@ -103,6 +110,27 @@ where
             return;
         }
     }
+}
+
+/// False if the caller says nothing until it is too late.
+async fn is_heard(connection: &mut Connection, leave: &Leave, stopping: &mut watch::Receiver<bool>) -> bool {
+    let too_late = async {
+        tokio::select! {
+            _ = leave.told() => {}
+            // What a caller has sent before the end is still answered.
+            () = stopped(stopping) => sleep(GOODBYE).await,
+        }
+    };
+    tokio::select! {
+        biased;
+        heard = connection.heard() => heard.is_ok(),
+        () = too_late => false,
+    }
+}
+
+/// Waits until the agent stops serving.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 fn note(ended: hyper::Result<()>) {

@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
@@ -123,6 +124,11 @@ pub(crate) fn adopt(descriptor: OwnedFd) -> Result<Listener, BindError> {
     let file = identity(&path).map_err(unfit)?;
     inner.set_nonblocking(true).map_err(unfit)?;
     Ok(Listener { inner: UnixListener::from_std(inner).map_err(unfit)?, path, file, ours: false })
+}
+
+/// Ready once the caller has sent something, or has hung up.
+pub(super) fn poll_heard(stream: &Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    stream.poll_read_ready(cx)
 }
 
 /// True if a process of the user `peer` may talk to the agent of the user `own`. Root counts as another user:

@@ -7,6 +7,7 @@
 use std::io;
 use std::os::windows::io::AsRawHandle;
 use std::path::{Path, PathBuf};
+use std::task::{Context, Poll};
 
 use interprocess::os::windows::named_pipe::PipeListenerOptions;
 use interprocess::os::windows::named_pipe::pipe_mode::Bytes;
@@ -92,6 +93,11 @@ fn server(stream: &impl AsRawHandle) -> Option<u32> {
 /// True if a pipe of this name accepts a connection, or is too busy to.
 pub(crate) async fn serves(path: &Path) -> bool {
     matches!(Answer::of(path), Answer::Served(_))
+}
+
+/// Ready at once: a pipe cannot be asked without being read.
+pub(super) fn poll_heard(_: &Stream, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    Poll::Ready(Ok(()))
 }
 
 impl Listener {

@@ -1,6 +1,10 @@
 //! Who gets in, who makes room, and who is refused.
 
+use std::time::Duration;
+
+use super::table::{FRESH, MOST_LEAVING};
 use super::*;
+use crate::error::ErrorKind;
 use crate::socket::activity::Running;
 
 /// 120 connections, 30 of them for one process; 90 and 22 calls that last.
@@ -136,6 +140,72 @@ async fn connections_on_their_way_out_are_limited_as_well() {
     assert_eq!(seated.count(), 30);
     assert_eq!(shares.held().0, 60);
     drop((idle, later));
+    assert!(shares.is_empty());
+}
+
+/// As many idle connections as are kept, ten of each process, made one after another.
+async fn as_many_as_are_kept(shares: &Arc<Shares>) -> Vec<Open> {
+    let mut idle = Vec::new();
+    for number in 0..60 {
+        idle.push(Open::idle(shares, number / 10));
+        tokio::time::advance(Duration::from_millis(10)).await;
+    }
+    idle
+}
+
+#[tokio::test(start_paused = true)]
+async fn few_connections_are_kept_without_a_call_and_the_oldest_of_the_biggest_goes_first() {
+    let shares = shares();
+    let idle = as_many_as_are_kept(&shares).await;
+    assert!(idle.iter().all(|open| open.told().is_none()));
+    let _eleventh = Open::idle(&shares, 3);
+    assert!(idle.iter().all(|open| open.told().is_none()), "it is the last that is kept");
+    let _next = Open::idle(&shares, 9);
+    let left: Vec<_> = (0..60).filter(|number| idle[*number].told().is_some()).collect();
+    assert_eq!((left, idle[30].told()), (vec![30], Some(Leaving::Idle)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_idle_connections_behind_faster_than_they_can_go_has_them_cut() {
+    let shares = shares();
+    let mut all = as_many_as_are_kept(&shares).await;
+    for pid in 0..200 {
+        all.push(Open::idle(&shares, 100 + pid / 10));
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
+    let told = |how| all.iter().filter(|open| open.told() == Some(how)).count();
+    assert_eq!((told(Leaving::Idle), told(Leaving::Cut)), (MOST_LEAVING, 199 - MOST_LEAVING));
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_with_a_call_or_whose_first_one_may_be_on_its_way_are_kept_however_many() {
+    let shares = shares();
+    let busy: Vec<_> = (0..40).map(|pid| Open::busy(&shares, pid).unwrap()).collect();
+    let calls: Vec<_> = busy.iter().map(|open| open.seat.call(CallKind::Plain).unwrap()).collect();
+    let fresh: Vec<_> = (40..119).map(|pid| Open::with(&shares, pid, false).unwrap()).collect();
+    assert!(busy.iter().chain(&fresh).all(|open| open.told().is_none()));
+    // One that has said something, and not asked for anything, can be known to be idle.
+    fresh[7].activity.hear();
+    tokio::time::advance(Duration::from_millis(1)).await;
+    let _another = Open::busy(&shares, 500).unwrap();
+    assert_eq!(fresh[7].told(), Some(Leaving::Idle));
+    assert_eq!(fresh.iter().filter(|open| open.told().is_some()).count(), 1);
+    drop((calls, busy, fresh, _another));
+    assert!(shares.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_too_many_requests_that_stay_unfinished_the_first_is_cut() {
+    let shares = shares();
+    let open: Vec<_> = (0..31).map(|pid| Open::busy(&shares, pid).unwrap()).collect();
+    let mut unfinished: Vec<_> = open[..30].iter().map(|open| open.seat.receive()).collect();
+    drop(unfinished.remove(0));
+    unfinished.push(open[0].seat.receive());
+    assert!(open.iter().all(|open| open.told().is_none()), "30 are waited for");
+    unfinished.push(open[30].seat.receive());
+    let cut: Vec<_> = (0..31).filter(|number| open[*number].told().is_some()).collect();
+    assert_eq!((cut, open[1].told()), (vec![1], Some(Leaving::Cut)));
+    drop((unfinished, open));
     assert!(shares.is_empty());
 }
 
