@@ -3,8 +3,10 @@
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll};
 
+use http_body_util::BodyExt;
 use seqera_agent_proto::DESCRIPTORS;
 use tonic::Status;
 use tonic::body::Body;
@@ -16,6 +18,8 @@ use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
 use tonic_reflection::server::Builder;
 
+use crate::lock::lock;
+
 /// Adds the standard services. The reporter is for [`stop_serving`].
 pub(crate) fn add(routes: &mut RoutesBuilder) -> HealthReporter {
     let (reporter, health) = health_reporter();
@@ -23,44 +27,61 @@ pub(crate) fn add(routes: &mut RoutesBuilder) -> HealthReporter {
     reporter
 }
 
-/// A version of reflection. It is built for each call and forgotten: what it knows of the contract, once decoded,
-/// would be a third of the memory of an idle agent, and hardly anybody asks.
-struct Described<V>(PhantomData<fn() -> V>);
-
-impl<V> Described<V> {
-    fn new() -> Self {
-        Self(PhantomData)
-    }
+/// A version of reflection. It is built for the calls of one moment and forgotten with the last of them: what it knows
+/// of the contract, once decoded, would be a third of the memory of an idle agent, and hardly anybody asks. All of them
+/// share it, for whoever opens many would take as much again for each.
+struct Described<V> {
+    built: Arc<Mutex<Weak<Server>>>,
+    version: PhantomData<fn() -> V>,
 }
 
 impl<V> Clone for Described<V> {
     fn clone(&self) -> Self {
-        Self::new()
+        Self { built: Arc::clone(&self.built), version: PhantomData }
     }
 }
+
+impl<V: Version> Described<V> {
+    fn new() -> Self {
+        Self { built: Arc::default(), version: PhantomData }
+    }
+
+    fn server(&self) -> Result<Arc<Server>, tonic_reflection::server::Error> {
+        let mut built = lock(&self.built);
+        if let Some(server) = built.upgrade() {
+            return Ok(server);
+        }
+        let builder = Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        let server = Arc::new(Server(V::build(builder)?));
+        *built = Arc::downgrade(&server);
+        Ok(server)
+    }
+}
+
+type Answer = BoxFuture<Response<Body>, Infallible>;
+
+/// Begins the answer to one call.
+type Answerer = Box<dyn Fn(Request<Body>) -> Answer + Send + Sync>;
+
+/// A built version.
+struct Server(Answerer);
 
 /// What the versions differ in.
 trait Version: 'static {
     const SERVICE: &'static str;
-    /// Answers one call.
-    fn answer(
-        builder: Builder<'_>,
-        request: Request<Body>,
-    ) -> Result<Answer, tonic_reflection::server::Error>;
+    fn build(builder: Builder<'_>) -> Result<Answerer, tonic_reflection::server::Error>;
 }
-
-type Answer = BoxFuture<Response<Body>, Infallible>;
 
 struct V1;
 
 impl Version for V1 {
     const SERVICE: &'static str = "grpc.reflection.v1.ServerReflection";
 
-    fn answer(
-        builder: Builder<'_>,
-        request: Request<Body>,
-    ) -> Result<Answer, tonic_reflection::server::Error> {
-        Ok(builder.build_v1()?.call(request))
+    fn build(builder: Builder<'_>) -> Result<Answerer, tonic_reflection::server::Error> {
+        let server = builder.build_v1()?;
+        Ok(Box::new(move |request| server.clone().call(request)))
     }
 }
 
@@ -69,11 +90,9 @@ struct V1Alpha;
 impl Version for V1Alpha {
     const SERVICE: &'static str = "grpc.reflection.v1alpha.ServerReflection";
 
-    fn answer(
-        builder: Builder<'_>,
-        request: Request<Body>,
-    ) -> Result<Answer, tonic_reflection::server::Error> {
-        Ok(builder.build_v1alpha()?.call(request))
+    fn build(builder: Builder<'_>) -> Result<Answerer, tonic_reflection::server::Error> {
+        let server = builder.build_v1alpha()?;
+        Ok(Box::new(move |request| server.clone().call(request)))
     }
 }
 
@@ -91,12 +110,20 @@ impl<V: Version> Service<Request<Body>> for Described<V> {
     }
 
     fn call(&mut self, request: Request<Body>) -> Answer {
-        let builder = Builder::configure()
-            .register_encoded_file_descriptor_set(DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
-        V::answer(builder, request).unwrap_or_else(|error| {
-            let status = Status::internal(error.to_string());
-            Box::pin(std::future::ready(Ok(status.into_http())))
+        let server = self.server();
+        Box::pin(async move {
+            let server = match server {
+                Ok(server) => server,
+                Err(error) => return Ok(Status::internal(error.to_string()).into_http()),
+            };
+            let response = (server.0)(request).await?;
+            Ok(response.map(|body| {
+                Body::new(body.map_frame(move |frame| {
+                    // Whoever comes while this answer lasts shares it.
+                    let _ = &server;
+                    frame
+                }))
+            }))
         })
     }
 }
@@ -104,4 +131,30 @@ impl<V: Version> Service<Request<Body>> for Described<V> {
 /// Makes the health service report that this agent is stopping. The empty name stands for the whole server.
 pub(crate) async fn stop_serving(reporter: &HealthReporter) {
     reporter.set_service_status("", ServingStatus::NotServing).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> Request<Body> {
+        Request::builder().header("content-type", "application/grpc").body(Body::empty()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn calls_of_one_moment_share_what_is_known_of_the_contract_and_the_last_takes_it_along() {
+        let mut first = Described::<V1>::new();
+        let mut second = first.clone();
+        let answers = [first.call(request()).await.unwrap(), second.call(request()).await.unwrap()];
+        assert_eq!(lock(&first.built).strong_count(), 2);
+        let [one, other] = answers;
+        drop(one);
+        assert_eq!(lock(&first.built).strong_count(), 1, "an answer under way keeps it");
+        other.into_body().collect().await.unwrap();
+        assert_eq!(lock(&first.built).strong_count(), 0);
+        assert!(
+            first.call(request()).await.unwrap().headers().get("grpc-status").is_none(),
+            "it is built anew"
+        );
+    }
 }
