@@ -312,5 +312,8 @@ fn a_backend_that_is_reached_by_plain_http_gets_no_token() {
     home.login("work", &sandbox, ADA);
     let run = home.seqera("ai --profile work why?").run().ok();
     assert!(!run.stdout.contains("SEQERA_AI_BACKEND_URL"), "{run:?}");
-    assert!(run.stderr.contains("http://ai.sandbox.test") && run.stderr.contains("not https"), "{run:?}");
+    assert!(
+        run.stderr.contains("http://ai.sandbox.test") && run.stderr.contains("unencrypted; use https"),
+        "{run:?}"
+    );
 }

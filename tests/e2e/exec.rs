@@ -98,6 +98,50 @@ fn nextflow_users_are_told_what_beats_the_session_and_nobody_else_is() {
 }
 
 #[test]
+fn nextflow_gets_no_token_that_its_own_files_would_send_to_another_platform() {
+    let (sandbox, other) = (Sandbox::calm(), Sandbox::calm());
+    let home = signed_in(&sandbox);
+    let folder = home.root().join("home/.nextflow");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let write = |path: &str, sandbox: &Sandbox| {
+        let text = format!("tower {{\n  endpoint = '{}'\n}}\n", sandbox.authority);
+        std::fs::write(home.root().join(path), text).expect("a file");
+    };
+    let nextflow = home.root().join("nextflow");
+    std::fs::write(&nextflow, "#!/bin/sh\necho runs\n").expect("a script");
+    home.program("chmod").args(["755".as_ref(), nextflow.as_os_str()]).run().ok();
+    let run = |args: &str| home.seqera(&format!("exec {args} --")).args([&nextflow]);
+    let refused = |run: seqera_tests::Run, file: &str| {
+        let run = run.fails_with(2);
+        assert!(
+            run.stderr.contains("sent nowhere") && run.stderr.contains(&other.authority),
+            "{}",
+            run.stderr
+        );
+        assert!(run.stderr.contains(file) && !run.stdout.contains("runs"), "{run:?}");
+    };
+    // As the sign-in of Nextflow leaves it, once its token was removed.
+    write("home/.nextflow/seqera-auth.config", &other);
+    refused(run("--profile work").run(), "seqera-auth.config");
+    refused(run("--profile work").env("TOWER_WORKFLOW_ID", "1x").run(), "seqera-auth.config");
+    refused(run("--profile work --long").run(), "seqera-auth.config");
+    let leases = home.seqera("agent leases -o json").run().ok().stdout;
+    assert!(!leases.contains("nextflow"), "{leases}");
+    // The later file beats the earlier one.
+    write("nextflow.config", &sandbox);
+    assert_eq!(run("--profile work").run().ok().stdout, "runs\n");
+    write("home/.nextflow/seqera-auth.config", &sandbox);
+    write("nextflow.config", &other);
+    refused(run("--profile work").run(), "nextflow.config");
+    let token = sandbox.personal_token("ada");
+    let pair = run("").env("TOWER_ACCESS_TOKEN", &token).env("TOWER_API_ENDPOINT", &sandbox.authority);
+    refused(pair.run(), "nextflow.config");
+    // A token of that file's own goes with its endpoint.
+    std::fs::write(home.root().join("home/.nextflow/config"), "tower.accessToken = 'x'\n").expect("a file");
+    assert!(run("--profile work").run().ok().stderr.contains("Nextflow takes its token from"));
+}
+
+#[test]
 fn a_token_of_a_shape_that_nextflow_does_not_know_is_told() {
     let home = Home::new().with("SEQERA_ACCESS_TOKEN", "opaque");
     let nextflow = home.root().join("nextflow.sh");

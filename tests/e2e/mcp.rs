@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// One request: method, session, body.
+/// One request: method, session, token, body.
 struct Asked {
     method: String,
     session: String,
+    token: String,
     body: String,
 }
 
@@ -80,7 +81,7 @@ fn serve(answer: impl Fn(&Asked) -> Option<Option<String>> + Send + 'static) -> 
 
 fn read(peer: &TcpStream) -> Option<Asked> {
     let mut reader = BufReader::new(peer);
-    let (mut first, mut length, mut session) = (String::new(), 0, String::new());
+    let (mut first, mut length, mut session, mut token) = (String::new(), 0, String::new(), String::new());
     reader.read_line(&mut first).ok()?;
     loop {
         let mut line = String::new();
@@ -90,6 +91,9 @@ fn read(peer: &TcpStream) -> Option<Asked> {
                 length = value.parse().ok()?
             }
             Some((name, value)) if name.eq_ignore_ascii_case("mcp-session-id") => session = value.to_owned(),
+            Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
+                token = value.strip_prefix("Bearer ").unwrap_or_default().to_owned();
+            }
             Some(_) => {}
             None => break,
         }
@@ -97,7 +101,7 @@ fn read(peer: &TcpStream) -> Option<Asked> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let method = first.split(' ').next()?.to_owned();
-    Some(Asked { method, session, body: String::from_utf8(body).ok()? })
+    Some(Asked { method, session, token, body: String::from_utf8(body).ok()? })
 }
 
 fn signed_in(sandbox: &Sandbox, url: &str, proxy: &str) -> Home {
@@ -239,4 +243,92 @@ fn what_still_runs_at_the_end_of_the_input_is_answered() {
     }
     assert_eq!(run.stdout.lines().count(), 3, "each is answered once: {}", run.stdout);
     assert!(run.stderr.contains("before the server has answered"), "{}", run.stderr);
+}
+
+/// A server that notes token and session of each request.
+fn noting() -> (String, Arc<Mutex<Vec<(String, String)>>>) {
+    let noted = Arc::new(Mutex::new(Vec::new()));
+    let of_server = Arc::clone(&noted);
+    let (address, _) = serve(move |asked| {
+        let seen = (asked.token.clone(), asked.session.clone());
+        of_server.lock().expect("nobody panics with it").push(seen);
+        None
+    });
+    (format!("http://{address}/mcp"), noted)
+}
+
+/// The file names this server for each authority, in sections whose names say nothing.
+fn named(home: &Home, servers: &[(&str, &str)]) {
+    let sections = servers.iter().enumerate().map(|(number, (authority, url))| {
+        (format!("s{number}"), json!({"authority": authority, "mcpUrl": url}))
+    });
+    let profiles: serde_json::Map<_, _> = sections.collect();
+    home.write_config("config.json", &json!({"profiles": profiles}).to_string());
+}
+
+#[test]
+fn a_token_of_a_variable_goes_to_the_server_that_the_file_names_for_its_authority() {
+    let (own, other) = ("https://a.test/api", "https://b.test/api");
+    let ((server, seen), home) = (noting(), Home::new());
+    let pair = [("TOWER_ACCESS_TOKEN", "canary"), ("TOWER_API_ENDPOINT", own)];
+    let run = |args: &str| pair.iter().fold(home.seqera(args), |run, (name, value)| run.env(name, value));
+    // What the error tells to write is what helps.
+    let told = run("mcp").run().fails_with(2).stderr;
+    let written = r#"{"profiles": {"any-name": {"authority": "https://a.test/api", "mcpUrl": "#;
+    assert!(told.contains(written) && !told.contains("canary"), "{told}");
+    named(&home, &[(other, &server)]);
+    for args in ["mcp".to_owned(), format!("mcp {server}")] {
+        assert!(run(&args).run().fails_with(2).stderr.contains("https://a.test/api"), "{args}");
+    }
+    named(&home, &[(other, "https://mcp.b.test"), (own, &server)]);
+    let mut bridge = run("mcp").typed().start();
+    bridge.write(&request("hello", "initialize"));
+    bridge.until("a greeting", |output| answer(output, "hello"));
+    let seen = seen.lock().expect("nobody panics with it").clone();
+    assert!(!seen.is_empty() && seen.iter().all(|(token, _)| token == "canary"), "{seen:?}");
+}
+
+#[test]
+fn a_file_that_holds_another_accounts_token_by_now_leads_to_that_ones_server_without_the_first_ones_session()
+{
+    let ((first, seen_first), (second, seen_second), home) = (noting(), noting(), Home::new());
+    named(&home, &[("https://a.test/api", &first), ("https://b.test/api", &second)]);
+    let file = home.root().join("token");
+    let hold = |token: &str, beside: &str| {
+        let text = format!("{token}\n# seqera token file\n{beside}");
+        std::fs::write(&file, text).expect("a writable home");
+    };
+    hold("of-a", "authority=https://a.test/api\n");
+    let mut bridge = home.seqera("mcp").env("SEQERA_ACCESS_TOKEN_FILE", &file).typed().start();
+    bridge.write(&request("hello", "initialize"));
+    bridge.until("a greeting", |output| answer(output, "hello"));
+    bridge.write(READY);
+    ask(&mut bridge, "p1");
+    hold("of-b", "authority=https://b.test/api\n");
+    ask(&mut bridge, "p2");
+    // A token that is nobody's is not the first one's.
+    hold("of-nobody", "");
+    let refused = ask(&mut bridge, "p3")["error"]["message"].to_string();
+    assert!(refused.contains("sent nowhere"), "{refused}");
+    let seen = |noted: &Mutex<Vec<_>>| noted.lock().expect("nobody panics with it").clone();
+    let (first, second) = (seen(&seen_first), seen(&seen_second));
+    assert!(first.iter().all(|(token, _)| token == "of-a"), "{first:?}");
+    assert!(first.iter().any(|(_, session)| session == "s1"), "{first:?}");
+    assert!(!second.is_empty() && second.iter().all(|(token, _)| token == "of-b"), "{second:?}");
+    assert!(second.iter().all(|(_, session)| session.is_empty()), "{second:?}");
+}
+
+#[test]
+fn a_proxy_that_could_be_read_in_two_ways_is_refused_and_nothing_else_is_taken_for_a_token() {
+    let sandbox = Sandbox::calm();
+    let home = signed_in(&sandbox, "https://mcp.site.test/mcp", "http:/ada:canary@proxy.test:9");
+    let run = home.seqera("mcp --profile work").run().fails_with(2);
+    assert!(
+        run.stderr.contains("'proxy' in config.json") && !run.stderr.contains("canary"),
+        "{}",
+        run.stderr
+    );
+    let bridge = home.program("seqera-mcp").args(["--variable", "OTHER", "--authority", "https://a.test"]);
+    let run = bridge.env("OTHER", "canary").run().fails_with(2);
+    assert!(run.stderr.contains("--variable") && !run.stderr.contains("canary"), "{}", run.stderr);
 }

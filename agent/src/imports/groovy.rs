@@ -157,8 +157,9 @@ fn tokens(text: &str) -> Result<Vec<(Token<'_>, usize)>, Odd> {
     while let Some((at, c)) = chars.next() {
         let rest = &text[at..];
         let token = match c {
-            ' ' | '\t' | '\r' => continue,
-            '\n' | ';' => Token::End,
+            ' ' | '\t' => continue,
+            // A carriage return ends a line by itself, as in Groovy.
+            '\n' | '\r' | ';' => Token::End,
             '/' => {
                 let length = comment(rest).ok_or(Odd(line))?;
                 line += skip(&mut chars, text, at, length);
@@ -196,7 +197,7 @@ fn skip(chars: &mut Peekable<CharIndices<'_>>, text: &str, at: usize, length: us
 /// The length of the comment. `None` for one without an end, and for a text between slashes.
 fn comment(rest: &str) -> Option<usize> {
     if rest.starts_with("//") {
-        return Some(rest.find('\n').unwrap_or(rest.len()));
+        return Some(rest.find(['\n', '\r']).unwrap_or(rest.len()));
     }
     let inner = rest.strip_prefix("/*")?;
     Some(inner.find("*/")? + "/**/".len())
@@ -216,7 +217,7 @@ fn quoted(rest: &str) -> Option<(Token<'_>, usize)> {
         escaped = c == '\\' && !escaped;
     }
     let text = &inner[..end?];
-    if tripled.is_none() && text.contains('\n') {
+    if tripled.is_none() && text.contains(['\n', '\r']) {
         return None;
     }
     let is_computed = text.contains('\\') || (mark.starts_with('"') && text.contains('$'));
@@ -246,6 +247,7 @@ mod tests {
             "a { // note }\n /* b = 'y'\n */ b = '''x''' // end\n}",
             "'a' { \"b\" = \"\"\"x\"\"\" }",
             "a.'b' = 'x'\r\n",
+            "// note\ra {\r b =\r 'x' // end\r}\r",
             "a.b =\n 'x'",
             "\n\n;a { b = /* y */ 'x'; }",
         ] {
@@ -270,6 +272,8 @@ mod tests {
             ("a { b = 'x'", 1),
             ("a = 'x' }", 1),
             ("a = 'x", 1),
+            ("a = 'x\ry'", 1),
+            ("a = 'x'\r.trim()", 1),
             ("/* a = 'x'", 1),
             ("\na = /x/", 2),
             ("// \\u000a a = 'x'", 1),
@@ -287,7 +291,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_upsets_the_reader(text in "[ab'\"={}.;/*\\\\$\n()\\[\\] é]{0,40}") {
+        fn no_text_upsets_the_reader(text in "[ab'\"={}.;/*\\\\$\n\r()\\[\\] é]{0,40}") {
             let _ = settings(&text);
         }
     }

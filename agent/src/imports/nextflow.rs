@@ -160,6 +160,9 @@ mod tests {
             assert_eq!(token(text).as_deref(), Some("P"), "{text}");
             assert_eq!(parse(text).odd, None);
         }
+        // Nextflow's line ends at a carriage return, and so does the comment.
+        let old = parse("tower.accessToken = 'P' // mine\rtower.endpoint = 'https://a.test/api'\n");
+        assert_eq!((old.authority().as_str(), old.odd), ("https://a.test/api", None));
         let commented = parse("tower { accessToken = 'P'\n /* endpoint = 'https://b.test' */ }");
         assert_eq!(commented.authority(), Profile::CLOUD_AUTHORITY);
     }

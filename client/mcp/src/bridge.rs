@@ -37,7 +37,8 @@ pub(crate) struct Bridge {
     source: Source,
     file: Configuration,
     url: String,
-    client: std::cell::RefCell<Option<Client>>,
+    /// With the server that it is for.
+    client: std::cell::RefCell<Option<(String, Client)>>,
     session: std::cell::RefCell<Session>,
     /// The `initialize` that the assistant sent, for a server that has forgotten the session.
     greeting: std::cell::RefCell<Option<String>>,
@@ -126,12 +127,15 @@ impl Bridge {
     /// Where a token may go, and the way there.
     fn target(&self, token: &Fresh) -> Result<(Client, Url), Problem> {
         let url = target::choose(&self.url, &token.profile, &token.authority, &self.file)?;
+        let section = target::section(&token.profile, &token.authority, &self.file)?;
         let mut client = self.client.borrow_mut();
+        // The profile can be another account's by now, with another server and another way there.
+        let server = http::server(&url);
         let known = match client.take() {
-            Some(known) => known,
-            None => http::client(&url, &token.profile, &self.file)?,
+            Some((of, known)) if of == server => known,
+            _ => http::client(&url, section, &self.file)?,
         };
-        Ok((client.insert(known).clone(), url))
+        Ok((client.insert((server, known)).1.clone(), url))
     }
 
     /// Tells the server that its session is not needed any more (MCP, "Session Management").

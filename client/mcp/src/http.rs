@@ -7,7 +7,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, Method, NoProxy, Proxy, Response, Url};
 use seqera_client::proto::configuration::Configuration;
 use seqera_client::proto::files::{self, Writer};
-use seqera_client::proto::values::token_file::unix_time;
+use seqera_client::proto::values::{self, token_file::unix_time};
 
 use crate::events::LARGEST;
 use crate::problem::Problem;
@@ -29,6 +29,13 @@ pub(crate) struct Session {
     pub(crate) version: String,
     /// Counts the sessions of this process.
     pub(crate) generation: u64,
+    /// Whose session it is ([`server`]). No other server is told of it.
+    pub(crate) server: String,
+}
+
+/// The server at an address: scheme, host and port.
+pub(crate) fn server(url: &Url) -> String {
+    url.origin().ascii_serialization()
 }
 
 /// A client for the servers of a profile, which reaches them as `config.json` and the environment say.
@@ -42,9 +49,10 @@ pub(crate) fn client(url: &Url, profile: &str, file: &Configuration) -> Result<C
     if is_this_machine(url) {
         builder = builder.no_proxy();
     } else if let Some(proxy) = set("proxy") {
-        // The address may hold a password, so the error does not repeat it.
-        let proxy =
-            Proxy::all(proxy).map_err(|_| misconfigured("'proxy' in config.json is no address".into()))?;
+        // The address may hold a password, so no error repeats it; what could be read in two ways is refused.
+        let bad = |odd: &str| misconfigured(format!("'proxy' in config.json {odd}"));
+        values::proxy::read(proxy).map_err(bad)?;
+        let proxy = Proxy::all(proxy).map_err(|_| bad("is no address"))?;
         builder = builder.proxy(proxy.no_proxy(set("noProxy").and_then(NoProxy::from_string)));
     }
     for certificate in certificates(set("caFile"))? {
@@ -84,6 +92,7 @@ pub(crate) async fn send(
     let mut headers = HeaderMap::new();
     let both = HeaderValue::from_static("application/json, text/event-stream");
     headers.insert(ACCEPT, if body.is_some() { both } else { HeaderValue::from_static("text/event-stream") });
+    let is_its = session.server == server(&url);
     let texts = [
         ("mcp-session-id", session.id.as_str()),
         ("mcp-protocol-version", session.version.as_str()),
@@ -92,6 +101,7 @@ pub(crate) async fn send(
     for (name, text) in texts {
         if let Ok(value) = HeaderValue::from_bytes(text.as_bytes())
             && !text.is_empty()
+            && is_its
         {
             headers.insert(name, value);
         }

@@ -40,7 +40,8 @@ const USAGE: &str = "\
 Usage: seqera mcp [--profile NAME] [URL]
 
 Connects a coding assistant with Seqera's MCP server, with the account of a profile. URL has to be at the origin
-of that server: https://mcp.seqera.io, or the key 'mcpUrl' of the profile in config.json.
+of that server: https://mcp.seqera.io, or the key 'mcpUrl' of the profile in config.json. A token of a variable goes
+to the one that a profile there names for the token's own authority.
 ";
 
 fn main() -> ExitCode {
@@ -96,7 +97,14 @@ fn read(mut arguments: lexopt::Parser) -> Result<Option<Wish>, lexopt::Error> {
             Long("help") | Short('h') => return Ok(None),
             Long("profile") | Short('p') => wish.profile = arguments.value()?.string()?,
             Long("authority") => wish.authority = arguments.value()?.string()?,
-            Long("variable") => wish.variable = arguments.value()?.string()?,
+            Long("variable") => {
+                // A repository's configuration must not have other secrets sent.
+                let name = arguments.value()?;
+                match name.to_str().filter(|name| source::VARIABLES.contains(name)) {
+                    Some(name) => wish.variable = name.to_owned(),
+                    None => return Err("--variable names none that holds a token".into()),
+                }
+            }
             Value(url) if wish.url.is_empty() => wish.url = url.string()?,
             other => return Err(other.unexpected()),
         }

@@ -45,6 +45,9 @@ pub(crate) struct Source {
 /// The variable that names a file.
 const FILE: &str = "SEQERA_ACCESS_TOKEN_FILE";
 
+/// The variables that hold a token, or name the file of one.
+pub(crate) const VARIABLES: [&str; 3] = [FILE, "SEQERA_ACCESS_TOKEN", "TOWER_ACCESS_TOKEN"];
+
 impl Source {
     pub(crate) fn new(wish: &Wish) -> Result<(Self, Configuration), Problem> {
         let options = Options::from_env()?;

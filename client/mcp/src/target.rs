@@ -1,7 +1,7 @@
 //! Where a token may go: to Seqera's own server if it is a token of Cloud, and to the server that the person's own
 //! file names for the profile at this authority. An address on the command line is no consent, since it may stand in the
 //! configuration of a repository that was cloned; nor is anything that a server says. A profile's name is none either:
-//! the name can have another account tomorrow.
+//! the name can have another account tomorrow. A token of a variable has no profile, and goes by its authority alone.
 
 use reqwest::Url;
 use seqera_client::proto::configuration::Configuration;
@@ -18,6 +18,45 @@ pub(crate) const KEY: &str = "mcpUrl";
 /// Cloud's authority, and the other address of its API.
 const CLOUD: [&str; 2] = ["https://cloud.seqera.io/api", "https://api.cloud.seqera.io"];
 
+/// The section of the file that is about a token: that of its profile, and for one without a profile that which names a
+/// server for its authority. Empty: there is none.
+///
+/// # Errors
+/// Several name different servers.
+pub(crate) fn section<'a>(
+    profile: &'a str,
+    authority: &str,
+    file: &'a Configuration,
+) -> Result<&'a str, Problem> {
+    if !profile.is_empty() || authority.is_empty() {
+        return Ok(profile);
+    }
+    let url = |name: &str| file.of_profile(name, KEY).filter(|url| !url.is_empty());
+    let is_its =
+        |name: &&str| url(name).is_some() && owner(name, file).is_some_and(|owner| is_same(owner, authority));
+    let found: Vec<&str> = file.profiles().filter(is_its).collect();
+    let Some((first, rest)) = found.split_first() else { return Ok("") };
+    match rest.iter().find(|name| url(name) != url(first)) {
+        None => Ok(first),
+        Some(other) => {
+            let path = file.path.display();
+            let what = format!(
+                "{path} names different MCP servers for {authority}, as '{KEY}' of profile '{first}' and of '{other}'"
+            );
+            Err(refused(
+                what,
+                format!("leave one of them, or name the profile: seqera mcp --profile {first}"),
+            ))
+        }
+    }
+}
+
+/// The authority that the addresses of a section are for: its own, else the file's.
+fn owner<'a>(section: &str, file: &'a Configuration) -> Option<&'a str> {
+    let owners = [file.of_profile(section, "authority"), file.text("authDomain")];
+    owners.into_iter().flatten().find(|owner| !owner.is_empty())
+}
+
 /// The address for a token of this profile at this authority. `asked`: that of the command line, or empty.
 ///
 /// # Errors
@@ -28,9 +67,13 @@ pub(crate) fn choose(
     authority: &str,
     file: &Configuration,
 ) -> Result<Url, Problem> {
-    let own = own(profile, authority, file)?;
+    let own = own(section(profile, authority, file)?, authority, file)?;
     let built_in = is_cloud(authority).then(|| Url::parse(BUILT_IN).expect("it is an address"));
     let consent = consent(profile, authority, file);
+    let whose = match profile {
+        "" => format!("a token without a profile, whose authority is {authority}"),
+        profile => format!("profile '{profile}', whose authority is {authority}"),
+    };
     if asked.is_empty() {
         return match own.or(built_in.map(Ok)) {
             Some(known) => known.map_err(|what| refused(what, consent)),
@@ -38,14 +81,7 @@ pub(crate) fn choose(
                 let hint = "set SEQERA_AUTH_DOMAIN to https://<host>/api of its Platform";
                 Err(refused("it is not known whose the token is, and it is sent nowhere".into(), hint.into()))
             }
-            None => {
-                let whose = match profile {
-                    "" => "a token without a profile".to_owned(),
-                    profile => format!("profile '{profile}'"),
-                };
-                let what = format!("no MCP server is known for {whose}, whose authority is {authority}");
-                Err(refused(what, consent))
-            }
+            None => Err(refused(format!("no MCP server is known for {whose}"), consent)),
         };
     }
     let asked = parsed(asked).map_err(|odd| refused(format!("the address {odd}"), String::new()))?;
@@ -54,21 +90,20 @@ pub(crate) fn choose(
         true => Ok(asked),
         false => {
             let asked = asked.origin().ascii_serialization();
-            let what =
-                format!("{asked} is not the MCP server of profile '{}', and gets no token", named(profile));
+            let whose = if profile.is_empty() { whose } else { format!("profile '{profile}'") };
+            let what = format!("{asked} is not the MCP server of {whose}, and gets no token");
             Err(refused(what, consent))
         }
     }
 }
 
-/// The address that the file names for the profile, or why it is not one for this authority.
-fn own(profile: &str, authority: &str, file: &Configuration) -> Result<Option<Result<Url, String>>, Problem> {
-    let Some(text) = file.of_profile(profile, KEY).filter(|url| !url.is_empty()) else { return Ok(None) };
-    let place = format!("{}: '{KEY}' of profile '{profile}'", file.path.display());
+/// The address that a section names, or why it is not one for this authority.
+fn own(section: &str, authority: &str, file: &Configuration) -> Result<Option<Result<Url, String>>, Problem> {
+    let Some(text) = file.of_profile(section, KEY).filter(|url| !url.is_empty()) else { return Ok(None) };
+    let place = format!("{}: '{KEY}' of profile '{section}'", file.path.display());
     let url = parsed(text).map_err(|odd| refused(format!("{place} {odd}"), String::new()))?;
     // As for the other addresses of a section: its own authority, else the file's, else that of its own origin.
-    let owners = [file.of_profile(profile, "authority"), file.text("authDomain")];
-    let owner = owners.into_iter().flatten().find(|owner| !owner.is_empty());
+    let owner = owner(section, file);
     let at_its_origin = Url::parse(authority).is_ok_and(|authority| authority.origin() == url.origin());
     if at_its_origin || owner.is_some_and(|owner| is_same(owner, authority)) {
         return Ok(Some(Ok(url)));
@@ -80,20 +115,12 @@ fn own(profile: &str, authority: &str, file: &Configuration) -> Result<Option<Re
 /// How the person says where tokens may go.
 fn consent(profile: &str, authority: &str, file: &Configuration) -> String {
     let section = format!("{{\"authority\": \"{authority}\", \"{KEY}\": …}}");
-    let (name, place) = (named(profile), file.path.display());
-    // The file has no section for a token that a variable holds.
-    let first = if profile.is_empty() {
-        format!("sign in with 'seqera login --profile NAME --authority {authority}'; ")
-    } else {
-        String::new()
-    };
+    // The file has no section for a token that a variable holds, and goes by its authority.
+    let name = if profile.is_empty() { "any-name" } else { profile };
+    let place = file.path.display();
     format!(
-        "{first}if you trust it with this account, write {{\"profiles\": {{\"{name}\": {section}}}}} into {place}"
+        "if you trust it with this account, write {{\"profiles\": {{\"{name}\": {section}}}}} into {place}"
     )
-}
-
-fn named(profile: &str) -> &str {
-    if profile.is_empty() { "NAME" } else { profile }
 }
 
 fn refused(what: String, hint: String) -> Problem {
@@ -185,6 +212,33 @@ mod tests {
         assert!(refused("https://mcp.corp.test/mcp", "other").contains("gets no token"));
         assert!(refused("", "clear").contains("unencrypted"));
         assert!(chosen("https://evil.test/mcp", "default", "https://cloud.seqera.io/api").is_err());
+    }
+
+    #[test]
+    fn a_token_of_a_variable_goes_to_the_server_that_the_file_names_for_its_authority() {
+        let text = r#"{"profiles": {
+            "a": {"authority": "https://a.test/api", "mcpUrl": "https://mcp.a.test/mcp"},
+            "again": {"authority": "https://A.test:443/api/", "mcpUrl": "https://mcp.a.test/mcp"},
+            "bare": {"authority": "https://bare.test/api"}, "cloud": {"mcpUrl": "https://mcp.a.test/cloud"},
+            "one": {"authority": "https://b.test/api", "mcpUrl": "https://one.b.test/mcp"},
+            "two": {"authority": "https://b.test/api", "mcpUrl": "https://two.b.test/mcp"}}}"#;
+        let of = |asked: &str, authority: &str| by(text, asked, "", authority);
+        assert_eq!(of("", "https://a.test/api").as_deref(), Ok("https://mcp.a.test/mcp"));
+        assert_eq!(of("https://mcp.a.test/x", "https://a.test/api").as_deref(), Ok("https://mcp.a.test/x"));
+        assert_eq!(of("", "https://cloud.seqera.io/api").as_deref(), Ok(BUILT_IN));
+        for other in
+            ["https://bare.test/api", "https://mcp.a.test", "https://a.test/b", "https://x.test/api", ""]
+        {
+            assert!(of("", other).is_err(), "{other}");
+        }
+        assert!(of("https://mcp.a.test/mcp", "https://x.test/api").unwrap_err().contains("gets no token"));
+        let two = of("", "https://b.test/api").unwrap_err();
+        assert!(two.contains("'one'") && two.contains("'two'"), "{two}");
+        // The section of the file's own authority.
+        let top = text.replacen('{', r#"{"authDomain": "https://c.test/api", "#, 1);
+        assert_eq!(by(&top, "", "", "https://c.test/api").as_deref(), Ok("https://mcp.a.test/cloud"));
+        // A session goes by its profile.
+        assert!(by(text, "", "home", "https://a.test/api").is_err());
     }
 
     #[test]

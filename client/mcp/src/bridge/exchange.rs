@@ -75,7 +75,8 @@ impl Bridge {
                 let id = response.headers().get("mcp-session-id").and_then(|id| id.to_str().ok());
                 let generation = self.session.borrow().generation + 1;
                 let id = id.unwrap_or_default().to_owned();
-                *self.session.borrow_mut() = Session { id, version: String::new(), generation };
+                let server = http::server(response.url());
+                *self.session.borrow_mut() = Session { id, version: String::new(), generation, server };
             }
             return self.answer(out, response, message.is_initialize, waiting).await;
         }
@@ -215,6 +216,7 @@ impl Bridge {
             self.ask(Method::POST, &Session::default(), Some(&greeting.ok_or_else(lost)?), None).await?;
         let id = response.headers().get("mcp-session-id").and_then(|id| id.to_str().ok());
         let id = id.unwrap_or_default().to_owned();
+        let server = http::server(response.url());
         let body = match http::kind(&response) {
             Kind::Json if response.status().is_success() => text(response).await?,
             Kind::Events if response.status().is_success() => {
@@ -229,7 +231,7 @@ impl Bridge {
             _ => return Err(lost()),
         };
         let version = settled_version(&body).ok_or_else(lost)?;
-        let session = Session { id, version, generation: forgotten + 1 };
+        let session = Session { id, version, generation: forgotten + 1, server };
         *self.session.borrow_mut() = session.clone();
         self.ask(Method::POST, &session, Some(READY), None).await?;
         self.listen(out);

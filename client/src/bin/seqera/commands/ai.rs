@@ -22,7 +22,7 @@ use crate::screen::failure::Failure;
 use crate::settings::Settings;
 use crate::settings::context::{Context, wait};
 use crate::settings::env::{EnvToken, TOKEN_FILE};
-use crate::settings::setting::{CLOUD_AUTHORITY, host, in_the_clear};
+use crate::settings::setting::{CLOUD_AUTHORITY, host, odd_for_token, shown};
 use crate::settings::subject::{Named, Subject};
 
 #[cfg(unix)]
@@ -234,9 +234,9 @@ fn with_addresses(
     reported: &str,
     backend: Option<Backend>,
 ) -> Variables {
-    if !reported.is_empty() && in_the_clear(reported) {
-        let note =
-            format!("{reported}, which the Platform names as its backend, is not used: it is not https");
+    if let Some(why) = odd_for_token(reported).filter(|_| !reported.is_empty()) {
+        let place = shown(reported);
+        let note = format!("{place}, which the Platform names as its backend, is not used: {why}");
         context.screen.warn(&note);
     }
     if backend.is_none() {

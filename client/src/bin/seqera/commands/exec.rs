@@ -17,6 +17,8 @@ use crate::commands::handover::{
 use crate::commands::{ends, nextflow};
 use crate::screen::failure::Failure;
 use crate::settings::context::{Context, wait};
+use crate::settings::provider::Provider;
+use crate::settings::setting::CLOUD_AUTHORITY;
 use crate::settings::subject::Subject;
 
 /// Run a program with an access token in its environment
@@ -26,6 +28,7 @@ use crate::settings::subject::Subject;
 /// personal access token for the program, and deletes it when the program ends. That is for you to choose: such
 /// a token has no scope, and works until it is deleted ('seqera agent leases'). It ends with the sign-in: if the
 /// provider tells that this comes before the time of --for, or within an hour, nothing is begun.
+/// Nextflow gets no token where its own files name another Platform as tower.endpoint, to which it would go.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -51,22 +54,33 @@ pub(crate) struct Exec {
 pub(super) fn run(context: &Context, args: &Exec) -> Result<(), Failure> {
     let (program, arguments) = args.command.split_first().expect("the argument parser requires one");
     let given = give(context, args, program)?;
-    nextflow::warn(context, program, &given.secret, given.of_environment);
+    let checked = nextflow::check(context, program, (&given.secret, &given.own), given.of_environment);
+    if let Err(failure) = checked {
+        end(given.lease);
+        return Err(failure);
+    }
     let mut command = Command::new(program);
     command.args(arguments);
     apply(&mut command, given.variables);
     let error = become_program(command);
-    if let Some((client, id)) = given.lease {
+    end(given.lease);
+    Err(not_run(&program.to_string_lossy(), &error))
+}
+
+/// Ends the lease of a program that was not run.
+fn end(lease: Option<(Client, String)>) {
+    if let Some((client, id)) = lease {
         // Without `--for`, the token would be deleted with this process anyway. If this fails, the reason why
         // the program was not run still matters more.
         let _ = wait(async { Ok(client.end_lease(&id, false).await?) });
     }
-    Err(not_run(&program.to_string_lossy(), &error))
 }
 
 /// What a program is given.
 struct Given {
     secret: Zeroizing<String>,
+    /// Its API, and its authority; none if it is not a Platform's.
+    own: Vec<String>,
     of_environment: bool,
     variables: Variables,
     /// For ending the lease if the program cannot be run.
@@ -83,7 +97,10 @@ fn give(context: &Context, args: &Exec, program: &OsStr) -> Result<Given, Failur
             let settings = context.settings_of(&token)?;
             let variables = handover::of_environment(&token, &context.env, &settings);
             let secret = Zeroizing::new(token.secret);
-            return Ok(Given { secret, of_environment: true, variables, lease: None });
+            let authority = settings.authority.as_ref().map_or(CLOUD_AUTHORITY, |set| &set.text);
+            let api = settings.api_of_token().unwrap_or_default();
+            let own = owned(Provider::of_variable(token.variable), [api, authority]);
+            return Ok(Given { secret, own, of_environment: true, variables, lease: None });
         }
     };
     let client = context.client(named)?;
@@ -99,10 +116,17 @@ fn give(context: &Context, args: &Exec, program: &OsStr) -> Result<Given, Failur
     let lease = lease.map(|lease| (client, lease.id));
     Ok(Given {
         secret: Zeroizing::new(token.secret().to_owned()),
+        own: owned(Provider::named(&token.provider), [&token.api_url, &token.authority]),
         of_environment: false,
         variables: handover::of_profile(&token, &context.env),
         lease,
     })
+}
+
+/// Of a Platform's token alone: another kind is in no variable that leads to one.
+fn owned(provider: Provider, addresses: [&str; 2]) -> Vec<String> {
+    let addresses = addresses.into_iter().filter(|url| provider.is_platform() && !url.is_empty());
+    addresses.map(str::to_owned).collect()
 }
 
 /// Makes a token for this process, which will become the program.

@@ -21,8 +21,9 @@ const PROGRAM: &str = "seqera-mcp";
 /// Speaks MCP on standard input and output, and passes each message on with a fresh token of the profile, so that
 /// the assistant's configuration holds this command and no secret. A token of Cloud goes to https://mcp.seqera.io,
 /// any other to the address in the key mcpUrl of the profile in config.json, if that is set for the authority of the
-/// token, and nowhere else: a URL that stands in a repository's configuration is no consent. Seqera's server may want an OAuth login of its own instead, which
-/// this command does not do; that it takes the Platform's tokens is unproven.
+/// token, and nowhere else: a URL that stands in a repository's configuration is no consent. A token of a variable has
+/// no profile: it goes to the mcpUrl of whichever profile there has the token's authority. Seqera's server may want an
+/// OAuth login of its own instead, which this command does not do; that it takes the Platform's tokens is unproven.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -41,7 +42,10 @@ pub(super) fn run(context: &Context, args: Mcp) -> Result<(), Failure> {
             command.args(["--variable", token.variable]);
             let authority = context.settings_of(&token)?.authority;
             let authority = authority.map_or(CLOUD_AUTHORITY.to_owned(), |set| set.text);
-            command.args(["--authority", &authority]);
+            // A file says it itself, each time that it is read: it may hold another account's token tomorrow.
+            if context.env.beside().is_none() {
+                command.args(["--authority", &authority]);
+            }
         }
         Subject::Profile(named) => {
             for (option, value) in [("--profile", named.profile), ("--authority", named.authority)] {

@@ -84,10 +84,8 @@ impl Owned {
             "" => "the account that is meant".to_owned(),
             authority => authority.to_owned(),
         };
-        if self.is_in_the_clear() {
-            return format!(
-                "{source} is {text}: it is ignored, since a token would go there unencrypted; use https"
-            );
+        if let Some(why) = odd_for_token(text).filter(|_| self.is_address) {
+            return format!("{source} is {}: it is ignored, since {why}", shown(text));
         }
         match &self.owner {
             Some(owner) if origin(text) != Some(owner.as_str()) => {
@@ -121,16 +119,22 @@ fn origin(url: &str) -> Option<&str> {
     Some(&url[..scheme.len() + "://".len() + host.len()])
 }
 
-/// True if a token must not go to this address: others could read it on the way, since it is plain http and not to
-/// this machine, or the address is none that every program reads alike.
+/// True if a token must not go to this address ([`odd_for_token`]).
 pub(crate) fn in_the_clear(url: &str) -> bool {
-    let Ok(spelled) = address::read(url) else { return true };
-    // A text without a scheme is https for us alone.
-    if !url.contains("://") {
-        return true;
-    }
+    odd_for_token(url).is_some()
+}
+
+/// Why a token must not go to this address: others could read it on the way, since it is plain http and not to this
+/// machine, or the address is none that every program reads alike. Completes a sentence.
+pub(crate) fn odd_for_token(url: &str) -> Option<String> {
+    let spelled = match address::read(url) {
+        Err(odd) => return Some(format!("the address {odd}")),
+        // A text without a scheme is https for us alone.
+        Ok(_) if !url.contains("://") => return Some("the address has no https:// before it".to_owned()),
+        Ok(spelled) => spelled,
+    };
     let Some((scheme, authority)) = origin(&spelled).and_then(|origin| origin.split_once("://")) else {
-        return true;
+        return Some("the address names no host".to_owned());
     };
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
@@ -138,7 +142,12 @@ pub(crate) fn in_the_clear(url: &str) -> bool {
     };
     let is_ip = |host: &str| host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
     let here = host == "localhost" || is_ip(host.trim_matches(['[', ']']));
-    scheme != "https" && !here
+    (scheme != "https" && !here).then(|| "a token would go there unencrypted; use https".to_owned())
+}
+
+/// An address as people may see it: one with a user name may hold a password.
+pub(crate) fn shown(url: &str) -> &str {
+    if address::read(url) == Err(address::NAMES_USER) { "an address that is not shown" } else { url }
 }
 
 /// The two hosts of Seqera Cloud are one.
@@ -219,11 +228,23 @@ mod tests {
         ] {
             assert!(in_the_clear(open), "{open}");
         }
-        assert!(
-            owned("http://ai.a.test", Some("https://a.test/api"))
-                .ignored_for("https://a.test/api")
-                .contains("https")
-        );
+    }
+
+    #[test]
+    fn what_no_token_goes_to_is_told_with_the_reason_and_without_a_password() {
+        for (text, why) in [
+            ("http://ai.a.test", "a token would go there unencrypted; use https"),
+            ("ai.a.test", "the address has no https:// before it"),
+            ("https://a.test:x", "the address has a port that is not valid"),
+            ("https://a.test/?q", "the address has a query or a fragment, which no base address has"),
+            ("ftp://a.test", "the address does not begin with https://"),
+        ] {
+            let note = owned(text, Some("https://a.test/api")).ignored_for("https://a.test/api");
+            let expected = format!("SEQERA_PLATFORM_API_URL is {text}: it is ignored, since {why}");
+            assert_eq!(note, expected);
+        }
+        let note = owned("https://ada:canary@a.test", None).ignored_for("https://a.test/api");
+        assert!(note.contains("a user name or a password") && !note.contains("canary"), "{note}");
     }
 
     #[test]

@@ -15,6 +15,8 @@ use crate::screen::failure::{Failure, Hint};
 use crate::screen::table;
 use crate::settings::Settings;
 use crate::settings::context::{Context, interruptible, wait};
+use crate::settings::env::Env;
+use crate::settings::setting::{CLOUD_AUTHORITY, is_cloud, same_origin};
 
 /// After this long, a person begins to wonder.
 const QUIET: Duration = Duration::from_secs(1);
@@ -93,7 +95,8 @@ impl Imports<'_> {
     fn find(&self) -> Result<FindImportsResponse, Failure> {
         let find = self.client.find_imports(self.settings.message(), self.context.env.nextflow_file());
         let message = "looking for sign-ins of other programs (the keychain is slow to answer)";
-        wait(interruptible("the login", async { Ok(self.patiently(find, message).await?) }))
+        let found = wait(interruptible("the login", async { Ok(self.patiently(find, message).await?) }))?;
+        Ok(without_strangers(found, &self.context.env))
     }
 
     fn take(&self, import: Import) -> Result<SignedIn, Failure> {
@@ -137,6 +140,30 @@ impl Imports<'_> {
     }
 }
 
+/// Leaves out what may be another Platform's: a token of Nextflow's without an endpoint in its file goes where
+/// `TOWER_API_ENDPOINT` says, and to Cloud only without one.
+fn without_strangers(mut found: FindImportsResponse, env: &Env) -> FindImportsResponse {
+    let set = match env.endpoint(BESIDE) {
+        Ok(None) => return found,
+        Ok(Some(set)) if same_origin(&set.text, CLOUD_AUTHORITY) => return found,
+        Ok(Some(set)) => format!("{BESIDE} is {}", set.text),
+        Err(failure) => failure.message,
+    };
+    let is_strange = |import: &Import| import.origin() == Origin::Nextflow && is_cloud(&import.authority);
+    let (strange, rest) = found.imports.into_iter().partition::<Vec<_>, _>(is_strange);
+    found.problems.extend(strange.iter().map(|import| {
+        format!(
+            "Nextflow's access token in {} is left as it is: {set}, so it is not certain that it is Seqera Cloud's; \
+             sign in with it by 'seqera login --with-token --authority URL'",
+            import.place
+        )
+    }));
+    FindImportsResponse { imports: rest, ..found }
+}
+
+/// Where Nextflow looks for the endpoint if no file names one.
+const BESIDE: &str = "TOWER_API_ENDPOINT";
+
 /// A profile needs one session, even if several programs have left one for it.
 fn is_taken(taken: &[SignedIn], import: &Import) -> bool {
     taken
@@ -158,6 +185,35 @@ mod tests {
     use seqera_client::proto::v1::SessionStatus;
 
     use super::*;
+
+    #[test]
+    fn a_token_of_nextflow_that_may_be_anothers_is_not_shown_to_cloud() {
+        let import = |origin: Origin, authority: &str| Import {
+            origin: origin.into(),
+            place: "/n/seqera-auth.config".into(),
+            authority: authority.into(),
+            ..Import::default()
+        };
+        let all = || FindImportsResponse {
+            imports: vec![
+                import(Origin::Nextflow, "https://cloud.seqera.io/api"),
+                import(Origin::Nextflow, "https://a.test/api"),
+                import(Origin::V1File, "https://cloud.seqera.io/api"),
+            ],
+            ..FindImportsResponse::default()
+        };
+        for same in [Env::of(&[]), Env::of(&[(BESIDE, "https://api.cloud.seqera.io")])] {
+            assert_eq!(without_strangers(all(), &same), all());
+        }
+        for (text, said) in
+            [("https://b.test/api", "https://b.test/api"), ("https://ada:x@b.test", "user name")]
+        {
+            let env = Env::reading(move |name| (name == BESIDE).then(|| text.into()));
+            let left = without_strangers(all(), &env);
+            assert_eq!(left.imports, all().imports[1..]);
+            assert!(left.problems[0].contains(said) && !left.problems[0].contains("ada"), "{left:?}");
+        }
+    }
 
     #[test]
     fn a_profile_is_taken_once() {
