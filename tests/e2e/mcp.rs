@@ -245,9 +245,12 @@ fn what_still_runs_at_the_end_of_the_input_is_answered() {
     assert!(run.stderr.contains("before the server has answered"), "{}", run.stderr);
 }
 
-/// A server that notes token and session of each request.
-fn noting() -> (String, Arc<Mutex<Vec<(String, String)>>>) {
-    let noted = Arc::new(Mutex::new(Vec::new()));
+/// Token and session of each request.
+type Noted = Arc<Mutex<Vec<(String, String)>>>;
+
+/// A server that notes them.
+fn noting() -> (String, Noted) {
+    let noted = Noted::default();
     let of_server = Arc::clone(&noted);
     let (address, _) = serve(move |asked| {
         let seen = (asked.token.clone(), asked.session.clone());
