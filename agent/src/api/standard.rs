@@ -120,7 +120,7 @@ impl<V: Version> Service<Request<Body>> for Described<V> {
             Ok(response.map(|body| {
                 Body::new(body.map_frame(move |frame| {
                     // Whoever comes while this answer lasts shares it.
-                    let _ = &server;
+                    let _shared = &server;
                     frame
                 }))
             }))
@@ -138,7 +138,8 @@ mod tests {
     use super::*;
 
     fn request() -> Request<Body> {
-        Request::builder().header("content-type", "application/grpc").body(Body::empty()).unwrap()
+        let method = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+        Request::post(method).header("content-type", "application/grpc").body(Body::empty()).unwrap()
     }
 
     #[tokio::test]
