@@ -91,7 +91,7 @@ pub fn serve(mut flags: Flags) -> Result<(), AgentError> {
     short.map_or(Ok(()), |limit| Err(AgentError::exhausted(limit)))?;
     let site = Arc::new(Site::of_this_program());
     let mut config = Config::read(flags, &config::environment, &site)?;
-    config.met.extend(logging::start(&config.log));
+    config.met.extend(logging::start(&mut config.log));
     config.met.extend(hardened.err().map(|error| format!("core dumps cannot be forbidden: {error}")));
     config.met.extend(inherited.into_iter().map(|what| format!("{what} (from whoever started the agent)")));
     crash::arm(config.crash_at.clone());

@@ -157,9 +157,17 @@ pub fn check(found: &Metadata, writer: Writer) -> Result<(), Refused> {
     if !kind.is_file() {
         return Err(Refused::NotAFile(if kind.is_dir() { "a folder" } else { system::what(kind) }));
     }
+    if writer == Writer::Site { Ok(()) } else { check_owner(found) }
+}
+
+/// Looks at whose it is, whatever it is.
+///
+/// # Errors
+/// The owner, if that is neither this user nor root.
+pub fn check_owner(found: &Metadata) -> Result<(), Refused> {
     match system::stranger(found) {
-        Some(owner) if writer != Writer::Site => Err(Refused::Foreign { owner }),
-        _ => Ok(()),
+        Some(owner) => Err(Refused::Foreign { owner }),
+        None => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::installation::Installation;
 use seqera_tests::browser::{authorization_url, callback_url};
 use seqera_tests::sandbox::ADA;
 use seqera_tests::{Home, Invocation, Running, Sandbox, binaries, eventually, http, skip};
@@ -228,4 +229,54 @@ fn a_symbolic_link_as_socket_folder_is_refused() {
     std::os::unix::fs::symlink(&elsewhere, home.socket_dir()).expect("a link can be made");
     home.seqera("agent start").run();
     assert!(!elsewhere.join("agent.sock").exists());
+}
+
+/// Where the site wants every user's log, in a folder of all.
+fn log_of_site(home: &Home) -> PathBuf {
+    let logs = home.root().join("logs");
+    std::fs::create_dir(&logs).expect("the folder can be made");
+    open(&logs, 0o1777);
+    let uid = std::fs::metadata("/proc/self").expect("procfs").uid();
+    logs.join(format!("{uid}.log"))
+}
+
+#[test]
+fn a_log_whose_place_another_user_has_taken_goes_to_the_ordinary_one_and_they_read_none_of_it() {
+    if !is_root() {
+        return skip("needs root, to play a second user");
+    }
+    for is_pipe in [false, true] {
+        let home = Home::new();
+        let log = log_of_site(&home);
+        match is_pipe {
+            true => assert_eq!(home.program("mkfifo").args([&log]).run().code, Some(0)),
+            false => std::fs::write(&log, "").expect("a free name"),
+        }
+        open(&log, 0o666);
+        chown(&log, Some(STRANGER), Some(STRANGER)).expect("root may");
+        let mut theirs = without_waiting(&log);
+        let site = Installation::new(&home, "opt");
+        site.write(&serde_json::json!({"policy": {"log": log.parent()}}).to_string());
+        let status = site.seqera("agent start -o json").run().ok().json();
+        let ordinary = home.root().join("state/seqera/agent.log");
+        assert_eq!(status["log"], serde_json::json!(ordinary), "{status}");
+        let said = format!("{} belongs to uid {STRANGER}", log.display());
+        for command in ["agent status", "agent doctor"] {
+            let shown = site.seqera(command).run();
+            assert!(format!("{}{}", shown.stdout, shown.stderr).contains(&said), "{command}: {shown:?}");
+        }
+        assert!(site.seqera("agent logs").run().ok().stdout.contains("serving"));
+        let read = std::io::Read::read(&mut theirs, &mut [0; 64]);
+        let is_nothing = read.as_ref().is_ok_and(|bytes| *bytes == 0)
+            || read.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+        assert!(is_nothing, "they were told something: {read:?}");
+    }
+}
+
+/// Opened as by the one who reads a pipe, which then takes what is written to it.
+fn without_waiting(path: &Path) -> std::fs::File {
+    const O_NONBLOCK: i32 = 0o4000;
+    let mut options = std::fs::File::options();
+    std::os::unix::fs::OpenOptionsExt::custom_flags(options.read(true).write(true), O_NONBLOCK);
+    options.open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -133,7 +133,7 @@ impl Host for Process {
             host_id: config.places.host_id.clone(),
             socket: self.wiring.socket.borrow().display().to_string(),
             dumpable: config.flags.dumpable,
-            log: config.log.target.value.file(),
+            log: config.log.file(),
             settings: config.settings(),
             namespaces: Some(system::namespaces()),
             of_service_manager: config.of_service_manager(),

@@ -101,8 +101,22 @@ impl LogTarget {
 pub(crate) struct Log {
     /// The least important level that is written; `None` is `off`.
     pub level: Sourced<Option<Level>>,
-    /// Where it goes.
+    /// Where it is to go.
     pub target: Sourced<LogTarget>,
+    /// Where it goes if that file cannot be had, such as one whose name another user has taken in a folder of all.
+    pub ordinary: Option<PathBuf>,
+    /// True while it goes there.
+    pub is_elsewhere: bool,
+}
+
+impl Log {
+    /// The file that is written, for people; empty where the log goes elsewhere.
+    pub(crate) fn file(&self) -> String {
+        match self.ordinary.as_ref().filter(|_| self.is_elsewhere) {
+            Some(ordinary) => ordinary.display().to_string(),
+            None => self.target.value.file(),
+        }
+    }
 }
 
 /// Everything that is decided before the agent touches a file, a socket or a provider.
@@ -177,7 +191,7 @@ impl Config {
         let profiles = file::profiles(&file, site, &mut problems);
         let debug = cfg!(debug_assertions);
         Ok(Self {
-            log: Log { level: log_level(env)?, target: log_target(env, flags, &places, site)? },
+            log: log(env, flags, &places, site)?,
             site: Arc::clone(site),
             store,
             profiles,
@@ -280,6 +294,14 @@ fn permitted(store: Sourced<StoreChoice>, site: &Site, problems: &mut Vec<String
         }
         _ => store,
     }
+}
+
+fn log(env: Lookup<'_>, flags: Flags, places: &Places, site: &Site) -> Result<Log, AgentError> {
+    let target = log_target(env, flags, places, site)?;
+    let unchosen = |name: &str| if name == "SEQERA_LOG_FILE" { None } else { env(name) };
+    let ordinary = places.log_file(&unchosen).ok().map(|(path, _)| path);
+    let ordinary = ordinary.filter(|path| target.value != LogTarget::File(path.clone()));
+    Ok(Log { level: log_level(env)?, target, ordinary, is_elsewhere: false })
 }
 
 fn log_target(

@@ -28,16 +28,42 @@ const LONGEST_LINE: usize = 8 * 1024;
 const KEPT: u32 = 2;
 
 /// Starts the log. A file that cannot be written is a problem for the user to see, and not a reason to
-/// stop: the log then goes to standard error.
-pub(crate) fn start(log: &Log) -> Option<String> {
+/// stop: the log then goes to its ordinary place, or to standard error.
+pub(crate) fn start(log: &mut Log) -> Option<String> {
     let filter = filter(log.level.value);
     let problem = match &log.target.value {
         LogTarget::Journal => to_journal(filter),
         LogTarget::Stderr => to_stderr(filter),
-        LogTarget::File(path) => to_file(filter, path),
+        LogTarget::File(path) => match opened(path, log.ordinary.as_deref()) {
+            Ok((file, problem)) => {
+                log.is_elsewhere = problem.is_some();
+                to_file(filter, file);
+                problem
+            }
+            Err(problem) => {
+                to_stderr(filter);
+                Some(problem)
+            }
+        },
     };
     log_panics();
     problem
+}
+
+/// The log, and what is wrong if it is not at its path: in a folder of all, others can take the name.
+fn opened(path: &Path, ordinary: Option<&Path>) -> Result<(Rotated, Option<String>), String> {
+    let error = match Rotated::open(path, LARGEST) {
+        Ok(file) => return Ok((file, None)),
+        Err(error) => error,
+    };
+    let what = files::sentence(path, &error);
+    match ordinary.and_then(|other| Some((Rotated::open(other, LARGEST).ok()?, other))) {
+        Some((file, other)) => {
+            let problem = format!("{what}; the log goes to {} instead", other.display());
+            Ok((file, Some(problem)))
+        }
+        None => Err(format!("{what}; no log is written")),
+    }
 }
 
 fn to_stderr(filter: Targets) -> Option<String> {
@@ -46,18 +72,9 @@ fn to_stderr(filter: Targets) -> Option<String> {
     None
 }
 
-fn to_file(filter: Targets, path: &Path) -> Option<String> {
-    match Rotated::open(path, LARGEST) {
-        Ok(file) => {
-            let layer = layer(Lines(Mutex::new(file)));
-            let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
-            None
-        }
-        Err(error) => {
-            to_stderr(filter);
-            Some(format!("{}; no log is written", files::sentence(path, &error)))
-        }
-    }
+fn to_file(filter: Targets, file: Rotated) {
+    let layer = layer(Lines(Mutex::new(file)));
+    let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
 }
 
 /// The journal is a place as good as a file, and as little as that a reason to stop.
@@ -179,20 +196,23 @@ impl Rotated {
         if let Some(dir) = path.parent().filter(|dir| !dir.exists()) {
             folder::private(dir, true)?;
         }
-        let mut file = append(path)?;
-        let mut meta = file.metadata()?;
-        if LogKind::of(&meta) == LogKind::Own && meta.len() >= largest && shift(path) {
-            file = append(path)?;
-            meta = file.metadata()?;
+        let file = append(path)?;
+        let meta = file.metadata()?;
+        let mut log =
+            Self { size: meta.len(), file, path: path.to_owned(), largest, kind: LogKind::of(&meta) };
+        if log.is_full() {
+            log.make_room();
         }
-        Ok(Self { size: meta.len(), file, path: path.to_owned(), largest, kind: LogKind::of(&meta) })
+        Ok(log)
+    }
+
+    fn is_full(&self) -> bool {
+        self.kind == LogKind::Own && self.size >= self.largest
     }
 
     /// Goes on in the full file if no new one can be made.
     fn make_room(&mut self) {
-        if shift(&self.path)
-            && let Ok(file) = append(&self.path)
-        {
+        if let Some(file) = shift(&self.path) {
             self.file = file;
         }
         self.size = 0;
@@ -201,7 +221,7 @@ impl Rotated {
 
 impl Write for Rotated {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.kind == LogKind::Own && self.size >= self.largest {
+        if self.is_full() {
             self.make_room();
         }
         let written = match self.file.write(line) {
@@ -218,48 +238,105 @@ impl Write for Rotated {
     }
 }
 
-/// `log` → `log.1` → `log.2`; the oldest is lost. False if the log stays where it is: renaming failed, or would
-/// have moved or replaced a file that is not the agent's.
-fn shift(path: &Path) -> bool {
-    let old = |number: u32| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".{number}"));
-        PathBuf::from(name)
-    };
-    let is_own = |path: &Path| path.symlink_metadata().is_ok_and(|meta| LogKind::of(&meta) == LogKind::Own);
-    let may_go = |path: &Path| is_own(path) || path.symlink_metadata().is_err();
-    if !is_own(path) || !(1..=KEPT).all(|number| may_go(&old(number))) {
-        return false;
+/// `log` → `log.1` → `log.2`; the oldest is lost. Returns the new log. `None` if the log stays where it is: renaming
+/// failed, or would have moved or replaced a file that the person keeps there. What other users have put there, in a
+/// folder of all, keeps no log from being put away: their names are passed over.
+fn shift(path: &Path) -> Option<File> {
+    let old: Vec<PathBuf> = (1..=KEPT).map(|number| beside(path, &number.to_string())).collect();
+    let found = |path: &Path| path.symlink_metadata().ok();
+    let is_others = |path: &Path| found(path).is_some_and(|found| files::check_owner(&found).is_err());
+    let is_own = |path: &Path| found(path).is_some_and(|found| LogKind::of(&found) == LogKind::Own);
+    let free: Vec<&PathBuf> = old.iter().filter(|old| !is_others(old)).collect();
+    if !is_own(path) || !free.iter().all(|old| is_own(old) || found(old).is_none()) {
+        return None;
     }
-    for number in (1..KEPT).rev() {
-        let _ = std::fs::rename(old(number), old(number + 1));
+    for pair in free.windows(2).rev() {
+        let _ = std::fs::rename(pair[0], pair[1]);
     }
-    std::fs::rename(path, old(1)).is_ok()
+    replaced(path, free.first().copied())
+}
+
+/// A new log in the place of one that is kept as `old`. There is no moment without a file, where that can be had: in a
+/// folder of all, somebody waits for it.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn replaced(path: &Path, old: Option<&PathBuf>) -> Option<File> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    let other = beside(path, &format!("{:016x}", getrandom::u64().ok()?));
+    let file = create(&other).ok()?;
+    if renameat_with(CWD, &other, CWD, path, RenameFlags::EXCHANGE).is_err() {
+        let _ = std::fs::remove_file(&other);
+        return renamed(path, old);
+    }
+    let kept = old.is_some_and(|old| std::fs::rename(&other, old).is_ok());
+    if !kept {
+        let _ = std::fs::remove_file(&other);
+    }
+    Some(file)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn replaced(path: &Path, old: Option<&PathBuf>) -> Option<File> {
+    renamed(path, old)
+}
+
+fn renamed(path: &Path, old: Option<&PathBuf>) -> Option<File> {
+    match old {
+        Some(old) => std::fs::rename(path, old),
+        None => std::fs::remove_file(path),
+    }
+    .ok()?;
+    create(path).ok()
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(end);
+    PathBuf::from(name)
 }
 
 /// Opens the log, or creates it for this user alone. Only names in `/dev`, such as `/dev/stderr`, may be links to
-/// a file: elsewhere a link would lead the agent into a file that was not named.
+/// a file: elsewhere a link would lead the agent into a file that was not named. Nobody else's link or pipe is used:
+/// whoever reads it would read the log.
 fn append(path: &Path) -> io::Result<File> {
-    let file = match path.symlink_metadata() {
-        Ok(found) if found.is_symlink() => {
-            let leads_to_file = path.metadata().is_ok_and(|found| found.is_file());
-            if leads_to_file && !path.starts_with("/dev") {
-                return Err(Refused::Link.into());
-            }
-            existing(true).open(path)?
-        }
-        Ok(_) => existing(false).open(path)?,
+    let found = match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             folder::may_create(path)?;
             return create(path);
         }
-        Err(error) => return Err(error),
+        found => found?,
     };
-    let found = file.metadata()?;
-    if found.is_file() {
-        files::check(&found, Writer::Program)?;
+    let is_link = found.is_symlink();
+    let is_of_system = is_link
+        && path.parent().is_some_and(|folder| OF_SYSTEM.contains(&folder.to_str().unwrap_or_default()));
+    if is_link && !is_of_system {
+        files::check_owner(&found)?;
+        if path.metadata().is_ok_and(|found| found.is_file()) {
+            return Err(Refused::Link.into());
+        }
+    }
+    let file = existing(is_link).open(path)?;
+    let opened = file.metadata()?;
+    if opened.is_file() {
+        files::check(&opened, Writer::Program)?;
+    } else if !is_of_system && is_pipe(&opened) {
+        files::check_owner(&opened)?;
     }
     Ok(file)
+}
+
+/// Folders in which the system alone makes links, to what a process has open.
+const OF_SYSTEM: [&str; 2] = ["/dev", "/dev/fd"];
+
+/// A device is the system's, whoever it seems to belong to in a container.
+#[cfg(unix)]
+fn is_pipe(meta: &Metadata) -> bool {
+    std::os::unix::fs::FileTypeExt::is_fifo(&meta.file_type())
+}
+
+#[cfg(windows)]
+fn is_pipe(_: &Metadata) -> bool {
+    false
 }
 
 /// Never creates: what is behind a dangling link is not the agent's to make.

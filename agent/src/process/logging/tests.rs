@@ -184,6 +184,96 @@ fn a_link_to_a_file_is_not_followed_and_nothing_is_made_behind_a_dangling_one() 
 
 #[cfg(unix)]
 #[test]
+fn a_link_below_dev_is_a_link_like_any_other_unless_the_system_made_it() {
+    let dir = tempfile::Builder::new().prefix("seqera-log").tempdir_in("/dev/shm");
+    let Ok(dir) = dir else { return };
+    let (link, target) = (dir.path().join("agent.log"), dir.path().join("target"));
+    std::fs::write(&target, "theirs").unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    let error = Rotated::open(&link, LARGEST).err().expect("a link");
+    assert!(error.to_string().contains("is a symbolic link"), "{error}");
+    assert_eq!(written(&target), "theirs");
+}
+
+/// Gives a file, or the link itself, to another user. False where only root could do that.
+#[cfg(unix)]
+fn give_away(path: &Path) -> bool {
+    std::os::unix::fs::lchown(path, Some(1001), None).is_ok()
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_reads_the_log_by_a_pipe_or_a_link_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, pipe, link) = (dir.path().join("1.log"), dir.path().join("pipe"), dir.path().join("link"));
+    for planted in [&path, &pipe] {
+        crate::testing::odd::named_pipe(planted);
+    }
+    std::os::unix::fs::symlink(&pipe, &link).unwrap();
+    if ![&path, &link].into_iter().all(|planted| give_away(planted)) {
+        return;
+    }
+    let (_reader, _other) = (files_for_reading(&path), files_for_reading(&pipe));
+    for planted in [&path, &link] {
+        let error = Rotated::open(planted, LARGEST).err().expect("it is theirs").to_string();
+        assert!(error.starts_with("belongs to uid 1001"), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_others_put_in_the_place_of_an_old_log_does_not_let_the_log_grow() {
+    for (squatted, kept) in [(vec![1], Some(2)), (vec![2], Some(1)), (vec![1, 2], None)] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("1.log");
+        for number in &squatted {
+            let theirs = beside(&path, &number.to_string());
+            std::fs::write(&theirs, "theirs").unwrap();
+            if !give_away(&theirs) {
+                return;
+            }
+        }
+        let mut log = Rotated::open(&path, 4).unwrap();
+        for line in ["one\n", "two\n", "three\n"] {
+            log.write_all(line.as_bytes()).unwrap();
+        }
+        assert_eq!((written(&path).as_str(), mode(&path)), ("three\n", 0o600), "{squatted:?}");
+        for number in 1..=KEPT {
+            let text = written_if_there(&beside(&path, &number.to_string()));
+            let expected = match squatted.contains(&number) {
+                true => Some("theirs"),
+                false => (kept == Some(number)).then_some("two\n"),
+            };
+            assert_eq!(text.as_deref(), expected, "{squatted:?} {number}");
+        }
+        let left = std::fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(left, squatted.len() + 1 + usize::from(kept.is_some()), "{squatted:?}");
+    }
+}
+
+#[cfg(unix)]
+fn written_if_there(path: &Path) -> Option<String> {
+    std::fs::read_to_string(path).ok()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_log_that_cannot_be_had_goes_to_its_ordinary_place_and_that_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let (wanted, ordinary) = (dir.path().join("wanted"), dir.path().join("state/agent.log"));
+    std::fs::create_dir(&wanted).unwrap();
+    let (log, problem) = opened(&wanted, Some(&ordinary)).unwrap();
+    assert_eq!(log.path, ordinary);
+    let problem = problem.unwrap();
+    assert!(problem.starts_with(&wanted.display().to_string()), "{problem}");
+    assert!(problem.ends_with(&format!("; the log goes to {} instead", ordinary.display())), "{problem}");
+    let problem = opened(&wanted, Some(&wanted)).err().unwrap();
+    assert!(problem.ends_with("; no log is written"), "{problem}");
+    assert!(opened(&ordinary, None).unwrap().1.is_none());
+}
+
+#[cfg(unix)]
+#[test]
 fn root_leaves_the_files_and_folders_of_others_alone() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("agent.log");
