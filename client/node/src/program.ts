@@ -40,7 +40,12 @@ export function noProgram(message = "no agent is running, and no 'seqera' progra
 }
 
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  } catch {
+    // A folder of somebody else's, left over in PATH after `su`: a shell passes it over.
+    return false;
+  }
 }
 
 function foldersOf(env: Environment): string[] {

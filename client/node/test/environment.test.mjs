@@ -98,6 +98,17 @@ test('a program that everybody can change is not started, and a relative folder 
   assert.throws(() => findProgram({}, join(folder, 'nowhere')), { reason: 'NO_AGENT' });
 });
 
+test('a folder of PATH that cannot be looked into is passed over', { skip: process.getuid() !== 0 && 'needs root, to become a second user' }, () => {
+  const closed = join(folder, 'closed');
+  mkdirSync(closed, { mode: 0o700 });
+  process.seteuid(65534);
+  try {
+    assert.equal(findProgram({ PATH: closed }), undefined);
+  } finally {
+    process.seteuid(0);
+  }
+});
+
 test('what leads to a program is its owners\' as well', () => {
   const base = realpathSync(folder);
   const [open, bin, links] = [join(base, 'open'), join(base, 'open/bin'), join(base, 'links')];

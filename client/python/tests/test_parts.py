@@ -350,3 +350,14 @@ def test_neither_the_command_nor_its_interpreter_is_looked_for_in_the_current_fo
         given = _program.environment(environ)
         assert given == {"PATH": os.pathsep.join([str(good), "/usr/bin", "/bin"]), "LEFT": "as it is"}
     assert _program.environment({"PATH": ".:"}) == {}
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to become a second user")
+def test_a_folder_of_path_that_cannot_be_looked_into_is_passed_over(tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    os.seteuid(65534)
+    try:
+        assert _program.command({"PATH": str(closed)}) is None
+    finally:
+        os.seteuid(0)

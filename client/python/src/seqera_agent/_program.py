@@ -77,7 +77,8 @@ def _is_open(folder: str) -> bool:
 
 def _candidates(environ: Mapping[str, str]) -> Iterator[str]:
     files = (str(Path(folder) / _NAME) for folder in _folders(environ))
-    return (path for path in files if Path(path).is_file() and os.access(path, os.X_OK))
+    # In this order: a folder of somebody else's, left over in PATH after `su`, is passed over, as a shell does.
+    return (path for path in files if os.access(path, os.X_OK) and Path(path).is_file())
 
 
 def _why_not(path: str) -> Optional[tuple[str, str]]:
