@@ -287,7 +287,7 @@ struct Found {
 /// What is in a file; `None` if there is none.
 fn content(path: &Path, owner: Option<u32>) -> Result<Option<Found>, Unfit> {
     system::check(path, owner)?;
-    let bytes = match files::read(path, LARGEST, Writer::Site) {
+    let bytes = match read(path, owner) {
         Ok(bytes) => bytes,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(None);
@@ -297,6 +297,14 @@ fn content(path: &Path, owner: Option<u32>) -> Result<Option<Found>, Unfit> {
     // Once more: what was looked at may have been replaced before it was read.
     system::check(path, owner)?;
     understood(path, &bytes).map(Some).map_err(Unfit::Wrong)
+}
+
+/// Reads the file, if what was opened is the site's: in a folder that is open to everybody the path can lead to another
+/// one for that moment alone.
+fn read(path: &Path, owner: Option<u32>) -> std::io::Result<Vec<u8>> {
+    let file = files::open(path, Writer::Site)?;
+    system::check_opened(&file.metadata()?, owner)?;
+    files::whole(file, LARGEST)
 }
 
 fn understood(path: &Path, bytes: &[u8]) -> Result<Found, String> {

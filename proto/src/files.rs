@@ -118,7 +118,10 @@ pub fn read_in(
 }
 
 /// What is in a file that was opened and looked at.
-fn whole(file: File, limit: u64) -> io::Result<Vec<u8>> {
+///
+/// # Errors
+/// [`Refused::TooLarge`] inside the error, and any error of the file system.
+pub fn whole(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let size = file.metadata()?.len();
     if size > limit {
         return Err(Refused::TooLarge { bytes: size, limit }.into());

@@ -192,3 +192,20 @@ fn a_file_that_others_can_write_is_not_used() {
         assert!(site.authority.is_none() && site.problems[0].contains("uid 12345"), "{:?}", site.problems);
     }
 }
+
+/// Whoever can exchange the folders above can do so for the moment between the two looks at them.
+#[test]
+fn the_file_that_was_opened_has_to_be_the_sites_whatever_its_path_led_to_before() {
+    const OWNER: u32 = 1001;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config.json");
+    std::fs::write(&path, "{}").unwrap();
+    for (uid, is_read) in [(OWNER, true), (0, true), (1002, false)] {
+        if std::os::unix::fs::chown(&path, Some(uid), None).is_err() {
+            return;
+        }
+        let read = super::read(&path, Some(OWNER));
+        assert_eq!(read.is_ok(), is_read, "{uid}: {read:?}");
+        assert!(read.err().is_none_or(|error| error.to_string().contains("not the program's")), "{uid}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Whose a site's file is.
 
 use std::fs::Metadata;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -26,7 +27,7 @@ pub(super) fn owner(program: &Path) -> Option<u32> {
 /// What is not theirs. It was planted if the folder around it is open to everybody, as where somebody has unpacked a
 /// program in a shared folder.
 pub(super) fn check(path: &Path, owner: Option<u32>) -> Result<(), Unfit> {
-    let is_stranger = |uid: u32| uid != 0 && Some(uid) != owner;
+    let is_stranger = |uid| is_stranger(uid, owner);
     let mut around: [Option<&Path>; 3] = [None; 3];
     around.iter_mut().zip(path.ancestors().skip(1)).for_each(|(place, folder)| *place = Some(folder));
     let [folder, etc, above] = around;
@@ -50,4 +51,23 @@ pub(super) fn check(path: &Path, owner: Option<u32>) -> Result<(), Unfit> {
         }
     }
     Ok(())
+}
+
+/// Checks whose the file is that was opened.
+///
+/// # Errors
+/// Its owner, if that is neither root nor the program's.
+pub(super) fn check_opened(found: &Metadata, owner: Option<u32>) -> io::Result<()> {
+    let uid = found.uid();
+    match is_stranger(uid, owner) {
+        true => {
+            let what = format!("belongs to uid {uid}, which is not the program's");
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, what))
+        }
+        false => Ok(()),
+    }
+}
+
+fn is_stranger(uid: u32, owner: Option<u32>) -> bool {
+    uid != 0 && Some(uid) != owner
 }

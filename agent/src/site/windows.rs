@@ -1,6 +1,8 @@
 //! On Windows only the file beside the program counts. Whoever may write there may replace the program as well, while
 //! in `%ProgramData%` every user can make a folder.
 
+use std::fs::Metadata;
+use std::io;
 use std::path::Path;
 
 use crate::site::unfit::Unfit;
@@ -21,5 +23,13 @@ pub(super) fn owner(_: &Path) -> Option<u32> {
 /// # Errors
 /// None.
 pub(super) fn check(_: &Path, _: Option<u32>) -> Result<(), Unfit> {
+    Ok(())
+}
+
+/// The same.
+///
+/// # Errors
+/// None.
+pub(super) fn check_opened(_: &Metadata, _: Option<u32>) -> io::Result<()> {
     Ok(())
 }
