@@ -149,6 +149,19 @@ fn the_file_outlives_the_agent_and_comes_back_to_it() {
 }
 
 #[test]
+fn whatever_signal_ends_the_command_the_file_goes_with_it() {
+    let sandbox = Sandbox::calm();
+    let home = signed_in(&sandbox);
+    // Batch systems announce the end of a job by USR1 or USR2; QUIT is Ctrl-\\ at a terminal.
+    for name in ["QUIT", "USR1", "USR2", "ALRM", "HUP"] {
+        let (keeper, file) = kept(&home);
+        signal(keeper.pid(), name);
+        let run = keeper.finish(LIMIT);
+        assert!(run.code.is_some() && !file.exists(), "{name}: {run:?}");
+    }
+}
+
+#[test]
 fn a_full_disk_leaves_nothing_and_is_tried_again() {
     if !works() {
         return;

@@ -3,6 +3,7 @@
 //! goes with the session and with this command.
 
 mod file;
+mod signals;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio::time::sleep;
 
 pub(super) use self::file::Kept;
 use self::file::Trouble;
+use self::signals::Signals;
 use crate::screen::failure::Failure;
 use crate::screen::time::{rfc3339_of, time_of_day};
 use crate::settings::context::{Context, wait};
@@ -48,19 +50,26 @@ pub(super) fn run(
             format!("a token of {} is not written to a file", Provider::named(&token.provider).label());
         return Err(Failure::usage(what, Some("SEQERA_ACCESS_TOKEN_FILE is for tokens of a Platform")));
     }
-    file.put(&token).map_err(|trouble| file.failure(&trouble))?;
-    told(context, &file, &token, client.is_some())?;
-    drop(token);
     let Some(client) = client else {
+        begin(context, &mut file, &token, false)?;
         file.leave();
         return Ok(());
     };
     wait(async {
+        let mut signals = Signals::catch()?;
+        begin(context, &mut file, &token, true)?;
+        drop(token);
         tokio::select! {
             failure = follow(context, &client, &mut file) => Err(failure),
-            ended = ended() => ended,
+            ended = signals.came() => ended,
         }
     })
+}
+
+/// `goes`: the file goes with this command.
+fn begin(context: &Context, file: &mut Kept, token: &Token, goes: bool) -> Result<(), Failure> {
+    file.put(token).map_err(|trouble| file.failure(&trouble))?;
+    told(context, file, token, goes)
 }
 
 /// Says once what it means that the token is in a file.
@@ -103,25 +112,6 @@ fn without_end(token: &Token, goes: bool) -> Option<&'static str> {
              is deleted at the Platform; --watch removes the file when the command ends"
         }
     })
-}
-
-/// Ends when this command has to.
-#[cfg(unix)]
-async fn ended() -> Result<(), Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let caught = |kind| signal(kind).map_err(|error| Failure::system("cannot wait for signals", &error));
-    let (mut terminated, mut hung_up) = (caught(SignalKind::terminate())?, caught(SignalKind::hangup())?);
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => Err(Failure::interrupted("the file is no longer kept fresh, and was removed")),
-        _ = terminated.recv() => Ok(()),
-        _ = hung_up.recv() => Ok(()),
-    }
-}
-
-#[cfg(windows)]
-async fn ended() -> Result<(), Failure> {
-    let _ = tokio::signal::ctrl_c().await;
-    Err(Failure::interrupted("the file is no longer kept fresh, and was removed"))
 }
 
 /// Keeps the file as the session is, across restarts of the agent. Returns what cannot be waited for.
