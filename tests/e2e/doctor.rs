@@ -6,7 +6,7 @@ use std::time::Duration;
 use seqera_tests::browser::{authorization_url, sign_in};
 use seqera_tests::sandbox::ADA;
 use seqera_tests::{Home, Invocation, Run, Sandbox, binaries, eventually, skip};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -153,7 +153,10 @@ fn problems_of_the_configuration_are_shown_as_they_are_now() {
     let agent = home.start_agent();
     let pid = agent.pid();
     let problems = || home.seqera("agent status -o json").run().json()["problems"].clone();
-    assert_eq!(problems(), json!([]));
+    // Whoever runs the tests may have lowered their priority or limits, which the agent tells.
+    let before = problems();
+    let of_others = |problem: &Value| problem.to_string().contains("from whoever started the agent");
+    assert!(before.as_array().is_some_and(|all| all.iter().all(of_others)), "{before}");
     let file = home.write_config("config.json", "{ broken");
     let hang_up = || drop(home.shell(&format!("kill -HUP {pid}")).run().ok());
     hang_up();
@@ -161,6 +164,6 @@ fn problems_of_the_configuration_are_shown_as_they_are_now() {
     eventually(LIMIT, "the problem", told);
     std::fs::remove_file(file).expect("it can be removed");
     hang_up();
-    let gone = || (problems() == json!([])).then_some(());
+    let gone = || (problems() == before).then_some(());
     eventually(LIMIT, "the end of the problem", gone);
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use seqera_tests::namespaces::may_make;
 use seqera_tests::reaper::{is_alive, signal};
 use seqera_tests::sandbox::ADA;
 use seqera_tests::{Home, Run, Sandbox, binaries, eventually, skip};
@@ -86,14 +87,22 @@ fn a_nice_value_and_processors_of_the_first_caller_are_not_kept_or_told() {
     home.shell("exec nice -n 7 taskset -c 0 seqera agent start").run().ok();
     let pid = home.agent_pid().expect("it serves");
     assert_eq!(of_process(pid, "status", "Cpus_allowed_list"), all);
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
-    let nice = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(16)).expect("a nice value");
+    // Without privileges a priority can only be lowered further, and whoever runs the tests may have begun with that.
+    let (nice, ours) = (nice_of(pid), nice_of(std::process::id()));
     if home.program("nice").args(["-n", "-1", "true"]).run().stderr.contains("cannot set") {
         let shown = home.seqera("agent status").run().ok();
-        assert!(shown.stderr.contains("it runs with nice 7"), "{shown:?}");
+        let lowered = (ours + 7).min(19);
+        assert!(shown.stderr.contains(&format!("it runs with nice {lowered},")), "{shown:?}");
     } else {
-        assert_eq!(nice, "0");
+        assert_eq!(nice, 0);
     }
+}
+
+#[track_caller]
+fn nice_of(pid: u32) -> i32 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let field = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(16));
+    field.and_then(|nice| nice.parse().ok()).expect("a nice value")
 }
 
 #[test]
@@ -139,6 +148,10 @@ fn has_nothing_foreign(pid: u32) {
 
 #[test]
 fn an_agent_keeps_no_variable_but_its_own_however_it_was_started() {
+    // The folder of a process belongs to the user who runs it.
+    if std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").expect("procfs")) != 0 {
+        return skip("needs root: nobody else reads the environment of an agent");
+    }
     let home = Home::new();
     let with_foreign =
         FOREIGN.iter().fold(home.seqera("agent start"), |all, (name, value)| all.env(name, value));
@@ -155,14 +168,14 @@ fn an_agent_keeps_no_variable_but_its_own_however_it_was_started() {
 fn an_agent_that_was_started_in_a_sandbox_without_network_is_named_when_a_renewal_fails() {
     let sandbox = Sandbox::start(&json!({"access_lifetime": 2}));
     let home = Home::new();
-    if home.program("unshare").args(["-n", "true"]).run().code != Some(0) {
-        return skip("needs the right to make a network namespace");
+    if !may_make(&home, &["--net"]) {
+        return;
     }
     home.login("work", &sandbox, ADA);
     let outside = home.seqera("agent status").run().ok();
     assert!(!outside.stdout.contains("Elsewhere"), "{outside:?}");
     home.seqera("agent stop").run().ok();
-    home.program("unshare").args(["-n", "seqera", "agent", "start"]).run().ok();
+    home.program("unshare").args(["--net", "seqera", "agent", "start"]).run().ok();
     let refused = home.seqera("token --profile work --timeout 3s").run().fails_with(4);
     assert!(refused.stderr.contains("has its own network"), "{refused:?}");
     assert!(refused.stderr.contains("'seqera agent restart'"), "{refused:?}");

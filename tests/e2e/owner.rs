@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use seqera_tests::namespaces::may_make;
 use seqera_tests::sandbox::ADA;
 use seqera_tests::{Home, Sandbox, binaries, eventually};
 
@@ -75,6 +76,9 @@ fn a_configuration_folder_that_is_removed_under_the_agent_makes_no_second_owner(
 #[test]
 fn a_container_with_the_folder_read_only_spends_nothing_and_the_host_stays_signed_in() {
     let (home, sandbox) = (Home::new(), Sandbox::calm());
+    if !may_make(&home, &["--mount"]) {
+        return;
+    }
     home.login("work", &sandbox, ADA);
     home.stop_agent(home.agent_pid().expect("the login started an agent"));
     let before = sandbox.count("refresh_attempts");
@@ -87,7 +91,7 @@ fn a_container_with_the_folder_read_only_spends_nothing_and_the_host_stays_signe
         config.display(),
         inside.display()
     );
-    let run = home.program("unshare").args(["-m", "sh", "-c", &script]).run().fails_with(5);
+    let run = home.program("unshare").args(["--mount", "sh", "-c", &script]).run().fails_with(5);
     assert!(run.stderr.contains("Read-only file system"), "{}", run.stderr);
     assert!(run.stderr.contains("SEQERA_CREDENTIAL_STORE=memory"), "{}", run.stderr);
     assert_eq!(sandbox.count("refresh_attempts"), before, "the stored token was spent");

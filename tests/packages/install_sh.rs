@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use seqera_tests::namespaces::may_make;
 use seqera_tests::{Home, Run, Sandbox, environment, skip};
 
 use crate::server::Server;
@@ -204,8 +205,7 @@ fn a_processor_without_programs_is_named() {
 
 /// Mounts this over the home, in a namespace of its own, and runs the script there; then the files that are left.
 fn mounted(release: &Release, home: &Home, options: &str) -> Option<Run> {
-    if home.program("unshare").args(["--mount", "true"]).run().code != Some(0) {
-        skip("this machine makes no mount namespaces");
+    if !may_make(home, &["--mount"]) {
         return None;
     }
     let url = &release.server.url;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use seqera_tests::namespaces::may_make;
 use seqera_tests::sandbox::ADA;
 use seqera_tests::{Home, Run, Sandbox, skip};
 
@@ -33,7 +34,8 @@ fn rpm(home: &Home, root: &Path, args: &str) -> Run {
 fn ready() -> Option<PathBuf> {
     let package = made(PACKAGE)?;
     let remedy = "apt-get install rpm busybox-static util-linux";
-    skip::have(&["rpm", "busybox", "unshare"], remedy).then_some(package)
+    let can = skip::have(&["rpm", "busybox", "unshare"], remedy) && may_make(&Home::new(), &["--mount"]);
+    can.then_some(package)
 }
 
 /// The programs run with this root as theirs, as after a real installation. All in one namespace, where the scripts

@@ -16,6 +16,7 @@ pub mod keyring;
 pub mod leftovers;
 #[cfg(target_os = "linux")]
 pub mod memory;
+pub mod namespaces;
 pub mod nextflow;
 pub mod oidc_provider;
 pub mod process;
