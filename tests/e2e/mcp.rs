@@ -1,11 +1,13 @@
 //! `seqera mcp` at servers, and behind a proxy, that do not behave as the SDK's own server does.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use seqera_tests::sandbox::ADA;
+use seqera_tests::sandbox::{ADA, GRACE};
 use seqera_tests::wait::Stopwatch;
 use seqera_tests::{Home, Running, Sandbox, eventually};
 use serde_json::{Value, json};
@@ -245,17 +247,20 @@ fn what_still_runs_at_the_end_of_the_input_is_answered() {
     assert!(run.stderr.contains("before the server has answered"), "{}", run.stderr);
 }
 
+static SERVERS: AtomicUsize = AtomicUsize::new(100);
+
 /// Token and session of each request.
 type Noted = Arc<Mutex<Vec<(String, String)>>>;
 
-/// A server that notes them.
+/// A server that notes them. No two have a session of the same name.
 fn noting() -> (String, Noted) {
     let noted = Noted::default();
     let of_server = Arc::clone(&noted);
+    let number = SERVERS.fetch_add(1, Ordering::Relaxed);
     let (address, _) = serve(move |asked| {
         let seen = (asked.token.clone(), asked.session.clone());
         of_server.lock().expect("nobody panics with it").push(seen);
-        None
+        asked.is("initialize").then(|| Some(usual(asked, number)))
     });
     (format!("http://{address}/mcp"), noted)
 }
@@ -316,9 +321,15 @@ fn a_file_that_holds_another_accounts_token_by_now_leads_to_that_ones_server_wit
     let seen = |noted: &Mutex<Vec<_>>| noted.lock().expect("nobody panics with it").clone();
     let (first, second) = (seen(&seen_first), seen(&seen_second));
     assert!(first.iter().all(|(token, _)| token == "of-a"), "{first:?}");
-    assert!(first.iter().any(|(_, session)| session == "s1"), "{first:?}");
     assert!(!second.is_empty() && second.iter().all(|(token, _)| token == "of-b"), "{second:?}");
-    assert!(second.iter().all(|(_, session)| session.is_empty()), "{second:?}");
+    let sessions = |of: &[(String, String)]| -> BTreeSet<String> {
+        of.iter().map(|(_, session)| session.clone()).filter(|session| !session.is_empty()).collect()
+    };
+    let (first, second) = (sessions(&first), sessions(&second));
+    assert!(
+        first.len() == 1 && second.len() == 1 && first != second,
+        "each has its own: {first:?} {second:?}"
+    );
 }
 
 #[test]
@@ -334,4 +345,63 @@ fn a_proxy_that_could_be_read_in_two_ways_is_refused_and_nothing_else_is_taken_f
     let bridge = home.program("seqera-mcp").args(["--variable", "OTHER", "--authority", "https://a.test"]);
     let run = bridge.env("OTHER", "canary").run().fails_with(2);
     assert!(run.stderr.contains("--variable") && !run.stderr.contains("canary"), "{}", run.stderr);
+}
+
+/// A home whose profiles have their servers behind a proxy and on this machine.
+fn of_several(sandbox: &Sandbox, proxy: &str, near: &str) -> Home {
+    let home = Home::new();
+    let authority = &sandbox.authority;
+    let settings = json!({"profiles": {
+        "far": {"authority": authority, "mcpUrl": "https://mcp.site.test/mcp", "proxy": proxy},
+        "near": {"authority": authority, "mcpUrl": format!("http://{near}/mcp")},
+        "next": {"authority": authority, "mcpUrl": format!("http://{near}/mcp")}}});
+    for (profile, user) in [("far", ADA), ("near", ADA), ("next", GRACE)] {
+        home.login(profile, sandbox, user);
+    }
+    home.write_config("config.json", &settings.to_string());
+    home
+}
+
+#[test]
+fn the_proxy_of_one_profile_sees_no_token_of_the_next() {
+    let sandbox = Sandbox::calm();
+    let (proxy, at_proxy) =
+        serve(|asked| (asked.method == "CONNECT").then(|| Some(reply("502 Bad Gateway", "", ""))));
+    let (near, _) = serve(|_| None);
+    let home = of_several(&sandbox, &format!("http://{proxy}"), &near);
+    home.seqera("profile use far").run().ok();
+    let mut bridge = home.seqera("mcp").typed().start();
+    bridge.write(&request("hello", "initialize"));
+    eventually(LIMIT, "the way to the first server", || (count(&at_proxy, "CONNECT") > 0).then_some(()));
+    home.seqera("profile use near").run().ok();
+    let greeted = bridge.until("a greeting", |output| answer(output, "hello"));
+    assert!(greeted["result"].is_object(), "{greeted}");
+    assert!(ask(&mut bridge, "p")["result"].is_object());
+    let seen = at_proxy.lock().expect("nobody panics with it");
+    assert!(seen.iter().all(|(what, _)| what == "CONNECT"), "{seen:?}");
+}
+
+#[test]
+fn the_session_of_one_account_goes_with_no_other_accounts_token() {
+    let sandbox = Sandbox::calm();
+    let used = Arc::new(Mutex::new(Vec::new()));
+    let of_server = Arc::clone(&used);
+    let (near, seen) = serve(move |asked| {
+        if asked.is("ping") {
+            of_server.lock().expect("nobody panics with it").push(asked.session.clone());
+        }
+        None
+    });
+    let home = of_several(&sandbox, "http://127.0.0.1:9", &near);
+    home.seqera("profile use near").run().ok();
+    let mut bridge = home.seqera("mcp").typed().start();
+    bridge.write(&request("hello", "initialize"));
+    bridge.until("a greeting", |output| answer(output, "hello"));
+    bridge.write(READY);
+    assert!(ask(&mut bridge, "one")["result"].is_object());
+    home.seqera("profile use next").run().ok();
+    assert!(ask(&mut bridge, "two")["result"].is_object());
+    assert!(ask(&mut bridge, "three")["result"].is_object());
+    assert_eq!(*used.lock().expect("nobody panics with it"), ["s1", "s2", "s2"]);
+    assert_eq!(count(&seen, "initialize"), 2);
 }

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 
 use self::message::Message;
 use crate::events::LARGEST;
-use crate::http::{self, Session};
+use crate::http::{self, Owner, Session};
 use crate::problem::Problem;
 use crate::source::{Fresh, Source, Wish};
 use crate::target;
@@ -37,8 +37,8 @@ pub(crate) struct Bridge {
     source: Source,
     file: Configuration,
     url: String,
-    /// With the server that it is for.
-    client: std::cell::RefCell<Option<(String, Client)>>,
+    /// The way to the server, with whom it is for: proxy and certificates are theirs.
+    client: std::cell::RefCell<Option<(Owner, Client)>>,
     session: std::cell::RefCell<Session>,
     /// The `initialize` that the assistant sent, for a server that has forgotten the session.
     greeting: std::cell::RefCell<Option<String>>,
@@ -74,7 +74,7 @@ impl Bridge {
     /// Looks whether tokens may go to the address. Where there is no token now, each request says why.
     pub(crate) async fn check(&self) -> Result<(), Problem> {
         match self.source.token(None).await {
-            Ok(token) => self.target(&token).map(drop),
+            Ok(token) => self.target(&token).map(|_| ()),
             Err(problem) => {
                 problem.print();
                 Ok(())
@@ -125,17 +125,18 @@ impl Bridge {
     }
 
     /// Where a token may go, and the way there.
-    fn target(&self, token: &Fresh) -> Result<(Client, Url), Problem> {
+    fn target(&self, token: &Fresh) -> Result<(Client, Url, Owner), Problem> {
         let url = target::choose(&self.url, &token.profile, &token.authority, &self.file)?;
         let section = target::section(&token.profile, &token.authority, &self.file)?;
+        let owner = Owner::of(token, &url);
         let mut client = self.client.borrow_mut();
         // The profile can be another account's by now, with another server and another way there.
-        let server = http::server(&url);
         let known = match client.take() {
-            Some((of, known)) if of == server => known,
+            Some((of, known)) if of == owner => known,
             _ => http::client(&url, section, &self.file)?,
         };
-        Ok((client.insert((server, known)).1.clone(), url))
+        let client = client.insert((owner.clone(), known)).1.clone();
+        Ok((client, url, owner))
     }
 
     /// Tells the server that its session is not needed any more (MCP, "Session Management").
@@ -146,7 +147,10 @@ impl Bridge {
         }
         let farewell = async {
             let token = self.source.token(None).await.ok()?;
-            let (client, url) = self.target(&token).ok()?;
+            let (client, url, owner) = self.target(&token).ok()?;
+            if owner != session.owner {
+                return None;
+            }
             http::send(&client, (Method::DELETE, url), (&token, &session), None, None).await.ok()
         };
         let _ = timeout(LAST, farewell).await;

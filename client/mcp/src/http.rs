@@ -29,13 +29,26 @@ pub(crate) struct Session {
     pub(crate) version: String,
     /// Counts the sessions of this process.
     pub(crate) generation: u64,
-    /// Whose session it is ([`server`]). No other server is told of it.
-    pub(crate) server: String,
+    /// Whose it is. It goes with no other account's token, and to no other server.
+    pub(crate) owner: Owner,
 }
 
-/// The server at an address: scheme, host and port.
-pub(crate) fn server(url: &Url) -> String {
-    url.origin().ascii_serialization()
+/// Whose a session at a server is: `profile use`, or a sign-in by another name, can change it while the bridge runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Owner {
+    profile: String,
+    authority: String,
+    account: String,
+    /// Scheme, host and port of the server.
+    origin: String,
+}
+
+impl Owner {
+    pub(crate) fn of(token: &Fresh, url: &Url) -> Self {
+        let (profile, authority, account) =
+            (token.profile.clone(), token.authority.clone(), token.account.clone());
+        Self { profile, authority, account, origin: url.origin().ascii_serialization() }
+    }
 }
 
 /// A client for the servers of a profile, which reaches them as `config.json` and the environment say.
@@ -92,7 +105,6 @@ pub(crate) async fn send(
     let mut headers = HeaderMap::new();
     let both = HeaderValue::from_static("application/json, text/event-stream");
     headers.insert(ACCEPT, if body.is_some() { both } else { HeaderValue::from_static("text/event-stream") });
-    let is_its = session.server == server(&url);
     let texts = [
         ("mcp-session-id", session.id.as_str()),
         ("mcp-protocol-version", session.version.as_str()),
@@ -101,7 +113,6 @@ pub(crate) async fn send(
     for (name, text) in texts {
         if let Ok(value) = HeaderValue::from_bytes(text.as_bytes())
             && !text.is_empty()
-            && is_its
         {
             headers.insert(name, value);
         }

@@ -31,6 +31,8 @@ pub(crate) struct Fresh {
     pub(crate) secret: Zeroizing<String>,
     pub(crate) profile: String,
     pub(crate) authority: String,
+    /// The provider's name for the account; empty: not known.
+    pub(crate) account: String,
     pub(crate) expires_at: Option<SystemTime>,
 }
 
@@ -74,6 +76,7 @@ impl Source {
             secret: Zeroizing::new(token.secret().to_owned()),
             profile: token.profile.clone(),
             authority: token.authority.clone(),
+            account: token.account.as_ref().map(|account| account.subject.clone()).unwrap_or_default(),
             expires_at: token.expires_at,
         })
     }
@@ -90,17 +93,20 @@ impl Source {
             // It says itself whose its token is, and `seqera mcp` where it does not.
             let told = [authority, api, self.authority.clone()];
             let authority = told.into_iter().find(|told| !told.is_empty()).unwrap_or_default();
-            return Ok(Fresh { secret: Zeroizing::new(token), profile, authority, expires_at: None });
+            return Ok(of_variable(token, profile, authority));
         }
         let secret =
             token::read(value.as_encoded_bytes()).map_err(|what| odd(format!("{variable} {what}")))?;
         let secret = secret.ok_or_else(|| odd(format!("{variable} holds no token")))?;
-        let (profile, authority) = (self.profile.clone(), self.authority.clone());
-        Ok(Fresh { secret: Zeroizing::new(secret), profile, authority, expires_at: None })
+        Ok(of_variable(secret, self.profile.clone(), self.authority.clone()))
     }
 
     /// How to sign in again, for hints.
     pub(crate) fn is_of_agent(&self) -> bool {
         self.variable.is_empty()
     }
+}
+
+fn of_variable(secret: String, profile: String, authority: String) -> Fresh {
+    Fresh { secret: Zeroizing::new(secret), profile, authority, account: String::new(), expires_at: None }
 }

@@ -64,40 +64,47 @@ impl Bridge {
             // A new session begins without the headers of the old one.
             let session =
                 if message.is_initialize { Session::default() } else { self.session.borrow().clone() };
-            let response = self.ask(Method::POST, &session, Some(line), None).await?;
-            let forgotten = response.status() == StatusCode::NOT_FOUND && !session.id.is_empty();
-            if forgotten && !renewed_session {
+            let answered = self.ask(Method::POST, &session, Some(line), None).await?;
+            let is_forgotten = |response: &Response| {
+                response.status() == StatusCode::NOT_FOUND && !session.id.is_empty() && !renewed_session
+            };
+            let Some(response) = answered.filter(|response| !is_forgotten(response)) else {
+                // Where the profile is changed again and again it would never end.
+                if renewed_session {
+                    return Err(Problem::of_server("the profile was changed while the request was made", ""));
+                }
                 renewed_session = true;
                 self.begin_anew(out, session.generation).await?;
                 continue;
-            }
+            };
             if message.is_initialize {
-                let id = response.headers().get("mcp-session-id").and_then(|id| id.to_str().ok());
                 let generation = self.session.borrow().generation + 1;
-                let id = id.unwrap_or_default().to_owned();
-                let server = http::server(response.url());
-                *self.session.borrow_mut() = Session { id, version: String::new(), generation, server };
+                *self.session.borrow_mut() = session_of(&response, generation);
             }
             return self.answer(out, response, message.is_initialize, waiting).await;
         }
     }
 
-    /// Sends something, with another token if the first one is refused.
+    /// Sends something, with another token if the first one is refused. `None`: the session is that of another account
+    /// or server than the token's, and nothing was sent.
     async fn ask(
         &self,
         method: Method,
         session: &Session,
         body: Option<&str>,
         resume: Option<&str>,
-    ) -> Result<Response, Problem> {
+    ) -> Result<Option<Response>, Problem> {
         let (until, mut pause) = (Instant::now() + ABSENT, PAUSE);
         let mut rejected = None;
         loop {
             let is_second = rejected.is_some();
             let token = self.source.token(rejected.clone()).await?;
-            let (client, url) = self.target(&token)?;
+            let (client, url, owner) = self.target(&token)?;
+            if !session.id.is_empty() && session.owner != owner {
+                return Ok(None);
+            }
             let sent = http::send(&client, (method.clone(), url), (&token, session), body, resume).await;
-            let response = match sent {
+            let mut response = match sent {
                 Ok(response) => response,
                 Err(error) if wants_user(&error) => return Err(proxy_refuses()),
                 Err(error) if error.is_connect() && Instant::now() + pause < until => {
@@ -115,7 +122,8 @@ impl Bridge {
                 Err(error) => return Err(broken(&error)),
             };
             if !refuses(&response, &token) {
-                return Ok(response);
+                response.extensions_mut().insert(owner);
+                return Ok(Some(response));
             }
             if is_second || !self.source.is_of_agent() {
                 return Err(refused(&token.profile));
@@ -195,7 +203,7 @@ impl Bridge {
             let Some(id) = stream.last.clone().filter(|_| !waiting.is_empty()) else { return ended };
             sleep(stream.retry).await;
             let session = self.session.borrow().clone();
-            let next = self.ask(Method::GET, &session, None, Some(&id)).await?;
+            let Some(next) = self.ask(Method::GET, &session, None, Some(&id)).await? else { return ended };
             if !next.status().is_success() || http::kind(&next) != Kind::Events {
                 return ended;
             }
@@ -212,11 +220,10 @@ impl Bridge {
         }
         let greeting = self.greeting.borrow().clone();
         let lost = || Problem::of_server("the server has forgotten the session, and begins no other", "");
-        let response =
+        let answered =
             self.ask(Method::POST, &Session::default(), Some(&greeting.ok_or_else(lost)?), None).await?;
-        let id = response.headers().get("mcp-session-id").and_then(|id| id.to_str().ok());
-        let id = id.unwrap_or_default().to_owned();
-        let server = http::server(response.url());
+        let response = answered.ok_or_else(lost)?;
+        let session = session_of(&response, forgotten + 1);
         let body = match http::kind(&response) {
             Kind::Json if response.status().is_success() => text(response).await?,
             Kind::Events if response.status().is_success() => {
@@ -231,7 +238,7 @@ impl Bridge {
             _ => return Err(lost()),
         };
         let version = settled_version(&body).ok_or_else(lost)?;
-        let session = Session { id, version, generation: forgotten + 1, server };
+        let session = Session { version, ..session };
         *self.session.borrow_mut() = session.clone();
         self.ask(Method::POST, &session, Some(READY), None).await?;
         self.listen(out);
@@ -273,7 +280,9 @@ impl Bridge {
         loop {
             let session = self.session.borrow().clone();
             match self.ask(Method::GET, &session, None, last.as_deref()).await {
-                Ok(response) if response.status().is_success() && http::kind(&response) == Kind::Events => {
+                Ok(Some(response))
+                    if response.status().is_success() && http::kind(&response) == Kind::Events =>
+                {
                     had_stream = true;
                     let mut stream = Stream::of(response);
                     while let Ok(Some(event)) = stream.next().await {
@@ -286,13 +295,15 @@ impl Bridge {
                     last = stream.last.or(last);
                     pause = pause.max(stream.retry);
                 }
-                Ok(response) if response.status() == StatusCode::NOT_FOUND && had_stream => {
+                Ok(answered) if had_stream && answered.as_ref().is_none_or(is_not_found) => {
                     // This task ends with the listener of the new session.
                     let (bridge, out) = (Rc::clone(self), out.clone());
                     tokio::task::spawn_local(bridge.begin_of_itself(out, session.generation));
                     return;
                 }
-                Ok(response) if !response.status().is_server_error() => return,
+                Ok(answered) if answered.as_ref().is_none_or(|found| !found.status().is_server_error()) => {
+                    return;
+                }
                 // Another attempt would make the agent renew the token each time, or lock an account at the proxy.
                 Err(problem) if problem.is_refusal() => return problem.print(),
                 Ok(_) | Err(_) => {}
@@ -301,6 +312,17 @@ impl Bridge {
             pause = LONGEST_PAUSE.min(pause * 2);
         }
     }
+}
+
+fn is_not_found(response: &Response) -> bool {
+    response.status() == StatusCode::NOT_FOUND
+}
+
+/// The session that an answer to `initialize` begins.
+fn session_of(response: &Response, generation: u64) -> Session {
+    let id = response.headers().get("mcp-session-id").and_then(|id| id.to_str().ok());
+    let owner = response.extensions().get().cloned().unwrap_or_default();
+    Session { id: id.unwrap_or_default().to_owned(), version: String::new(), generation, owner }
 }
 
 /// The events of one answer.
