@@ -8,6 +8,7 @@ mod device;
 pub(super) mod discovery;
 mod id_token;
 mod jwks;
+mod quoted;
 mod user_info;
 
 use std::sync::Arc;

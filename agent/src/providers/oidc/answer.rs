@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
+use super::quoted::without;
 use crate::foreign::{self, Label, Words};
 use crate::outcome::{Outcome, Why};
 use crate::providers::http::Reply;
@@ -24,9 +25,9 @@ pub(super) const BASE64URL: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Judges an answer. `sent` is the secret that was sent: a provider that repeats it must not bring it into a
+/// Judges an answer. `sent` are the secrets that were sent: a provider that repeats them must not bring them into a
 /// message.
-pub(super) fn judge(reply: &Reply, sent: &str) -> Outcome<Tokens> {
+pub(super) fn judge(reply: &Reply, sent: &[&str]) -> Outcome<Tokens> {
     match reply.status {
         200..=299 => granted(reply),
         300..=399 => {
@@ -43,7 +44,7 @@ pub(super) fn judge(reply: &Reply, sent: &str) -> Outcome<Tokens> {
 }
 
 /// The error codes of RFC 6749 (sections 4.1.2.1 and 5.2) by what has to be done about them.
-fn refused(reply: &Reply, sent: &str) -> Outcome<Tokens> {
+fn refused(reply: &Reply, sent: &[&str]) -> Outcome<Tokens> {
     let why = refusal(reply, sent);
     match (code(reply).as_deref(), reply.status) {
         (Some("invalid_grant"), _) => Outcome::Rejected(why),
@@ -159,21 +160,16 @@ pub(super) fn code(reply: &Reply) -> Option<String> {
 }
 
 /// What the provider said, for a message: status, code, description.
-pub(super) fn refusal(reply: &Reply, sent: &str) -> Why {
+pub(super) fn refusal(reply: &Reply, sent: &[&str]) -> Why {
     let fields = object(reply).unwrap_or_default();
     let text = |name| fields.get(name).and_then(Value::as_str).unwrap_or_default();
     let mut words = format!("status {}", reply.status);
     for part in [text("error"), text("error_description")] {
         if !part.is_empty() {
-            words = format!("{words}, {}", without(part, sent));
+            words = format!("{words}, {}", Words::from(without(part, sent)));
         }
     }
     words.into()
-}
-
-/// The provider's own words, without `secret`.
-fn without(words: &str, secret: &str) -> Words {
-    if secret.is_empty() { words.into() } else { words.replace(secret, "…").into() }
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl Client {
         ];
         let authority = &self.profile.authority;
         let answer = match self.http.submit(&metadata.token_endpoint, &form).await {
-            Ok(reply) => judge(&reply, code),
+            Ok(reply) => judge(&reply, &[code, &flow.code_verifier]),
             Err(Fault::Misconfigured(why)) => return Err(misconfigured(why)),
             Err(fault) => fault.into(),
         };

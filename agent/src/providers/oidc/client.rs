@@ -117,7 +117,7 @@ impl Client {
             Ok(reply) => reply,
             Err(fault) => return fault.into(),
         };
-        answer::judge(&reply, clear.expose_secret())
+        answer::judge(&reply, &[clear.expose_secret()])
             .answered()
             .map(|tokens| (tokens, metadata.issuer.clone()))
     }
@@ -153,8 +153,8 @@ impl Client {
         };
         match reply.status {
             200..=299 => Revocation::Revoked,
-            _ if reply.is_transient() => Revocation::Failed(answer::refusal(&reply, token).to_string()),
-            _ => Revocation::Refused(answer::refusal(&reply, token).to_string()),
+            _ if reply.is_transient() => Revocation::Failed(answer::refusal(&reply, &[token]).to_string()),
+            _ => Revocation::Refused(answer::refusal(&reply, &[token]).to_string()),
         }
     }
 

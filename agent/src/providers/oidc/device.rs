@@ -116,17 +116,18 @@ impl Client {
             Err(fault) => return Poll::Answered(fault.into()),
         };
         let refused = |why: &str| format!("{authority} refused the sign-in: {why}");
+        let secrets = [device_code, flow.code_verifier.as_str()];
         // Before the status: providers send these with 400, 403, 428 and 429.
         match code(&reply).as_deref() {
             Some("authorization_pending") => return Poll::Pending,
             Some("slow_down") => return Poll::SlowDown,
             Some("expired_token") => return Poll::Ended(AgentError::code_expired()),
             Some("access_denied") => {
-                return Poll::Ended(denied(&refused(&refusal(&reply, device_code))));
+                return Poll::Ended(denied(&refused(&refusal(&reply, &secrets))));
             }
             _ => {}
         }
-        match judge(&reply, device_code) {
+        match judge(&reply, &secrets) {
             // The provider has spent the device code: another poll with it could look like a theft.
             Outcome::Unknown(why) => Poll::Ended(unreachable(authority, why)),
             Outcome::Rejected(why) => Poll::Answered(Outcome::Rejected(why.said(refused))),
@@ -141,7 +142,7 @@ impl Client {
 
     /// An error of the device authorization endpoint (section 3.2 has none of its own; RFC 6749, section 5.2).
     fn refused_device(&self, reply: &Reply) -> AgentError {
-        let (authority, why) = (&self.profile.authority, refusal(reply, ""));
+        let (authority, why) = (&self.profile.authority, refusal(reply, &[]));
         let code = code(reply);
         match code.as_deref() {
             Some("access_denied") => denied(&format!("{authority} refused the sign-in: {why}")),

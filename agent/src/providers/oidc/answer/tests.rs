@@ -10,7 +10,7 @@ fn reply(status: u16, body: &str) -> Reply {
 }
 
 fn tokens(body: &Value) -> Tokens {
-    match judge(&reply(200, &body.to_string()), "old") {
+    match judge(&reply(200, &body.to_string()), &["old"]) {
         Outcome::Granted(tokens) => tokens,
         other => panic!("{body} is {}", name(&other)),
     }
@@ -66,7 +66,7 @@ fn each_answer_has_its_class() {
         (204, String::new(), "unknown"),
         (200, error("invalid_grant"), "unknown"),
     ] {
-        assert_eq!(name(&judge(&reply(status, &body), "old")), class, "{status} {body}");
+        assert_eq!(name(&judge(&reply(status, &body), &["old"])), class, "{status} {body}");
     }
 }
 
@@ -74,14 +74,14 @@ fn each_answer_has_its_class() {
 fn a_refusal_that_was_cut_off_is_no_refusal() {
     let mut cut = reply(400, "{\"error\":\"invalid_grant\"}");
     cut.cut = Some("reset".into());
-    assert_eq!(name(&judge(&cut, "old")), "transient");
+    assert_eq!(name(&judge(&cut, &["old"])), "transient");
 }
 
 #[test]
 fn retry_after_is_handed_on() {
     let mut busy = reply(429, "");
     busy.retry_after = Some(Duration::from_secs(7));
-    assert!(matches!(judge(&busy, "old"), Outcome::Transient(_, Some(after)) if after.as_secs() == 7));
+    assert!(matches!(judge(&busy, &["old"]), Outcome::Transient(_, Some(after)) if after.as_secs() == 7));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn an_odd_answer_never_loses_the_refresh_token() {
         r#"<html><script>{"refresh_token":"n\u0065w"}</script></html>"#,
         r#"[{"refresh_token":"new"}]"#,
     ] {
-        let Outcome::Granted(tokens) = judge(&reply(200, body), "old") else { panic!("{body}") };
+        let Outcome::Granted(tokens) = judge(&reply(200, body), &["old"]) else { panic!("{body}") };
         assert_eq!(tokens.refresh.unwrap().open().expose_secret(), "new", "{body}");
     }
 }
@@ -109,14 +109,14 @@ fn an_odd_answer_never_loses_the_refresh_token() {
 fn half_a_refresh_token_is_not_taken_for_one() {
     let mut cut = reply(200, r#"{"access_token":"a","refresh_token":"ne"#);
     cut.cut = Some("reset".into());
-    assert_eq!(name(&judge(&cut, "old")), "unknown");
+    assert_eq!(name(&judge(&cut, &["old"])), "unknown");
 }
 
 #[test]
 fn an_answer_that_was_cut_off_is_not_served() {
     let mut cut = reply(200, r#"{"access_token":"a","refresh_token":"new","expires_in":36"#);
     cut.cut = Some("reset".into());
-    let Outcome::Granted(tokens) = judge(&cut, "old") else { panic!("the refresh token is whole") };
+    let Outcome::Granted(tokens) = judge(&cut, &["old"]) else { panic!("the refresh token is whole") };
     assert!(matches!(tokens.access, Err(NoAccess::Missing(why)) if why.contains("reset")));
 }
 
@@ -159,7 +159,7 @@ fn a_refresh_lifetime_of_zero_is_none_told() {
 #[test]
 fn a_message_repeats_neither_the_secret_nor_control_characters() {
     let body = json!({ "error": "invalid_grant", "error_description": "token canary-1 is\u{1b}[2J spent\n" });
-    let Outcome::Rejected(why) = judge(&reply(400, &body.to_string()), "canary-1") else { panic!() };
+    let Outcome::Rejected(why) = judge(&reply(400, &body.to_string()), &["canary-1"]) else { panic!() };
     assert_eq!(why, "status 400, invalid_grant, token … is[2J spent".into());
 }
 
@@ -204,13 +204,13 @@ fn a_life_of_any_size_is_a_time_of_at_most_ten_years() {
         let body = format!(
             r#"{{"access_token":"a","refresh_token":"r","expires_in":{life},"refresh_expires_in":{life}}}"#
         );
-        let Outcome::Granted(tokens) = judge(&reply(200, &body), "old") else { panic!("{life}") };
+        let Outcome::Granted(tokens) = judge(&reply(200, &body), &["old"]) else { panic!("{life}") };
         assert!(tokens.access.unwrap().lifetime <= LONGEST, "{life}");
         assert!(tokens.refresh_lifetime.is_none_or(|life| life <= LONGEST && !life.is_zero()), "{life}");
     }
     // No number of JSON for this library: the answer counts as damaged, and the refresh token is kept.
     let Outcome::Granted(tokens) =
-        judge(&reply(200, r#"{"access_token":"a","refresh_token":"r","expires_in":1e400}"#), "old")
+        judge(&reply(200, r#"{"access_token":"a","refresh_token":"r","expires_in":1e400}"#), &["old"])
     else {
         panic!("it was granted")
     };
@@ -221,7 +221,7 @@ fn a_life_of_any_size_is_a_time_of_at_most_ten_years() {
 fn what_a_provider_says_is_cut_and_is_one_line() {
     let said = format!("\u{202e}so\nrry\u{200b} {}", "x".repeat(900_000));
     let body = json!({ "error": "e".repeat(9_000), "error_description": said });
-    let Outcome::Unclear(why) = judge(&reply(400, &body.to_string()), "old") else { panic!() };
+    let Outcome::Unclear(why) = judge(&reply(400, &body.to_string()), &["old"]) else { panic!() };
     assert!(why.chars().count() < 420 && why.contains(", so rry xxx") && why.ends_with("…"), "{why}");
 }
 
@@ -235,7 +235,7 @@ proptest! {
 
     #[test]
     fn no_body_upsets_the_reader(status in 200_u16..600, body in ".*") {
-        judge(&reply(status, &body), "old");
+        judge(&reply(status, &body), &["old"]);
     }
 
     #[test]
@@ -245,7 +245,7 @@ proptest! {
         let mut cut = reply(200, &body[..at]);
         cut.cut = Some("reset".into());
         let whole = at >= body.find("new").unwrap() + "new\"".len();
-        let kept = match judge(&cut, "old") {
+        let kept = match judge(&cut, &["old"]) {
             Outcome::Granted(tokens) => tokens.refresh.is_some_and(|token| token.open().expose_secret() == "new"),
             _ => false,
         };
