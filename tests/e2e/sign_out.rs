@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use seqera_tests::browser::authorization_url;
 use seqera_tests::sandbox::{ADA, GRACE};
 use seqera_tests::{Home, Sandbox, eventually};
 use serde_json::{Value, json};
@@ -119,4 +120,18 @@ fn a_personal_access_token_is_forgotten_here_and_deleted_there_only_on_demand() 
     let out = home.seqera("logout --profile pat --revoke").run().ok();
     assert_eq!(out.line(), "pat: revoked");
     assert_eq!(sandbox.user_info(&token).status, 401);
+}
+
+#[test]
+fn the_first_sign_in_of_a_profile_ends_with_its_sign_out() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("work", &sandbox, ADA);
+    let login = format!("login --no-browser --profile first --authority {}", sandbox.authority);
+    let mut login = home.seqera(&login).start();
+    login.until("authorization URL", authorization_url);
+    let out = home.seqera("logout --profile first").run().ok();
+    assert!(out.stdout.contains("nothing was stored"), "{}", out.stdout);
+    login.finish(Duration::from_secs(30)).fails_with(130);
+    home.token("work");
+    home.seqera("logout --profile never").run().fails_with(1);
 }

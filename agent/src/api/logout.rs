@@ -86,7 +86,10 @@ async fn other_hosts(registry: Arc<Registry>, outcomes: mpsc::Sender<Result<Logo
 
 fn one(registry: &Registry, name: &str) -> Result<BTreeSet<ProfileName>, AgentError> {
     let name = registry.resolve(name, "")?;
-    registry.worker(&name)?;
+    // The first sign-in of a profile makes it known only once it has succeeded, and can be ended before.
+    if !registry.logins.names().contains(&name) {
+        registry.worker(&name)?;
+    }
     Ok(BTreeSet::from([name]))
 }
 
