@@ -12,6 +12,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(crate) use self::alarm::Alarm;
 
+/// The most by which a clock that is looked after is set back.
+const CORRECTION: Duration = Duration::from_secs(60);
+
 /// A moment by both clocks. Only moments of the same process can be compared; the wall clock's part still means
 /// something after the process has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +45,12 @@ impl Moment {
             Err(behind) => self.mono.saturating_sub(behind.duration()),
         };
         Self { wall, mono }
+    }
+
+    /// True if a recorded time lies ahead of the wall clock by more than clocks are corrected by: when it was written,
+    /// the clock was wrong, or it is now.
+    pub(crate) fn is_before(self, recorded: SystemTime) -> bool {
+        recorded.duration_since(self.wall).is_ok_and(|ahead| ahead > CORRECTION)
     }
 
     /// True once either clock has reached `due`.

@@ -75,7 +75,7 @@ impl Life {
         // If the request was not answered, nobody has the token, so the lease ends at once.
         if !lease.ending && lease.token_id.is_some() {
             tokio::select! {
-                () = end_of(book, &lease.ends) => {}
+                () = end_of(book, &lease) => {}
                 () = longest(book, lease.created_at) => info!(%id, "a lease has reached the longest life that the site allows"),
                 _ = asked.wait_for(|asked| *asked > 0) => {}
             }
@@ -160,27 +160,33 @@ impl Life {
 }
 
 /// Returns when the program has ended, or the time has come.
-async fn end_of(book: &Book, ends: &Ends) {
-    match ends {
+async fn end_of(book: &Book, lease: &Lease) {
+    match &lease.ends {
         Ends::With(program) => book.parts.programs.ended(program).await,
-        Ends::At(time) => reached(book, from_unix(*time)).await,
+        Ends::At(time) => {
+            let life = from_unix(*time).duration_since(from_unix(lease.created_at)).unwrap_or_default();
+            over(book, lease.created_at, life).await;
+        }
     }
 }
 
 /// Returns when a lease has lived as long as the site allows, whatever its program does.
 async fn longest(book: &Book, created_at: u64) {
     match book.parts.longest {
-        Some(limit) => reached(book, from_unix(created_at) + limit).await,
+        Some(limit) => over(book, created_at, limit).await,
         None => std::future::pending().await,
     }
 }
 
-async fn reached(book: &Book, until: SystemTime) {
+/// Returns so long after the lease was made, by the clock that sees it first. One that was ahead then must not make
+/// the lease last as much longer once it is right.
+async fn over(book: &Book, created_at: u64, life: Duration) {
     let clock = &book.parts.clock;
-    let due = clock.now().at_wall(until);
+    let (now, created): (Moment, _) = (clock.now(), from_unix(created_at));
+    let due = now.at_wall(if now.is_before(created) { now.wall } else { created } + life);
     loop {
-        let now: Moment = clock.now();
-        if now.wall >= until {
+        let now = clock.now();
+        if now.reached(due) {
             return;
         }
         sleep(now.until(due).clamp(Duration::from_millis(10), LONGEST_SLEEP)).await;

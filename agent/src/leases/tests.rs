@@ -86,6 +86,25 @@ async fn a_token_for_a_time_outlives_its_program_and_sees_a_suspend() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_token_made_by_a_clock_that_was_ahead_lasts_no_longer_once_it_is_right() {
+    for restarts in [false, true] {
+        let mut agent = Agent::signed_in().await;
+        agent.clock.jump(365 * 86_400);
+        let until = unix(agent.clock.now()) + 3_600;
+        create(&agent, Ends::At(until)).await.unwrap();
+        pass(600).await;
+        agent.clock.jump(-365 * 86_400);
+        if restarts {
+            agent = agent.restart().await;
+        }
+        pass(1_800).await;
+        assert_eq!(agent.provider.outside.names().len(), 1);
+        pass(1_900).await;
+        assert_eq!(agent.provider.outside.names(), [""; 0], "{restarts}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_a_restart_the_leases_go_on() {
     let agent = Agent::signed_in().await;
     create(&agent, with_process(7)).await.unwrap();

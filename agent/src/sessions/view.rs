@@ -119,9 +119,13 @@ pub(crate) fn restore(record: Option<&Record>, generation: u64, now: Moment) -> 
     )
 }
 
-/// When the refresh token has to be used, counted from the last saved renewal even across restarts.
+/// When the refresh token has to be used, counted from the last saved renewal even across restarts. At once, where a
+/// clock that was ahead has recorded that: nobody knows how long ago it was.
 fn keep_alive_at(record: &Record, now: Moment) -> Moment {
     let renewed = from_unix(record.last_renewed_at.unwrap_or_default());
+    if now.is_before(renewed) {
+        return now;
+    }
     let lifetime = record.refresh_expires_at.and_then(|end| from_unix(end).duration_since(renewed).ok());
     now.at_wall(renewed + keep_alive(lifetime))
 }

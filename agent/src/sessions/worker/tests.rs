@@ -237,6 +237,20 @@ async fn keep_alive_counts_from_the_last_saved_renewal_restarts_included() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_renewal_that_a_clock_which_was_ahead_has_recorded_puts_no_keep_alive_off() {
+    // Nobody knows for how long the token was not used. What clocks are corrected by does not matter.
+    for (ahead, calls) in [(365 * 86_400, 1), (30, 0)] {
+        let agent = Agent::start();
+        agent.clock.jump(ahead);
+        agent.login("work").await;
+        agent.clock.jump(-ahead);
+        let agent = agent.restart().await;
+        pass(31).await;
+        assert_eq!(agent.provider.calls(), calls, "{ahead}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_intent_with_the_stored_token_is_repeated_at_once_and_a_refusal_says_why() {
     let agent = Agent::signed_in().await;
     let sha256 = RefreshToken::new("refresh-0").sha256();
