@@ -14,7 +14,8 @@ const LONGEST: usize = 4096;
 
 /// The words with `…` for each part of a secret.
 pub(super) fn without(words: &str, secrets: &[&str]) -> String {
-    let words = &words[..words.floor_char_boundary(LONGEST)];
+    let cut = (0..=LONGEST.min(words.len())).rev().find(|at| words.is_char_boundary(*at));
+    let words = &words[..cut.unwrap_or_default()];
     let (bytes, places) = decoded(words);
     let mut told = vec![false; bytes.len()];
     for secret in secrets.iter().map(|secret| secret.as_bytes()).filter(|secret| !secret.is_empty()) {
