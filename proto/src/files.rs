@@ -44,6 +44,11 @@ pub enum Refused {
         /// The user id of its owner.
         owner: u32,
     },
+    /// A file that everybody may change.
+    Open {
+        /// Its permissions.
+        mode: u32,
+    },
     /// A file that is larger than its use explains.
     TooLarge {
         /// Its size.
@@ -59,6 +64,9 @@ impl fmt::Display for Refused {
             Self::NotAFile(what) => write!(f, "is {what}, not a file"),
             Self::Link => f.write_str("is a symbolic link, and is not followed"),
             Self::Foreign { owner } => write!(f, "belongs to uid {owner}, neither to you nor to root"),
+            Self::Open { mode } => {
+                write!(f, "can be changed by everybody (mode {mode:04o}); chmod o-w keeps others out")
+            }
             Self::TooLarge { bytes, limit } => write!(f, "has {bytes} bytes; {limit} are the limit"),
         }
     }
@@ -70,7 +78,7 @@ impl From<Refused> for io::Error {
     fn from(refused: Refused) -> Self {
         let kind = match refused {
             Refused::NotAFile(_) | Refused::Link => io::ErrorKind::InvalidInput,
-            Refused::Foreign { .. } => io::ErrorKind::PermissionDenied,
+            Refused::Foreign { .. } | Refused::Open { .. } => io::ErrorKind::PermissionDenied,
             Refused::TooLarge { .. } => io::ErrorKind::FileTooLarge,
         };
         Self::new(kind, refused)
@@ -160,7 +168,15 @@ pub fn check(found: &Metadata, writer: Writer) -> Result<(), Refused> {
     if !kind.is_file() {
         return Err(Refused::NotAFile(if kind.is_dir() { "a folder" } else { system::what(kind) }));
     }
-    if writer == Writer::Site { Ok(()) } else { check_owner(found) }
+    if writer == Writer::Site {
+        return Ok(());
+    }
+    check_owner(found)?;
+    match system::open_to_all(found) {
+        // What a person writes says where tokens go and which programs run.
+        Some(mode) if writer == Writer::Person => Err(Refused::Open { mode }),
+        _ => Ok(()),
+    }
 }
 
 /// Looks at whose it is, whatever it is.

@@ -202,9 +202,13 @@ const BINARIES: [[u8; 4]; 2] = [[0xcf, 0xfa, 0xed, 0xfe], [0xca, 0xfe, 0xba, 0xb
 
 /// WSL shows the disks of Windows as writable for everybody; Windows itself guards them.
 fn is_of_windows(path: &Path) -> bool {
-    path.starts_with("/mnt")
-        && std::fs::read_to_string("/proc/sys/kernel/osrelease")
-            .is_ok_and(|kernel| kernel.to_ascii_lowercase().contains("microsoft"))
+    path.starts_with("/mnt") && is_kernel_of_windows()
+}
+
+/// True in WSL.
+pub(crate) fn is_kernel_of_windows() -> bool {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease")
+        .is_ok_and(|kernel| kernel.to_ascii_lowercase().contains("microsoft"))
 }
 
 #[cfg(test)]

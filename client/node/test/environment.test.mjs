@@ -74,6 +74,15 @@ test('a token goes to its own Platform, and where two are named to neither', () 
   assert.throws(() => originsOfGiven(broken, givenToken(broken)), { reason: 'MISCONFIGURED' });
 });
 
+test('a configuration that everybody can change says nothing about a token', () => {
+  const path = file('config.json', JSON.stringify({ authDomain: 'https://a.test' }), 0o664);
+  const env = { SEQERA_ACCESS_TOKEN: 't', SEQERA_CLI_CONFIG_DIR: dirname(path) };
+  assert.deepEqual([...originsOfGiven(env, givenToken(env))], ['https://a.test']);
+  chmodSync(path, 0o666);
+  assert.throws(() => originsOfGiven(env, givenToken(env)), { reason: 'MISCONFIGURED' });
+  chmodSync(path, 0o600);
+});
+
 test('a token that exec has set means its profile, and another one does not', () => {
   const env = { SEQERA_ACCESS_TOKEN: 't', SEQERA_EXEC_TOKEN: `work:${sha256('t')}` };
   assert.equal(profileOfExec(env, givenToken(env)), 'work');

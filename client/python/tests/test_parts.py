@@ -361,3 +361,15 @@ def test_a_folder_of_path_that_cannot_be_looked_into_is_passed_over(tmp_path):
         assert _program.command({"PATH": str(closed)}) is None
     finally:
         os.seteuid(0)
+
+
+@needs_owners
+def test_a_configuration_that_everybody_can_change_says_nothing_about_a_token(tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text(f'{{"authDomain": "{A}"}}')
+    environ = {**SEQERA, "SEQERA_CLI_CONFIG_DIR": str(tmp_path)}
+    file.chmod(0o664)
+    assert _origins.may_go(of_environment(environ), A)
+    file.chmod(0o666)
+    with pytest.raises(errors.Misconfigured):
+        of_environment(environ)

@@ -1,8 +1,11 @@
 //! Programs on systems with owners and modes.
 
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+#[cfg(target_os = "linux")]
+use rustix::io::Errno;
 use seqera_agent_proto::programs;
 
 use crate::error::Error;
@@ -35,9 +38,27 @@ pub(super) fn open_to_a_group(program: &Path) -> Option<PathBuf> {
     let real = program.canonicalize().ok()?;
     let found = programs::parts(program, &real).find(|path| {
         // Distributions give each user a group of the same number, and umask 002 with it.
-        path.metadata().is_ok_and(|found| found.mode() & WRITABLE_BY_GROUP != 0 && found.gid() != found.uid())
+        let is_more = |found: &Metadata| found.gid() != found.uid() || has_access_list(path);
+        path.metadata().is_ok_and(|found| found.mode() & WRITABLE_BY_GROUP != 0 && is_more(&found))
     });
     found.map(Path::to_owned)
+}
+
+/// True if an access list names others than owner and group. The permissions of the group are then the most that
+/// anybody in the list has (acl(5)).
+#[cfg(target_os = "linux")]
+fn has_access_list(path: &Path) -> bool {
+    let mut list = [0; 4096];
+    !matches!(
+        rustix::fs::getxattr(path, "system.posix_acl_access", &mut list),
+        Err(Errno::NODATA | Errno::OPNOTSUPP)
+    )
+}
+
+/// Elsewhere access lists do not show in the permissions.
+#[cfg(not(target_os = "linux"))]
+fn has_access_list(_: &Path) -> bool {
+    false
 }
 
 /// True if everybody may write to it.
@@ -106,6 +127,30 @@ mod tests {
         if getuid().is_root() {
             chown(&folder, None, Some(12345)).unwrap();
             assert_eq!(open_to_a_group(&real), Some(folder));
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn whom_an_access_list_names_is_told_like_a_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = program(folder.path()).canonicalize().unwrap();
+        mode(folder.path(), 0o755);
+        // Owner, somebody, group, the most that they have, others (acl(5), the format of its attribute).
+        let entries = [
+            (1_u16, 7_u16, u32::MAX),
+            (2, 7, 12_345),
+            (4, 5, u32::MAX),
+            (16, 7, u32::MAX),
+            (32, 5, u32::MAX),
+        ];
+        let entries = entries.iter().flat_map(|(tag, rights, id)| {
+            [&tag.to_le_bytes()[..], &rights.to_le_bytes(), &id.to_le_bytes()].concat()
+        });
+        let list: Vec<u8> = 2_u32.to_le_bytes().into_iter().chain(entries).collect();
+        let flags = rustix::fs::XattrFlags::empty();
+        if rustix::fs::setxattr(folder.path(), "system.posix_acl_access", &list, flags).is_ok() {
+            assert_eq!(open_to_a_group(&real).as_deref(), real.parent());
         }
     }
 

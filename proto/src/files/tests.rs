@@ -130,3 +130,26 @@ fn in_a_folder_that_is_open_only_a_file_is_read_whatever_the_path_leads_to() {
     fs::write(folder.path("here/file"), "theirs").unwrap();
     assert_eq!(in_it("file").unwrap(), b"ours");
 }
+
+#[test]
+fn what_a_person_writes_is_not_read_where_everybody_can_write_it_too() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let path = folder.path("config.json");
+    fs::write(&path, "x").unwrap();
+    symlink(&path, folder.path("link")).unwrap();
+    for (mode, is_read) in [(0o600, true), (0o664, true), (0o640, true), (0o666, false), (0o602, false)] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        for name in ["config.json", "link"] {
+            let path = folder.path(name);
+            if is_read {
+                assert_eq!(read(&path, LIMIT, Writer::Person).unwrap(), b"x");
+            } else {
+                let expected =
+                    format!("can be changed by everybody (mode {mode:04o}); chmod o-w keeps others out");
+                assert_eq!(refused(&path, Writer::Person), expected);
+            }
+        }
+        assert!(read(&path, LIMIT, Writer::Site).is_ok(), "a mounted token file is whoever's it is");
+    }
+}

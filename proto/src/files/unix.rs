@@ -9,6 +9,8 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType as Kind, Mode, OFlags, openat, statat};
 
+use crate::programs::{WRITABLE_BY_ALL, is_kernel_of_windows};
+
 /// Flags of open(2) that keep a named pipe from blocking the opening, and a terminal from becoming that of this
 /// process. Regular files are read and written as without them.
 pub const WITHOUT_WAITING: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits() as i32;
@@ -54,4 +56,11 @@ pub(super) fn what(kind: FileType) -> &'static str {
 pub(super) fn stranger(found: &Metadata) -> Option<u32> {
     let owner = found.uid();
     (owner != 0 && owner != rustix::process::getuid().as_raw()).then_some(owner)
+}
+
+/// The permissions, if everybody may write there. Not in WSL, nor in containers on it: disks of Windows show all that
+/// they hold like that, and for long its distributions made every file so.
+pub(super) fn open_to_all(found: &Metadata) -> Option<u32> {
+    let mode = found.mode() & 0o7777;
+    (mode & WRITABLE_BY_ALL != 0 && !is_kernel_of_windows()).then_some(mode)
 }

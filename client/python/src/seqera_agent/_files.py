@@ -7,6 +7,7 @@ another user says what that user wants.
 from __future__ import annotations
 
 import os
+import platform
 import stat
 from pathlib import Path
 
@@ -15,8 +16,19 @@ class NoFile(Exception):
     """Why what is at the path is not read; completes a sentence that begins with the path."""
 
 
+def is_open(mode: int) -> bool:
+    """Say whether everybody may write there.
+
+    Not in WSL, nor in containers on it: disks of Windows show all that they hold like that.
+    """
+    return os.name == "posix" and bool(mode & stat.S_IWOTH) and "microsoft" not in platform.release().lower()
+
+
 def read(path: Path, limit: int, *, own: bool) -> bytes:
-    """Return the content of a regular file of at most `limit` bytes; `own`: it belongs to this user or to root."""
+    """Return the content of a regular file of at most `limit` bytes.
+
+    `own`: it belongs to this user or to root, and not everybody may write to it.
+    """
     flags = ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY", "O_NOINHERIT")
     # None of them is there on every system.
     number = os.open(path, os.O_RDONLY | sum(getattr(os, name, 0) for name in flags))
@@ -26,6 +38,8 @@ def read(path: Path, limit: int, *, own: bool) -> bytes:
             raise NoFile("it is no file")
         if own and os.name == "posix" and found.st_uid not in (0, os.getuid()):
             raise NoFile(f"it belongs to uid {found.st_uid}, neither to you nor to root")
+        if own and is_open(found.st_mode):
+            raise NoFile(f"everybody may write to it (mode {stat.S_IMODE(found.st_mode):04o})")
         content = file.read(limit + 1)
     if len(content) > limit:
         raise NoFile(f"it has more than {limit} bytes")

@@ -118,16 +118,11 @@ fn programs(context: &Context) -> Vec<Check> {
         started.filter_map(|program| Some((seqera_client::program::open_to_a_group(&program)?, program)));
     open.map(|(open, program)| {
         let text = format!(
-            "a whole group may write to {}, so it decides what {} does",
+            "others may write to {}, by its group or its access list, so they decide what {} does",
             open.display(),
             program.display()
         );
-        check(
-            "programs",
-            Verdict::Warning,
-            text,
-            "chmod g-w, unless everybody in that group may have your tokens",
-        )
+        check("programs", Verdict::Warning, text, "chmod g-w, unless all of them may have your tokens")
     })
     .collect()
 }
