@@ -9,6 +9,7 @@ pub(crate) mod control;
 pub(crate) mod convert;
 mod deadline;
 pub(crate) mod imports;
+mod lease_elsewhere;
 pub(crate) mod leases;
 pub(crate) mod login;
 pub(crate) mod logout;

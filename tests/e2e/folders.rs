@@ -5,7 +5,7 @@ use std::time::Duration;
 use seqera_tests::browser::{authorization_url, sign_in};
 use seqera_tests::namespaces::may_make;
 use seqera_tests::sandbox::{ADA, GRACE};
-use seqera_tests::{Home, Invocation, Run, Sandbox};
+use seqera_tests::{Home, Invocation, Run, Sandbox, eventually};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -271,6 +271,42 @@ fn a_host_that_is_alive_keeps_its_session_even_from_one_that_insists() {
     assert_eq!(sandbox.user_info(beta("token --profile work").run().ok().line()).status, 200);
     alpha("token --profile work").run().fails_with(3);
     assert_eq!(sandbox.count("reuses"), 0);
+    alpha("agent stop").run().ok();
+    beta("agent stop").run().ok();
+}
+
+#[test]
+fn a_lease_that_is_left_with_a_host_that_is_gone_ends_where_a_person_says_so() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    let (alpha, beta) = (on(&home, "alpha"), on(&home, "beta"));
+    log_in(alpha(&format!("login --no-browser --profile work --authority {}", sandbox.authority)), ADA);
+    let program = alpha("exec --long --profile work -- sleep 1000").start();
+    let listed = |host: &dyn Fn(&str) -> Invocation| {
+        host("agent leases -o json").run().ok().json()["leases"].as_array().expect("a list").clone()
+    };
+    let id = eventually(LIMIT, "a lease", || Some(listed(&alpha).first()?["id"].as_str()?.to_owned()));
+    let end = format!("agent leases end {id}");
+    let leased = || {
+        let names = sandbox.token_names(&sandbox.personal_token(ADA)).into_iter();
+        names.filter(|name| name.ends_with(&id)).count()
+    };
+    assert_eq!(leased(), 1);
+    let refused = beta(&end).run().fails_with(3);
+    assert!(refused.stderr.contains("keeps its leases"), "{refused:?}");
+
+    alpha("agent stop --force").run().ok();
+    beta("login --adopt --force").run().ok();
+    assert_eq!((listed(&beta).len(), leased()), (1, 1), "its program may run on");
+    let ended = beta(&end).run().ok();
+    assert!(ended.stdout.contains("its token is deleted"), "{ended:?}");
+    assert_eq!((listed(&beta).len(), leased()), (0, 0));
+    beta(&end).run().fails_with(2);
+    alpha("agent start").run().ok();
+    assert!(listed(&alpha).is_empty());
+    let kept = std::fs::read_dir(home.config_dir()).expect("a folder").flatten();
+    let kept: Vec<_> = kept.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    assert_eq!(kept.iter().filter(|name| name.contains(&id)).count(), 0, "{kept:?}");
+    drop(program);
     alpha("agent stop").run().ok();
     beta("agent stop").run().ok();
 }

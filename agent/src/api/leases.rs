@@ -11,6 +11,7 @@ use tonic::{Request, Response, Status};
 
 use crate::api::convert;
 use crate::api::deadline::until;
+use crate::api::lease_elsewhere;
 use crate::api::tokens::{hand_out, note};
 use crate::clock::{from_unix, unix};
 use crate::error::{AgentError, ErrorKind};
@@ -108,15 +109,19 @@ impl leases_server::Leases for Leases {
         let EndLeaseRequest { id, give_up } = request.into_inner();
         let known: String = id.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
         let leases = &self.registry.shared.leases;
-        match leases.end(&id, END_LIMIT).await {
+        let ended = match leases.end(&id, END_LIMIT).await {
+            None if lease_elsewhere::take(&self.registry, &id).await? => leases.end(&id, END_LIMIT).await,
+            ended => ended,
+        };
+        match ended {
             Some(false) if give_up => {
                 let left_behind = leases.give_up(&id).await.unwrap_or_default();
                 Ok(Response::new(EndLeaseResponse { deleted: left_behind.is_empty(), left_behind }))
             }
             Some(deleted) => Ok(Response::new(EndLeaseResponse { deleted, ..EndLeaseResponse::default() })),
             None => {
-                let what = format!("there is no lease '{known}' on this host");
-                let hint = "'seqera agent leases' shows them; another host's leases end there";
+                let what = format!("there is no lease '{known}'");
+                let hint = "'seqera agent leases' shows them";
                 Err(AgentError::new(ErrorKind::BadRequest, what, hint).into())
             }
         }

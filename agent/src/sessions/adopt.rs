@@ -50,7 +50,7 @@ pub(crate) async fn adopt(
         }
     }
     info!(profile = %name, host = %there.host, "a session was taken over from another host");
-    remove_there(name, there, kind, shared).await;
+    remove_there(name, &there.kept_under, kind, shared).await;
     if generation.is_past() {
         let _ = shared.ladder.remove(name, kept.kind).await;
         let _ = shared.state.update(name, |record| record.forget_session(None)).await;
@@ -96,9 +96,8 @@ async fn secret(
 
 /// SciToolkit's token lies in one place for all hosts, and some keychains have one item for all: what is there is
 /// ours by now.
-async fn remove_there(name: &ProfileName, there: &Elsewhere, kind: StoreKind, shared: &Shared) {
-    let Some(store) = shared.ladder.of_host(&there.kept_under, kind).filter(|_| kind != StoreKind::TokenFile)
-    else {
+pub(crate) async fn remove_there(name: &ProfileName, kept_under: &str, kind: StoreKind, shared: &Shared) {
+    let Some(store) = shared.ladder.of_host(kept_under, kind).filter(|_| kind != StoreKind::TokenFile) else {
         return;
     };
     if matches!(store.load(name).await, Ok(Some(_)))

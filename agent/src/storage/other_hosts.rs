@@ -89,6 +89,49 @@ pub(crate) fn leases(places: &Places, kept_under: &str) -> Vec<(String, String, 
     hosts(places, kept_under).into_iter().flat_map(of_host).collect()
 }
 
+/// A lease in the records of another host.
+#[derive(Debug, Clone)]
+pub(crate) struct LeaseElsewhere {
+    /// Id of the host.
+    pub host: String,
+    /// What people call it.
+    pub host_name: String,
+    /// The host id in the names of its secrets.
+    pub kept_under: String,
+    pub lease: Lease,
+}
+
+/// The lease of this id, if another host has it. Blocks on the file system.
+pub(crate) fn lease(places: &Places, kept_under: &str, id: &str) -> Option<LeaseElsewhere> {
+    hosts(places, kept_under).into_iter().find_map(|host| {
+        let Sessions { mut leases, host_name, kept_under, .. } = sessions_of(places, &host);
+        let _ = journal::replay(&journal::path(&run_folder(places, &host)), &mut leases);
+        let lease = leases.remove(id)?;
+        let host_name = host_name.unwrap_or_else(|| host.clone());
+        Some(LeaseElsewhere {
+            kept_under: kept_under.unwrap_or_else(|| host.clone()),
+            host,
+            host_name,
+            lease,
+        })
+    })
+}
+
+/// Takes a lease out of the records of another host, whose right to be the agent the caller holds. Blocks on the file
+/// system.
+///
+/// # Errors
+/// Why it could not be written; the other host still has it then.
+pub(crate) fn forget_lease(places: &Places, host: &str, id: &str) -> io::Result<()> {
+    let path = journal::path(&run_folder(places, host));
+    let mut leases = sessions_of(places, host).leases;
+    let elsewhere = leases.keys().cloned().collect();
+    let found = journal::replay(&path, &mut leases).map_err(io::Error::other)?;
+    let mut left = leases.clone();
+    left.remove(id);
+    journal::Journal::new(path, places.host_id.clone(), leases, elsewhere, found).write(&left).map(drop)
+}
+
 /// The other hosts as (id, name); where the name is not recorded, the id. Blocks on the file system.
 pub(crate) fn named(places: &Places, kept_under: &str) -> Vec<(String, String)> {
     let name = |id: &String| sessions_of(places, id).host_name.unwrap_or_else(|| id.clone());
@@ -187,6 +230,42 @@ mod tests {
             ]
         );
         assert_eq!(sessions(places, "h2").len(), 1, "an earlier id of this host is no other host");
+    }
+
+    #[test]
+    fn a_lease_is_taken_out_of_the_records_of_another_host_wherever_they_have_it() {
+        let home = TestPlaces::new();
+        let places = home.places();
+        let lease = Lease {
+            name: "seqera-1".into(),
+            profile: "work".parse().unwrap(),
+            settings: Default::default(),
+            subject: "ada".into(),
+            host: "h2".into(),
+            program: "sh".into(),
+            ends: record::Ends::At(9),
+            created_at: 1,
+            token_id: Some(5),
+            store: None,
+            ending: false,
+            other: Default::default(),
+        };
+        // An older version's, one of the journal, and one that a crash has cut off.
+        let mut sessions = of("work", signed_in(7), Some("node7"));
+        sessions.leases.insert("old".into(), lease.clone());
+        record(places, "h2", &sessions);
+        let path = journal::path(&run_folder(places, "h2"));
+        let line = format!("{{\"id\":\"new\",\"lease\":{}}}\n", serde_json::to_string(&lease).unwrap());
+        fs::write(&path, format!("{line}{}", &line[..20])).unwrap();
+        let there = |id: &str| super::lease(places, "", id).map(|there| (there.host_name, there.lease));
+        for id in ["old", "new"] {
+            assert_eq!(there(id), Some(("node7".into(), lease.clone())), "{id}");
+            forget_lease(places, "h2", id).unwrap();
+            assert_eq!(there(id), None, "{id}");
+        }
+        assert!(leases(places, "").is_empty());
+        assert_eq!(super::sessions(places, "").len(), 1, "the session is there still");
+        forget_lease(places, "h2", "nobody's").unwrap();
     }
 
     #[test]

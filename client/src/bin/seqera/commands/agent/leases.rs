@@ -59,6 +59,9 @@ fn list(context: &Context, client: &Client) -> Result<(), Failure> {
     }
     context.screen.say(&shown(&leases))?;
     troubles(&leases).iter().for_each(|trouble| context.screen.warn(trouble));
+    if leases.iter().any(|lease| !lease.host.is_empty()) {
+        context.screen.hint("that of a host that is gone ends by 'seqera agent leases end ID'");
+    }
     Ok(())
 }
 
