@@ -13,7 +13,7 @@
 //! | `leases`, `socket` | tokens made for programs; the local socket and its limits |
 //! | `sign_in`, `storage` | a running login; records, and the stores of secrets |
 //! | `providers` | who issues tokens: the traits, and one file or folder for each kind of provider |
-//! | the root | for every wing: [`error`], `foreign`, `profile`, `network`, `token`, `sealed`, `outcome`, `clock`, `descriptor`, `backoff`, `lock`, `site` |
+//! | the root | for every wing: [`error`], `foreign`, `profile`, `network`, `token`, `sealed`, `outcome`, `clock`, `descriptor`, `backoff`, `lock`, `session_bus`, `site` |
 //!
 //! `testing` holds the stand-ins of the tests.
 //!
@@ -44,6 +44,8 @@ pub mod process;
 mod profile;
 mod providers;
 mod sealed;
+#[cfg(all(unix, not(target_os = "macos")))]
+mod session_bus;
 mod sessions;
 mod sign_in;
 mod site;

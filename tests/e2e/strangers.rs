@@ -8,15 +8,11 @@ use std::time::Duration;
 use crate::installation::Installation;
 use seqera_tests::browser::{authorization_url, callback_url};
 use seqera_tests::sandbox::ADA;
+use seqera_tests::skip::is_root;
 use seqera_tests::{Home, Invocation, Running, Sandbox, binaries, eventually, http, skip};
 
 /// `nobody`, on every Unix that has this user.
 const STRANGER: u32 = 65_534;
-
-/// The folder of a process belongs to the user who runs it.
-fn is_root() -> bool {
-    std::fs::metadata("/proc/self").expect("procfs").uid() == 0
-}
 
 fn open(path: &Path, mode: u32) {
     let done = std::fs::set_permissions(path, PermissionsExt::from_mode(mode));
@@ -279,4 +275,65 @@ fn without_waiting(path: &Path) -> std::fs::File {
     let mut options = std::fs::File::options();
     std::os::unix::fs::OpenOptionsExt::custom_flags(options.read(true).write(true), O_NONBLOCK);
     options.open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Listens at an abstract name, as a bus does, and prints how much each caller has said.
+const BUS: &str = "\
+import socket, sys
+bus = socket.socket(socket.AF_UNIX)
+bus.bind('\\0' + sys.argv[1])
+bus.listen()
+print('listening', flush=True)
+while True:
+    caller, _ = bus.accept()
+    print('heard', len(caller.recv(64)), flush=True)
+";
+
+/// An agent outlives many a desktop, and any user can take the name of a bus that has ended.
+#[test]
+fn a_session_bus_of_another_user_is_told_nothing_and_gets_no_secret() {
+    if !is_root() {
+        return skip("needs root, to play a second user");
+    }
+    if !skip::have(&["python3"], "apt-get install python3") {
+        return;
+    }
+    let (mut home, sandbox) = (Home::new(), Sandbox::calm());
+    // It is the working folder of the stranger's program.
+    open(home.root(), 0o755);
+    let name = format!("seqera-bus-{}", home.root().file_name().expect("a name").to_string_lossy());
+    let mut bus = as_stranger(home.program("python3").args(["-c", BUS, &name])).start();
+    eventually(Duration::from_secs(30), "a bus", || bus.stdout().contains("listening").then_some(()));
+    home.set("DBUS_SESSION_BUS_ADDRESS", format!("unix:abstract={name}"));
+    home.login("work", &sandbox, ADA);
+    assert_eq!(home.status("work")["store"], "file");
+    let doctor = home.seqera("agent doctor").run();
+    let said = format!("the session bus at unix:abstract={name} belongs to uid {STRANGER}");
+    assert!(doctor.stdout.contains(&said), "{doctor:?}");
+    home.seqera("logout --all").run().ok();
+    let heard = bus.stdout();
+    assert!(heard.lines().skip(1).all(|line| line == "heard 0"), "{heard}");
+    bus.kill();
+}
+
+#[test]
+fn a_token_that_another_user_has_left_in_a_folder_of_all_is_handed_to_no_program() {
+    if !is_root() {
+        return skip("needs root, to play a second user");
+    }
+    let home = Home::new();
+    let shared = home.root().join("shared");
+    std::fs::create_dir(&shared).expect("the folder can be made");
+    open(&shared, 0o1777);
+    let file = shared.join("token");
+    let text = "planted\n# seqera token file\nauthority=https://other.test/api\napi=https://other.test/api\n";
+    std::fs::write(&file, text).expect("a free name");
+    open(&file, 0o644);
+    chown(&file, Some(STRANGER), Some(STRANGER)).expect("root may");
+    for command in ["exec -- env", "token", "status --check"] {
+        let refused = home.seqera(command).env("SEQERA_ACCESS_TOKEN_FILE", &file).run().fails_with(2);
+        let said = format!("{} may have been put there by uid {STRANGER}", file.display());
+        assert!(refused.stderr.contains(&said), "{command}: {refused:?}");
+        assert!(!format!("{refused:?}").contains("planted"), "{command}: {refused:?}");
+    }
 }

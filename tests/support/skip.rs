@@ -37,6 +37,22 @@ pub fn have(programs: &[&str], remedy: &str) -> bool {
     missing.is_empty()
 }
 
+/// Whether this user may look into an agent that runs, by `/proc`: at its program, folder, files and variables, which
+/// the agent keeps from its own user. If not, skips the running test.
+#[track_caller]
+pub fn looks_into_agents() -> bool {
+    let looks = is_root();
+    if !looks {
+        skip("needs root: nobody else looks into an agent that runs");
+    }
+    looks
+}
+
+/// The folder of a process belongs to the user who runs it.
+pub fn is_root() -> bool {
+    std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").expect("procfs")) == 0
+}
+
 /// Whether a program with this name is on the path.
 pub fn on_path(program: &str) -> bool {
     find(program).is_some()

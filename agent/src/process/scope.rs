@@ -6,10 +6,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use zbus::Connection;
 use zbus::zvariant::{ObjectPath, Value};
+use zbus::{Address, Connection};
 
 use crate::process::config::environment;
+use crate::session_bus::OwnBus;
 
 const MANAGER: &str = "org.freedesktop.systemd1";
 
@@ -41,8 +42,13 @@ fn buses() -> Vec<String> {
     by_place.map(|bus| format!("unix:path={}", bus.display())).into_iter().chain(by_name).collect()
 }
 
+/// Only to a bus of this user: another one's would say that it had done as it was asked.
 async fn connect(address: &str) -> zbus::Result<Connection> {
-    zbus::connection::Builder::address(address)?.build().await
+    let address: Address = address.parse()?;
+    let own = OwnBus::at(&address).map_err(|error| zbus::Error::Address(error.to_string()))?;
+    let connection = zbus::connection::Builder::address(address)?.build().await;
+    drop(own);
+    connection
 }
 
 async fn ask(bus: &Connection, process: u32) -> zbus::Result<()> {

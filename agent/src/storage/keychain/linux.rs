@@ -14,6 +14,7 @@ use zbus_secret_service_keyring_store::Store;
 
 use super::failure::said;
 use crate::error::chain;
+use crate::session_bus::{NotOurs, OwnBus};
 use crate::storage::store::{Patience, StoreError};
 
 /// The keyring files lie in the home folder, which other hosts may share.
@@ -24,7 +25,7 @@ pub(super) fn entry(service: &str, account: &str, patience: Patience) -> Result<
     if patience == Patience::Background {
         check_unlocked(service, account)?;
     }
-    let store = Store::new().map_err(|error| absent(&error))?;
+    let store = on_own_bus(|| Store::new().map_err(|error| absent(&error)))?;
     Ok((store.build(service, account, None).map_err(failure)?, ()))
 }
 
@@ -82,7 +83,23 @@ pub(super) fn accounts(service: &str) -> Result<BTreeSet<String>, StoreError> {
 
 /// No secret travels over this connection, so it needs no encryption.
 fn connect() -> Result<SecretService<'static>, StoreError> {
-    SecretService::connect(EncryptionType::Plain).map_err(|error| absent(&error))
+    on_own_bus(|| SecretService::connect(EncryptionType::Plain).map_err(|error| absent(&error)))
+}
+
+/// Connects to the session bus, if it is this user's: the libraries do not look.
+fn on_own_bus<T>(connect: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let bus = OwnBus::of_session().map_err(not_ours)?;
+    let connected = connect()?;
+    // A bus that has ended meanwhile may have been another one by the time of the connection.
+    bus.lives().map_err(not_ours)?;
+    Ok(connected)
+}
+
+fn not_ours(why: NotOurs) -> StoreError {
+    match why {
+        NotOurs::Absent(_) => absent(&why),
+        NotOurs::Foreign { .. } | NotOurs::Elsewhere(_) => StoreError::Unavailable(why.to_string()),
+    }
 }
 
 /// There is no bus, or no Secret Service on it. That is common on servers, so people get a plain text and only
