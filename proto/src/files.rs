@@ -49,6 +49,11 @@ pub enum Refused {
         /// Its permissions.
         mode: u32,
     },
+    /// Somebody else may have put it there, by the right that everybody has in a folder such as `/tmp`.
+    Planted {
+        /// The user id of the owner of the file, or of a folder or link on the way to it.
+        owner: u32,
+    },
     /// A file that is larger than its use explains.
     TooLarge {
         /// Its size.
@@ -67,6 +72,12 @@ impl fmt::Display for Refused {
             Self::Open { mode } => {
                 write!(f, "can be changed by everybody (mode {mode:04o}); chmod o-w keeps others out")
             }
+            Self::Planted { owner } => {
+                write!(
+                    f,
+                    "may have been put there by uid {owner}, for everybody may write to a folder on the way"
+                )
+            }
             Self::TooLarge { bytes, limit } => write!(f, "has {bytes} bytes; {limit} are the limit"),
         }
     }
@@ -78,7 +89,9 @@ impl From<Refused> for io::Error {
     fn from(refused: Refused) -> Self {
         let kind = match refused {
             Refused::NotAFile(_) | Refused::Link => io::ErrorKind::InvalidInput,
-            Refused::Foreign { .. } | Refused::Open { .. } => io::ErrorKind::PermissionDenied,
+            Refused::Foreign { .. } | Refused::Open { .. } | Refused::Planted { .. } => {
+                io::ErrorKind::PermissionDenied
+            }
             Refused::TooLarge { .. } => io::ErrorKind::FileTooLarge,
         };
         Self::new(kind, refused)
@@ -123,6 +136,29 @@ pub fn read_in(
     let file = system::open_in(folder, name)?;
     check(&file.metadata()?, writer)?;
     whole(file, limit)
+}
+
+/// Looks whether the file that was opened at this path is there by the word of somebody who may take any name in a
+/// folder of all. It may be of any other owner: in a container the numbers of users are others, and what is mounted
+/// there was put by whoever looks after it.
+///
+/// # Errors
+/// [`Refused::Planted`] inside the error; what the system says.
+#[cfg(unix)]
+pub fn check_not_planted(path: &Path, opened: &File) -> io::Result<()> {
+    match system::planter(path, &opened.metadata()?)? {
+        Some(owner) => Err(Refused::Planted { owner }.into()),
+        None => Ok(()),
+    }
+}
+
+/// There is no folder of all.
+///
+/// # Errors
+/// None.
+#[cfg(windows)]
+pub fn check_not_planted(_: &Path, _: &File) -> io::Result<()> {
+    Ok(())
 }
 
 /// What is in a file that was opened and looked at.

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, lchownSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
@@ -105,6 +105,25 @@ test('a program that everybody can change is not started, and a relative folder 
   assert.equal(findProgram({ PATH: '.:relative' }), undefined);
   assert.throws(() => findProgram({}, 'seqera'), { reason: 'BAD_REQUEST' });
   assert.throws(() => findProgram({}, join(folder, 'nowhere')), { reason: 'NO_AGENT' });
+});
+
+test('a token that anybody could have put there is not used', { skip: process.getuid() !== 0 && 'needs root, to play a second user' }, () => {
+  const [shared, apart] = ['of-all', 'apart'].map((name) => join(folder, name));
+  for (const of of [shared, apart]) {
+    mkdirSync(of);
+    writeFileSync(join(of, 'token'), 'theirs');
+    chownSync(join(of, 'token'), 65534, 65534);
+  }
+  chmodSync(shared, 0o1777);
+  symlinkSync(join(shared, 'token'), join(folder, 'to-shared'));
+  symlinkSync(join(apart, 'token'), join(shared, 'link'));
+  lchownSync(join(shared, 'link'), 65534, 65534);
+  for (const path of [join(shared, 'token'), join(folder, 'to-shared'), join(shared, 'link')]) {
+    const refused = { reason: 'BAD_REQUEST', message: /put there by uid 65534/ };
+    assert.throws(() => givenToken({ SEQERA_ACCESS_TOKEN_FILE: path }), refused);
+  }
+  // In a container its owner has another number.
+  assert.equal(givenToken({ SEQERA_ACCESS_TOKEN_FILE: join(apart, 'token') }).secret, 'theirs');
 });
 
 test('a folder of PATH that cannot be looked into is passed over', { skip: process.getuid() !== 0 && 'needs root, to become a second user' }, () => {

@@ -352,6 +352,24 @@ def test_neither_the_command_nor_its_interpreter_is_looked_for_in_the_current_fo
     assert _program.environment({"PATH": ".:"}) == {}
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to play a second user")
+def test_a_token_that_anybody_could_have_put_there_is_not_used(tmp_path):
+    shared, apart = tmp_path / "shared", tmp_path / "apart"
+    for folder in (shared, apart):
+        folder.mkdir()
+        folder.joinpath("token").write_text("theirs")
+        os.chown(folder / "token", 65534, 65534)
+    shared.chmod(0o1777)
+    (tmp_path / "link").symlink_to(shared / "token")
+    (shared / "link").symlink_to(apart / "token")
+    os.chown(shared / "link", 65534, 65534, follow_symlinks=False)
+    for path in (shared / "token", tmp_path / "link", shared / "link"):
+        with pytest.raises(errors.BadRequest, match="put there by uid 65534"):
+            given({"SEQERA_ACCESS_TOKEN_FILE": str(path)})
+    # In a container its owner has another number.
+    assert given({"SEQERA_ACCESS_TOKEN_FILE": str(apart / "token")}).secret == "theirs"
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, to become a second user")
 def test_a_folder_of_path_that_cannot_be_looked_into_is_passed_over(tmp_path):
     closed = tmp_path / "closed"

@@ -153,3 +153,48 @@ fn what_a_person_writes_is_not_read_where_everybody_can_write_it_too() {
         assert!(read(&path, LIMIT, Writer::Site).is_ok(), "a mounted token file is whoever's it is");
     }
 }
+
+#[test]
+fn a_file_that_anybody_could_have_put_there_is_known_by_its_owner_and_the_way_to_it() {
+    let folder = Folder::new();
+    let (shared, theirs) = (folder.path("shared"), folder.path("theirs"));
+    for made in [&shared, &theirs] {
+        fs::create_dir(made).unwrap();
+    }
+    mode(&shared, 0o1777);
+    let file = |path: PathBuf, owner: u32| {
+        fs::write(&path, "x").unwrap();
+        chown(&path, Some(owner), None).is_ok().then_some(path)
+    };
+    let planter = |path: &Path| match check_not_planted(path, &open(path, Writer::Site).unwrap()) {
+        Ok(()) => None,
+        Err(error) => Some(error.to_string()),
+    };
+    let ours = shared.join("ours");
+    fs::write(&ours, "x").unwrap();
+    assert_eq!(planter(&ours), None);
+    // A link of ours into the folder of all, and one of theirs out of it.
+    let (Some(planted), Some(elsewhere)) = (file(shared.join("t"), 1001), file(theirs.join("t"), 1001))
+    else {
+        return;
+    };
+    let (to_planted, from_shared) = (folder.path("link"), shared.join("link"));
+    symlink(&planted, &to_planted).unwrap();
+    symlink(&ours, &from_shared).unwrap();
+    std::os::unix::fs::lchown(&from_shared, Some(1001), None).unwrap();
+    fs::create_dir(shared.join("d")).unwrap();
+    let within = file(shared.join("d/t"), 1001).unwrap();
+    chown(shared.join("d"), Some(1001), None).unwrap();
+    for path in [&planted, &to_planted, &from_shared, &within] {
+        let said = planter(path).unwrap_or_default();
+        assert!(said.starts_with("may have been put there by uid 1001, "), "{}: {said}", path.display());
+    }
+    // Whoever may write here has allowed it, as where a folder is mounted into a container.
+    assert_eq!(planter(&elsewhere), None);
+    chown(&planted, Some(0), None).unwrap();
+    assert_eq!(planter(&planted), None);
+}
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+}

@@ -64,3 +64,18 @@ pub(super) fn open_to_all(found: &Metadata) -> Option<u32> {
     let mode = found.mode() & 0o7777;
     (mode & WRITABLE_BY_ALL != 0 && !is_kernel_of_windows()).then_some(mode)
 }
+
+/// The stranger who has made the file, or a folder or link on the way to it, in a folder of all. A mount there is of
+/// another device, and root's word.
+pub(super) fn planter(path: &Path, opened: &Metadata) -> io::Result<Option<u32>> {
+    let made_by = |name: &Path, found: &Metadata| {
+        let folder = name.parent()?.metadata().ok()?;
+        let is_of_all = folder.mode() & WRITABLE_BY_ALL != 0 && folder.dev() == found.dev();
+        if is_of_all { stranger(found) } else { None }
+    };
+    let on_the_way =
+        |path: &Path| path.ancestors().find_map(|name| made_by(name, &name.symlink_metadata().ok()?));
+    let real = path.canonicalize()?;
+    let found = on_the_way(&std::path::absolute(path)?).or_else(|| on_the_way(&real));
+    Ok(found.or_else(|| made_by(&real, opened)))
+}

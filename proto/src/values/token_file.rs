@@ -61,12 +61,16 @@ impl fmt::Debug for TokenFile {
 }
 
 impl TokenFile {
-    /// Reads the file. Whoever owns it: the person has named it, and in a container its owner has another number.
+    /// Reads the file. Whoever owns it: the person has named it, and in a container its owner has another number. But in
+    /// `/tmp` any user can take the name of one that has gone, and what stands beside the token says where it is sent.
     ///
     /// # Errors
     /// A sentence with the path and what is wrong; nothing of the content is in it.
     pub fn read(path: &Path) -> Result<Self, String> {
-        let content = files::read(path, LARGEST, Writer::Site);
+        let content = files::open(path, Writer::Site).and_then(|file| {
+            files::check_not_planted(path, &file)?;
+            files::whole(file, LARGEST)
+        });
         let content = content.map_err(|error| files::sentence(path, &error))?;
         Self::of(&content).map_err(|odd| format!("{} {odd}", path.display()))
     }

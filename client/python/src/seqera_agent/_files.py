@@ -27,7 +27,8 @@ def is_open(mode: int) -> bool:
 def read(path: Path, limit: int, *, own: bool) -> bytes:
     """Return the content of a regular file of at most `limit` bytes.
 
-    `own`: it belongs to this user or to root, and not everybody may write to it.
+    `own`: it belongs to this user or to root, and not everybody may write to it. Else it may be of any other owner, as
+    in a container, but not there by the right that everybody has in a folder such as `/tmp`.
     """
     flags = ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY", "O_NOINHERIT")
     # None of them is there on every system.
@@ -40,7 +41,26 @@ def read(path: Path, limit: int, *, own: bool) -> bytes:
             raise NoFile(f"it belongs to uid {found.st_uid}, neither to you nor to root")
         if own and is_open(found.st_mode):
             raise NoFile(f"everybody may write to it (mode {stat.S_IMODE(found.st_mode):04o})")
+        if not own and os.name == "posix":
+            _check_not_planted(path, found)
         content = file.read(limit + 1)
     if len(content) > limit:
         raise NoFile(f"it has more than {limit} bytes")
     return content
+
+
+def _check_not_planted(path: Path, opened: os.stat_result) -> None:
+    """Any user can take a name in a folder of all, or one on the way to the file. A mount there is of another device,
+    and root's word.
+    """
+    real = path.resolve(strict=True)
+    absolute = Path.cwd() / path
+    names = [absolute, *absolute.parents, real, *real.parents]
+    made = [(name, name.lstat()) for name in names] + [(real, opened)]
+    for name, found in made:
+        folder = name.parent.stat()
+        is_of_all = folder.st_mode & stat.S_IWOTH and folder.st_dev == found.st_dev
+        if is_of_all and found.st_uid not in (0, os.getuid()):
+            raise NoFile(
+                f"it may have been put there by uid {found.st_uid}, for everybody may write to a folder on the way"
+            )
