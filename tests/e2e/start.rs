@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use seqera_tests::reaper::is_alive;
 use seqera_tests::sandbox::ADA;
-use seqera_tests::{Home, Running, Sandbox, binaries, eventually};
+use seqera_tests::{Home, Running, Sandbox, binaries, eventually, skip};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -21,6 +21,9 @@ fn signed_in_without_agent() -> (Home, Sandbox) {
 
 #[test]
 fn a_hundred_clients_at_once_start_one_agent() {
+    if !skip::looks_into_agents() {
+        return;
+    }
     let (home, sandbox) = signed_in_without_agent();
     let callers: Vec<Running> = (0..100).map(|_| home.seqera("token --profile work").start()).collect();
     let runs = callers.into_iter().map(|caller| caller.finish(LIMIT).ok());
@@ -59,6 +62,9 @@ fn a_substitution_returns_at_once_with_no_agent_running_and_extra_descriptors_op
 
 #[test]
 fn the_agent_outlives_its_first_client_and_keeps_nothing_of_it() {
+    if !skip::looks_into_agents() {
+        return;
+    }
     let (home, _sandbox) = signed_in_without_agent();
     home.seqera("token --profile work").env("TOWER_REFRESH_TOKEN", "foreign").run().ok();
     let pid = home.agent_pid().expect("the agent lives on");
@@ -76,6 +82,9 @@ fn the_agent_outlives_its_first_client_and_keeps_nothing_of_it() {
 #[cfg(target_os = "linux")]
 #[test]
 fn the_agent_is_the_very_program_that_was_checked_and_goes_by_its_name() {
+    if !skip::looks_into_agents() {
+        return;
+    }
     use std::os::fd::AsRawFd;
     use std::os::unix::process::CommandExt;
     let home = Home::new();
@@ -117,6 +126,9 @@ fn a_second_agent_refuses_and_names_the_first_which_still_serves() {
 
 #[test]
 fn a_socket_that_a_cleaner_removed_is_served_again() {
+    if !skip::looks_into_agents() {
+        return;
+    }
     let (home, sandbox) = (Home::new(), Sandbox::calm());
     home.login("work", &sandbox, ADA);
     let socket = home.socket_dir().join("agent.sock");
