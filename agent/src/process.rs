@@ -50,8 +50,11 @@ const THREADS: usize = 5;
 /// How long a thread of the runtime that has read a file or a certificate waits for the next one.
 const THREAD_KEPT: Duration = Duration::from_secs(1);
 /// Events that are taken from the system at a time. Whatever they wake goes to the queue of the runtime, which never
-/// shrinks again; it takes about as many tasks from it between two looks.
+/// shrinks again.
 const MOST_EVENTS: usize = 64;
+/// How many tasks run before the system is asked for more events, if so many are in the queue. An event wakes a connection
+/// and that its streams, so that it would grow if tasks ran only for as many as there were events.
+const TASKS_BETWEEN_EVENTS: u32 = 1024;
 /// What an agent that serves nobody has open: socket, log, lock, timers, signals.
 const FEWEST_FILES: usize = 16;
 
@@ -99,6 +102,7 @@ pub fn serve(mut flags: Flags) -> Result<(), AgentError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .thread_keep_alive(THREAD_KEPT)
         .max_io_events_per_tick(MOST_EVENTS)
+        .event_interval(TASKS_BETWEEN_EVENTS)
         .enable_all()
         .build()
         .map_err(|error| AgentError::system(&error))?;

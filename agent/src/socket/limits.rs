@@ -13,7 +13,7 @@ const MOST_IDLE: usize = 512;
 /// The requests that may be waited for in the middle. A program of this machine sends its request in one piece.
 const MOST_UNFINISHED: usize = 128;
 /// More programs than one user has that want to be told of each new token.
-const MOST_LASTING: usize = 1024;
+const MOST_LASTING: usize = 512;
 /// The calls that run at a time. Each costs some kilobytes.
 const MOST_CALLS: usize = 8192;
 /// A person signs in to a few profiles, and scripts to some more.
@@ -146,10 +146,7 @@ mod tests {
         assert_eq!((few.total.connections, few.process.connections, few.total.lasting), (120, 30, 90));
         assert_eq!((few.total.logins, few.process.logins, few.programs), (12, 4, 24));
         let many = Limits::of_descriptors(1 << 20);
-        assert_eq!(
-            (many.total.connections, many.process.connections, many.total.lasting),
-            (4096, 1024, 1024)
-        );
+        assert_eq!((many.total.connections, many.process.connections, many.total.lasting), (4096, 1024, 512));
         assert_eq!((many.total.logins, many.process.logins, many.programs), (32, 8, 1024));
     }
 }
