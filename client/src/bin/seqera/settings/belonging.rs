@@ -65,6 +65,9 @@ fn owner(
         return Err(nowhere(token, "the file names no address", NAME_IT));
     }
     let Some(named) = named else {
+        if !PAIRS.iter().any(|pair| pair[0] == token.variable) && token.variable != TOKEN_FILE {
+            return given(token, env, [endpoint, stray]);
+        }
         return match endpoint.or(stray) {
             // Two pairs that are not one: nothing says whether the second address is for both.
             Some(set) if set.source == Source::Variable(other[1]) && env.holds_another(other[0], token) => {
@@ -91,6 +94,29 @@ fn owner(
         // That of the other kind of token may be for that one alone.
         (None, Some(other)) if !decides && !has_own => Err(differs(&other)),
         _ => Ok(Some(named)),
+    }
+}
+
+/// For a token that is in no variable, of which each of the pairs may be, and neither need be.
+fn given(
+    token: &EnvToken,
+    env: &Env,
+    [seqera, tower]: [Option<Setting>; 2],
+) -> Result<Option<Setting>, Failure> {
+    let of_another = PAIRS.into_iter().zip([&tower, &seqera]).find_map(|([variable, _], set)| {
+        let set = set.as_ref().filter(|_| env.holds_another(variable, token))?;
+        Some((variable, set))
+    });
+    if let Some((variable, set)) = of_another {
+        let what = format!("{} is {}, beside another token in {variable}", set.source, set.text);
+        return Err(nowhere(token, &what, NAME_IT));
+    }
+    match (seqera, tower) {
+        (Some(one), Some(other)) if !same_origin(&one.text, &other.text) => {
+            let what = format!("{} is {}, and {} is {}", one.source, one.text, other.source, other.text);
+            Err(nowhere(token, &what, NAME_IT))
+        }
+        (one, other) => Ok(one.or(other)),
     }
 }
 
@@ -175,6 +201,29 @@ mod tests {
             assert!(said && !failure.message.contains("another)"), "{failure:?}");
             assert!(failure.hint.text().unwrap().contains("SEQERA_"), "{failure:?}");
         }
+    }
+
+    #[test]
+    fn a_token_of_no_variable_goes_to_neither_of_two_platforms_nor_to_that_of_another_token() {
+        const OTHER: (&str, &str) = ("TOWER_API_ENDPOINT", A);
+        for env in [
+            &[SDK, OTHER][..],
+            &[SDK, (SEQERA, "another")],
+            &[ENDPOINT, (TOWER, "another")],
+            &[SDK, ENDPOINT, (TOWER, "another")],
+        ] {
+            let failure = settings("--token", env, "").unwrap_err();
+            assert!(
+                failure.message.contains("sent nowhere") && failure.message.contains("b.test"),
+                "{failure:?}"
+            );
+        }
+        assert_eq!(goes("--token", &[SDK, ENDPOINT], ""), B);
+        assert_eq!(
+            goes("--token", &[SDK, (SEQERA, "t"), (TOWER, "another")], ""),
+            B,
+            "one of them is this one"
+        );
     }
 
     #[test]
