@@ -212,6 +212,15 @@ impl Imports {
             return found.left_out.push(format!("{what} is left as it is: {why}; {instead}"));
         }
         let Some(token) = &settings.token else { return };
+        if settings.is_elsewhere {
+            let what = shown(Origin::Nextflow, &place);
+            let other = file.with_file_name("config");
+            return found.left_out.push(format!(
+                "{what} is left as it is: {} may say where it belongs, in a way that is not understood; sign in with it \
+                 by 'seqera login --with-token --authority URL'",
+                other.display()
+            ));
+        }
         if !settings.is_personal() {
             let why = "only Nextflow can renew it, so it is not taken over";
             let what = shown(Origin::Nextflow, &place);

@@ -174,6 +174,29 @@ fn nextflows_token_is_checked_kept_as_a_fixed_one_and_its_file_is_left() {
 }
 
 #[test]
+fn nextflows_token_goes_where_nextflow_would_send_it_and_to_cloud_only_if_that_is_certain() {
+    let (home, sandbox) = (home(), Sandbox::calm());
+    let token = sandbox.personal_token("ada");
+    let folder = home.root().join("home/.nextflow");
+    std::fs::create_dir_all(&folder).expect("the home can be written");
+    let write =
+        |name: &str, text: &str| std::fs::write(folder.join(name), text).expect("the home can be written");
+    write("seqera-auth.config", &format!("tower.accessToken = '{token}'\n"));
+    let left = |run: seqera_tests::Run, said: &str| {
+        let run = run.fails_with(1);
+        assert!(run.stderr.contains("is left as it is") && run.stderr.contains(said), "{}", run.stderr);
+        assert!(!run.stderr.contains(&token));
+    };
+    let import = || home.seqera("login --import");
+    left(import().env("TOWER_API_ENDPOINT", &sandbox.authority).run(), &sandbox.authority);
+    write("config", "includeConfig 'site.config'\ntower.endpoint = host()\n");
+    left(import().run(), ".nextflow/config may say");
+    write("config", &format!("tower.endpoint = '{}'\n", sandbox.authority));
+    import().run().ok();
+    assert_eq!(home.status("default")["authority"], sandbox.authority);
+}
+
+#[test]
 fn no_token_is_told_or_logged() {
     let (home, sandbox) = (home(), Sandbox::calm());
     let file = v1_file(&home, "lab", &sandbox);

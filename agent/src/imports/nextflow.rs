@@ -25,6 +25,8 @@ pub(super) struct Settings {
     renews: bool,
     /// The line that is not understood, if there is a token that might belong anywhere because of it.
     pub(super) odd: Option<usize>,
+    /// The endpoint may stand in the file beside this one, in a way that is not understood.
+    pub(super) is_elsewhere: bool,
 }
 
 impl Settings {
@@ -32,6 +34,17 @@ impl Settings {
     pub(super) fn authority(&self) -> String {
         let endpoint = self.endpoint.as_deref().unwrap_or(Profile::CLOUD_AUTHORITY);
         canonical(endpoint)
+    }
+
+    /// Takes the endpoint from the text of the other file, most of which is about other things.
+    fn complete(&mut self, text: &str) {
+        if !text.contains("endpoint") {
+            return;
+        }
+        match plain(text) {
+            Ok(other) if other.token.is_none() => self.endpoint = other.endpoint,
+            _ => self.is_elsewhere = true,
+        }
     }
 
     /// True for a personal access token. A token that expires within the hour, or that two programs would
@@ -44,11 +57,25 @@ impl Settings {
     }
 }
 
-/// Reads the file. A missing file has no settings.
+/// Reads the file. A missing file has no settings. If it has a token and no endpoint, the one in `config` beside it
+/// counts, which Nextflow reads together with it.
 ///
 /// # Errors
 /// If the file exists but cannot be read, is larger than [`LARGEST`], or is not a regular file of this user.
 pub(super) fn read(file: &Path) -> Result<Settings, String> {
+    let mut settings = alone(file)?;
+    if settings.token.is_none() || settings.endpoint.is_some() {
+        return Ok(settings);
+    }
+    let beside = file.with_file_name("config");
+    match files::read(&beside, LARGEST, Writer::Person) {
+        Ok(bytes) => settings.complete(&String::from_utf8_lossy(&bytes)),
+        Err(error) => settings.is_elsewhere = error.kind() != std::io::ErrorKind::NotFound,
+    }
+    Ok(settings)
+}
+
+fn alone(file: &Path) -> Result<Settings, String> {
     match files::read(file, LARGEST, Writer::Person).map(zeroize::Zeroizing::new) {
         Ok(bytes) => Ok(match text::decoded(&bytes).map(zeroize::Zeroizing::new) {
             Ok(text) => parse(&text),
@@ -128,6 +155,35 @@ mod tests {
         assert_eq!(parse("tower.accessToken='p'").authority(), Profile::CLOUD_AUTHORITY);
         let cloud = parse("tower.endpoint = 'https://api.cloud.seqera.io'").authority();
         assert_eq!(cloud, Profile::CLOUD_AUTHORITY);
+    }
+
+    #[test]
+    fn an_endpoint_in_the_other_file_is_the_tokens_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seqera-auth.config");
+        let with = |own: &str, other: &str| {
+            std::fs::write(&path, own).unwrap();
+            std::fs::write(folder.path().join("config"), other).unwrap();
+            let settings = read(&path).unwrap();
+            (settings.authority(), settings.is_elsewhere)
+        };
+        let (bare, cloud) = ("tower.accessToken = 'P'", Profile::CLOUD_AUTHORITY.to_owned());
+        let b = "https://b.test/api";
+        for (own, other, expected) in [
+            (bare, "includeConfig 'seqera-auth.config'\nprocess { cpus = { 2 } }", (cloud.clone(), false)),
+            (bare, "tower.endpoint = 'https://b.test/api'", (b.to_owned(), false)),
+            (bare, "wave.endpoint = 'https://b.test/api'", (cloud.clone(), false)),
+            (bare, "includeConfig 'x'\ntower.endpoint = 'https://b.test/api'", (cloud.clone(), true)),
+            (bare, "tower { endpoint = host() }", (cloud.clone(), true)),
+            (bare, "tower { accessToken = 'x'; endpoint = 'https://b.test/api' }", (cloud, true)),
+            (
+                "tower { accessToken = 'P'; endpoint = 'https://b.test/api' }",
+                "tower.endpoint = f()",
+                (b.into(), false),
+            ),
+        ] {
+            assert_eq!(with(own, other), expected, "{own} {other}");
+        }
     }
 
     #[test]

@@ -92,7 +92,9 @@ impl Imports {
     ) -> Result<Taken, AgentError> {
         // The file is read again, because by now it may hold the token of another authority.
         let read = self.nextflow_settings(Path::new(&candidate.name)).await.ok();
-        let same = read.filter(|now| now.is_personal() && now.authority() == candidate.owner.authority);
+        let same = read.filter(|now| {
+            !now.is_elsewhere && now.is_personal() && now.authority() == candidate.owner.authority
+        });
         let token = same.and_then(|settings| settings.token).ok_or_else(|| vanished(candidate))?;
         let token = token.expose_secret();
         let mut notes = given::sign_in(&self.registry, name, profile, token, None).await?;
