@@ -1,6 +1,7 @@
 // `fetch` with a token. Redirects are followed here and not by Node, so that each hop is looked at: the token is sent
 // to the profile's own origins and nowhere else.
 
+import { errorOf } from './errors.js';
 import { type Token } from './token.js';
 
 interface HandedOut {
@@ -37,6 +38,7 @@ export async function authorizedFetch(
   let mayRenew = !once;
   for (let hops = 0; ; hops += 1) {
     const mine = !hop.headers.has('authorization') && given.origins.has(hop.url.origin);
+    if (mine) checkWay(hop.url);
     let response = await send(hop, mine ? given.token : undefined, rest);
     if (mine && mayRenew && isRefused(response, given.token)) {
       mayRenew = false;
@@ -83,6 +85,19 @@ async function send(hop: Hop, token: Token | undefined, rest: RequestInit): Prom
   if (token) headers.set('authorization', token.header);
   const body = hop.method === 'GET' || hop.method === 'HEAD' ? null : (hop.body ?? null);
   return fetch(hop.url, { ...rest, method: hop.method, headers, body, redirect: 'manual' });
+}
+
+/** Refuses to send a token to this machine by a proxy, which would get it in the clear. Node goes by the variables for
+ * proxies only where it is told to. */
+function checkWay(url: URL): void {
+  const { env, execArgv } = process;
+  const told = env['NODE_USE_ENV_PROXY'] === '1' || [...execArgv, env['NODE_OPTIONS'] ?? ''].some((words) => words.includes('--use-env-proxy'));
+  const proxy = env['http_proxy'] || env['HTTP_PROXY'];
+  const apart = (env['no_proxy'] || env['NO_PROXY'] || '').split(/[\s,]+/);
+  const bare = url.hostname.replace(/^\[|\]$/g, '');
+  if (url.protocol !== 'http:' || !told || !proxy || apart.some((name) => ['*', bare, url.hostname, url.host].includes(name))) return;
+  const message = 'a token for this machine is not sent by way of a proxy, which would get it unencrypted';
+  throw errorOf('MISCONFIGURED', message, { hint: 'set NO_PROXY=localhost,127.0.0.1,::1' });
 }
 
 /** 401 says that the token is no good. 403 says so only once the token has expired by the server's own clock:

@@ -95,3 +95,17 @@ test('a signal ends the request with its reason', async () => {
   const reason = new Error('enough');
   await assert.rejects(get(`${own.url}/`, { signal: AbortSignal.abort(reason) }), reason);
 });
+
+test('a token for this machine goes by no proxy', async (context) => {
+  const set = { NODE_USE_ENV_PROXY: '1', HTTP_PROXY: other.url, NO_PROXY: 'a.test' };
+  const before = Object.fromEntries(Object.keys(set).map((name) => [name, process.env[name]]));
+  context.after(() => Object.entries(before).forEach(([name, value]) => {
+    if (value === undefined) delete process.env[name];
+    else process.env[name] = value;
+  }));
+  Object.assign(process.env, set);
+  await assert.rejects(get(`${own.url}/`), { reason: 'MISCONFIGURED' });
+  assert.deepEqual(seen, []);
+  process.env.NO_PROXY = 'a.test, 127.0.0.1';
+  assert.equal((await get(`${own.url}/`)).status, 200);
+});

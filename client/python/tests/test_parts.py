@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import sys
+import types
 
 import pytest
 
@@ -227,6 +228,39 @@ def test_addresses_are_compared_as_origins():
         "https://[::1",
     ):
         assert not _origins.may_go(token, other), other
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_a_token_for_this_machine_goes_by_no_proxy(monkeypatch, name):
+    here = "http://127.0.0.1:9"
+    token = seqera_agent.Token("t", authority=here)
+    put = {}
+    client = types.SimpleNamespace(token=lambda **_: token)
+    httpx, requests = pytest.importorskip("httpx"), pytest.importorskip("requests")
+    from seqera_agent.httpx import SeqeraAuth as OfHttpx
+    from seqera_agent.requests import SeqeraAuth as OfRequests
+
+    def send(url):
+        request = requests.Request("GET", url, auth=OfRequests(client=client)).prepare()
+        put["requests"] = request.headers.get("Authorization")
+        sent = next(OfHttpx(client=client).sync_auth_flow(httpx.Request("GET", url)))
+        put["httpx"] = sent.headers.get("Authorization")
+
+    for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+    send(here)
+    assert put == {"requests": "Bearer t", "httpx": "Bearer t"}
+    monkeypatch.setenv(name, "http://ada:canary@127.0.0.1:8")
+    for auth in (
+        lambda: requests.Request("GET", here, auth=OfRequests(client=client)).prepare(),
+        lambda: next(OfHttpx(client=client).sync_auth_flow(httpx.Request("GET", here))),
+    ):
+        with pytest.raises(errors.Misconfigured) as raised:
+            auth()
+        assert "canary" not in str(raised.value)
+    monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
+    send(here)
+    assert put == {"requests": "Bearer t", "httpx": "Bearer t"}
 
 
 def test_a_token_goes_in_the_clear_to_this_machine_alone():

@@ -5,7 +5,9 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 from typing import Optional
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
+from . import errors
 from ._address import PORTS, OddAddress, Origin, address, is_safe
 from ._token import Token
 
@@ -42,6 +44,25 @@ def may_go(token: Token, url: str) -> bool:
     # A token of the environment without an address beside it is for Cloud, as every program takes it.
     own = CLOUD if named is None else {_named(url) for url in named if url}
     return here is not None and (here in own or (here in CLOUD and not CLOUD.isdisjoint(own)))
+
+
+def proxy_of_environment(url: str) -> Optional[str]:
+    """Return the proxy that variables or the system name for an address, if there is one."""
+    parts = urlsplit(url)
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return None if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]) else proxy
+
+
+def check_way(url: str, proxy: Optional[str]) -> None:
+    """Refuse to send a token to this machine by a proxy, which would get it in the clear.
+
+    Raises:
+        Misconfigured: that would happen.
+    """
+    if proxy and urlsplit(url).scheme.lower() == "http":
+        message = "a token for this machine is not sent by way of a proxy, which would get it unencrypted"
+        raise errors.of_reason("MISCONFIGURED", message, "set NO_PROXY=localhost,127.0.0.1,::1")
 
 
 def is_refused(token: Token, status: int, date: Optional[str]) -> bool:

@@ -18,7 +18,7 @@ import anyio.to_thread
 import httpx
 
 from ._client import Client
-from ._origins import is_refused, may_go
+from ._origins import check_way, is_refused, may_go, proxy_of_environment
 from ._token import Token
 from .errors import AgentError
 
@@ -78,7 +78,9 @@ class _Exchange:
         self._is_over = False
 
     def put(self, request: httpx.Request) -> httpx.Request:
-        if may_go(self.token, str(request.url)):
+        url = str(request.url)
+        if may_go(self.token, url):
+            check_way(url, proxy_of_environment(url))
             request.headers["Authorization"] = self.token.header
         return request
 

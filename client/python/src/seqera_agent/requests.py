@@ -19,7 +19,7 @@ from requests.auth import AuthBase
 from requests.cookies import extract_cookies_to_jar
 
 from ._client import Client
-from ._origins import is_refused, may_go
+from ._origins import check_way, is_refused, may_go
 from ._token import Token
 from .errors import AgentError
 
@@ -63,6 +63,9 @@ class _Exchange:
     def put(self, request: requests.PreparedRequest) -> bool:
         may = may_go(self._token, request.url or "")
         if may:
+            url = request.url or ""
+            proxies = requests.utils.get_environ_proxies(url, None)
+            check_way(url, requests.utils.select_proxy(url, proxies))
             request.headers["Authorization"] = self._token.header
         return may
 
