@@ -203,6 +203,26 @@ def test_a_file_that_cannot_be_used_is_an_error_and_never_passed_over(tmp_path, 
     assert "canary" not in str(raised.value)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a script stands for the command")
+def test_what_stands_beside_a_token_that_the_command_has_read_counts_too(tmp_path):
+    command, file = tmp_path / "seqera", tmp_path / "token"
+    command.write_text("""#!/bin/sh\necho '{"access_token": "a|b", "source": "SEQERA_ACCESS_TOKEN_FILE"}'\n""")
+    command.chmod(0o755)
+    environ = {"SEQERA_ACCESS_TOKEN_FILE": str(file), "SEQERA_CLI_CONFIG_DIR": str(tmp_path)}
+    cloud = "https://cloud.seqera.io/api"
+
+    def goes(lines):
+        file.write_text(f"a|b\n{lines}")
+        found = given(environ, str(command))
+        token = _token.given(found, _belonging.endpoints(found, environ))
+        return [url for url in (A, B, cloud) if _origins.may_go(token, f"{url}/orgs")]
+
+    mark = "# seqera token file\n"
+    assert goes(f"{mark}authority={A}\napi={B}\n") == [A, B]
+    assert goes(mark) == [], "a kept file that names no address is not Cloud's"
+    assert goes(f"authority={A}\n") == [cloud], "what a person wrote is as a variable"
+
+
 def test_a_token_in_a_file_that_has_expired_is_not_used(tmp_path):
     file = tmp_path / "token"
     file.write_text(marked("expires=2020-01-01T00:00:00Z"))

@@ -101,10 +101,12 @@ def _of_file(path: str, environ: Mapping[str, str], command: Optional[str]) -> G
         raise errors.of_reason("BAD_REQUEST", f"{path}: {why}", hint) from None
     first = lines[0].strip() if lines else ""
     is_marked = len(lines) > 1 and lines[1].startswith(_MARK)
-    if not _is_plain(first) or not (is_marked or len(lines) == 1):
-        return _by_command(FILE, environ, command, f"{path} holds no token in a form that is known here", hint)
-    token = Given(first, FILE, is_marked=is_marked)
-    for line in lines[2:]:
+    if _is_plain(first) and (is_marked or len(lines) == 1):
+        token = Given(first, FILE)
+    else:
+        token = _by_command(FILE, environ, command, f"{path} holds no token in a form that is known here", hint)
+    token.is_marked = is_marked
+    for line in lines[2:] if is_marked else ():
         name, _, value = line.partition("=")
         _take(token, name.strip(), value.strip(), path, hint)
     if token.expires is not None and token.expires <= time.time():
