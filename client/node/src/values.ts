@@ -6,7 +6,7 @@ const LONGEST = 48 * 1024;
 
 /** The text without what stands around it by accident: blanks, line ends, zeros and byte order marks. */
 export function trimmed(text: string): string {
-  return text.replace(/^[\s\0\ufeff\u200b]+|[\s\0\ufeff\u200b]+$/g, '');
+  return text.replace(/^[\s\0\x85\ufeff\u200b]+|[\s\0\x85\ufeff\u200b]+$/g, '');
 }
 
 function unquoted(text: string): string {
@@ -24,7 +24,7 @@ function assigned(line: string): string | undefined {
 }
 
 function bare(text: string): string {
-  const value = (assigned(text) ?? text).replace(/^authorization:\s*/i, '').replace(/^bearer\s+/i, '');
+  const value = (assigned(text) ?? text).replace(/^authorization:\s*/i, '').replace(/^bearer \s*/i, '');
   const inner = unquoted(value);
   return inner.length === text.length ? text : bare(trimmed(inner));
 }

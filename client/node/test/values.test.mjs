@@ -10,6 +10,7 @@ test('a token is found in what people keep around it', () => {
     'eyJ.a-b_c==',
     '\n\n  eyJ.a-b_c==  \r\n\r\n',
     '\ufeffeyJ.a-b_c==\n',
+    '\x85eyJ.a-b_c==\x85',
     '"eyJ.a-b_c=="',
     '\u201ceyJ.a-b_c==\u201d',
     'export TOWER_ACCESS_TOKEN=eyJ.a-b_c==',
@@ -42,6 +43,7 @@ test('what is in doubt is refused with what is odd and nothing of it', () => {
     ['$(canary)', "begins with '$'"],
     ['{"canary":1}', "begins with '{'"],
     ['Bearer', 'Bearer'],
+    ['Bearer\tcanary', '2 words'],
     ['x'.repeat(48 * 1024 + 1), 'too long'],
   ]) {
     assert.throws(() => readToken(text), (error) => error.message.includes(odd) && !error.message.includes('canary'), text.slice(0, 20));
