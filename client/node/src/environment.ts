@@ -197,7 +197,9 @@ function authorityOfFile(env: Environment): string | undefined {
   let domain: unknown;
   try {
     const text = trimmed(readRegular(path, LARGEST_CONFIG, 'own'));
-    domain = (JSON.parse(text || '{}') as { authDomain?: unknown }).authDomain ?? '';
+    const file: unknown = JSON.parse(text || '{}');
+    if (typeof file !== 'object' || file === null || Array.isArray(file)) throw new TypeError('no object');
+    domain = (file as { authDomain?: unknown }).authDomain ?? '';
     if (typeof domain !== 'string') throw new TypeError('no text');
   } catch (error) {
     if (isMissing(error)) return undefined;

@@ -26,7 +26,7 @@ export function readRegular(path: string, limit: number, whose: 'own' | 'anybody
       read = readSync(file, buffer, length, buffer.length - length, null);
     }
     if (length > limit) throw new Error(`it has more than ${limit} bytes`);
-    return buffer.toString('utf8', 0, length);
+    return decoded(buffer.subarray(0, length));
   } finally {
     closeSync(file);
   }
@@ -57,6 +57,16 @@ function checkNotPlanted(path: string, opened: Stats): void {
     for (let name = whole; name !== dirname(name); name = dirname(name)) check(name, lstatSync(name));
   }
   check(real, opened);
+}
+
+/** UTF-8, or UTF-16 as Windows writes it. */
+function decoded(bytes: Buffer): string {
+  const name = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-8';
+  try {
+    return new TextDecoder(name, { fatal: true }).decode(bytes);
+  } catch {
+    throw new Error('it is no text');
+  }
 }
 
 /** Whether an error says that there is no such file. */

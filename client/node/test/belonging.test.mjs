@@ -82,3 +82,22 @@ test('what is no file is neither waited for nor read', { skip: process.platform 
   assert.equal(goes(SEQERA), 'b', 'people link it into place');
   rmSync(path);
 });
+
+test('what config.json says is read as the command reads it', () => {
+  const path = join(folder, 'config.json');
+  const domain = '{"authDomain": "https://b.test/api"}';
+  const wide = Buffer.from(`\ufeff${domain}`, 'utf16le');
+  for (const content of [domain, `\ufeff${domain}\n`, wide, Buffer.from(wide).swap16()]) {
+    writeFileSync(path, content);
+    assert.equal(goes(SEQERA), 'b');
+  }
+  for (const content of ['', ' \n', '{}', '{"authDomain": null}', '{"authDomain": " "}', '{"other": 5}']) {
+    writeFileSync(path, content);
+    assert.equal(goes(SEQERA), 'c', content);
+  }
+  for (const odd of ['[]', '5', '"https://b.test"', 'null', '{"authDomain": false}', '{"authDomain": 0}', '{"authDomain": ["https://b.test"]}', '{,}', Buffer.from([0xff, 0x41])]) {
+    writeFileSync(path, odd);
+    assert.throws(() => originsOfGiven(SEQERA, givenToken(SEQERA)), { reason: 'MISCONFIGURED' }, String(odd));
+  }
+  rmSync(path);
+});

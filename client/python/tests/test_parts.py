@@ -138,6 +138,24 @@ def test_where_the_configuration_lies_is_decided_as_the_command_does(tmp_path, t
             of_environment({**SEQERA, "HOME": home, **odd})
 
 
+def test_what_the_configuration_says_is_read_as_the_command_reads_it(tmp_path, table):
+    path, environ = tmp_path / "config.json", {**SEQERA, "SEQERA_CLI_CONFIG_DIR": str(tmp_path)}
+    domain = f'{{"authDomain": "{B}"}}'
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        path.write_text(domain, encoding)
+        assert goes(environ, table) == "b", encoding
+    for silent in ("", " \n", "{}", '{"authDomain": null}', '{"authDomain": " "}', '{"other": 5}'):
+        path.write_text(silent)
+        assert goes(environ, table) == "c", silent
+    for odd in ("[]", "5", f'"{B}"', "null", '{"authDomain": false}', '{"authDomain": 0}', '{"authDomain": []}', "{,}"):
+        path.write_text(odd)
+        with pytest.raises(errors.Misconfigured):
+            of_environment(environ)
+    path.write_bytes(b"\xffA")
+    with pytest.raises(errors.Misconfigured):
+        of_environment(environ)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="named pipes and devices")
 def test_what_is_no_file_is_neither_waited_for_nor_read(tmp_path):
     path = tmp_path / "config.json"

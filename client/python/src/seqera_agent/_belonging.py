@@ -110,8 +110,10 @@ def _of_file(environ: Mapping[str, str]) -> str:
         return ""
     path = folder / "config.json"
     try:
-        text = _files.read(path, _LARGEST, own=True).decode("utf-8-sig").strip()
-        domain = json.loads(text or "{}").get("authDomain") or ""
+        text = _files.text(_files.read(path, _LARGEST, own=True)).strip()
+        domain = json.loads(text or "{}").get("authDomain")
+        if domain is None:
+            return ""
         if isinstance(domain, str):
             if domain.strip():
                 address(domain)

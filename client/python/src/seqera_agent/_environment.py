@@ -95,7 +95,7 @@ def _of_file(path: str, environ: Mapping[str, str], command: Optional[str]) -> G
     keep = f"'seqera token --write {path} --watch' keeps it fresh, where the agent can be reached"
     hint = f"{FILE} names it: {keep}; or unset the variable"
     try:
-        lines = _files.read(Path(path), _LARGEST, own=False).decode().splitlines()
+        lines = _files.text(_files.read(Path(path), _LARGEST, own=False)).splitlines()
     except (OSError, ValueError, _files.NoFile) as error:
         why = "it is not text" if isinstance(error, ValueError) else getattr(error, "strerror", None) or error
         raise errors.of_reason("BAD_REQUEST", f"{path}: {why}", hint) from None

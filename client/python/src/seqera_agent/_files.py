@@ -64,3 +64,9 @@ def _check_not_planted(path: Path, opened: os.stat_result) -> None:
             raise NoFile(
                 f"it may have been put there by uid {found.st_uid}, for everybody may write to a folder on the way"
             )
+
+
+def text(content: bytes) -> str:
+    """Return what the bytes say: UTF-8, or UTF-16 as Windows writes it, without a byte order mark."""
+    is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return content.decode("utf-16" if is_wide else "utf-8-sig")
