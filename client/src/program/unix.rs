@@ -71,8 +71,10 @@ pub(super) fn is_led_by_owners(path: &Path) -> bool {
 }
 
 fn owners() -> Vec<u32> {
-    let ours = std::env::current_exe().and_then(|own| own.metadata()).map(|own| own.uid());
-    programs::owners(ours.ok())
+    // What lies at our path by now may be another file, of another owner, or none after an upgrade.
+    let running = if cfg!(target_os = "linux") { Path::new("/proc/self/exe").metadata().ok() } else { None };
+    let at_path = || std::env::current_exe().and_then(|own| own.metadata()).ok();
+    programs::owners(running.or_else(at_path).map(|own| own.uid()))
 }
 
 #[cfg(test)]
