@@ -333,7 +333,7 @@ fn a_file_that_holds_another_accounts_token_by_now_leads_to_that_ones_server_wit
 }
 
 #[test]
-fn a_proxy_that_could_be_read_in_two_ways_is_refused_and_nothing_else_is_taken_for_a_token() {
+fn what_could_be_read_in_two_ways_is_refused_and_nothing_else_is_taken_for_a_token() {
     let sandbox = Sandbox::calm();
     let home = signed_in(&sandbox, "https://mcp.site.test/mcp", "http:/ada:canary@proxy.test:9");
     let run = home.seqera("mcp --profile work").run().fails_with(2);
@@ -342,6 +342,12 @@ fn a_proxy_that_could_be_read_in_two_ways_is_refused_and_nothing_else_is_taken_f
         "{}",
         run.stderr
     );
+    let section =
+        json!({"authority": sandbox.authority, "mcpUrl": "https://mcp.site.test/mcp", "caFile": "own.pem"});
+    home.write_config("config.json", &json!({"profiles": {"work": section}}).to_string());
+    std::fs::write(home.root().join("own.pem"), "").expect("a writable home");
+    let run = home.seqera("mcp --profile work").run().fails_with(2);
+    assert!(run.stderr.contains("'caFile' in config.json must be an absolute path"), "{}", run.stderr);
     let bridge = home.program("seqera-mcp").args(["--variable", "OTHER", "--authority", "https://a.test"]);
     let run = bridge.env("OTHER", "canary").run().fails_with(2);
     assert!(run.stderr.contains("--variable") && !run.stderr.contains("canary"), "{}", run.stderr);

@@ -82,6 +82,10 @@ fn misconfigured(what: String) -> Problem {
 #[expect(clippy::disallowed_methods, reason = "the file beats the variables, which the agent reads as well")]
 fn certificates(of_file: Option<&str>) -> Result<Vec<Certificate>, Problem> {
     let variable = |name: &str| std::env::var(name).ok().filter(|path| !path.trim().is_empty());
+    if of_file.is_some_and(|path| !Path::new(path.trim()).is_absolute()) {
+        // It would be another file in each folder, and a repository has whatever files it wants.
+        return Err(misconfigured("'caFile' in config.json must be an absolute path".into()));
+    }
     let path = of_file.map(str::to_owned);
     let Some(path) = path.or_else(|| variable("NODE_EXTRA_CA_CERTS")).or_else(|| variable("SSL_CERT_FILE"))
     else {
