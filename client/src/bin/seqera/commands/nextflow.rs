@@ -5,6 +5,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use seqera_client::proto::files::{self, Writer};
 use seqera_client::proto::reason::Reason;
 use seqera_client::proto::values::address;
 
@@ -86,8 +87,7 @@ fn files(context: &Context) -> Vec<(PathBuf, String)> {
 }
 
 fn text_of(file: &Path) -> String {
-    let small = std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.len() <= LARGEST);
-    let text = if small { std::fs::read(file).unwrap_or_default() } else { Vec::new() };
+    let text = files::read(file, LARGEST, Writer::Site).unwrap_or_default();
     without_comments(&String::from_utf8_lossy(&text))
 }
 

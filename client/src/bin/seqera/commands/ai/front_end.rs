@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use seqera_client::program;
+use seqera_client::proto::files::{self, Writer};
 
 use crate::screen::failure::{Failure, Hint};
 use crate::settings::env::Env;
@@ -105,10 +106,11 @@ fn is_program(path: &Path) -> bool {
 fn is_ours(path: &Path, own: &Path) -> bool {
     let (Ok(found), Ok(us)) = (fs::metadata(path), fs::metadata(own)) else { return false };
     let same_file = || path.canonicalize().ok().is_some_and(|real| own.canonicalize().ok() == Some(real));
-    let copied = || found.len() == us.len() && fs::read(path).ok() == fs::read(own).ok();
+    // Another user can put something else there at any moment.
+    let read = |path: &Path, limit: u64| files::read(path, limit, Writer::Site);
+    let copied = || found.len() == us.len() && read(path, us.len()).ok() == read(own, us.len()).ok();
     let other_build = || {
-        let bytes =
-            if found.len() <= LARGEST_OF_OURS { fs::read(path).unwrap_or_default() } else { Vec::new() };
+        let bytes = read(path, LARGEST_OF_OURS).unwrap_or_default();
         !bytes.starts_with(b"#!") && bytes.windows(MARK.len()).any(|window| window == MARK.as_bytes())
     };
     same_file() || copied() || other_build()
@@ -121,7 +123,7 @@ const STARTER: &str = "seqera-agent-cli";
 fn speaks_ai(path: &Path) -> bool {
     use std::io::Read;
     let mut head = Vec::new();
-    let opened = fs::File::open(path);
+    let opened = files::open(path, Writer::Site);
     let read = opened.and_then(|file| file.take(SCRIPT_HEAD as u64).read_to_end(&mut head));
     let head = String::from_utf8_lossy(&head);
     let first = head.lines().next().unwrap_or_default();
