@@ -52,10 +52,19 @@ function checkNotPlanted(path: string, opened: Stats): void {
       throw new Error(`it may have been put there by uid ${found.uid}, for everybody may write to a folder on the way`);
     }
   };
-  const real = realpathSync(path);
-  for (const whole of [resolve(path), real]) {
+  const checkWay = (whole: string): void => {
     for (let name = whole; name !== dirname(name); name = dirname(name)) check(name, lstatSync(name));
+  };
+  checkWay(resolve(path));
+  let real: string;
+  try {
+    real = realpathSync(path);
+  } catch {
+    // It has no name any more, as the file of a shell's here-document behind `/dev/fd/3`.
+    if (isStranger(opened)) throw new Error(`it belongs to uid ${opened.uid}, and has no name any more`);
+    return;
   }
+  checkWay(real);
   check(real, opened);
 }
 

@@ -173,6 +173,13 @@ fn a_file_that_anybody_could_have_put_there_is_known_by_its_owner_and_the_way_to
     let ours = shared.join("ours");
     fs::write(&ours, "x").unwrap();
     assert_eq!(planter(&ours), None);
+    // Behind `/dev/fd/3` a shell has a file that has no name any more.
+    let gone = shared.join("gone");
+    fs::write(&gone, "x").unwrap();
+    let held = File::open(&gone).unwrap();
+    fs::remove_file(&gone).unwrap();
+    let held = PathBuf::from(format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&held)));
+    assert_eq!(planter(&held), None);
     // A link of ours into the folder of all, and one of theirs out of it.
     let (Some(planted), Some(elsewhere)) = (file(shared.join("t"), 1001), file(theirs.join("t"), 1001))
     else {

@@ -75,7 +75,10 @@ pub(super) fn planter(path: &Path, opened: &Metadata) -> io::Result<Option<u32>>
     };
     let on_the_way =
         |path: &Path| path.ancestors().find_map(|name| made_by(name, &name.symlink_metadata().ok()?));
-    let real = path.canonicalize()?;
-    let found = on_the_way(&std::path::absolute(path)?).or_else(|| on_the_way(&real));
-    Ok(found.or_else(|| made_by(&real, opened)))
+    let found = on_the_way(&std::path::absolute(path)?);
+    Ok(found.or_else(|| match path.canonicalize() {
+        Ok(real) => on_the_way(&real).or_else(|| made_by(&real, opened)),
+        // It has no name any more, as the file of a shell's here-document behind `/dev/fd/3`.
+        Err(_) => stranger(opened),
+    }))
 }

@@ -53,10 +53,15 @@ def _check_not_planted(path: Path, opened: os.stat_result) -> None:
     """Any user can take a name in a folder of all, or one on the way to the file. A mount there is of another device,
     and root's word.
     """
-    real = path.resolve(strict=True)
-    absolute = Path.cwd() / path
-    names = [absolute, *absolute.parents, real, *real.parents]
-    made = [(name, name.lstat()) for name in names] + [(real, opened)]
+    whole = Path.cwd() / path
+    made = [(name, name.lstat()) for name in (whole, *whole.parents)]
+    try:
+        real = path.resolve(strict=True)
+        made += [(name, name.lstat()) for name in (real, *real.parents)] + [(real, opened)]
+    except OSError:
+        # It has no name any more, as the file of a shell's here-document behind `/dev/fd/3`.
+        if opened.st_uid not in (0, os.getuid()):
+            raise NoFile(f"it belongs to uid {opened.st_uid}, and has no name any more") from None
     for name, found in made:
         folder = name.parent.stat()
         is_of_all = folder.st_mode & stat.S_IWOTH and folder.st_dev == found.st_dev
