@@ -72,7 +72,9 @@ impl Access {
         }
         match given(env)? {
             Some(given) => match of_exec(env, &given) {
-                Some(profile) => session(profile, String::new()),
+                // The endpoints that `seqera exec` has set are those of this authority, whose account the name may not
+                // have by now.
+                Some(profile) => session(profile, address_in(env, "SEQERA_AUTH_DOMAIN")?.unwrap_or_default()),
                 None => Ok(Self::Given(given)),
             },
             None => {

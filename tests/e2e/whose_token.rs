@@ -193,3 +193,21 @@ fn a_login_with_the_token_of_this_shell_goes_to_the_platform_of_that_token() {
     login("GIVEN", "--profile named --force", &[("TOWER_API_ENDPOINT", other)]).ok();
     stage.other_saw_nothing();
 }
+
+#[test]
+fn a_program_under_exec_gets_no_token_of_the_account_that_has_the_name_by_now() {
+    let stage = Stage::new();
+    stage.home.login("work", &stage.own, ADA);
+    let script = "echo ready; read -r line; seqera token; seqera token --profile work | wc -l";
+    let mut child = stage.home.seqera("exec --profile work -- sh -c").args([script]).typed().start();
+    child.until("the program", |output| output.contains("ready").then_some(()));
+    stage.home.seqera("logout --profile work").run().ok();
+    stage.home.seqera("profile remove work").run().ok();
+    stage.home.login("work", &stage.other, ADA);
+    child.write("go\n");
+    let run = child.finish(std::time::Duration::from_secs(30));
+    // The name alone is the program's own word.
+    assert_eq!(run.stdout.split_whitespace().collect::<Vec<_>>(), ["ready", "1"], "{run:?}");
+    let why = format!("belongs to {}, not to {}", stage.other.authority, stage.own.authority);
+    assert!(run.stderr.contains(&why), "{}", run.stderr);
+}

@@ -1,7 +1,7 @@
 // The client: one method for each thing that a program asks.
 
 import { dateOf, durationOf, secondsOf, type Duration, type Timestamp, without } from './contract.js';
-import { type Environment, givenToken, type Given, origins, originsOfGiven, profileOfExec, sha256 } from './environment.js';
+import { type Environment, givenToken, type Given, origins, originsOfGiven, profileOfExec, sha256, variable } from './environment.js';
 import { AgentError, errorOf, LostError, NoAgentError } from './errors.js';
 import { authorizedFetch } from './fetch.js';
 import { type LoginEvent, type LoginWish, loginByCommand } from './login.js';
@@ -261,7 +261,9 @@ export class Client {
       if (want.rejected === given.secret) throw refusedGiven(given);
       return { token: tokenOfGiven(given), origins: originsOfGiven(this.#env, given) };
     }
-    const named = exec === undefined ? await this.#named(want) : { profile: exec, authority: '' };
+    // The endpoints that `seqera exec` has set are those of this authority, whose account the name may not have by now.
+    const authority = variable(this.#env, 'SEQERA_AUTH_DOMAIN') ?? '';
+    const named = exec === undefined ? await this.#named(want) : { profile: exec, authority };
     const message = {
       ...named,
       minValid: durationOf(want.minValid),

@@ -95,7 +95,8 @@ def subject(chosen: Options, deadline: float, with_tokens: bool) -> Union[_token
             origin = _environment.exec_profile(environ, given)
             if origin is None:
                 return _token.given(given, _belonging.endpoints(given, environ))
-            profile = origin
+            # The endpoints that `seqera exec` has set are those of this authority, whose account the name may not have.
+            profile, authority = origin, _environment.text(environ, "SEQERA_AUTH_DOMAIN")
     meeting = _place.meeting(environ, program, deadline)
     if not profile and not authority:
         if meeting.mistake is not None:

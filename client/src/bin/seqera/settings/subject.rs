@@ -32,9 +32,13 @@ impl Subject {
         let token = if flag.is_none() { env.token()? } else { None };
         let Some(token) = token else { return Named::choose(flag, env, config).map(Self::Profile) };
         match env.exec_profile(&token) {
-            // `seqera exec` put the token there. Asking the agent again gives a long-running child a fresh
-            // one.
-            Some(profile) => Ok(Self::Profile(Named { profile, authority: String::new() })),
+            // `seqera exec` put the token there, and its authority beside it. Asking the agent again gives a long-running
+            // child a fresh one; if the name has another account by now, its token must not meet the endpoints of the
+            // first one, which the child still has.
+            Some(profile) => {
+                let authority = env.auth_domain().unwrap_or_default();
+                Ok(Self::Profile(Named { profile, authority }))
+            }
             None => Ok(Self::Token(token)),
         }
     }
@@ -93,6 +97,12 @@ mod tests {
             ("SEQERA_PROFILE", "x"),
         ]);
         assert_eq!(profile(choose(None, &nested)), ("work".into(), String::new()));
+        let told = Env::of(&[
+            ("SEQERA_ACCESS_TOKEN", "frozen"),
+            ("SEQERA_EXEC_TOKEN", FROZEN),
+            ("SEQERA_AUTH_DOMAIN", "https://a.test/api"),
+        ]);
+        assert_eq!(profile(choose(None, &told)), ("work".into(), "https://a.test/api".into()));
         let replaced = Env::of(&[("SEQERA_ACCESS_TOKEN", "other"), ("SEQERA_EXEC_TOKEN", FROZEN)]);
         assert!(matches!(choose(None, &replaced), Subject::Token(token) if token.secret == "other"));
         let broken = Env::of(&[("SEQERA_ACCESS_TOKEN", "frozen"), ("SEQERA_EXEC_TOKEN", "work")]);
