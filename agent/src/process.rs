@@ -50,8 +50,8 @@ const THREADS: usize = 5;
 /// How long a thread of the runtime that has read a file or a certificate waits for the next one.
 const THREAD_KEPT: Duration = Duration::from_secs(1);
 /// Events that are taken from the system at a time. Whatever they wake goes to the queue of the runtime, which never
-/// shrinks again.
-const MOST_EVENTS: usize = 64;
+/// shrinks again: a connection that ends wakes its 64 streams.
+const MOST_EVENTS: usize = 8;
 /// How many tasks run before the system is asked for more events, if so many are in the queue. An event wakes a connection
 /// and that its streams, so that it would grow if tasks ran only for as many as there were events.
 const TASKS_BETWEEN_EVENTS: u32 = 1024;

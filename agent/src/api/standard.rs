@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use http_body_util::BodyExt;
@@ -31,7 +31,7 @@ pub(crate) fn add(routes: &mut RoutesBuilder) -> HealthReporter {
 /// of the contract, once decoded, would be a third of the memory of an idle agent, and hardly anybody asks. All of them
 /// share it, for whoever opens many would take as much again for each.
 struct Described<V> {
-    built: Arc<Mutex<Weak<Server>>>,
+    built: Shared,
     version: PhantomData<fn() -> V>,
 }
 
@@ -46,17 +46,37 @@ impl<V: Version> Described<V> {
         Self { built: Arc::default(), version: PhantomData }
     }
 
-    fn server(&self) -> Result<Arc<Server>, tonic_reflection::server::Error> {
+    fn server(&self) -> Result<Use, tonic_reflection::server::Error> {
         let mut built = lock(&self.built);
-        if let Some(server) = built.upgrade() {
-            return Ok(server);
+        let server = match &*built {
+            Some(server) => Arc::clone(server),
+            None => {
+                let builder = Builder::configure()
+                    .register_encoded_file_descriptor_set(DESCRIPTORS)
+                    .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+                Arc::clone(built.insert(Arc::new(V::build(builder)?)))
+            }
+        };
+        Ok(Use { server, built: Arc::clone(&self.built) })
+    }
+}
+
+/// What all calls of one moment use.
+type Shared = Arc<Mutex<Option<Arc<Answerer>>>>;
+
+/// The use of it by one call. A weak reference in its place would keep a block, and with it pages, from the allocator.
+struct Use {
+    server: Arc<Answerer>,
+    built: Shared,
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        let mut built = lock(&self.built);
+        // Itself, and that one.
+        if Arc::strong_count(&self.server) == 2 {
+            *built = None;
         }
-        let builder = Builder::configure()
-            .register_encoded_file_descriptor_set(DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
-        let server = Arc::new(Server(V::build(builder)?));
-        *built = Arc::downgrade(&server);
-        Ok(server)
     }
 }
 
@@ -64,9 +84,6 @@ type Answer = BoxFuture<Response<Body>, Infallible>;
 
 /// Begins the answer to one call.
 type Answerer = Box<dyn Fn(Request<Body>) -> Answer + Send + Sync>;
-
-/// A built version.
-struct Server(Answerer);
 
 /// What the versions differ in.
 trait Version: 'static {
@@ -116,7 +133,7 @@ impl<V: Version> Service<Request<Body>> for Described<V> {
                 Ok(server) => server,
                 Err(error) => return Ok(Status::internal(error.to_string()).into_http()),
             };
-            let response = (server.0)(request).await?;
+            let response = (server.server)(request).await?;
             Ok(response.map(|body| {
                 Body::new(body.map_frame(move |frame| {
                     // Whoever comes while this answer lasts shares it.
@@ -147,12 +164,14 @@ mod tests {
         let mut first = Described::<V1>::new();
         let mut second = first.clone();
         let answers = [first.call(request()).await.unwrap(), second.call(request()).await.unwrap()];
-        assert_eq!(lock(&first.built).strong_count(), 2);
+        let built = Arc::clone(&first.built);
+        let uses = || lock(&built).as_ref().map_or(0, |built| Arc::strong_count(built) - 1);
+        assert_eq!(uses(), 2);
         let [one, other] = answers;
         drop(one);
-        assert_eq!(lock(&first.built).strong_count(), 1, "an answer under way keeps it");
+        assert_eq!(uses(), 1, "an answer under way keeps it");
         other.into_body().collect().await.unwrap();
-        assert_eq!(lock(&first.built).strong_count(), 0);
+        assert_eq!(uses(), 0);
         assert!(
             first.call(request()).await.unwrap().headers().get("grpc-status").is_none(),
             "it is built anew"

@@ -75,6 +75,8 @@ where
     });
     let served = Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
+        // gRPC knows no use for it.
+        .auto_date_header(false)
         .max_concurrent_streams(MOST_STREAMS)
         .max_header_list_size(MOST_HEADER_BYTES)
         .initial_stream_window_size(WINDOW)
