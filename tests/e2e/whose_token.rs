@@ -2,8 +2,10 @@
 //! are two Platforms, and the other one is never asked.
 
 use seqera_tests::sandbox::ADA;
-use seqera_tests::{Home, Invocation, Sandbox};
+use seqera_tests::{Home, Invocation, Sandbox, eventually};
 use serde_json::json;
+
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Every command that shows the Platform a token.
 const ASKING: [&str; 6] =
@@ -205,9 +207,24 @@ fn a_program_under_exec_gets_no_token_of_the_account_that_has_the_name_by_now() 
     stage.home.seqera("profile remove work").run().ok();
     stage.home.login("work", &stage.other, ADA);
     child.write("go\n");
-    let run = child.finish(std::time::Duration::from_secs(30));
+    let run = child.finish(LIMIT);
     // The name alone is the program's own word.
     assert_eq!(run.stdout.split_whitespace().collect::<Vec<_>>(), ["ready", "1"], "{run:?}");
     let why = format!("belongs to {}, not to {}", stage.other.authority, stage.own.authority);
     assert!(run.stderr.contains(&why), "{}", run.stderr);
+}
+
+#[test]
+fn a_file_that_is_kept_for_one_account_gets_no_token_of_the_account_that_has_the_name_by_now() {
+    let stage = Stage::new();
+    stage.home.login("work", &stage.own, ADA);
+    let file = stage.home.root().join("run/kept");
+    let path = file.display().to_string();
+    let keeper = stage.home.seqera("token --profile work --watch --write").args([&path]).start();
+    eventually(LIMIT, "the file", || file.exists().then_some(()));
+    stage.home.seqera("logout --profile work").run().ok();
+    stage.home.login("work", &stage.other, ADA);
+    let ended = keeper.finish(LIMIT).fails_with(2);
+    assert!(ended.stderr.contains(&stage.own.authority), "{}", ended.stderr);
+    assert!(!file.exists());
 }

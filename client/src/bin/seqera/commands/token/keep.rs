@@ -19,6 +19,7 @@ use crate::screen::failure::Failure;
 use crate::screen::time::{rfc3339_of, time_of_day};
 use crate::settings::context::{Context, wait};
 use crate::settings::provider::Provider;
+use crate::settings::setting::same_authority;
 
 /// How often to look whether the token has expired, and to try again what has failed.
 const LOOK: Duration = Duration::from_secs(2);
@@ -142,7 +143,7 @@ async fn changes(context: &Context, client: &Client, file: &mut Kept) -> Result<
     // Another agent may have read another policy.
     permit(client).await?;
     match client.token(Want::default()).await {
-        Ok(token) => store(context, file, &token),
+        Ok(token) => store(context, file, &token)?,
         Err(error @ Error::Refused(_)) if is_ended(&error) => sign_out(context, file),
         Err(error @ Error::Refused(_)) if is_passing(&error) => {}
         Err(error) => return Err(error),
@@ -151,7 +152,7 @@ async fn changes(context: &Context, client: &Client, file: &mut Kept) -> Result<
     loop {
         tokio::select! {
             change = watch.next() => match change? {
-                Some(Change::Token(token)) => store(context, file, &token),
+                Some(Change::Token(token)) => store(context, file, &token)?,
                 Some(Change::SignedOut(_)) => sign_out(context, file),
                 None => return Ok(()),
             },
@@ -169,9 +170,10 @@ fn is_passing(error: &Error) -> bool {
     matches!(error.exit_code(), 4 | 5)
 }
 
-fn store(context: &Context, file: &mut Kept, token: &Token) {
+fn store(context: &Context, file: &mut Kept, token: &Token) -> Result<(), Error> {
+    is_of(file.authority(), token)?;
     if file.holds(token) {
-        return;
+        return Ok(());
     }
     match file.put(token) {
         Ok(()) if context.screen.json => {
@@ -181,6 +183,23 @@ fn store(context: &Context, file: &mut Kept, token: &Token) {
         Ok(()) => {}
         Err(trouble) => warn(context, file, &trouble),
     }
+    Ok(())
+}
+
+/// Whoever reads the first line alone sends it where the first token went. So the name of a profile is not enough: it
+/// can have another account by now.
+fn is_of(authority: &str, token: &Token) -> Result<(), Error> {
+    if authority.is_empty() || same_authority(authority, &token.authority) {
+        return Ok(());
+    }
+    let (profile, other) = (&token.profile, &token.authority);
+    Err(Error::Setting {
+        what: format!(
+            "profile '{profile}' belongs to {other} by now, and the file is for {authority}: it was removed"
+        ),
+        hint: "run the command again, if whatever reads the file goes there now".to_owned(),
+        reason: Reason::AuthorityMismatch,
+    })
 }
 
 fn look(context: &Context, file: &mut Kept) {
@@ -208,6 +227,23 @@ mod tests {
     use seqera_client::proto::v1::AccessToken;
 
     use super::*;
+
+    #[test]
+    fn a_file_is_for_one_authority_whatever_account_the_profile_has() {
+        let at = |authority: &str| {
+            Token::from(AccessToken { authority: authority.into(), ..AccessToken::default() })
+        };
+        for (first, now) in [
+            ("", "https://b.test/api"),
+            ("https://a.test/api", "https://A.test/api/"),
+            ("https://cloud.seqera.io/api", "https://api.cloud.seqera.io"),
+        ] {
+            assert!(is_of(first, &at(now)).is_ok(), "{first} {now}");
+        }
+        let error = is_of("https://a.test/api", &at("https://b.test/api")).unwrap_err();
+        assert_eq!(error.reason(), "AUTHORITY_MISMATCH");
+        assert!(error.to_string().contains("https://a.test/api"), "{error}");
+    }
 
     #[test]
     fn a_token_without_an_end_is_called_that_and_what_removes_the_file() {

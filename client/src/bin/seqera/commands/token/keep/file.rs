@@ -40,6 +40,7 @@ pub(in super::super) struct Kept {
     /// What has to be in it, whose it is, and whether it is there.
     wanted: Option<Zeroizing<String>>,
     profile: String,
+    authority: String,
     is_written: bool,
     expires: Option<SystemTime>,
     /// It stays when this command ends.
@@ -82,6 +83,7 @@ impl Kept {
             written: None,
             wanted: None,
             profile: String::new(),
+            authority: String::new(),
             is_written: false,
             expires: None,
             is_left: false,
@@ -166,9 +168,15 @@ impl Kept {
         };
         self.wanted = Some(Zeroizing::new(content.text()));
         self.profile.clone_from(&content.profile);
+        self.authority.clone_from(&content.authority);
         drop(Zeroizing::new(content.token));
         self.expires = token.expires_at;
         self.write()
+    }
+
+    /// The authority of the tokens that it has held; empty: none yet.
+    pub(super) fn authority(&self) -> &str {
+        &self.authority
     }
 
     pub(super) fn holds(&self, token: &Token) -> bool {
