@@ -16,3 +16,5 @@ pub(crate) mod system;
 #[cfg(windows)]
 #[path = "socket/windows.rs"]
 pub(crate) mod system;
+pub(crate) mod turns;
+mod untaken;

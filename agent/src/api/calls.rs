@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use seqera_agent_proto::{ASKED_BY_HEADER, CONFIG_HEADER, REQUEST_ID_HEADER, assistant};
 use tokio::time::Instant;
 use tonic::body::Body;
@@ -22,6 +22,7 @@ use crate::error::{AgentError, ErrorKind};
 use crate::socket::activity::{Activity, Running};
 use crate::socket::peers::Caller;
 use crate::socket::shares::{CallKind, Ticket};
+use crate::socket::turns::Turn;
 
 /// Scripts call this service in loops.
 const HOT: &str = "/seqera.agent.v1.Tokens/";
@@ -35,6 +36,22 @@ const LASTING: [&str; 4] = [
     "/grpc.health.v1.Health/Watch",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+/// The calls that ask a provider, or look at many files, before they answer.
+const ASKING: [&str; 12] = [
+    "/seqera.agent.v1.Control/Diagnose",
+    "/seqera.agent.v1.Imports/Find",
+    "/seqera.agent.v1.Imports/Take",
+    "/seqera.agent.v1.Leases/Create",
+    "/seqera.agent.v1.Sessions/ChooseOrganization",
+    "/seqera.agent.v1.Sessions/ChooseWorkspace",
+    "/seqera.agent.v1.Sessions/Describe",
+    "/seqera.agent.v1.Sessions/ImportToken",
+    "/seqera.agent.v1.Sessions/ListOrganizations",
+    "/seqera.agent.v1.Sessions/ListWorkspaces",
+    "/seqera.agent.v1.TokenFiles/Find",
+    "/seqera.agent.v1.TokenFiles/Take",
 ];
 
 /// How many characters of a caller's text are repeated in the log.
@@ -85,8 +102,8 @@ pub(crate) struct Called<S> {
 
 impl<S> Service<Request<Body>> for Called<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
-    S::Future: Send + 'static,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
 {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -106,14 +123,21 @@ where
         }
         let limit = deadline::limit(request.headers()).unwrap_or(Duration::MAX);
         let seat = call.caller.as_ref().map(|caller| Arc::clone(&caller.seat));
-        let answer = self.inner.call(request.map(|body| received(body, seat)));
+        let request = request.map(|body| received(body, seat));
+        let late = || Status::deadline_exceeded("the caller's deadline has passed").into_http();
+        if call.asks() {
+            // The clone has not been asked whether it is ready, and this one has.
+            let unready = self.inner.clone();
+            let inner = std::mem::replace(&mut self.inner, unready);
+            return Box::pin(async move {
+                let asked = tokio::time::timeout(limit, call.ask(inner, request)).await;
+                Ok(call.follow(asked.unwrap_or_else(|_| late())))
+            });
+        }
+        let answer = self.inner.call(request);
         Box::pin(async move {
-            match tokio::time::timeout(limit, answer).await {
-                Ok(answered) => answered.map(|response| call.follow(response)),
-                Err(_) => {
-                    Ok(call.follow(Status::deadline_exceeded("the caller's deadline has passed").into_http()))
-                }
-            }
+            let answered = tokio::time::timeout(limit, answer).await;
+            answered.unwrap_or_else(|_| Ok(late())).map(|response| call.follow(response))
         })
     }
 }
@@ -129,6 +153,8 @@ struct Call {
     /// The gRPC status code. It stays at `Cancelled` if the caller hangs up.
     outcome: AtomicI32,
     ticket: Option<Ticket>,
+    /// Its turn, if it asks others.
+    turn: Option<Turn>,
     running: [Option<Running>; 2],
 }
 
@@ -144,6 +170,7 @@ impl Call {
             since: Instant::now(),
             outcome: AtomicI32::new(Code::Cancelled as i32),
             ticket: None,
+            turn: None,
             running: [Some(all.begin()), caller.as_ref().map(|caller| caller.activity.begin())],
             caller,
         }
@@ -161,6 +188,29 @@ impl Call {
         };
         self.ticket = self.caller.as_ref().map(|caller| caller.seat.call(kind)).transpose()?;
         Ok(())
+    }
+
+    fn asks(&self) -> bool {
+        ASKING.contains(&self.method.as_str())
+    }
+
+    /// Answers a call that asks others, when it is its turn. It is received before: who sends nothing has no turn.
+    async fn ask<S>(&mut self, mut inner: S, request: Request<Body>) -> Response<Body>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    {
+        let (head, body) = request.into_parts();
+        let body = match body.collect().await {
+            Ok(whole) => Body::new(Full::new(whole.to_bytes())),
+            Err(refused) => return refused.into_http(),
+        };
+        if let Some(caller) = &self.caller {
+            self.turn = caller.seat.turn().await;
+        }
+        match inner.call(Request::from_parts(head, body)).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
     }
 
     /// Records the status, if `headers` carry one. It is in the headers of an answer without a body, and

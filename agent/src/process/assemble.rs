@@ -51,7 +51,8 @@ pub(crate) async fn assemble(wiring: Wiring) -> Result<Parts, AgentError> {
     let ladder = Ladder::open(config.store.value, &kept_under, home.as_deref());
     let ladder = Arc::new(ladder.without_files(config.site.policy.no_files.is_some()));
     let passwords = Arc::new(ProxyPasswords::new(state.clone(), Arc::clone(&ladder)));
-    let http = Http::new(Arc::clone(&clock), Limits::default()).with_passwords(passwords.clone());
+    let http = Http::new(Arc::clone(&clock), Limits::default());
+    let http = http.with(passwords.clone(), wiring.limits.total.logins);
     let providers = Arc::new(Providers::new(http, Arc::clone(&clock)));
     let leases = Leases::new(book::Parts {
         state: state.clone(),

@@ -6,6 +6,7 @@
 mod bundle;
 mod client;
 mod fault;
+mod room;
 mod way;
 
 use std::sync::Arc;
@@ -17,12 +18,14 @@ use url::Url;
 
 pub(crate) use self::fault::Fault;
 use self::fault::{fault, told};
+use self::room::Room;
 use self::way::Clients;
 pub(crate) use self::way::{Passwords, is_proxied, skipped_authorities};
 use crate::clock::{Clock, Moment, from_timestamp, reached};
 use crate::network::Network;
 use crate::token::AccessToken;
 
+const NO_ROOM: &str = "too many other requests are under way";
 const NO_WAY: &str = "the proxy's password or the file of certificate authorities could not be read in time";
 
 /// What has arrived by then is read in much less.
@@ -84,6 +87,7 @@ pub(crate) struct Http {
     clock: Arc<dyn Clock>,
     limits: Limits,
     clients: Arc<Clients>,
+    room: Arc<Room>,
     network: Arc<Network>,
 }
 
@@ -91,13 +95,15 @@ impl Http {
     /// The direct way. Builds nothing yet: a machine without root certificates is told so at its first https
     /// request.
     pub(crate) fn new(clock: Arc<dyn Clock>, limits: Limits) -> Self {
-        Self { clock, limits, clients: Arc::default(), network: Arc::default() }
+        let room = Arc::new(Room::beside(0));
+        Self { clock, limits, clients: Arc::default(), room, network: Arc::default() }
     }
 
-    /// The same, with somebody who knows the passwords of proxies.
+    /// The same, with somebody who knows the passwords of proxies, and room for so many logins beside others.
     #[must_use]
-    pub(crate) fn with_passwords(self, passwords: Arc<dyn Passwords>) -> Self {
-        Self { clients: Arc::new(Clients::knowing(passwords)), ..self }
+    pub(crate) fn with(self, passwords: Arc<dyn Passwords>, logins: usize) -> Self {
+        let (clients, room) = (Arc::new(Clients::knowing(passwords)), Arc::new(Room::beside(logins)));
+        Self { clients, room, ..self }
     }
 
     /// The way of a profile.
@@ -152,6 +158,10 @@ impl Http {
         body: Option<(&'static str, String)>,
     ) -> Result<Reply, Fault> {
         let due = self.clock.now().plus(self.limits.time);
+        let _place = tokio::select! {
+            place = self.room.enter(url) => place,
+            () = reached(&*self.clock, due) => return Err(Fault::NotSent(NO_ROOM.into())),
+        };
         let way = tokio::select! {
             way = self.clients.way(url, &self.network) => way?,
             // A store, or a network file system with the authorities, that does not answer.

@@ -6,21 +6,28 @@ mod seat;
 mod table;
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokio::sync::{Notify, futures::Notified};
+use tokio::time::Instant;
 
 use crate::lock::lock;
 use crate::socket::activity::Activity;
 use crate::socket::limits::{Allowance, Limits};
 use crate::socket::shares::table::Table;
+use crate::socket::turns::Turns;
 
 pub(crate) use self::seat::{CallKind, Receiving, Seat, Ticket};
 
 /// Connections that are only told that their process has too many. Further ones are hung up on.
 const MOST_REFUSED: usize = 16;
 
+/// Where many are leaving, those are cut that have been asked this long ago: a call that was on its way at the goodbye
+/// is served to its end only while nobody needs its place.
+const HURRIED: Duration = Duration::from_millis(250);
+
 /// Who has a share of what the agent can serve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Holder {
     /// One process.
     Process(u32),
@@ -37,6 +44,7 @@ pub(crate) struct Shares {
     freed: Notify,
     /// Told when most of a burst is over.
     settled: Notify,
+    turns: Turns<Holder>,
 }
 
 /// What becomes of a new connection.
@@ -54,7 +62,16 @@ pub(crate) enum Admission {
 #[derive(Debug, Default)]
 pub(crate) struct Leave {
     told: Notify,
-    how: Mutex<Option<Leaving>>,
+    asked: Mutex<Option<Asked>>,
+}
+
+/// How a connection was asked to leave.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    how: Leaving,
+    since: Instant,
+    /// Its calls count no longer, although they have not ended yet.
+    uncounted: bool,
 }
 
 /// How a connection makes room.
@@ -69,17 +86,29 @@ pub(crate) enum Leaving {
 }
 
 impl Leave {
-    fn tell(&self, how: Leaving) {
-        *lock(&self.how) = Some(how);
+    fn tell(&self, how: Leaving, uncounted: bool) {
+        *lock(&self.asked) = Some(Asked { how, since: Instant::now(), uncounted });
         self.told.notify_one();
     }
 
-    /// Waits until this connection is told to make room. For one listener.
+    fn asked(&self) -> Option<Asked> {
+        *lock(&self.asked)
+    }
+
+    /// Cuts a connection that was asked some time ago.
+    fn hurry(&self) {
+        let is_late = |asked: &Asked| asked.how == Leaving::Idle && asked.since.elapsed() >= HURRIED;
+        if let Some(asked) = self.asked().filter(is_late) {
+            self.tell(Leaving::Busy, asked.uncounted);
+        }
+    }
+
+    /// Waits until this connection is told to make room, or told so again. For one listener.
     pub(crate) async fn told(&self) -> Leaving {
         loop {
             self.told.notified().await;
-            if let Some(how) = *lock(&self.how) {
-                return how;
+            if let Some(asked) = self.asked() {
+                return asked.how;
             }
         }
     }
@@ -87,7 +116,8 @@ impl Leave {
 
 impl Shares {
     pub(crate) fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, table: Mutex::default(), freed: Notify::new(), settled: Notify::new() })
+        let (freed, settled) = (Notify::new(), Notify::new());
+        Arc::new(Self { limits, table: Mutex::default(), freed, settled, turns: Turns::new() })
     }
 
     /// Seats a new connection, and makes room for it where that is possible: its own process' oldest idle

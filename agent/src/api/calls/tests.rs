@@ -162,3 +162,78 @@ fn every_method_that_streams_its_answer_is_known_to_last_or_to_end_by_itself() {
     assert_eq!((lasting.len(), ending.len()), (2, 2), "{streaming:?}");
     assert!(ending.iter().all(|path| END.contains(path)), "{ending:?}");
 }
+
+/// The methods of the contract.
+fn methods() -> Vec<String> {
+    let set = prost_types::FileDescriptorSet::decode(seqera_agent_proto::DESCRIPTORS).unwrap();
+    let of_file = |file: prost_types::FileDescriptorProto| {
+        let package = file.package().to_owned();
+        let of_service = move |service: prost_types::ServiceDescriptorProto| {
+            let (package, name) = (package.clone(), service.name().to_owned());
+            service.method.into_iter().map(move |method| format!("/{package}.{name}/{}", method.name()))
+        };
+        file.service.into_iter().flat_map(of_service).collect::<Vec<_>>()
+    };
+    set.file.into_iter().flat_map(of_file).collect()
+}
+
+#[test]
+fn the_calls_that_are_named_here_are_calls_of_the_contract() {
+    let methods = methods();
+    for named in ASKING.iter().chain(&[LOGIN, LASTING[0]]) {
+        assert!(methods.iter().any(|method| method == named), "{named} is none of {methods:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_ask_others_run_some_at_a_time_and_those_for_a_token_never_wait_behind_them() {
+    let service = CallLayer::new("tag", Activity::new()).layer(Slow(Duration::from_secs(10)));
+    let caller = caller();
+    let call = |path: &str| {
+        let mut request = request(&caller);
+        *request.uri_mut() = path.parse().unwrap();
+        let mut service = service.clone();
+        let start = Instant::now();
+        async move {
+            service.call(request).await.unwrap();
+            start.elapsed().as_secs()
+        }
+    };
+    let asking = futures_util::future::join_all((0..12).map(|_| call(ASKING[0])));
+    let tokens =
+        futures_util::future::join_all((0..12).map(|_| call("/seqera.agent.v1.Tokens/GetAccessToken")));
+    let (asking, tokens) = tokio::join!(asking, tokens);
+    assert_eq!(tokens, [10; 12]);
+    assert_eq!(asking, [[10; 6], [20; 6]].concat());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_asks_others_has_no_turn_before_it_is_whole_and_none_after_its_deadline() {
+    let service = CallLayer::new("tag", Activity::new()).layer(Slow(Duration::from_secs(10)));
+    let caller = caller();
+    let endless = || {
+        Body::new(http_body_util::StreamBody::new(futures_util::stream::pending::<
+            Result<hyper::body::Frame<hyper::body::Bytes>, Status>,
+        >()))
+    };
+    let call = |body, deadline: Option<&'static str>| {
+        let mut request = request(&caller).map(|_| body);
+        *request.uri_mut() = ASKING[0].parse().unwrap();
+        if let Some(text) = deadline {
+            request.headers_mut().insert("grpc-timeout", text.parse().unwrap());
+        }
+        let mut service = service.clone();
+        let start = Instant::now();
+        async move {
+            let code =
+                Status::from_header_map(service.call(request).await.unwrap().headers()).unwrap().code();
+            (code, start.elapsed().as_secs())
+        }
+    };
+    let silent = futures_util::future::join_all((0..10).map(|_| call(endless(), None)));
+    let asking = futures_util::future::join_all((0..7).map(|_| call(Body::empty(), Some("12S"))));
+    let (silent, asking) = tokio::join!(silent, asking);
+    assert!(silent.iter().all(|answer| *answer == (Code::InvalidArgument, 5)), "{silent:?}");
+    assert_eq!(asking[..6], [(Code::NotFound, 10); 6]);
+    assert_eq!(asking[6], (Code::DeadlineExceeded, 12));
+}

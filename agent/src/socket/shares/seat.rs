@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use crate::error::{AgentError, ErrorKind};
+use crate::socket::limits::Allowance;
+use crate::socket::shares::table::{Held, Table};
 use crate::socket::shares::{Holder, Leave, Leaving, Shares};
+use crate::socket::turns::Turn;
 
 /// What a call is, as far as the shares are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +18,9 @@ pub(crate) enum CallKind {
     /// It lasts, and holds listeners.
     Login,
 }
+
+/// One of the things that somebody holds.
+type Count = fn(&Held) -> usize;
 
 /// The place of one connection, until it is dropped.
 #[derive(Debug)]
@@ -29,41 +35,57 @@ pub(crate) struct Seat {
 impl Seat {
     /// Counts a call until the ticket is dropped.
     ///
+    /// If all of them together run as many as they may, a connection of whoever has the most calls of this kind
+    /// makes room for one who has fewer.
+    ///
     /// # Errors
-    /// `TOO_MANY` if this connection was refused, or if its process or all of them together run as many calls
-    /// as they may.
+    /// `TOO_MANY` if this connection was refused or cut, or if its process or all of them together run as many
+    /// calls as they may.
     pub(crate) fn call(self: &Arc<Self>, kind: CallKind) -> Result<Ticket, AgentError> {
         let share = self.shares.share(self.holder);
         if self.refused {
-            self.leave.tell(Leaving::Idle);
+            self.leave.tell(Leaving::Idle, false);
             return Err(too_many(self.holder, share.connections, "connections"));
         }
         let mut table = self.shares.table();
-        let (own, all, total) = (table.held(self.holder), table.total, self.shares.limits.total);
+        if self.leave.asked().is_some_and(|asked| asked.uncounted) {
+            return Err(full(self.shares.limits.total.connections, "connections"));
+        }
+        self.check(&mut table, kind, share)?;
+        table.note_peak(1);
+        table.count(self.number, self.holder, |held| {
+            held.calls += 1;
+            held.lasting += usize::from(kind != CallKind::Plain);
+            held.logins += usize::from(kind == CallKind::Login);
+        });
+        Ok(Ticket { seat: Arc::clone(self), kind })
+    }
+
+    /// Refuses a call beyond what its process, or all of them, may run.
+    fn check(&self, table: &mut Table, kind: CallKind, share: Allowance) -> Result<(), AgentError> {
+        let (own, total) = (table.held(self.holder), self.shares.limits.total);
         let lasting = kind != CallKind::Plain;
-        let (login, is_login) = (own.logins, kind == CallKind::Login);
+        let (calls, watchers): (Count, Count) = (|held| held.calls, |held| held.lasting);
         let checks = [
-            (true, own.calls, share.calls, all.calls, total.calls, "calls"),
-            (lasting, own.lasting, share.lasting, all.lasting, total.lasting, "watchers"),
+            (true, calls, share.calls, total.calls, "calls"),
+            (lasting, watchers, share.lasting, total.lasting, "watchers"),
             // How many run in all is for those to limit who know which calls share one.
-            (is_login, login, share.logins, 0, 1, "logins"),
+            (kind == CallKind::Login, |held| held.logins, share.logins, usize::MAX, "logins"),
         ];
-        for (applies, own, share, all, total, what) in checks {
-            if applies && own >= share {
+        for (applies, of, share, total, what) in checks {
+            if applies && of(&own) >= share {
                 return Err(too_many(self.holder, share, what));
             }
-            if applies && all >= total {
+            if applies && of(&table.total) >= total && !table.cut(of(&own), of, of) {
                 return Err(full(total, what));
             }
         }
-        table.note_peak(1);
-        table.count(self.number, true);
-        table.change(self.holder, |held| {
-            held.calls += 1;
-            held.lasting += usize::from(lasting);
-            held.logins += usize::from(is_login);
-        });
-        Ok(Ticket { seat: Arc::clone(self), kind })
+        Ok(())
+    }
+
+    /// Waits until this call may ask others.
+    pub(crate) async fn turn(&self) -> Option<Turn> {
+        self.shares.turns.next(self.holder).await
     }
 
     /// Notes that a request has begun to arrive and has to be waited for, until the guard is dropped.
@@ -93,8 +115,8 @@ impl Drop for Seat {
         let mut table = self.shares.table();
         if self.refused {
             table.refused -= 1;
-        } else if !table.remove(self.number) {
-            table.leaving -= 1;
+        } else {
+            table.remove(self.number);
         }
         self.shares.tell(table);
     }
@@ -111,12 +133,13 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let shares = &self.seat.shares;
         let mut table = shares.table();
-        table.count(self.seat.number, false);
-        table.change(self.seat.holder, |held| {
-            held.calls -= 1;
-            held.lasting -= usize::from(self.kind != CallKind::Plain);
-            held.logins -= usize::from(self.kind == CallKind::Login);
-        });
+        if !self.seat.leave.asked().is_some_and(|asked| asked.uncounted) {
+            table.count(self.seat.number, self.seat.holder, |held| {
+                held.calls -= 1;
+                held.lasting -= usize::from(self.kind != CallKind::Plain);
+                held.logins -= usize::from(self.kind == CallKind::Login);
+            });
+        }
         // Its connection may be idle now and make room for one who waits.
         shares.tell(table);
     }

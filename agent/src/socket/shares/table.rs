@@ -22,7 +22,8 @@ pub(super) struct Table {
     holders: BTreeMap<Holder, Held>,
     pub(super) total: Held,
     pub(super) refused: usize,
-    pub(super) leaving: usize,
+    /// The connections that have been asked to leave, by their numbers.
+    leaving: BTreeMap<u64, Arc<Leave>>,
     /// The connections by their numbers, which rise with time.
     seated: BTreeMap<u64, Seated>,
     /// How many of them have a running call.
@@ -48,8 +49,8 @@ struct Seated {
     holder: Holder,
     activity: Arc<Activity>,
     leave: Arc<Leave>,
-    /// Running calls.
-    calls: usize,
+    /// Running calls of this connection; no connections.
+    calls: Held,
 }
 
 impl Table {
@@ -59,7 +60,7 @@ impl Table {
 
     /// The connections that are served, refused, or on their way out.
     pub(super) fn connections(&self) -> usize {
-        self.seated.len() + self.refused + self.leaving
+        self.seated.len() + self.refused + self.leaving.len()
     }
 
     /// True if nothing is remembered of anybody.
@@ -86,7 +87,7 @@ impl Table {
         is_over
     }
 
-    pub(super) fn change(&mut self, holder: Holder, change: impl Fn(&mut Held)) {
+    fn change(&mut self, holder: Holder, change: impl Fn(&mut Held)) {
         change(&mut self.total);
         let held = self.holders.entry(holder).or_default();
         change(held);
@@ -104,29 +105,46 @@ impl Table {
     pub(super) fn add(&mut self, number: u64, holder: Holder, activity: &Arc<Activity>, leave: &Arc<Leave>) {
         let (activity, leave) = (Arc::clone(activity), Arc::clone(leave));
         self.change(holder, |held| held.connections += 1);
-        self.seated.insert(number, Seated { holder, activity, leave, calls: 0 });
+        self.seated.insert(number, Seated { holder, activity, leave, calls: Held::default() });
     }
 
-    /// False if this connection had been asked to leave before.
-    pub(super) fn remove(&mut self, number: u64) -> bool {
-        let Some(Seated { holder, calls, .. }) = self.seated.remove(&number) else { return false };
-        self.change(holder, |held| held.connections -= 1);
-        self.busy -= usize::from(calls > 0);
-        true
+    /// A connection has ended.
+    pub(super) fn remove(&mut self, number: u64) {
+        if self.unseat(number).is_none() {
+            self.leaving.remove(&number);
+        }
     }
 
-    /// Counts a call that begins on a connection, or one that ends.
-    pub(super) fn count(&mut self, number: u64, begins: bool) {
-        let Some(Seated { calls, .. }) = self.seated.get_mut(&number) else { return };
-        let was_busy = *calls > 0;
-        *calls = if begins { *calls + 1 } else { *calls - 1 };
-        self.busy = self.busy + usize::from(*calls > 0) - usize::from(was_busy);
+    fn unseat(&mut self, number: u64) -> Option<Seated> {
+        let seated = self.seated.remove(&number)?;
+        self.change(seated.holder, |held| held.connections -= 1);
+        self.busy -= usize::from(seated.calls.calls > 0);
+        Some(seated)
+    }
+
+    /// Counts a call that begins on a connection of somebody, or one that ends.
+    pub(super) fn count(&mut self, number: u64, holder: Holder, change: impl Fn(&mut Held)) {
+        if let Some(Seated { calls, .. }) = self.seated.get_mut(&number) {
+            let was_busy = calls.calls > 0;
+            change(calls);
+            self.busy = self.busy + usize::from(calls.calls > 0) - usize::from(was_busy);
+        }
+        self.change(holder, change);
+    }
+
+    /// True if too many are on their way out. Those that have not gone when they could are cut.
+    fn is_crowded(&self) -> bool {
+        let is_crowded = self.leaving.len() >= MOST_LEAVING;
+        if is_crowded {
+            self.leaving.values().for_each(|leave| leave.hurry());
+        }
+        is_crowded
     }
 
     /// Asks the oldest idle connection to leave: that of `of`, or of whoever has the most connections. Returns
     /// false if none is idle, or if too many are on their way out.
     pub(super) fn dismiss_idle(&mut self, of: Option<Holder>) -> bool {
-        if self.leaving >= MOST_LEAVING {
+        if self.is_crowded() {
             return false;
         }
         let Some(number) = self.idle(of, Activity::any) else { return false };
@@ -140,7 +158,7 @@ impl Table {
         if self.seated.len() - self.busy <= most {
             return;
         }
-        let how = if self.leaving < MOST_LEAVING { Leaving::Idle } else { Leaving::Cut };
+        let how = if self.leaving.len() < MOST_LEAVING { Leaving::Idle } else { Leaving::Cut };
         if let Some(number) = self.idle(None, Activity::heard) {
             self.dismiss(number, how);
         }
@@ -160,14 +178,27 @@ impl Table {
 
     /// Cuts the newest connection of whoever has the most, if that is more than one who holds `own` would have.
     pub(super) fn cut_biggest(&mut self, own: usize) -> bool {
-        let most = |(_, held): &(&Holder, &Held)| held.connections;
-        let Some((biggest, held)) = self.holders.iter().max_by_key(most) else { return false };
-        if self.leaving >= MOST_LEAVING || held.connections <= own + 1 {
+        self.cut(own, |held| held.connections, |_| 1)
+    }
+
+    /// Cuts a connection of whoever has the most of something, if that is more than one who holds `own` would
+    /// have: the newest of those that have the most of it.
+    pub(super) fn cut(
+        &mut self,
+        own: usize,
+        of: impl Fn(&Held) -> usize,
+        part: impl Fn(&Held) -> usize,
+    ) -> bool {
+        let Some((biggest, held)) = self.holders.iter().max_by_key(|(_, held)| of(held)) else {
+            return false;
+        };
+        if of(held) <= own + 1 || self.is_crowded() {
             return false;
         }
-        let newest = self.seated.iter().rev().find(|(_, seated)| seated.holder == *biggest);
-        let Some((number, _)) = newest else { return false };
-        self.dismiss(*number, Leaving::Busy);
+        let parts = self.seated.iter().filter(|(_, seated)| seated.holder == *biggest);
+        let most = parts.map(|(number, seated)| (part(&seated.calls), *number)).max();
+        let Some((1.., number)) = most else { return false };
+        self.dismiss(number, Leaving::Busy);
         true
     }
 
@@ -188,10 +219,18 @@ impl Table {
         self.unfinished.remove(&number);
     }
 
+    /// The calls of a connection that makes room for others with all that it serves count no longer: they end with it.
     fn dismiss(&mut self, number: u64, how: Leaving) {
-        let Some(leave) = self.seated.get(&number).map(|seated| Arc::clone(&seated.leave)) else { return };
-        self.remove(number);
-        self.leaving += 1;
-        leave.tell(how);
+        let Some(Seated { holder, calls, leave, .. }) = self.unseat(number) else { return };
+        let is_cut = how == Leaving::Busy;
+        if is_cut {
+            self.change(holder, |held| {
+                held.calls -= calls.calls;
+                held.lasting -= calls.lasting;
+                held.logins -= calls.logins;
+            });
+        }
+        leave.tell(how, is_cut);
+        self.leaving.insert(number, leave);
     }
 }

@@ -43,7 +43,7 @@ impl Open {
     }
 
     fn told(&self) -> Option<Leaving> {
-        *lock(&self.seat.leave.how)
+        self.seat.leave.asked().map(|asked| asked.how)
     }
 }
 
@@ -232,10 +232,16 @@ async fn calls_of_each_kind_have_a_share_and_a_total() {
     assert_eq!(watchers.len(), 22);
     assert_eq!(take(0, CallKind::Login).len(), 0, "a login lasts, too");
     let others: Vec<_> = (1..6).map(|pid| take(pid, CallKind::Lasting)).collect();
-    assert_eq!(others.iter().map(Vec::len).collect::<Vec<_>>(), [22, 22, 22, 2, 0]);
-    assert_eq!(take(5, CallKind::Plain).len(), 2048);
-    drop((watchers, others));
-    let logins: Vec<_> = (0..4).map(|pid| take(pid, CallKind::Login).len()).collect();
+    assert_eq!(others.iter().map(Vec::len).collect::<Vec<_>>(), [22; 5]);
+    let cut: Vec<_> = open.iter().map(|open| open.told().is_some()).collect();
+    assert_eq!(cut.iter().filter(|cut| **cut).count(), 2, "the fourth and the fifth took the places of two");
+    assert!(shares.table().total.lasting <= 90);
+    assert_eq!(take(5, CallKind::Plain).len(), 2048 - 22, "watchers are calls, too");
+    drop((watchers, others, open));
+    let open: Vec<_> = (0..4).map(|pid| Open::busy(&shares, pid).unwrap()).collect();
+    let take =
+        |pid: usize| -> Vec<_> { std::iter::from_fn(|| open[pid].seat.call(CallKind::Login).ok()).collect() };
+    let logins: Vec<_> = (0..4).map(|pid| take(pid).len()).collect();
     assert_eq!(logins, [4, 4, 4, 4], "a login that ends makes room");
 }
 
@@ -256,5 +262,65 @@ async fn the_end_of_a_burst_is_told_and_that_of_a_few_calls_is_not() {
     assert!(is_told() && !is_told());
     drop((calls, open));
     assert!(is_told());
+    assert!(shares.is_empty());
+}
+
+/// Runs calls of this kind, a hundred on each connection.
+fn fill(shares: &Arc<Shares>, pid: u32, kind: CallKind, calls: usize) -> (Vec<Open>, Vec<Ticket>) {
+    let open: Vec<_> = (0..calls.div_ceil(100)).map(|_| Open::busy(shares, pid).unwrap()).collect();
+    let tickets = (0..calls).map(|call| open[call / 100].seat.call(kind).unwrap()).collect();
+    (open, tickets)
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_all_calls_run_those_of_the_biggest_holder_make_room_for_a_process_that_has_none() {
+    let shares = shares();
+    for (kind, each) in [(CallKind::Plain, 2048), (CallKind::Lasting, 22)] {
+        let crowd: Vec<_> = (1..=4).map(|pid| fill(&shares, pid, kind, each)).collect();
+        let rest = if kind == CallKind::Lasting { fill(&shares, 5, kind, 2) } else { (vec![], vec![]) };
+        let guest = Open::busy(&shares, 9).unwrap();
+        let call = guest.seat.call(kind).unwrap();
+        let told: Vec<_> = crowd.iter().flat_map(|(open, _)| open).filter_map(Open::told).collect();
+        assert_eq!(told, [Leaving::Busy], "one connection is enough");
+        let another = Open::busy(&shares, 10).unwrap();
+        assert!(another.seat.call(kind).is_ok());
+        drop((crowd, rest, guest, call, another));
+        assert!(shares.is_empty(), "what was cut is not counted twice: {shares:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_has_as_many_calls_as_the_others_gets_no_more_and_a_cut_connection_none() {
+    let shares = shares();
+    let crowd: Vec<_> = (0..90).map(|pid| fill(&shares, pid, CallKind::Lasting, 1)).collect();
+    let guest = Open::busy(&shares, 500).unwrap();
+    let error = guest.seat.call(CallKind::Lasting).unwrap_err();
+    assert!(error.to_string().contains("90 watchers"), "{error}");
+    assert!(guest.seat.call(CallKind::Plain).is_ok(), "there is room for those");
+    drop(crowd);
+    let crowd: Vec<_> = (1..=4).map(|pid| fill(&shares, pid, CallKind::Lasting, 22)).collect();
+    let _rest = fill(&shares, 5, CallKind::Lasting, 2);
+    let _call = guest.seat.call(CallKind::Lasting).unwrap();
+    let cut = crowd.iter().flat_map(|(open, _)| open).find(|open| open.told().is_some()).unwrap();
+    assert_eq!(cut.seat.call(CallKind::Plain).unwrap_err().kind, ErrorKind::TooMany);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_go_on_calling_after_the_goodbye_are_cut_when_their_places_are_needed() {
+    let shares = shares();
+    let idle: Vec<_> = (0..30).map(|_| Open::idle(&shares, 1)).collect();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let mut later: Vec<_> = (0..30).map(|_| Open::idle(&shares, 1)).collect();
+    let calls: Vec<_> = idle.iter().map(|open| open.seat.call(CallKind::Lasting)).collect();
+    assert!(calls.iter().filter(|call| call.is_ok()).count() >= 20);
+    tokio::time::advance(HURRIED).await;
+    later.extend((0..2).map(|_| Open::idle(&shares, 1)));
+    assert!(idle.iter().all(|open| open.told() == Some(Leaving::Idle)), "nobody needs their places yet");
+    tokio::time::advance(HURRIED).await;
+    assert!(!is_seated(&Open::busy(&shares, 1)), "none has gone yet");
+    assert!(idle.iter().all(|open| open.told() == Some(Leaving::Busy)));
+    drop((idle, calls));
+    assert!(is_seated(&Open::busy(&shares, 1)));
+    drop(later);
     assert!(shares.is_empty());
 }

@@ -98,7 +98,7 @@ async fn the_proxy_gets_the_user_and_the_decoded_password_and_the_name_of_the_ho
 async fn a_password_that_the_login_did_not_bring_is_asked_for() {
     let (address, head) = proxy("HTTP/1.1 502 Bad Gateway\r\n\r\n").await;
     let network = network(&format!("http://ada@{address}"), "");
-    let http = http().with_passwords(Arc::new(Known("p%40ss"))).over(&network);
+    let http = http().with(Arc::new(Known("p%40ss")), 0).over(&network);
     http.fetch(&url("https://platform.test/api"), None).await.err().unwrap();
     assert!(head.await.unwrap().contains("YWRhOnBAc3M="));
 }
@@ -189,7 +189,7 @@ impl Passwords for Silent {
 async fn a_password_that_nobody_tells_ends_the_request_in_time_and_nothing_was_sent() {
     let limits = Limits { time: Duration::from_millis(50), ..Limits::default() };
     let http = Http::new(Arc::new(SystemClock::new(WallOffset::default())), limits);
-    let http = http.with_passwords(Arc::new(Silent)).over(&network("http://ada@127.0.0.1:9", ""));
+    let http = http.with(Arc::new(Silent), 0).over(&network("http://ada@127.0.0.1:9", ""));
     let address = url("https://platform.test/api");
     let asked = http.fetch(&address, None);
     let fault = tokio::time::timeout(Duration::from_secs(5), asked).await.unwrap().err().unwrap();
