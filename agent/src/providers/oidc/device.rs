@@ -24,6 +24,11 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// Where the provider names none, though it must: as long as a login in a browser may take.
 const LIFETIME: Duration = Duration::from_secs(300);
 
+/// However long a provider says that its code lives or its polls are apart: a login takes one of few places while it
+/// lasts, and a person who has entered the code does not wait for minutes. `slow_down` still counts.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(3600);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
+
 /// As it is sent (section 3.2), apart from numbers that come as text.
 #[derive(Deserialize)]
 struct Document {
@@ -91,8 +96,8 @@ impl Client {
             code,
             device_code: document.device_code.into(),
             code_verifier,
-            interval: told(document.interval).unwrap_or(INTERVAL),
-            lifetime: told(document.expires_in).unwrap_or(LIFETIME),
+            interval: told(document.interval).map_or(INTERVAL, |told| told.min(LONGEST_INTERVAL)),
+            lifetime: told(document.expires_in).map_or(LIFETIME, |told| told.min(LONGEST_LIFETIME)),
         })
     }
 
