@@ -16,7 +16,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-use seqera_agent_proto::text::{ends_line, is_deceptive};
+use seqera_agent_proto::text::{columns, ends_line, is_deceptive};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// A line of text from outside, without deceptive characters, and cut after `MOST` characters.
@@ -37,10 +37,20 @@ pub(crate) const LONGEST_ADDRESS: usize = 2048;
 /// and HTTP/2 libraries 16), so that a longer token can be sent to nobody.
 pub(crate) const LONGEST_TOKEN: usize = 16 * 1024;
 
+/// The most marks on one letter. Hebrew with its vowels and accents needs as many; a stack of hundreds is drawn over
+/// the lines above and below.
+const MOST_MARKS: usize = 4;
+
 /// One line of at most `most` characters; one that was cut ends with `…`.
 pub(crate) fn line(text: &str, most: usize) -> String {
     let blank = |c: char| if ends_line(c) { ' ' } else { c };
-    let mut kept = text.chars().map(blank).filter(|c| !is_deceptive(*c)).skip_while(|c| c.is_whitespace());
+    let mut marks = 0;
+    let is_kept = |c: &char| {
+        marks = if columns(*c) == 0 { marks + 1 } else { 0 };
+        marks <= MOST_MARKS
+    };
+    let seen = text.chars().map(blank).filter(|c| !is_deceptive(*c)).filter(is_kept);
+    let mut kept = seen.skip_while(|c| c.is_whitespace());
     let mut line: String = kept.by_ref().take(most).collect();
     if kept.any(|c| !c.is_whitespace()) {
         line.pop();
@@ -219,6 +229,9 @@ mod tests {
             ("x\u{e0041}\u{e007f}", "x"),
             ("\u{200b}\n\u{feff}", ""),
             ("東京 Zoë 🙂", "東京 Zoë 🙂"),
+            ("שָׁ֑לוֹם ཧཱུྃ", "שָׁ֑לוֹם ཧཱུྃ"),
+            (&format!("a{}b", "\u{301}".repeat(50)), "a\u{301}\u{301}\u{301}\u{301}b"),
+            (&format!("a{}b", "\u{301}\u{200b}".repeat(50)), "a\u{301}\u{301}\u{301}\u{301}b"),
         ] {
             assert_eq!(Name::from(text), shown, "{text:?}");
         }

@@ -1,6 +1,8 @@
 //! Characters that make a text look like something that it is not. The agent removes them from what others
 //! wrote, and both sides keep them from terminals and logs.
 
+use unicode_width::UnicodeWidthChar;
+
 /// True for a character that moves the cursor, starts a line, turns the direction of what follows, or is not
 /// shown at all: control characters, line and paragraph separators, and what Unicode calls
 /// `Default_Ignorable_Code_Point` (bidirectional controls, zero-width characters, soft hyphens, fillers, tags) or
@@ -20,9 +22,28 @@ pub const fn ends_line(c: char) -> bool {
     matches!(c, '\t'..='\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
+/// How many columns of a terminal a character takes: none for a mark on the one before, two for wide East Asian
+/// characters and for emoji (Unicode Standard Annex 11).
+pub fn columns(c: char) -> usize {
+    UnicodeWidthChar::width(c).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks_take_no_column_and_wide_characters_two() {
+        for (text, columns_of_each) in [
+            ("aé✓…Ωאش", 1),
+            ("\u{301}\u{20dd}\u{5b0}\u{64b}\u{941}\u{e31}\u{11a8}\n", 0),
+            ("東京한！\u{3000}🙂🚀⌚✅⭐🀄🈁𠀀𛀀", 2),
+        ] {
+            for c in text.chars() {
+                assert_eq!(columns(c), columns_of_each, "U+{:04X}", u32::from(c));
+            }
+        }
+    }
 
     #[test]
     fn what_deceives_a_reader_is_known_and_letters_of_all_scripts_are_not() {

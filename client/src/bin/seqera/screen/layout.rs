@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use seqera_client::proto::text::{ends_line, is_deceptive};
+use seqera_client::proto::text::{columns as columns_of, ends_line, is_deceptive};
 
 use crate::screen::terminal;
 
@@ -156,25 +156,14 @@ fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     text.into()
 }
 
-/// Not by the width of a format, which panics above 65,535.
-fn padded(text: &str, columns: usize) -> String {
+/// Not by the width of a format, which counts characters and panics above 65,535.
+pub(crate) fn padded(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
 }
 
 /// How many columns of a terminal a text takes.
 pub(crate) fn width(text: &str) -> usize {
     text.chars().map(columns_of).sum()
-}
-
-/// Zero for combining marks, two for wide East Asian characters and for emoji (Unicode Standard Annex 11). By
-/// blocks: a complete table would be too large for this purpose.
-fn columns_of(c: char) -> usize {
-    match u32::from(c) {
-        0x300..=0x36f | 0x200b..=0x200f | 0x20d0..=0x20ff | 0xfe00..=0xfe0f => 0,
-        0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff => 2,
-        0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x1f300..=0x1faff | 0x20000..=0x3fffd => 2,
-        _ => 1,
-    }
 }
 
 #[cfg(test)]
@@ -250,13 +239,24 @@ mod tests {
 
     #[test]
     fn letters_count_as_wide_as_they_are_shown() {
-        for (text, columns) in [("é", 1), ("e\u{301}", 1), ("✓", 1), ("東京", 4), ("🙂", 2), ("한", 2)]
-        {
+        for (text, columns) in [
+            ("é", 1),
+            ("e\u{301}", 1),
+            ("✓", 1),
+            ("東京", 4),
+            ("🙂", 2),
+            ("한", 2),
+            ("✅⭐", 4),
+            ("नमस्ते", 4),
+            ("สวัสดี", 4),
+            ("שָׁלוֹם", 4),
+            ("ﾃｽﾄ", 3),
+        ] {
             assert_eq!(width(text), columns, "{text}");
         }
         let row = |name: &str| [name.to_owned(), "x".to_owned()];
-        let shown = grid_within(["Name", "Role"], &[row("東京"), row("Zoë")], None);
-        assert_eq!(shown, "Name  Role\n東京  x\nZoë   x");
+        let shown = grid_within(["Name", "Role"], &[row("東京✅"), row("Zoë"), row("สวัสดี")], None);
+        assert_eq!(shown, "Name    Role\n東京✅  x\nZoë     x\nสวัสดี    x");
     }
 
     #[test]

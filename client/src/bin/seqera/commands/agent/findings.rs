@@ -5,7 +5,7 @@ use seqera_client::proto::v1::check::Verdict;
 use serde_json::{Value, json};
 
 use crate::screen::failure::{Failure, Hint};
-use crate::screen::layout::{one_line, wrap};
+use crate::screen::layout::{one_line, padded, width, wrap};
 use crate::screen::terminal;
 use crate::screen::{Screen, Tone};
 
@@ -111,10 +111,10 @@ fn lines(check: &Check, columns: Option<usize>) -> Vec<String> {
     let hint = (!check.remedy.is_empty()).then(|| format!("hint: {}", check.remedy));
     let mut below: Vec<_> = wrap(&one_line(&check.text), room, false);
     below.extend(hint.iter().flat_map(|hint| wrap(hint, room, false)));
-    let first = if narrow || name.chars().count() > NAMES {
+    let first = if narrow || width(&name) > NAMES {
         name
     } else {
-        format!("{name:NAMES$} {}", below.remove(0))
+        format!("{} {}", padded(&name, NAMES), below.remove(0))
     };
     std::iter::once(first).chain(below.into_iter().map(|line| format!("{:indent$}{line}", ""))).collect()
 }
