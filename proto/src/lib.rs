@@ -69,9 +69,9 @@ pub const STORE_HEADER: &str = "seqera-credential-store";
 /// The largest message to the agent, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
-/// The largest answer, in bytes: a large Platform has thousands of workspaces, and the agent reads this much
-/// from it.
-pub const MAX_ANSWER_BYTES: usize = 1 << 20;
+/// The largest answer, in bytes: a large Platform has thousands of workspaces, and a configuration of the largest
+/// size tens of thousands of profiles.
+pub const MAX_ANSWER_BYTES: usize = 16 << 20;
 
 /// Leaves out the user and password that a proxy's address may contain.
 impl std::fmt::Debug for v1::Network {

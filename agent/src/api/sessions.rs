@@ -77,7 +77,7 @@ impl sessions_server::Sessions for Sessions {
     }
 
     async fn list(&self, _: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
-        let status = |name| status(&self.registry, name, &self.registry.ensure(name).view());
+        let status = |name| status(&self.registry, name, &self.registry.view(name));
         let names = self.registry.names();
         // Another host's sessions are found here as well, or a host with a new name would seem to have none.
         let elsewhere = self.registry.shared.state.elsewhere().iter();

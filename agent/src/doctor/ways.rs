@@ -1,6 +1,7 @@
 //! The way to each provider: the proxy and the certificate authorities in force, who answers and how fast,
 //! and whether the clocks agree.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -55,9 +56,9 @@ async fn profiles(
     let in_use = recorded.profiles.iter().filter(|(_, record)| !record.signed_out);
     let known = in_use.map(|(name, record)| (name.clone(), record.profile.clone()));
     let mut profiles: Vec<_> = known.filter(|(_, profile)| !profile.authority.is_empty()).collect();
-    for name in registry.names() {
-        let configured =
-            registry.configured(&name).filter(|_| profiles.iter().all(|(known, _)| *known != name));
+    let taken: BTreeSet<_> = profiles.iter().map(|(name, _)| name.clone()).collect();
+    for name in registry.names().difference(&taken).cloned() {
+        let configured = registry.configured(&name);
         profiles.extend(configured.map(|profile| (name, profile)));
     }
     match target(registry, &asked.profile, &asked.settings.clone().unwrap_or_default()) {

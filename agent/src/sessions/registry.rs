@@ -20,6 +20,7 @@ use crate::providers::known;
 use crate::sessions::handle::Handle;
 use crate::sessions::shared::Shared;
 use crate::sessions::verdict::{Ask, Standing};
+use crate::sessions::view::View;
 use crate::sessions::worker::Worker;
 use crate::sign_in::logins::Logins;
 use crate::storage::record::Sessions;
@@ -180,6 +181,16 @@ impl Registry {
     /// The profile's settings in the configuration file, else those that are built in.
     pub(crate) fn configured(&self, name: &ProfileName) -> Option<Profile> {
         self.configured.load().get(name).cloned().or_else(|| known::built_in(name))
+    }
+
+    /// What is known of a profile. One that never had a session gets no worker for that: a configuration may have
+    /// thousands of them.
+    pub(crate) fn view(&self, name: &ProfileName) -> Arc<View> {
+        match self.handles.load().get(name) {
+            Some(handle) => handle.view(),
+            None if self.shared.state.record(name).is_some() => self.ensure(name).view(),
+            None => Arc::default(),
+        }
     }
 
     /// The worker of a profile, started if need be.

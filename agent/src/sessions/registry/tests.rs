@@ -3,7 +3,7 @@
 use crate::sessions::install::Login;
 use crate::storage::record::SignInMethod;
 use crate::testing::fakes::profile;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt;
 use seqera_agent_proto::v1::{LoginRequest, ProfileSettings};
@@ -202,4 +202,21 @@ async fn an_authority_with_a_password_is_refused_and_not_shown() {
         assert_eq!(error.kind, ErrorKind::Misconfigured);
         assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn profiles_of_the_file_that_never_had_a_session_are_shown_without_a_worker() {
+    let agent = Agent::signed_in().await;
+    let many = (0..5_000).map(|number| (name(&format!("p{number}")), at("https://file.test/api"))).collect();
+    agent.registry.reload(many);
+    let standings: BTreeSet<_> = agent
+        .registry
+        .names()
+        .iter()
+        .map(|name| format!("{:?}", agent.registry.view(name).standing))
+        .collect();
+    assert_eq!(standings.into_iter().collect::<Vec<_>>(), ["SignedIn", "SignedOut"]);
+    assert_eq!(agent.registry.workers().len(), 1);
+    let worker = agent.registry.ensure(&name("p7"));
+    assert_eq!(agent.registry.view(&name("p7")).standing, worker.view().standing);
 }
