@@ -11,6 +11,7 @@ const PING: u8 = 6;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 const END_HEADERS: u8 = 4;
+const END_STREAM: u8 = 1;
 
 /// Frames of one flood. Enough that a queue that grew with them would show, and few enough for a slow machine.
 const FRAMES: u32 = 20_000;
@@ -141,22 +142,25 @@ async fn frames_that_break_the_protocol_end_their_connection_and_no_other() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_without_an_end_and_answers_that_nobody_reads_keep_nobody_waiting() {
     let agent = Agent::serving().await;
-    // A window of 0 bytes for every answer, and calls whose request is never completed.
+    // A window of 0 bytes for every answer, and calls whose request is never completed, or is.
     let silent = hello(&[0, 4, 0, 0, 0, 0]);
-    let half: Vec<u8> = (0..64).flat_map(|n| frame(HEADERS, END_HEADERS, 2 * n + 1, &call())).collect();
-    let hold = async |connections: usize| {
+    let begun = |n| frame(HEADERS, END_HEADERS, 2 * n + 1, &call());
+    let half: Vec<u8> = (0..64).flat_map(begun).collect();
+    let whole: Vec<u8> =
+        (0..64).flat_map(|n| [begun(n), frame(0, END_STREAM, 2 * n + 1, &[0; 5])].concat()).collect();
+    let hold = async |connections: usize, calls: &[u8]| {
         let mut held = Vec::new();
         for _ in 0..connections {
             let mut stream = UnixStream::connect(&agent.socket).await.unwrap();
             // Whoever is refused because of its share may be hung up on before all is sent.
-            let _ = stream.write_all(&[&silent[..], &half].concat()).await;
+            let _ = stream.write_all(&[&silent[..], calls].concat()).await;
             held.push(stream);
         }
         held
     };
-    let within_the_share = hold(30).await;
+    let halves = hold(30, &half).await;
     answered(&agent, "half requests").await;
-    let beyond_it = hold(10).await;
+    let beyond_the_share = hold(40, &whole).await;
     let refused = async {
         loop {
             match check(&mut agent.client().await).await {
@@ -168,7 +172,7 @@ async fn requests_without_an_end_and_answers_that_nobody_reads_keep_nobody_waiti
     let refused = timeout(Duration::from_secs(4), refused).await.expect("a share");
     assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
     assert_eq!(refused.get_details_error_info().unwrap().reason, Reason::TooMany.name());
-    drop((within_the_share, beyond_it));
+    drop((halves, beyond_the_share));
     let served_again = async {
         while check(&mut agent.client().await).await.is_err() {
             sleep(Duration::from_millis(5)).await;
