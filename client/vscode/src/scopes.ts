@@ -49,9 +49,14 @@ export function hostOf(address: string): string {
   }
 }
 
-/** What an account is called in the editor. It keeps what it has allowed to whom by this name, so it never changes. */
+const CLOUD = ['https://cloud.seqera.io/api', 'https://api.cloud.seqera.io'].map(spelled);
+
+/** What an account is called in the editor. It keeps what it has allowed to whom by this name, so the name never changes
+ * while the account is the same, and has the server in it: the profile can have another one's account tomorrow. */
 export function labelOf(session: Session): string {
-  const { account, profile } = session;
+  const { account, authority, profile } = session;
   const person = account?.email || account?.userName || account?.displayName;
-  return person ? `${person} (${profile})` : profile;
+  const isCloud = authority === '' || CLOUD.includes(spelled(authority));
+  const where = isCloud ? profile : `${profile}, ${hostOf(authority)}`;
+  return person ? `${person} (${where})` : where;
 }

@@ -17,9 +17,14 @@ test('a scope names a profile or an authority, and nothing else', () => {
   for (const scope of ['everything', 'profile:', 'api:read']) assert.throws(() => wishOf([scope]), /no scope/);
 });
 
-test('an account is called the same whatever happens to its session', () => {
-  assert.equal(labelOf(session), 'ada@a.test (work)');
-  assert.equal(labelOf({ ...session, account: undefined }), 'work');
+test('an account is called the same whatever happens to its session, and another one at the same profile is not', () => {
+  const cloud = { ...session, authority: 'https://cloud.seqera.io/api' };
+  assert.equal(labelOf(cloud), 'ada@a.test (work)');
+  assert.equal(labelOf({ ...cloud, authority: 'https://API.cloud.seqera.io/' }), 'ada@a.test (work)');
+  assert.equal(labelOf({ ...cloud, account: undefined }), 'work');
+  for (const authority of [session.authority, 'https://A.test/api/']) {
+    assert.equal(labelOf({ ...session, authority }), 'ada@a.test (work, a.test)');
+  }
 });
 
 test('terminals get address and workspace, and a token only where that is wanted', () => {

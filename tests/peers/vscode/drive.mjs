@@ -75,7 +75,7 @@ const SCENARIOS = {
       const first = (await client.token({ profile: 'default' })).secret;
       tokens.add(first);
       assert.equal(asked.session.sha256, sha256(first));
-      assert.deepEqual(asked.session.account, { id: 'default', label: 'ada@sandbox.test (default)' });
+      assert.deepEqual(asked.session.account, { id: 'default', label: `ada@sandbox.test (default, ${host})` });
       const odd = await editor.ask('odd', 'Consumer: Ask for a Scope');
       assert.match(odd.error ?? '', /everything/);
 
