@@ -72,6 +72,8 @@ pub(crate) struct RenewalJob {
     pub shared: Arc<Shared>,
     /// In memory; else it is read from `place`.
     pub refresh: Option<RefreshToken>,
+    /// This process has got it from the provider, and has not just read it.
+    pub is_own: bool,
     /// Where the secret is kept.
     pub place: Option<StoreKind>,
     /// The store has an older secret than memory.
@@ -90,6 +92,8 @@ pub(crate) struct RenewalJob {
 pub(crate) struct Learned {
     /// The refresh token that is good now, where the job knows one.
     pub refresh: Option<RefreshToken>,
+    /// It came from the provider, and not from the store.
+    pub is_own: bool,
     /// The store refused it: it lives in memory only, and is saved again at each tick.
     pub unsaved: Option<Unsaved>,
     /// The intent could not be written: a crash would have gone unnoticed.
@@ -119,19 +123,28 @@ impl RenewalJob {
             let _ = self.clear_intent().await;
             return (JobOutcome::Settled, Learned { refresh: Some(refresh), ..Learned::default() });
         }
+        let is_own = self.is_own;
         if let Err(why) = self.may_spend().await {
-            return (self.kept_unspent(why), Learned { refresh: Some(refresh), ..Learned::default() });
+            return (
+                self.kept_unspent(why),
+                Learned { refresh: Some(refresh), is_own, ..Learned::default() },
+            );
         }
         let intent_unwritten = match self.write_intent(&refresh).await {
-            Err(StateError::ReadOnly(why)) if self.is_stored() => {
+            Err(StateError::ReadOnly(why)) if self.is_stored() && !is_own => {
                 return (self.kept_unspent(why), Learned { refresh: Some(refresh), ..Learned::default() });
             }
             written => written.is_err(),
         };
+        let before = refresh.sha256();
         let (sent, spent, renewal) = self.spend(refresh).await;
+        let is_own = is_own && spent.sha256() == before;
         let (outcome, kept) = match renewal {
             Ok(Renewal::Granted(renewed)) => self.keep(sent, &spent, renewed).await,
-            other => (self.not_renewed(other).await, Learned { refresh: Some(spent), ..Learned::default() }),
+            other => {
+                let learned = Learned { refresh: Some(spent), is_own, ..Learned::default() };
+                (self.not_renewed(other).await, learned)
+            }
         };
         (outcome, Learned { intent_unwritten, ..kept })
     }
@@ -162,10 +175,15 @@ impl RenewalJob {
     }
 
     /// A stored token is spent by its owner only, and not where its successor could not be stored: a folder that
-    /// is mounted read-only into a container belongs to an agent outside.
+    /// is mounted read-only into a container belongs to an agent outside. One that this process has stored itself is
+    /// its own all the same: a home folder whose ticket has expired must not stop a run of a week, and the successor
+    /// stays in memory until it can be stored.
     async fn may_spend(&self) -> Result<(), String> {
         let Some(place) = self.place.filter(|_| self.is_stored()) else { return Ok(()) };
         self.shared.ownership.may_spend().await?;
+        if self.is_own {
+            return Ok(());
+        }
         self.shared.ladder.takes(place).await.map_err(|error| error.to_string())
     }
 
@@ -260,7 +278,7 @@ impl RenewalJob {
         let secret = || stored(&refresh, &self.profile, sent, &self.shared);
         let unsaved = saved.as_ref().err().map(|error| Unsaved { secret: secret(), why: error.to_string() });
         let outcome = JobOutcome::Renewed(Outcome::Granted(fresh(sent, renewed)));
-        (outcome, Learned { refresh: Some(refresh), unsaved, ..Learned::default() })
+        (outcome, Learned { refresh: Some(refresh), is_own: true, unsaved, ..Learned::default() })
     }
 
     async fn save(&self, refresh: &RefreshToken) -> Result<Kept, StoreError> {

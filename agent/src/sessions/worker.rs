@@ -65,6 +65,8 @@ pub(crate) struct Worker {
     turn: Arc<Semaphore>,
     /// The refresh token, once a login or renewal has brought it into memory.
     refresh: Option<RefreshToken>,
+    /// It came from the provider to this process, and was not just read from its store.
+    refresh_is_own: bool,
     /// The secret that the store has refused to save.
     unsaved: Option<Unsaved>,
     /// When the store is asked again to save `unsaved`, or to remove what a sign-out has left.
@@ -114,6 +116,7 @@ impl Worker {
             shared,
             turn,
             refresh: None,
+            refresh_is_own: false,
             unsaved: None,
             store_at: None,
             intent_unwritten: false,
@@ -297,6 +300,7 @@ impl Worker {
             issuer: self.issuer(),
             shared: Arc::clone(&self.shared),
             refresh: self.refresh.clone(),
+            is_own: self.refresh_is_own && self.refresh.is_some(),
             place: self.record.store,
             unsaved: self.unsaved.is_some(),
             intent: self.record.intent.clone().filter(|_| self.refresh.is_none()),
@@ -379,7 +383,9 @@ impl Worker {
         let is_down = self.record.fallback.is_some() || self.record.left_in.is_some();
         let succeeded = matches!(outcome, JobOutcome::Renewed(Outcome::Granted(_)) | JobOutcome::Loaded(_));
         self.may_climb = is_down && succeeded;
-        self.refresh = kept.refresh.or(self.refresh.take());
+        if kept.refresh.is_some() {
+            (self.refresh, self.refresh_is_own) = (kept.refresh, kept.is_own);
+        }
         self.intent_unwritten = kept.intent_unwritten;
         self.session.on_outcome(now, outcome, jitter());
         if ended {
@@ -432,7 +438,7 @@ impl Worker {
         info!(profile = %self.name, "signed in");
         self.session = Session::begin(self.generation.advance(), installed.beginning);
         self.record = Arc::new(installed.record);
-        self.refresh = installed.refresh;
+        (self.refresh, self.refresh_is_own) = (installed.refresh, true);
         self.set_unsaved(self.shared.now(), installed.unsaved);
         // Before the reply: a caller that knows of the login must find it in the view.
         self.publish();

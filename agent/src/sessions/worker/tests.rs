@@ -318,6 +318,30 @@ async fn a_login_that_a_sign_out_has_overtaken_is_not_installed_and_its_tokens_a
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_home_whose_ticket_has_expired_stops_no_run_of_the_agent_that_has_signed_in() {
+    let agent = Agent::signed_in().await;
+    let refused = || StoreError::ReadOnly("the folder cannot be written: Permission denied".into());
+    agent.store.refuse_saves(Some(refused()));
+    agent.store.break_with(Some(refused()));
+    // A day and a half, in which the store can neither be read nor written.
+    for _ in 0..36 {
+        pass(3_600).await;
+        agent.token(30, 30).await.unwrap();
+    }
+    assert_eq!(agent.store.contents().into_values().collect::<Vec<_>>(), ["refresh-0"]);
+    agent.store.refuse_saves(None);
+    agent.store.break_with(None);
+    pass(61).await;
+    assert_eq!(agent.stored(), Some(format!("refresh-{}", agent.provider.calls())), "it is stored at last");
+    // What another process is the owner of is spent by nobody else, wherever the token came from.
+    *agent.provider.ownership.0.lock().unwrap() = Some("another agent (pid 7) owns the sessions".into());
+    let calls = agent.provider.calls();
+    pass(3_600).await;
+    assert_eq!(agent.token(0, 0).await.unwrap_err().kind, ErrorKind::StoreFailed);
+    assert_eq!(agent.provider.calls(), calls);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stored_token_is_not_spent_by_an_agent_that_does_not_own_it_or_cannot_store_its_successor() {
     let agent = Agent::signed_in().await.restart().await;
     let before = agent.store.contents();
