@@ -168,6 +168,21 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
+    fn our_own_choice_looks_for_others_where_we_have_looked_for_it_and_in_no_relative_folder() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (opener, kept) = (folder.path().join("xdg-open"), folder.path().join("kept"));
+        std::fs::write(&opener, format!("#!/bin/sh\nprintf %s \"$PATH\" >'{}'\n", kept.display())).unwrap();
+        std::fs::set_permissions(&opener, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let path = [PathBuf::from("."), folder.path().to_owned(), PathBuf::new(), "/usr/bin".into()];
+        let found = Opener::new("xdg-open", Vec::new()).found(&path).unwrap();
+        assert!(found.start(&path).unwrap().wait().unwrap().success());
+        let expected = format!("{}:/usr/bin", folder.path().display());
+        assert_eq!(std::fs::read_to_string(kept).unwrap(), expected);
+    }
+
+    #[cfg(unix)]
+    #[test]
     fn no_shell_reads_what_stands_in_an_address_or_in_the_variable() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
