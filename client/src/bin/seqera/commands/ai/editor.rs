@@ -3,7 +3,9 @@
 //!
 //! `noline` believes that it knows the row of its cursor, and asks the terminal for it: a terminal that does not
 //! answer, such as that of a script, would hang the prompt. So it gets its answers here, for a screen that begins
-//! at the prompt, and what it writes for that screen is told to the terminal in relative moves.
+//! at the prompt, and what it writes for that screen is told to the terminal in relative moves. It also believes that
+//! each character takes one column, which those of East Asia and emoji do not. So its screen is wider than any line,
+//! and what stands where on the real one is worked out here.
 
 use std::collections::VecDeque;
 use std::io::{self, Write, stderr, stdin};
@@ -15,6 +17,7 @@ use noline::history::SliceHistory;
 use noline::line_buffer::UnboundedBuffer;
 use noline::sync_editor::Editor;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use seqera_client::proto::text::columns;
 
 use crate::screen::terminal;
 
@@ -23,6 +26,9 @@ const HISTORY: usize = 4096;
 
 /// More rows than a line can need, so that the screen of `noline` never scrolls.
 const ROWS: usize = 999;
+
+/// The widest screen that `noline` can write numbers for.
+const WIDEST: usize = 9999;
 
 /// The width of a terminal that does not tell its own.
 const COLUMNS: usize = 80;
@@ -40,7 +46,7 @@ pub(super) struct Lines {
 impl Lines {
     /// `None` if the editor cannot be made.
     pub(super) fn new(prompt: &'static str) -> Option<Self> {
-        let mut line = Tty { prompt, ..Tty::default() };
+        let mut line = Tty::new(prompt);
         let history = Box::leak(vec![0; HISTORY].into_boxed_slice());
         let editor = EditorBuilder::new_unbounded().with_slice_history(history).build_sync(&mut line).ok()?;
         Some(Self { editor, line })
@@ -48,7 +54,7 @@ impl Lines {
 
     /// Reads a line; `None` at the end of the input. The terminal has to be [`Raw`].
     pub(super) fn read(&mut self) -> io::Result<Option<String>> {
-        self.line = Tty { prompt: self.line.prompt, ..Tty::default() };
+        self.line = Tty::new(self.line.prompt);
         match self.editor.readline(self.line.prompt, &mut self.line) {
             Ok(line) => Ok(Some(line.to_owned())),
             // Ctrl-C comes as a signal.
@@ -79,22 +85,44 @@ impl Drop for Raw {
 }
 
 /// What stands between the editor and the terminal.
-#[derive(Default)]
 struct Tty {
     prompt: &'static str,
+    /// The width of the real screen.
+    columns: usize,
     /// Answers and input that the editor has not read yet.
     input: VecDeque<u8>,
     /// The part of an escape sequence that has been typed, or written, so far.
     typed: Vec<u8>,
     written: Vec<u8>,
-    /// Where the editor's cursor is, counted from the row of the prompt.
+    /// The character that has been written so far.
+    character: Vec<u8>,
+    /// Where the editor's cursor is on its own screen, counted from the row of the prompt.
     row: usize,
+    at: usize,
+    /// What stands in that row.
+    line: Vec<char>,
     /// The editor has asked for the lower right corner, which is how it learns the size.
     at_corner: bool,
     failure: Option<io::Error>,
 }
 
 impl Tty {
+    fn new(prompt: &'static str) -> Self {
+        Self {
+            prompt,
+            columns: terminal::columns().unwrap_or(COLUMNS),
+            input: VecDeque::new(),
+            typed: Vec::new(),
+            written: Vec::new(),
+            character: Vec::new(),
+            row: 0,
+            at: 0,
+            line: Vec::new(),
+            at_corner: false,
+            failure: None,
+        }
+    }
+
     /// Takes a byte that was typed. The answer to a question of somebody else (`ESC [ … R`) would end the editor.
     fn take(&mut self, byte: u8) {
         self.typed.push(byte);
@@ -114,8 +142,7 @@ impl Tty {
     /// Translates a byte for the terminal into `out`.
     fn put(&mut self, byte: u8, out: &mut Vec<u8>) {
         if self.written.is_empty() && byte != 0x1b {
-            self.row += usize::from(byte == b'\n');
-            return out.push(byte);
+            return self.print(byte, out);
         }
         self.written.push(byte);
         let is_open = match self.written.as_slice() {
@@ -132,6 +159,10 @@ impl Tty {
             b"\x1b[999;999H" => self.at_corner = true,
             // The position is saved for the visit to the corner, which does not take place.
             b"\x1b7" | b"\x1b8" => {}
+            b"\x1b[J" => {
+                self.line.truncate(self.at);
+                out.extend(whole);
+            }
             [0x1b, b'[', place @ .., b'H'] => self.go(place, out),
             _ => out.extend(whole),
         }
@@ -139,10 +170,61 @@ impl Tty {
 
     fn answer(&mut self) {
         let (row, column) = match std::mem::take(&mut self.at_corner) {
-            true => (ROWS, terminal::columns().unwrap_or(COLUMNS)),
+            true => (ROWS, WIDEST),
             false => (1, self.prompt.len() + 1),
         };
         self.input.extend(format!("\x1b[{row};{column}R").into_bytes());
+    }
+
+    fn print(&mut self, byte: u8, out: &mut Vec<u8>) {
+        match byte {
+            b'\r' => self.move_to(0, out),
+            b'\n' => {
+                if self.at < self.line.len() {
+                    self.move_to(self.line.len(), out);
+                }
+                (self.row, self.at) = (self.row + 1, 0);
+                self.line.clear();
+                out.push(byte);
+            }
+            0..0x20 => out.push(byte),
+            _ => {
+                self.character.push(byte);
+                if let Ok(text) = std::str::from_utf8(&self.character) {
+                    let typed = text.chars().next();
+                    self.character.clear();
+                    typed.into_iter().for_each(|c| self.put_character(c, out));
+                }
+            }
+        }
+    }
+
+    /// A terminal waits at the end of a full row until more is written, each in its own way: the next row is begun
+    /// here.
+    fn put_character(&mut self, c: char, out: &mut Vec<u8>) {
+        let (row, _) = self.place(self.at);
+        if self.line.len() <= self.at {
+            self.line.resize(self.at + 1, ' ');
+        }
+        self.line[self.at] = c;
+        self.at += 1;
+        let (after, column) = self.place(self.at);
+        let is_full = column == 0 && columns(c) > 0;
+        let breaks = after - row;
+        let begins = breaks > usize::from(is_full);
+        out.extend(if begins { &b"\n\r"[..] } else { b"" });
+        out.extend(c.encode_utf8(&mut [0; 4]).bytes());
+        out.extend(if is_full { &b"\n\r"[..] } else { b"" });
+    }
+
+    /// Where a place of the editor's row is on the real screen, counted from the beginning of that row.
+    fn place(&self, at: usize) -> (usize, usize) {
+        let most = self.columns.max(2);
+        (0..at).fold((0, 0), |(row, column), at| {
+            let wide = self.line.get(at).map_or(1, |c| columns(*c));
+            let (row, column) = if column + wide > most { (row + 1, wide) } else { (row, column + wide) };
+            if column == most { (row + 1, 0) } else { (row, column) }
+        })
     }
 
     fn go(&mut self, place: &[u8], out: &mut Vec<u8>) {
@@ -150,19 +232,37 @@ impl Tty {
         let (row, column) = place.split_once(';').unwrap_or((&place, "1"));
         let number = |text: &str| text.parse::<usize>().unwrap_or(1).saturating_sub(1);
         let (row, column) = (number(row), number(column));
-        let vertical = match row.cmp(&self.row) {
-            std::cmp::Ordering::Less => format!("\x1b[{}A", self.row - row),
-            std::cmp::Ordering::Equal => String::new(),
-            std::cmp::Ordering::Greater => format!("\x1b[{}B", row - self.row),
-        };
-        let horizontal = if column > 0 { format!("\r\x1b[{column}C") } else { "\r".to_owned() };
-        out.extend(vertical.bytes().chain(horizontal.bytes()));
-        self.row = row;
+        if row != self.row {
+            // Another row of a line that is longer than the widest screen.
+            self.move_to(0, out);
+            out.extend(vertical(self.row, row));
+            self.line.clear();
+            self.row = row;
+        }
+        self.move_to(column, out);
+    }
+
+    fn move_to(&mut self, at: usize, out: &mut Vec<u8>) {
+        let ((before, _), (row, column)) = (self.place(self.at), self.place(at));
+        self.at = at;
+        out.extend(vertical(before, row));
+        out.push(b'\r');
+        if column > 0 {
+            out.extend(format!("\x1b[{column}C").bytes());
+        }
     }
 
     fn failed(&mut self, error: io::Error) -> ErrorKind {
         self.failure = Some(error);
         ErrorKind::Other
+    }
+}
+
+fn vertical(from: usize, to: usize) -> Vec<u8> {
+    match to.cmp(&from) {
+        std::cmp::Ordering::Less => format!("\x1b[{}A", from - to).into_bytes(),
+        std::cmp::Ordering::Equal => Vec::new(),
+        std::cmp::Ordering::Greater => format!("\x1b[{}B", to - from).into_bytes(),
     }
 }
 
@@ -211,11 +311,15 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
+    fn tty(columns: usize) -> Tty {
+        Tty { columns, ..Tty::new("seqera> ") }
+    }
+
     #[test]
     fn the_editor_is_answered_here_and_the_terminal_is_asked_nothing() {
-        let mut tty = Tty { prompt: "seqera> ", ..Tty::default() };
+        let mut tty = tty(80);
         assert_eq!(put(&mut tty, "\x1b7\x1b[999;999H\x1b[6n\x1b8"), "");
-        assert!(tty.input.make_contiguous().starts_with(b"\x1b[999;"));
+        assert!(tty.input.make_contiguous().starts_with(b"\x1b[999;9999R"));
         tty.input.clear();
         assert_eq!(put(&mut tty, "\r\x1b[Jseqera> \x1b[6n"), "\r\x1b[Jseqera> ");
         assert_eq!(tty.input.make_contiguous(), b"\x1b[1;9R");
@@ -223,15 +327,33 @@ mod tests {
 
     #[test]
     fn moves_are_relative_to_where_the_prompt_happens_to_stand() {
-        let mut tty = Tty::default();
-        assert_eq!(put(&mut tty, "\x1b[1;9H"), "\r\x1b[8C");
-        assert_eq!(put(&mut tty, "long\n\rline\x1b[1;1H"), "long\n\rline\x1b[1A\r");
-        assert_eq!(put(&mut tty, "\x1b[3;5H\x1b[J"), "\x1b[2B\r\x1b[4C\x1b[J");
+        assert_eq!(put(&mut tty(80), "\x1b[1;9H"), "\r\x1b[8C");
+        let mut tty = tty(10);
+        assert_eq!(put(&mut tty, "> a long line"), "> a long l\n\rine");
+        assert_eq!(put(&mut tty, "\x1b[1;3H"), "\x1b[1A\r\x1b[2C");
+        assert_eq!(put(&mut tty, "\x1b[1;14H\r\x1b[J"), "\x1b[1B\r\x1b[3C\x1b[1A\r\x1b[J");
+        assert_eq!(
+            put(&mut tty, "> a long line\x1b[1;1H\n\r"),
+            "> a long l\n\rine\x1b[1A\r\x1b[1B\r\x1b[3C\n\r"
+        );
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns_marks_none_and_what_does_not_fit_begins_a_row() {
+        let mut tty = tty(10);
+        assert_eq!(put(&mut tty, "> 東京🙂a"), "> 東京🙂a");
+        assert_eq!(put(&mut tty, "都"), "\n\r都");
+        assert_eq!(put(&mut tty, "\x1b[1;4H"), "\x1b[1A\r\x1b[4C", "behind the first");
+        assert_eq!(put(&mut tty, "\x1b[J京🙂"), "\x1b[J京🙂");
+        assert_eq!(put(&mut tty, "京"), "京\n\r", "a row that is full to its last column");
+        assert_eq!(put(&mut tty, "e\u{301}"), "e\u{301}");
+        assert_eq!(put(&mut tty, "\x1b[1;8H"), "\r\x1b[1C", "a mark stands on its letter");
+        assert_eq!(tty.line.iter().collect::<String>(), "> 東京🙂京e\u{301}");
     }
 
     #[test]
     fn keys_reach_the_editor_whole_and_what_looks_like_an_answer_does_not() {
-        let mut tty = Tty::default();
+        let mut tty = tty(80);
         "a\x1b[A\x1b[R\x1b[12;3Rb\x1bxé".bytes().for_each(|byte| tty.take(byte));
         assert_eq!(String::from_utf8(tty.input.into()).unwrap(), "a\x1b[Ab\x1bxé");
     }
