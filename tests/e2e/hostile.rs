@@ -34,6 +34,7 @@ fn answer(mut stream: TcpStream, answers: &HashMap<&'static str, Value>) -> std:
     let head = String::from_utf8_lossy(&head);
     let path = head.split_whitespace().nth(1).unwrap_or_default();
     let (status, body) = match answers.get(path) {
+        Some(Value::String(as_it_is)) => (200, as_it_is.clone()),
         Some(body) => (200, body.to_string()),
         None => (404, String::new()),
     };
@@ -136,6 +137,30 @@ fn names_of_any_kind_and_length_take_a_line_of_tables_objects_and_the_log() {
         let sessions = std::fs::read_to_string(folder.path().join("sessions.json")).unwrap_or_default();
         assert!(sessions.len() < 20_000, "{} bytes", sessions.len());
     }
+}
+
+/// What a program writes that has cut a name in the middle of a character.
+#[test]
+fn half_a_character_in_one_name_hides_neither_the_others_nor_the_account() {
+    let url = serve(|_| {
+        let half = |json: &str| Value::String(json.to_owned());
+        HashMap::from([
+            (
+                "/user-info",
+                half(r#"{"user":{"id":7,"userName":"ada","email":"a@x.test","firstName":"A\ud83d"}}"#),
+            ),
+            (
+                "/orgs",
+                half(r#"{"organizations":[{"orgId":1,"name":"whole"},{"orgId":2,"name":"half\ud83d"}]}"#),
+            ),
+            ("/user/7/workspaces", half(r#"{"orgsAndWorkspaces":[]}"#)),
+        ])
+    });
+    let home = Home::new();
+    let login = format!("login --profile work --authority {url} --with-token");
+    home.seqera(&login).stdin("canary-pat\n").run().ok();
+    let listed = home.seqera("org list --profile work").run().ok().stdout;
+    assert!(listed.contains("whole") && listed.contains("half\u{fffd}"), "{listed}");
 }
 
 #[test]

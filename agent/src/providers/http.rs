@@ -6,6 +6,7 @@
 mod bundle;
 mod client;
 mod fault;
+pub(crate) mod lenient;
 mod room;
 mod way;
 
@@ -77,7 +78,7 @@ impl Reply {
         if self.cut.is_some() {
             return None;
         }
-        serde_json::from_slice(&self.body).ok()
+        lenient::read(&self.body)
     }
 }
 

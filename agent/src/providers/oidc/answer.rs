@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::quoted::without;
 use crate::foreign::{self, Label, Words};
 use crate::outcome::{Outcome, Why};
-use crate::providers::http::Reply;
+use crate::providers::http::{Reply, lenient};
 use crate::providers::{NoAccess, Tokens};
 use crate::token::{Access, AccessToken, RefreshToken};
 
@@ -127,7 +127,7 @@ pub(in crate::providers) fn claims(token: &str) -> Option<Map<String, Value>> {
     if parts.next().is_some() {
         return None;
     }
-    serde_json::from_slice(&BASE64URL.decode(payload).ok()?).ok()
+    lenient::read(&BASE64URL.decode(payload).ok()?)
 }
 
 /// Seconds as a number or as text.
