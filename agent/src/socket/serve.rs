@@ -12,6 +12,7 @@ use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::sleep;
 use tonic::body::Body;
 use tonic::codegen::Service;
@@ -30,6 +31,9 @@ pub(crate) const MOST_HEADER_BYTES: u32 = 16 * 1024;
 const WINDOW: u32 = 128 * 1024;
 /// What is kept of an answer that the client does not read.
 const MOST_SEND_BYTES: usize = 64 * 1024;
+/// Connections that are taken on before their calls have their turn. Each may bring 64, and the runtime's queue never
+/// shrinks.
+const IN_A_ROW: u64 = 4;
 /// How long an idle connection gets to take leave. Whoever does not answer a goodbye by then is cut.
 const GOODBYE: Duration = Duration::from_millis(250);
 
@@ -41,13 +45,16 @@ where
 {
     let stopping = watch::Sender::new(false);
     let mut stop = pin!(stop);
-    loop {
+    for number in 1_u64.. {
         tokio::select! {
             () = &mut stop => break,
             next = incoming.recv() => {
                 let Some(connection) = next else { break };
                 tokio::spawn(run(connection, service.clone(), stopping.subscribe()));
             }
+        }
+        if number.is_multiple_of(IN_A_ROW) {
+            yield_now().await;
         }
     }
     drop(incoming);

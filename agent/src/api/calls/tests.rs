@@ -1,14 +1,15 @@
 //! What is logged and counted around a call.
 
 use std::io;
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use prost::Message;
 use tokio::time::timeout;
 use tonic_types::StatusExt;
 use tower::Layer;
+use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
 use super::*;
@@ -53,6 +54,11 @@ impl io::Write for &Lines {
 }
 
 fn listen() -> (Receiver<String>, DefaultGuard) {
+    // While there is just one subscriber, tracing asks that of the thread which comes first whether a line is wanted
+    // at all; another test's has none.
+    static ANOTHER: LazyLock<Dispatch> =
+        LazyLock::new(|| tracing_subscriber::fmt().with_writer(std::io::sink).finish().into());
+    LazyLock::force(&ANOTHER);
     let (sender, lines) = channel();
     let writer = Arc::new(Lines(Mutex::new(sender)));
     let log = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();

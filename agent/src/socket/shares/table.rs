@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::socket::activity::Activity;
-use crate::socket::shares::{Holder, Leave, Leaving};
+use crate::socket::shares::leave::{Leave, Leaving};
 
 /// A connection that has never been used makes room only after this time: its first request may be on its way.
 pub(super) const FRESH: Duration = Duration::from_secs(1);
@@ -15,6 +15,15 @@ const BURST: usize = 16;
 
 /// Connections that have been asked to leave and are still there. They hold descriptors beyond the limit.
 pub(super) const MOST_LEAVING: usize = 32;
+
+/// Who has a share of what the agent can serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Holder {
+    /// One process.
+    Process(u32),
+    /// All processes of a user whose pids are unknown.
+    User(u32),
+}
 
 /// The table of all connections and calls. What it holds of them goes with them: the trees give their memory back.
 #[derive(Debug, Default)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::leave::HURRIED;
 use super::table::{FRESH, MOST_LEAVING};
 use super::*;
 use crate::error::ErrorKind;
