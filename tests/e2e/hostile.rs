@@ -3,9 +3,15 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use seqera_tests::{Home, Run};
+use seqera_tests::sandbox::ADA;
+use seqera_tests::{Home, Run, Sandbox, eventually};
 use serde_json::{Value, json};
+
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Turns the direction, starts a line, clears the screen, and is not seen at all.
 const DECEPTIVE: &str = "Ada\u{202e}\n\u{2028}\u{85}[Login] forged\u{1b}[2J\u{9b}31m\u{200b}\u{e0041}";
@@ -175,4 +181,33 @@ fn a_token_that_no_header_takes_is_refused_and_never_shown() {
         assert!(named, "{failed:?}");
         assert!(!failed.stderr.contains("canary") && !home.log().contains("canary"), "{failed:?}");
     }
+}
+
+/// A provider that says for ever that it is working on it, and counts who has asked it.
+fn serve_interim() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        let interim = b"HTTP/1.1 102 Processing\r\n\r\n".repeat(1000);
+        for mut stream in listener.incoming().flatten() {
+            count.fetch_add(1, Ordering::Relaxed);
+            while stream.write_all(&interim).is_ok() {}
+        }
+    });
+    (url, asked)
+}
+
+#[test]
+fn interim_responses_without_an_end_keep_no_token_from_the_others() {
+    let (home, sandbox) = (Home::new(), Sandbox::calm());
+    home.login("work", &sandbox, ADA);
+    let (url, asked) = serve_interim();
+    let mut login = home.seqera(&format!("login --device --profile odd --authority {url}/api")).start();
+    eventually(LIMIT, "a request", || (asked.load(Ordering::Relaxed) > 0).then_some(()));
+    for _ in 0..20 {
+        home.seqera("token --profile work").run().ok();
+    }
+    assert!(login.is_running(), "all of them had their token while it was being answered: {}", login.stderr());
 }

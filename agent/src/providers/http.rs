@@ -3,6 +3,7 @@
 //! back; plain http to loopback addresses only; time and size are limited. Which way a request takes is in
 //! `way.rs`.
 
+mod apart;
 mod bundle;
 mod client;
 mod fault;
@@ -14,9 +15,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
-use reqwest::{Client, Method, Request, Response};
+use reqwest::{Client, Method, Request};
 use url::Url;
 
+use self::apart::{Apart, Exchange, Part};
 pub(crate) use self::fault::Fault;
 use self::fault::{fault, told};
 use self::room::Room;
@@ -28,6 +30,8 @@ use crate::token::AccessToken;
 
 const NO_ROOM: &str = "too many other requests are under way";
 const NO_WAY: &str = "the proxy's password or the file of certificate authorities could not be read in time";
+
+const BROKEN_OFF: &str = "the request was broken off";
 
 /// What has arrived by then is read in much less.
 const ARRIVED: Duration = Duration::from_millis(250);
@@ -89,6 +93,7 @@ pub(crate) struct Http {
     limits: Limits,
     clients: Arc<Clients>,
     room: Arc<Room>,
+    apart: Arc<Apart>,
     network: Arc<Network>,
 }
 
@@ -97,14 +102,16 @@ impl Http {
     /// request.
     pub(crate) fn new(clock: Arc<dyn Clock>, limits: Limits) -> Self {
         let room = Arc::new(Room::beside(0));
-        Self { clock, limits, clients: Arc::default(), room, network: Arc::default() }
+        let (clients, network) = Default::default();
+        Self { clock, limits, clients, room, apart: Arc::new(Apart::nowhere()), network }
     }
 
-    /// The same, with somebody who knows the passwords of proxies, and room for so many logins beside others.
+    /// The same on a thread of its own, with somebody who knows the passwords of proxies, and room for so many logins
+    /// beside others.
     #[must_use]
     pub(crate) fn with(self, passwords: Arc<dyn Passwords>, logins: usize) -> Self {
         let (clients, room) = (Arc::new(Clients::knowing(passwords)), Arc::new(Room::beside(logins)));
-        Self { clients, room, ..self }
+        Self { clients, room, apart: Arc::new(Apart::new()), ..self }
     }
 
     /// The way of a profile.
@@ -181,22 +188,22 @@ impl Http {
             request = request.header(CONTENT_TYPE, kind).body(body);
         }
         let request = request.build().map_err(|error| Fault::Misconfigured(told(error).into()))?;
-        self.exchange(&way.client, request).await.map_err(|fault| way.explained(fault))
+        self.exchange(way.client.clone(), request).await.map_err(|fault| way.explained(fault))
     }
 
-    async fn exchange(&self, client: &Client, request: Request) -> Result<Reply, Fault> {
+    async fn exchange(&self, client: Client, request: Request) -> Result<Reply, Fault> {
         let due = self.clock.now().plus(self.limits.time);
         let late = || format!("no complete answer within {} s", self.limits.time.as_secs_f32());
-        let mut response = tokio::select! {
-            answer = client.execute(request) => answer.map_err(fault)?,
+        let mut exchange = self.apart.begin(client, request);
+        let (status, headers) = tokio::select! {
+            head = head(&mut exchange) => head?,
             () = self.given_up(due) => return Err(Fault::Unanswered(late().into())),
         };
-        let status = response.status().as_u16();
-        let retry_after = retry_after(response.headers(), self.clock.now().wall);
-        let date = response.headers().get(DATE).and_then(|date| self::date(date.to_str().ok()?.trim()));
+        let retry_after = retry_after(&headers, self.clock.now().wall);
+        let date = headers.get(DATE).and_then(|date| self::date(date.to_str().ok()?.trim()));
         let mut body = Vec::new();
         let read = tokio::select! {
-            read = read(&mut response, &mut body, self.limits.bytes) => read,
+            read = read(&mut exchange, &mut body, self.limits.bytes) => read,
             () = self.given_up(due) => Err(late()),
         };
         Ok(Reply { status, retry_after, date, body, cut: read.err() })
@@ -211,16 +218,32 @@ impl Http {
     }
 }
 
+/// Status and headers of the answer.
+async fn head(exchange: &mut Exchange) -> Result<(u16, HeaderMap), Fault> {
+    match exchange.next().await {
+        Some(Ok(Part::Head(status, headers))) => Ok((status, headers)),
+        Some(Err(error)) => Err(fault(error)),
+        Some(Ok(Part::Body(_) | Part::End)) | None => Err(Fault::Unanswered(BROKEN_OFF.into())),
+    }
+}
+
 /// Reads into `body` what comes, so that the part that came before a failure is kept.
-async fn read(response: &mut Response, body: &mut Vec<u8>, most: usize) -> Result<(), String> {
-    while let Some(chunk) = response.chunk().await.map_err(told)? {
+async fn read(exchange: &mut Exchange, body: &mut Vec<u8>, most: usize) -> Result<(), String> {
+    loop {
+        let chunk = match exchange.next().await {
+            Some(part) => match part.map_err(told)? {
+                Part::Body(chunk) => chunk,
+                Part::Head(..) => continue,
+                Part::End => return Ok(()),
+            },
+            None => return Err(BROKEN_OFF.to_owned()),
+        };
         let room = most - body.len();
         body.extend_from_slice(&chunk[..chunk.len().min(room)]);
         if chunk.len() > room {
             return Err(format!("the answer is longer than {most} bytes"));
         }
     }
-    Ok(())
 }
 
 /// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3). A date is measured against the answer's
