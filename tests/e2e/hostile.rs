@@ -209,5 +209,9 @@ fn interim_responses_without_an_end_keep_no_token_from_the_others() {
     for _ in 0..20 {
         home.seqera("token --profile work").run().ok();
     }
-    assert!(login.is_running(), "all of them had their token while it was being answered: {}", login.stderr());
+    assert!(
+        login.is_running(),
+        "all of them had their token while it was being answered: {}",
+        login.stderr()
+    );
 }
