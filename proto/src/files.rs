@@ -118,6 +118,19 @@ pub fn read(path: &Path, limit: u64, writer: Writer) -> io::Result<Vec<u8>> {
     whole(open(path, writer)?, limit)
 }
 
+/// Reads a file of any owner that says whom to trust, such as one of certificate authorities.
+///
+/// # Errors
+/// As [`read`]; [`Refused::Open`] and [`Refused::Planted`] where everybody could have written it, or put it there.
+pub fn read_trusted(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = open(path, Writer::Site)?;
+    if let Some(mode) = system::open_to_all(&file.metadata()?) {
+        return Err(Refused::Open { mode }.into());
+    }
+    check_not_planted(path, &file)?;
+    whole(file, limit)
+}
+
 /// Reads a file in a folder that is open, wherever the folder's path leads by now. No link is followed.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, Method, NoProxy, Proxy, Response, Url};
 use seqera_client::proto::configuration::Configuration;
-use seqera_client::proto::files::{self, Writer};
+use seqera_client::proto::files;
 use seqera_client::proto::values::{self, token_file::unix_time};
 
 use crate::events::LARGEST;
@@ -92,7 +92,7 @@ fn certificates(of_file: Option<&str>) -> Result<Vec<Certificate>, Problem> {
         return Ok(Vec::new());
     };
     let path = Path::new(path.trim());
-    let bundle = files::read(path, LARGEST_BUNDLE, Writer::Site);
+    let bundle = files::read_trusted(path, LARGEST_BUNDLE);
     let bundle = bundle.map_err(|error| misconfigured(files::sentence(path, &error)))?;
     let read = Certificate::from_pem_bundle(&bundle);
     read.map_err(|_| misconfigured(format!("{} holds no certificates", path.display())))

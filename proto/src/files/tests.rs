@@ -155,6 +155,30 @@ fn what_a_person_writes_is_not_read_where_everybody_can_write_it_too() {
 }
 
 #[test]
+fn what_says_whom_to_trust_may_be_a_link_and_anybodys_but_not_everybodys() {
+    let folder = Folder::new();
+    let (file, link) = (folder.path("ca.pem"), folder.path("link"));
+    fs::write(&file, "x").unwrap();
+    symlink(&file, &link).unwrap();
+    let _ = chown(&file, Some(1001), None);
+    assert_eq!(read_trusted(&link, LIMIT).unwrap(), b"x");
+    mode(&file, 0o666);
+    let refused = read_trusted(&link, LIMIT).unwrap_err();
+    assert!(refused.to_string().contains("can be changed by everybody (mode 0666)"), "{refused}");
+
+    let shared = folder.path("shared");
+    fs::create_dir(&shared).unwrap();
+    mode(&shared, 0o1777);
+    let planted = shared.join("ca.pem");
+    fs::write(&planted, "x").unwrap();
+    assert!(read_trusted(&planted, LIMIT).is_ok(), "our own");
+    if chown(&planted, Some(1001), None).is_ok() {
+        let refused = read_trusted(&planted, LIMIT).unwrap_err();
+        assert!(refused.to_string().starts_with("may have been put there by uid 1001"), "{refused}");
+    }
+}
+
+#[test]
 fn a_file_that_anybody_could_have_put_there_is_known_by_its_owner_and_the_way_to_it() {
     let folder = Folder::new();
     let (shared, theirs) = (folder.path("shared"), folder.path("theirs"));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reqwest::{Client, Proxy};
 use secrecy::ExposeSecret;
-use seqera_agent_proto::files::{self, Writer};
+use seqera_agent_proto::files;
 use seqera_agent_proto::values::proxy::shown;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
@@ -254,7 +254,7 @@ async fn authorities(ca_file: &str) -> Result<Vec<u8>, Fault> {
         return Ok(Vec::new());
     }
     let path = PathBuf::from(ca_file);
-    let read = move || files::read(&path, LARGEST_CA_FILE, Writer::Site);
+    let read = move || files::read_trusted(&path, LARGEST_CA_FILE);
     let read = tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(error.into()));
     read.map_err(|error| match files::is_refused(&error) {
         true => bad_ca_file(ca_file, &format!("it {error}")),
