@@ -228,10 +228,13 @@ impl Begun<'_> {
 /// counts as one.
 async fn give_memory_back(shares: &Shares, debugged: bool) {
     loop {
-        sleep(memory::SETTLED).await;
-        memory::give_back();
-        if !debugged {
-            memory::let_go_of_program();
+        // Twice: what ends last, such as a goodbye, has its part of the program mapped again.
+        for _ in 0..2 {
+            sleep(memory::SETTLED).await;
+            memory::give_back();
+            if !debugged {
+                memory::let_go_of_program();
+            }
         }
         shares.settled().await;
     }
