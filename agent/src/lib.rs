@@ -13,7 +13,7 @@
 //! | `leases`, `socket` | tokens made for programs; the local socket and its limits |
 //! | `sign_in`, `storage` | a running login; records, and the stores of secrets |
 //! | `providers` | who issues tokens: the traits, and one file or folder for each kind of provider |
-//! | the root | for every wing: [`error`], `foreign`, `profile`, `network`, `token`, `sealed`, `outcome`, `clock`, `descriptor`, `backoff`, `lock`, `session_bus`, `site` |
+//! | the root | for every wing: [`error`], `foreign`, `profile`, `network`, `token`, `sealed`, `outcome`, `clock`, `descriptor`, `backoff`, `lock`, `session_bus`, `site`, `turns` |
 //!
 //! `testing` holds the stand-ins of the tests.
 //!
@@ -54,3 +54,4 @@ mod storage;
 #[cfg(test)]
 mod testing;
 mod token;
+mod turns;

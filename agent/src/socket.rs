@@ -16,5 +16,4 @@ pub(crate) mod system;
 #[cfg(windows)]
 #[path = "socket/windows.rs"]
 pub(crate) mod system;
-pub(crate) mod turns;
 mod untaken;

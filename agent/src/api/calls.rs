@@ -22,7 +22,7 @@ use crate::error::{AgentError, ErrorKind};
 use crate::socket::activity::{Activity, Running};
 use crate::socket::peers::Caller;
 use crate::socket::shares::{CallKind, Ticket};
-use crate::socket::turns::Turn;
+use crate::turns::Turn;
 
 /// Scripts call this service in loops.
 const HOT: &str = "/seqera.agent.v1.Tokens/";

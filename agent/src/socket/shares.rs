@@ -14,13 +14,19 @@ use crate::lock::lock;
 use crate::socket::activity::Activity;
 use crate::socket::limits::{Allowance, Limits};
 use crate::socket::shares::table::{Held, Table};
-use crate::socket::turns::{Turn, Turns};
+use crate::turns::{Turn, Turns};
 
 pub(crate) use self::leave::{Leave, Leaving};
 pub(crate) use self::table::Holder;
 
 /// Connections that are only told that their process has too many. Further ones are hung up on.
 const MOST_REFUSED: usize = 16;
+
+/// How many calls that ask others run at a time.
+const MOST_ASKING: usize = 16;
+/// How many of one process. Two that fill theirs are answered as fast as whom they ask; a third one waits for the
+/// first answer.
+const ASKING_OF_ONE: usize = 6;
 
 /// The table of all connections and calls.
 #[derive(Debug)]
@@ -48,7 +54,13 @@ pub(crate) enum Admission {
 impl Shares {
     pub(crate) fn new(limits: Limits) -> Arc<Self> {
         let (freed, settled) = (Notify::new(), Notify::new());
-        Arc::new(Self { limits, table: Mutex::default(), freed, settled, turns: Turns::new() })
+        Arc::new(Self {
+            limits,
+            table: Mutex::default(),
+            freed,
+            settled,
+            turns: Turns::new(MOST_ASKING, ASKING_OF_ONE),
+        })
     }
 
     /// Seats a new connection, and makes room for it where that is possible: its own process' oldest idle
